@@ -1,0 +1,38 @@
+"""/proc/cpuinfo below a root folder -> what identifies the CPU and which instructions it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The first CPU of the machine; ``flags`` as /proc/cpuinfo spells them."""
+
+    vendor: str
+    family: int
+    model: int
+    stepping: int
+    name: str
+    microcode: str
+    flags: frozenset[str]
+
+
+def read_cpu(root: Path = Path("/")) -> Cpu:
+    """Read ``root``/proc/cpuinfo; what it does not say is empty or 0."""
+    fields: dict[str, str] = {}
+    for line in (root / "proc/cpuinfo").read_text().splitlines():
+        if not line.strip():
+            break
+        key, _, value = line.partition(":")
+        fields[key.strip()] = value.strip()
+    return Cpu(
+        vendor=fields.get("vendor_id", ""),
+        family=int(fields.get("cpu family", "0")),
+        model=int(fields.get("model", "0")),
+        stepping=int(fields.get("stepping", "0")) if fields.get("stepping", "").isdigit() else 0,
+        name=fields.get("model name", ""),
+        microcode=fields.get("microcode", ""),
+        flags=frozenset(fields.get("flags", "").split()),
+    )

@@ -1,0 +1,51 @@
+"""Every way to fail, each with the exit status of the contract; caught once, in ``__main__``."""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """Base of all failures that a user may meet. ``str(error)`` is what the user reads."""
+
+    exit_status = 1
+
+
+class RunFailed(BenchError):
+    """The run broke or its result is invalid: an instance died, the ISA was not the one asked for."""
+
+    exit_status = 1
+
+
+class BadInput(BenchError):
+    """What the user gave cannot be used. Holds one line for each violation."""
+
+    exit_status = 2
+
+    def __init__(self, *violations: str) -> None:
+        super().__init__("\n".join(violations))
+        self.violations = violations
+
+
+class Infrastructure(BenchError):
+    """The engine, image, scheduler, environment or disk failed, not the measurement."""
+
+    exit_status = 3
+
+
+class Regression(BenchError):
+    """A gate found the result worse than its reference."""
+
+    exit_status = 4
+
+
+class UnsupportedCpu(BenchError):
+    """This CPU cannot run the precision. 77 is what CTest's SKIP_RETURN_CODE is set to."""
+
+    exit_status = 77
+
+
+class Interrupted(BenchError):
+    """Ended by a signal; the exit status is 128 + its number."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_status = 128 + signum

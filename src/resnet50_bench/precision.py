@@ -1,0 +1,63 @@
+"""The precisions: what each computes with, what caps it, what CPU it needs and what proves it.
+
+Source of the caps and kernel names: contract section 3 (IPEX 2.8.0, oneDNN 3.7.2). The two
+``avx2_*`` precisions extend it to CPUs without AVX-512; their kernels (``brgconv_1x1:avx2``,
+``jit_uni_int8:avx2``) were read from oneDNN verbose on an EPYC of family 25.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One precision.
+
+    ``data_type`` is the arithmetic (``float32``, ``bfloat16``, ``bfloat32`` or ``int8``);
+    ``isa_cap`` goes to ``ONEDNN_MAX_CPU_ISA``; ``cpu_flags`` are names of /proc/cpuinfo;
+    ``kernel_isa`` is a pattern for what follows the colon in oneDNN's kernel names, and
+    ``source_types`` are the convolution input types that oneDNN verbose must show.
+    """
+
+    name: str
+    data_type: str
+    isa_cap: str
+    cpu_flags: tuple[str, ...]
+    kernel_isa: str
+    source_types: tuple[str, ...]
+    weight_sharing: bool = True
+
+    def missing_flags(self, flags: frozenset[str]) -> tuple[str, ...]:
+        """The needed CPU flags that ``flags`` lacks, in the order of ``cpu_flags``."""
+        return tuple(flag for flag in self.cpu_flags if flag not in flags)
+
+    def is_proven_by(self, kernel: str, source_type: str) -> bool:
+        """Whether a convolution ``kernel`` (``brgconv_1x1:avx512_core``) is this precision's."""
+        isa = kernel.rpartition(":")[2]
+        return bool(re.fullmatch(self.kernel_isa, isa)) and source_type in self.source_types
+
+
+_ALL = (
+    Precision("amx_int8", "int8", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_int8"),
+              r"avx\w*_amx\w*", ("u8", "s8")),
+    Precision("amx_bfloat16", "bfloat16", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
+              r"avx\w*_amx\w*", ("bf16",)),
+    Precision("amx_bfloat32", "bfloat32", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
+              r"avx\w*_amx\w*", ("f32", "bf16"), weight_sharing=False),
+    Precision("avx_int8", "int8", "avx512_core_vnni", (*_AVX512, "avx512_vnni"),
+              r"avx512_core_vnni", ("u8", "s8")),
+    Precision("avx_bfloat16", "bfloat16", "avx512_core_bf16", (*_AVX512, "avx512_bf16"),
+              r"avx512_core_bf16", ("bf16",)),
+    Precision("avx_fp32", "float32", "avx512_core_vnni", _AVX512,
+              r"avx512_core", ("f32",), weight_sharing=False),
+    Precision("avx2_int8", "int8", "avx2", ("avx2", "fma"), r"avx2", ("u8", "s8")),
+    Precision("avx2_fp32", "float32", "avx2", ("avx2", "fma"), r"avx2", ("f32",),
+              weight_sharing=False),
+)
+
+#: By name, the fastest first where a CPU can run several.
+PRECISIONS: dict[str, Precision] = {precision.name: precision for precision in _ALL}
