@@ -1,0 +1,22 @@
+"""ResNet50 by plain PyTorch, op by op: fp32 and bf16."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from .base import Engine, ModelRequest, Prepared, resnet50
+
+
+class EagerEngine(Engine):
+    """TORCH_TYPE=EAGER: nothing is fused, nothing is cached."""
+
+    def prepare(self, request: ModelRequest) -> Prepared:
+        return Prepared(resnet50().to(request.input_dtype), "unused")
+
+    def onednn_verbose(self) -> AbstractContextManager[object]:
+        return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
+
+
+ENGINE = EagerEngine()

@@ -1,0 +1,28 @@
+"""ResNet50 by torch.compile with the Inductor: fp32 and bf16, without IPEX."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+import torch._inductor.config as inductor_config
+
+from .base import Engine, ModelRequest, Prepared, dummy_batch, resnet50
+
+
+class InductorEngine(Engine):
+    """TORCH_TYPE=COMPILE-INDUCTOR: weights frozen into the graph; Inductor keeps its own cache."""
+
+    def prepare(self, request: ModelRequest) -> Prepared:
+        inductor_config.freezing = True
+        model = torch.compile(resnet50().to(request.input_dtype))
+        example = dummy_batch(request.batch_size, request.input_dtype)
+        with torch.inference_mode():
+            model(example)
+        return Prepared(model, "Inductor's own")
+
+    def onednn_verbose(self) -> AbstractContextManager[object]:
+        return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
+
+
+ENGINE = InductorEngine()

@@ -1,0 +1,214 @@
+"""Case + Placement -> worker processes, started, synchronised, collected and always reaped.
+
+The launcher blocks in ``select`` while instances measure, so that it takes no core from them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .case import Case
+from .channel import Channel
+from .errors import RunFailed
+from .placement import Placement, Process
+from .result import ProcessReport, process_report
+from .worker_environment import worker_environment
+
+#: From a process's start until its instances are warm: int8 preparation at batch 128 took 80 s
+#: on two cores without AVX-512.
+READY_TIMEOUT_S = 1800.0
+#: The measurement may take this many times what the warm-up's last step foretells.
+PATIENCE = 10.0
+#: How long a process may take to end by itself after SIGTERM.
+GRACE_S = 2.0
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """Where and with what workers run."""
+
+    python: Path
+    folder: Path
+    cache_dir: Path
+    libraries: Mapping[str, str]
+    outer_environment: Mapping[str, str]
+    say: Callable[[str], None]
+    on_start: Callable[[], None]
+    on_end: Callable[[], None]
+
+
+@dataclass
+class Worker:
+    """One process and what it has said so far."""
+
+    process: Process
+    popen: subprocess.Popen[bytes]
+    channel: Channel
+    report: Path
+    log: Path
+    events: set[str] = field(default_factory=set)
+    step_s: float = 0.0
+
+    def name(self) -> str:
+        """``instance 1 (pid 4242)``."""
+        numbers = ", ".join(str(instance.index) for instance in self.process.instances)
+        plural = "s" if len(self.process.instances) > 1 else ""
+        return f"instance{plural} {numbers} (pid {self.popen.pid})"
+
+    def has(self, event: str) -> bool:
+        """Whether all instances of this process (or, for ``reported``, it itself) said ``event``."""
+        if event == "reported":
+            return event in self.events
+        return all(f"{event} {instance.index}" in self.events for instance in self.process.instances)
+
+
+def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessReport]:
+    """Run every instance of the case. Raises RunFailed naming the instance that broke and why.
+
+    Whatever happens, no process is left when this returns or raises.
+    """
+    workers: list[Worker] = []
+    began = time.monotonic()
+    try:
+        for process in placement.processes:
+            workers.append(_start(case, process, plan))
+        _wait(workers, "ready", began + READY_TIMEOUT_S, plan.say)
+        plan.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
+        plan.on_start()
+        _tell(workers, "go")
+        step_s = max(worker.step_s for worker in workers)
+        patience = max(60.0, PATIENCE * step_s * (case.steps or 1))
+        _wait(workers, "enough", time.monotonic() + patience, plan.say)
+        _tell(workers, "stop")
+        plan.on_end()
+        _wait(workers, "reported", time.monotonic() + max(60.0, PATIENCE * step_s), plan.say)
+        for worker in workers:
+            worker.popen.wait(timeout=60)
+        return [process_report(json.loads(worker.report.read_text())) for worker in workers]
+    finally:
+        reap(workers)
+
+
+def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
+    spec_file = plan.folder / f".process-{process.index}.spec.json"
+    report = plan.folder / f".process-{process.index}.report.json"
+    log = plan.folder / f"instance-{process.instances[0].index}.log"
+    cpus = sorted(cpu for instance in process.instances for cpu in instance.cpus)
+    spec_file.write_text(json.dumps({
+        "process": process.index, "cpus": cpus, "precision": case.precision,
+        "torch_type": case.torch_type, "batch_size": case.batch_size, "steps": case.steps,
+        "warmup_steps": case.warmup_steps, "customer_env": [name for name, _ in case.customer_env],
+        "cache_dir": str(plan.cache_dir), "report": str(report),
+        "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
+                       "process": process.index} for i in process.instances]}))
+    mine, theirs = socket.socketpair()
+    command = [*memory_binding(process), str(plan.python), "-m", "resnet50_bench.worker",
+               str(spec_file), str(theirs.fileno())]
+    environment = worker_environment(case, [i.cpus for i in process.instances], plan.libraries,
+                                     plan.outer_environment)
+    with log.open("wb") as sink, theirs:
+        popen = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink,
+                                 stderr=subprocess.STDOUT, pass_fds=(theirs.fileno(),),
+                                 start_new_session=True)
+    return Worker(process, popen, Channel(mine), report, log)
+
+
+def memory_binding(process: Process) -> list[str]:
+    """``numactl --membind`` where all instances lie on one node, numactl is there and is allowed to."""
+    nodes = {instance.memory_node for instance in process.instances}
+    numactl = shutil.which("numactl")
+    if len(nodes) != 1 or None in nodes or not numactl:
+        return []
+    words = [numactl, f"--membind={nodes.pop()}"]
+    allowed = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return words if allowed.returncode == 0 else []
+
+
+def _tell(workers: list[Worker], word: str) -> None:
+    for worker in workers:
+        try:
+            worker.channel.send(word=word)
+        except BrokenPipeError:
+            raise RunFailed(_obituary(worker)) from None
+
+
+def _wait(workers: list[Worker], event: str, deadline: float, say: Callable[[str], None]) -> None:
+    """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
+    with selectors.DefaultSelector() as selector:
+        for worker in workers:
+            selector.register(worker.channel, selectors.EVENT_READ, worker)
+        while waiting := [worker for worker in workers if not worker.has(event)]:
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                names = "; ".join(worker.name() for worker in waiting)
+                raise RunFailed(f"{names}: no {event!r} within the time allowed: it hangs or was stopped")
+            for key, _ in ready:
+                if not _listen(key.data, event, say):
+                    selector.unregister(key.data.channel)
+
+
+def _listen(worker: Worker, awaited: str, say: Callable[[str], None]) -> bool:
+    """Take in what a worker says; False once it has rightly closed its channel after its report."""
+    messages = worker.channel.receive()
+    if not messages:
+        if awaited == "reported" and worker.has("reported"):
+            return False
+        raise RunFailed(_obituary(worker))
+    for message in messages:
+        event = str(message["event"])
+        if event == "failed":
+            raise RunFailed(f"{worker.name()}: {message['why']}")
+        if event == "stage":
+            say(f"Process {worker.process.index}: {message['stage']}")
+            continue
+        worker.events.add(f"{event} {message['instance']}" if "instance" in message else event)
+        if event == "ready":
+            worker.step_s = max(worker.step_s, float(str(message["step_s"])))
+    return True
+
+
+def _obituary(worker: Worker) -> str:
+    """How a worker that closed its channel ended, with the end of its log."""
+    try:
+        status = worker.popen.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        return f"{worker.name()} closed its channel but did not end"
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    tail = [line for line in worker.log.read_text(errors="replace").splitlines() if line.strip()][-1:]
+    return f"{worker.name()} {how}" + "".join(f"; its last line: {line[:300]}" for line in tail)
+
+
+def reap(workers: list[Worker]) -> None:
+    """End every process group: SIGTERM, a grace, SIGKILL; and remove the exchange files."""
+    for signum, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 10.0)):
+        alive = [worker for worker in workers if worker.popen.poll() is None]
+        for worker in alive:
+            worker.popen.send_signal(signal.SIGCONT)
+            _signal_group(worker.popen.pid, signum)
+        deadline = time.monotonic() + patience
+        for worker in alive:
+            try:
+                worker.popen.wait(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+    for worker in workers:
+        worker.channel.close()
+        for leftover in (worker.report, worker.report.with_name(worker.report.name.replace("report", "spec"))):
+            leftover.unlink(missing_ok=True)
+
+
+def _signal_group(pid: int, signum: int) -> None:
+    try:
+        os.killpg(pid, signum)
+    except ProcessLookupError:
+        return

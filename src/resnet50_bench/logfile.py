@@ -1,0 +1,89 @@
+"""Case + Result -> the lines of the contract's log (section 4); and the log that is being written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from .case import Case
+from .errors import Infrastructure
+from .result import Result
+from .stats import PERCENTILES
+
+#: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
+LOG_FORMAT = 1
+FRAMEWORKS = {"IPEX": "PyTorch+IPEX", "EAGER": "PyTorch", "COMPILE-INDUCTOR": "PyTorch+Inductor"}
+
+
+class Log:
+    """Lines to a file and to a stream at once, each flushed, so that a kill loses none."""
+
+    def __init__(self, path: Path, echo: TextIO) -> None:
+        self.path, self._echo = path, echo
+        self._file = path.open("a", encoding="utf-8")
+
+    def line(self, text: str) -> None:
+        """Write one line. Raises Infrastructure where the disk is full."""
+        try:
+            self._file.write(text + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise Infrastructure(f"the log {self.path.name} cannot be written: {error.strerror}") from error
+        print(text, file=self._echo, flush=True)
+
+    def close(self) -> None:
+        """Close the file; the stream stays open."""
+        self._file.close()
+
+
+def file_name(texts: Mapping[str, str], now: datetime) -> str:
+    """``benchmark_<MODE>_<TOPOLOGY>_<PRECISION>_<FUNCTION>_<DATA_TYPE>_<date>.log``."""
+    parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", texts.get(name) or "unknown")[:40] if name != "PRECISION"
+             else re.sub(r"\W+", "-", texts.get(name) or "unknown")[:40]
+             for name in ("MODE", "TOPOLOGY", "PRECISION", "FUNCTION", "DATA_TYPE")]
+    return f"benchmark_{'_'.join(parts)}_{now:%Y%m%d-%H%M%S}.log"
+
+
+def header(case: Case, instance_number: int, versions: Mapping[str, str]) -> Iterator[str]:
+    """One ``NAME: value`` line per parameter, then what belongs to the run."""
+    yield from (f"{name}: {text}" for name, text in case.texts().items())
+    yield f"INSTANCE_NUMBER: {instance_number}"
+    for name, text in versions.items():
+        yield f"{name}: {text}"
+    yield f"FRAMEWORK: {FRAMEWORKS[case.torch_type]}"
+    yield "RECIPE_TYPE: Public"
+    yield f"LOG_FORMAT: {LOG_FORMAT}"
+    yield from (f"NOTICE: {notice}" for notice in case.notices)
+
+
+def start_line(case: Case) -> str:
+    """The phrase that opens the region of interest."""
+    return f"Evaluating RESNET: total Steps: {case.steps if case.steps is not None else 'all'}"
+
+
+#: The phrase that closes the region of interest.
+END_LINE = "Complete..."
+
+
+def measured(result: Result) -> Iterator[str]:
+    """The lines of what was measured; nothing that was not."""
+    statistics: dict[str, Any] = result.statistics
+    for instance in statistics["instances"]:
+        yield f"Throughput: {instance['throughput_images_per_s']:.4f} fps"
+    yield f"Total_Throughput: {statistics['throughput_images_per_s']:.4f} fps"
+    latency = statistics["latency_ms"]
+    yield f"Latency_Mean: {latency['mean']:.4f} ms"
+    yield f"Latency_Min: {latency['min']:.4f} ms"
+    yield f"Latency_Max: {latency['max']:.4f} ms"
+    for percentile in PERCENTILES:
+        if str(percentile) in latency["percentiles"]:
+            yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
+    window = statistics["window"]
+    yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
+    yield f"Window_Duration: {window['duration_s']:.3f} s"
+    first = result.processes[0]
+    yield f"Allocator: {first.allocator}"
+    yield "Convolution_Kernels: " + ", ".join(f"{name} {count}" for name, count in first.kernels.items())

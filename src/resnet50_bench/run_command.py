@@ -1,0 +1,131 @@
+"""``run [--flag=value ...]``: one case, from parameters to log, result file and exit status."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+
+from . import host, logfile, measurement, model_cache
+from .case import Case, Layer, Machine, resolve
+from .cpu import read_cpu
+from .environment import native_libraries, worker_python
+from .errors import BadInput, BenchError, Interrupted, RunFailed
+from .flags import parse_flags
+from .launcher import LaunchPlan, launch
+from .logfile import Log
+from .parameters import CATALOGUE
+from .placement import Placement, place
+from .result import Result
+from .topology import Topology, read_topology
+
+
+def main(argv: list[str]) -> int:
+    """Run the case that the flags and the environment describe, in the current folder."""
+    flags, others = parse_flags(argv)
+    environment = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
+    now = datetime.now(timezone.utc)
+    folder = Path.cwd()
+    with interruptible():
+        try:
+            if others:
+                raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --help of ctest.sh or "
+                               "describe-params")
+            machine = Machine(read_cpu(), read_topology())
+            case = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
+            python = worker_python()
+        except BenchError as error:
+            _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
+            raise
+        return _run(case, machine.topology, python, folder, now)
+
+
+def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:
+    """A log that says why nothing was run, so that kpi.sh can say it too."""
+    log = Log(path, open(os.devnull, "w"))
+    for name, text in texts.items():
+        log.line(f"{name}: {' '.join(text.split())}")
+    log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
+    log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+    log.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP become Interrupted, once: a second one cannot stop the clean-up."""
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        for each in watched:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(signum, f"ended by {signal.Signals(signum).name}")
+
+    before = {each: signal.signal(each, interrupt) for each in watched}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _run(case: Case, topology: Topology, python: Path, folder: Path, now: datetime) -> int:
+    placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
+    software = host.software_record(python)
+    result = Result(
+        case=case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
+        started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
+        software=software, topology=topology.as_record(), placement=placement.as_record())
+    log = Log(folder / logfile.file_name(case.texts(), now), sys.stdout)
+    try:
+        for line in logfile.header(case, len(placement.instances), _versions(software)):
+            log.line(line)
+        _describe_placement(log, placement)
+        _measure(case, placement, python, folder, log, result)
+        log.line("RESULT: passed")
+        return 0
+    except BenchError as error:
+        result.failure, result.verdict = str(error), "invalid"
+        log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+        raise
+    finally:
+        log.close()
+        result.write(log.path.with_suffix(".json"))
+
+
+def _versions(software: Mapping[str, object]) -> dict[str, str]:
+    named = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
+             "IPEX_Version": "intel-extension-for-pytorch"}
+    return {name: str(software[package]) for name, package in named.items() if package in software}
+
+
+def _describe_placement(log: Log, placement: Placement) -> None:
+    for process in placement.processes:
+        for instance in process.instances:
+            node = "any" if instance.memory_node is None else instance.memory_node
+            log.line(f"Instance {instance.index}: cpus {','.join(map(str, instance.cpus))} "
+                     f"memory node {node} process {process.index}")
+    for notice in placement.notices:
+        log.line(f"NOTICE: {notice}")
+
+
+def _measure(case: Case, placement: Placement, python: Path, folder: Path, log: Log,
+             result: Result) -> None:
+    plan = LaunchPlan(
+        python=python, folder=folder, cache_dir=model_cache.default_folder(),
+        libraries=native_libraries(), outer_environment=os.environ, say=log.line,
+        on_start=lambda: log.line(logfile.start_line(case)),
+        on_end=lambda: log.line(logfile.END_LINE))
+    result.processes = launch(case, placement, plan)
+    runs = result.runs()
+    if len(runs) != len(placement.instances):
+        raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
+    result.statistics = measurement.statistics(runs, case.batch_size)
+    result.verdict = "valid"
+    for line in logfile.measured(result):
+        log.line(line)

@@ -1,0 +1,52 @@
+"""oneDNN verbose lines -> the kernels that ran; what they prove."""
+
+from __future__ import annotations
+
+from resnet50_bench.evidence import RESNET50_CONVOLUTIONS, parse
+from resnet50_bench.precision import PRECISIONS
+
+LINE = ("onednn_verbose,v1,primitive,exec,cpu,convolution,{kernel},forward_inference,"
+        "src:{source}::blocked:acdb::f0 wei:{source}:a:blocked:Acdb16a::f0 dst:{source}::blocked:acdb::f0,"
+        "attr-scratchpad:user,alg:convolution_direct,mb8_ic3oc64_ih224oh112kh7,16.481")
+OTHERS = [
+    "onednn_verbose,v1,info,cpu,isa:Intel AVX2",
+    "onednn_verbose,v1,primitive,exec,cpu,matmul,gemm:jit,undef,src:s8::blocked:ab::f0,,,1x2048:2048x1000,0.1",
+    "onednn_verbose,v1,graph,exec,cpu,100148,quantized_convolution_post_ops,conv,,,,,dnnl_backend,1.2",
+    "images per second: 12", "",
+]
+
+
+def _ran(kernel: str, source: str, count: int = RESNET50_CONVOLUTIONS) -> list[str]:
+    return OTHERS + [LINE.format(kernel=kernel, source=source)] * count
+
+
+def test_convolutions_are_counted_by_kernel_and_input_type():
+    found = parse(_ran("brgconv_1x1:avx512_core_amx", "u8", 36) + _ran("brg_conv_fwd:avx512_core_amx", "s8", 17))
+    assert found.kernels() == {"brgconv_1x1:avx512_core_amx src:u8": 36,
+                               "brg_conv_fwd:avx512_core_amx src:s8": 17}
+    assert found.convolutions[0].time_ms == 16.481
+    assert found.doubt(PRECISIONS["amx_int8"]) is None
+
+
+def test_each_precision_is_proven_by_its_own_kernels_only():
+    kernels = {"avx_fp32": ("avx512_core", "f32"), "avx_int8": ("avx512_core_vnni", "u8"),
+               "avx_bfloat16": ("avx512_core_bf16", "bf16"), "amx_int8": ("avx512_core_amx", "u8"),
+               "amx_bfloat16": ("avx512_core_amx", "bf16"), "amx_bfloat32": ("avx512_core_amx", "f32"),
+               "avx2_fp32": ("avx2", "f32"), "avx2_int8": ("avx2", "u8")}
+    assert set(kernels) == set(PRECISIONS)
+    for name, (isa, source) in kernels.items():
+        proven = {p.name for p in PRECISIONS.values() if not parse(_ran(f"brg:{isa}", source)).doubt(p)}
+        # bf32 is bf16 arithmetic inside: its kernels cannot be told from bf16's where oneDNN
+        # converts the input before the convolution.
+        assert proven - ({"amx_bfloat32"} if name == "amx_bfloat16" else set()) == {name}
+
+
+def test_emulated_bf16_is_found_out_and_the_kernels_are_named():
+    doubt = parse(_ran("brgconv_1x1:avx512_core_vnni", "bf16")).doubt(PRECISIONS["amx_bfloat16"])
+    assert "53 of 53" in doubt
+    assert "brgconv_1x1:avx512_core_vnni src:bf16 53" in doubt
+
+
+def test_missing_convolutions_are_found_out():
+    assert "52 convolutions" in parse(_ran("brg:avx2", "f32", 52)).doubt(PRECISIONS["avx2_fp32"])
+    assert "0 convolutions" in parse(OTHERS).doubt(PRECISIONS["avx2_fp32"])
