@@ -29,6 +29,8 @@ from .worker_environment import worker_environment
 READY_TIMEOUT_S = 1800.0
 #: The measurement may take this many times what the warm-up's last step foretells.
 PATIENCE = 10.0
+#: ... and never less than this.
+LEAST_PATIENCE_S = 60.0
 #: How long a process may take to end by itself after SIGTERM.
 GRACE_S = 2.0
 
@@ -87,11 +89,11 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
         plan.on_start()
         _tell(workers, "go")
         step_s = max(worker.step_s for worker in workers)
-        patience = max(60.0, PATIENCE * step_s * (case.steps or 1))
+        patience = max(LEAST_PATIENCE_S, PATIENCE * step_s * (case.steps or 1))
         _wait(workers, "enough", time.monotonic() + patience, plan.say)
         _tell(workers, "stop")
         plan.on_end()
-        _wait(workers, "reported", time.monotonic() + max(60.0, PATIENCE * step_s), plan.say)
+        _wait(workers, "reported", time.monotonic() + max(LEAST_PATIENCE_S, PATIENCE * step_s), plan.say)
         for worker in workers:
             worker.popen.wait(timeout=60)
         return [process_report(json.loads(worker.report.read_text())) for worker in workers]

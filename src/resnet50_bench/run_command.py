@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
 
 def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:
     """A log that says why nothing was run, so that kpi.sh can say it too."""
-    log = Log(path, open(os.devnull, "w"))
+    log = Log(path, io.StringIO())
     for name, text in texts.items():
         log.line(f"{name}: {' '.join(text.split())}")
     log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")

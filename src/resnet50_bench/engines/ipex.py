@@ -12,8 +12,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import intel_extension_for_pytorch as ipex
 
-from ..model_cache import cached, cache_key
-from .base import Engine, ModelRequest, Prepared, SEED, dummy_batch, resnet50
+from ..model_cache import cache_key, cached
+from .base import SEED, Engine, ModelRequest, Prepared, dummy_batch, resnet50
 
 #: Batches of one image for the activations' histograms of dummy runs.
 CALIBRATION_BATCHES = 4

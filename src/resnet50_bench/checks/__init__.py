@@ -1,0 +1,16 @@
+"""A measured Result -> checks, each with a reading, a verdict and what to do; and the result's verdict."""
+
+from __future__ import annotations
+
+from . import during, machine, process, window
+from .base import Check, Verdict, overall
+
+__all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
+
+#: Everything that can be said before a run; ``--doctor`` runs these alone.
+machine_checks = machine.run_all
+
+
+def result_checks(result: dict) -> list[Check]:
+    """Every check of a finished run; ``result`` is a Result as its JSON document."""
+    return [*window.run_all(result), *during.run_all(result), *process.run_all(result)]

@@ -1,0 +1,72 @@
+"""What the processes reported of themselves -> checks of pinning, allocator, memory and page faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Check, Verdict, judge, unknown
+
+#: Page faults a step in the steady state; above it the allocator gives memory back between steps.
+MOST_FAULTS_A_STEP = 200
+LEAST_LOCAL_MEMORY = 0.95
+
+
+def run_all(result: dict[str, Any]) -> list[Check]:
+    """Every check of the instances' processes."""
+    return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
+            _numa_locality(result)]
+
+
+def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [run for report in result["processes"] for run in report["runs"]]
+
+
+def _affinity(result: dict[str, Any]) -> Check:
+    wrong = [run for run in _runs(result) if set(run["observed_cpus"]) != set(run["cpus"])]
+    return judge("affinity", f"{len(_runs(result)) - len(wrong)} of {len(_runs(result))} instances as asked",
+                 bool(wrong), Verdict.INVALID,
+                 "; ".join(f"instance {run['instance']} was to run on {list(run['cpus'])} and ran on "
+                           f"{list(run['observed_cpus'])}" for run in wrong),
+                 "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
+
+
+def _shared_cores(result: dict[str, Any]) -> Check:
+    """Whether two pinned threads share one physical core."""
+    used = [cpu for run in _runs(result) for cpu in run["cpus"]]
+    doubled = [core["cpus"] for core in result["topology"]["cores"]
+               if sum(used.count(cpu) for cpu in core["cpus"]) > 1]
+    return judge("one thread a core", f"{len(doubled)} cores with more", bool(doubled), Verdict.NOISY,
+                 f"two pinned threads share the cores with cpus {doubled}")
+
+
+def _allocator(result: dict[str, Any]) -> Check:
+    names = sorted({report["allocator"] for report in result["processes"]})
+    return judge("allocator", ", ".join(names), names != ["jemalloc"], Verdict.NOTE,
+                 "jemalloc is not loaded: bf16 and int8 can be a third slower",
+                 "install libjemalloc2 (Debian, Ubuntu)")
+
+
+def _page_faults(result: dict[str, Any]) -> Check:
+    worst, major = 0.0, 0
+    for report in result["processes"]:
+        usage = report["facts"].get("usage")
+        if not usage:
+            return unknown("page faults", "a process did not report them")
+        steps = sum(len(run["starts_ns"]) for run in report["runs"])
+        worst, major = max(worst, usage["ru_minflt"] / max(1, steps)), major + usage["ru_majflt"]
+    reading = f"{worst:.1f} minor a step, {major} major"
+    if major:
+        return Check("page faults", reading, Verdict.NOISY, "pages came from disk during the measurement",
+                     "raise WARMUP_STEPS; free memory")
+    return judge("page faults", reading, worst > MOST_FAULTS_A_STEP, Verdict.NOTE,
+                 "activations are mapped anew in each step", "install libjemalloc2")
+
+
+def _numa_locality(result: dict[str, Any]) -> Check:
+    shares = [report["facts"]["local_memory"] for report in result["processes"]
+              if "local_memory" in report["facts"]]
+    if not shares:
+        return Check("NUMA locality", "one memory node, or instances that span nodes", Verdict.OK)
+    return judge("NUMA locality", f"{100 * min(shares):.1f} % of the pages on the instance's node",
+                 min(shares) < LEAST_LOCAL_MEMORY, Verdict.NOISY, "instances use another node's memory",
+                 "install numactl; in a container add --cap-add SYS_NICE")

@@ -1,0 +1,63 @@
+"""Statistics of a result -> checks of the measuring window: overlap, length, outliers, drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Check, Verdict, judge
+
+#: Below this the instances were partly measured without each other's load.
+LEAST_OVERLAP = 0.95
+#: Below this the common window says too little about the case.
+INVALID_OVERLAP = 0.5
+#: Share of the window that outlying steps may cost beyond the median step.
+MOST_OUTLIER_COST = 0.02
+#: Relative change of the step time over the window, where it is significant.
+MOST_DRIFT = 0.05
+
+
+def run_all(result: dict[str, Any]) -> list[Check]:
+    """Every check of the window."""
+    statistics = result["statistics"]
+    return [_overlap(statistics), _enough(statistics, result["case"]), _outliers(statistics), _drift(statistics)]
+
+
+def _overlap(statistics: dict[str, Any]) -> Check:
+    window = statistics["window"]
+    reading = (f"{100 * window['overlap']:.1f} % (start skew {window['start_skew_ms']:.1f} ms, "
+               f"end skew {window['end_skew_ms']:.1f} ms)")
+    if window["overlap"] < INVALID_OVERLAP:
+        return Check("overlap", reading, Verdict.INVALID, "the instances hardly measured together",
+                     "raise STEPS or MIN_DURATION")
+    return judge("overlap", reading, window["overlap"] < LEAST_OVERLAP, Verdict.NOISY,
+                 "the instances did not measure the whole time together", "raise STEPS or MIN_DURATION")
+
+
+def _enough(statistics: dict[str, Any], case: dict[str, Any]) -> Check:
+    """Whether every instance has at least half of the steps asked for within the common window."""
+    fewest = min(instance["steps_in_window"] for instance in statistics["instances"])
+    asked = int(case["STEPS"]) if str(case["STEPS"]).isdigit() else 1
+    return judge("common window", f"{statistics['window']['duration_s']:.3f} s, {fewest} steps at least",
+                 fewest < max(1, asked / 2), Verdict.INVALID,
+                 f"an instance has {fewest} of {asked} steps in the window common to all",
+                 "raise STEPS or MIN_DURATION")
+
+
+def _outliers(statistics: dict[str, Any]) -> Check:
+    worst = max(statistics["instances"], key=lambda instance: instance["outliers"]["cost"])
+    outliers = worst["outliers"]
+    reading = f"{sum(i['outliers']['count'] for i in statistics['instances'])} steps"
+    if outliers["count"]:
+        reading += (f"; instance {worst['instance']}: step {outliers['worst_step']} took "
+                    f"{outliers['worst_ms']:.1f} ms against a median of {worst['latency_ms']['median']:.1f} ms")
+    return judge("outliers", reading, outliers["cost"] > MOST_OUTLIER_COST, Verdict.NOISY,
+                 f"slow steps cost {100 * outliers['cost']:.1f} % of an instance's window",
+                 "look for what else ran; repeat with --loop")
+
+
+def _drift(statistics: dict[str, Any]) -> Check:
+    worst = max(statistics["instances"], key=lambda instance: abs(instance["drift"]["relative"]))
+    drift = worst["drift"]
+    return judge("drift", f"{100 * drift['relative']:+.1f} % step time over the window (instance {worst['instance']})",
+                 drift["significant"] and abs(drift["relative"]) > MOST_DRIFT, Verdict.NOISY,
+                 "the speed changed while it was measured", "raise WARMUP_STEPS; look at frequency and temperature")
