@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from . import cgroup
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _VMSTAT = ("pgmajfault", "pswpin", "pswpout", "numa_hint_faults", "numa_pages_migrated")
@@ -86,25 +88,11 @@ def _pressure(root: Path) -> dict[str, float]:
     return found
 
 
-def cgroup_folder(root: Path, controller: str) -> Path | None:
-    """Where this process's cgroup for ``controller`` is mounted: v1, else v2, else None."""
-    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
-        number, controllers, path = line.split(":", 2)
-        v2 = number == "0" and not controllers
-        if not v2 and controller not in controllers.split(","):
-            continue
-        base = root / "sys/fs/cgroup" if v2 else root / "sys/fs/cgroup" / controller
-        for folder in (base / path.lstrip("/"), base):  # inside a cgroup namespace the path is outside
-            if (folder / "cpu.stat").exists():
-                return folder
-    return None
-
-
 def _cgroup_throttling(root: Path) -> dict[str, float]:
     """Periods in which the quota stopped this cgroup, and for how long."""
-    folder = cgroup_folder(root, "cpu")
     found: dict[str, float] = {}
-    for line in (_text(folder / "cpu.stat") or "").splitlines() if folder else ():
+    for line in next((text for folder in cgroup.folders(root, "cpu") if (text := _text(folder / "cpu.stat"))),
+                     "").splitlines():
         name, value = line.split()
         if name == "nr_throttled":
             found["throttled_periods"] = int(value)

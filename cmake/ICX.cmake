@@ -1,0 +1,3 @@
+# Ice Lake
+include("${CMAKE_CURRENT_LIST_DIR}/matrix.cmake")
+add_resnet50_cases(avx_fp32 avx_int8)

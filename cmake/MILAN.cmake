@@ -1,0 +1,3 @@
+# EPYC of the Milan generation (Zen 3): no AVX-512
+include("${CMAKE_CURRENT_LIST_DIR}/matrix.cmake")
+add_resnet50_cases(avx2_fp32 avx2_int8)

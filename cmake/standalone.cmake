@@ -1,0 +1,54 @@
+# What WSF would provide: the settings, add_workload and add_testcase.
+set(PLATFORM auto CACHE STRING "CPU generation: auto or the name of a cmake/<PLATFORM>.cmake")
+set(BACKEND auto CACHE STRING "Where a case runs: auto native docker kubernetes slurm")
+set(REGISTRY "" CACHE STRING "Registry of the images, with a trailing slash; empty for local images")
+set(RELEASE "" CACHE STRING "Tag of the images, with its colon; empty for :latest")
+set(TIMEOUT 3600 CACHE STRING "Seconds that a case may take")
+set_property(CACHE BACKEND PROPERTY STRINGS auto native docker kubernetes slurm)
+
+find_program(PYTHON3 python3 REQUIRED)
+set(resnet50_bench "${CMAKE_CURRENT_SOURCE_DIR}/scripts/resnet50-bench.sh")
+
+if(PLATFORM STREQUAL "auto")
+  execute_process(COMMAND "${resnet50_bench}" detect-platform OUTPUT_VARIABLE PLATFORM
+                  OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  set(platform_is "detected")
+else()
+  set(platform_is "chosen")
+endif()
+file(GLOB platforms RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}/cmake" "${CMAKE_CURRENT_SOURCE_DIR}/cmake/*.cmake")
+list(REMOVE_ITEM platforms matrix.cmake standalone.cmake)
+list(TRANSFORM platforms REPLACE "\\.cmake$" "")
+if(NOT PLATFORM IN_LIST platforms)
+  string(REPLACE ";" ", " platforms "${platforms}")
+  message(FATAL_ERROR "PLATFORM=${PLATFORM} is not one of auto, ${platforms}")
+endif()
+message(STATUS "PLATFORM: ${PLATFORM} (${platform_is}); BACKEND: ${BACKEND}")
+
+# add_workload(<name>): the folder that users run ctest.sh in; sets `workload` for the caller.
+function(add_workload name)
+  set(folder "${CMAKE_BINARY_DIR}/workload/ResNet50-Pytorch-Xeon-Public")
+  file(MAKE_DIRECTORY "${folder}")
+  file(WRITE "${folder}/ctest.sh" "#!/usr/bin/env bash\n"
+       "RESNET50_BENCH_BUILD='${CMAKE_BINARY_DIR}' exec '${CMAKE_CURRENT_SOURCE_DIR}/ctest.sh' \"$@\"\n")
+  file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+       GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  set(settings "--backend=${BACKEND}" "--registry=${REGISTRY}" "--release=${RELEASE}" "--timeout=${TIMEOUT}")
+  add_test(NAME setup_environment COMMAND "${resnet50_bench}" prepare ${settings} WORKING_DIRECTORY "${folder}")
+  set_tests_properties(setup_environment PROPERTIES FIXTURES_SETUP environment LABELS setup)
+  set(workload_settings ${settings} PARENT_SCOPE)
+  set(workload_folder "${folder}" PARENT_SCOPE)
+  set(workload "${name}" PARENT_SCOPE)
+endfunction()
+
+# add_testcase(<name> <option>): one ctest test; 77 is the exit status for a CPU that cannot run it.
+function(add_testcase name option)
+  add_test(NAME "test_${name}" COMMAND "${resnet50_bench}" case ${workload_settings} "${option}"
+           WORKING_DIRECTORY "${workload_folder}")
+  string(REGEX MATCH "^([a-z]+)_([a-z]+)_([a-z0-9]+_[a-z0-9]+)_?(.*)$" parsed "${option}")
+  set(labels "${CMAKE_MATCH_1}" "${CMAKE_MATCH_2}" "${CMAKE_MATCH_3}" ${CMAKE_MATCH_4})
+  # The case ends itself, and cleans up, at TIMEOUT; ctest's own limit is only a safety net.
+  math(EXPR hard_limit "${TIMEOUT} + 120")
+  set_tests_properties("test_${name}" PROPERTIES LABELS "${labels}" SKIP_RETURN_CODE 77
+                       RESOURCE_LOCK cores TIMEOUT ${hard_limit} FIXTURES_REQUIRED environment)
+endfunction()

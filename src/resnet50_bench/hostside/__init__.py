@@ -1,0 +1,1 @@
+"""Which cases run where: needs only the standard library, never imports torch."""

@@ -1,0 +1,55 @@
+"""The native backend: run_test.sh as a child process on this host."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...errors import RunFailed
+from ...host import ROOT
+from ...parameters import CATALOGUE
+from . import Settings
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: The runner reaps its instances within this.
+_GRACE_S = 15.0
+
+
+def make(settings: Settings) -> NativeBackend:
+    """The backend; it needs no settings."""
+    return NativeBackend()
+
+
+class NativeBackend:
+    """Runs on this host with the environment that scripts/setup.sh made."""
+
+    local = True
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        libc = ctypes.CDLL(None)
+        environment = {name: text for name, text in os.environ.items() if name not in CATALOGUE} | dict(texts)
+        runner = subprocess.Popen(
+            [ROOT / "run_test.sh"], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
+        try:
+            status = runner.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
+        finally:
+            if runner.poll() is None:
+                _end(runner)
+        return 128 - status if status < 0 else status
+
+
+def _end(runner: subprocess.Popen[bytes]) -> None:
+    runner.terminate()
+    try:
+        runner.wait(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        runner.kill()
+        runner.wait()

@@ -1,0 +1,104 @@
+"""ctest.sh's words -> our own options, parameter texts, and the words that go to ctest."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import BadInput
+from ..flags import parse_flags
+from ..parameters import CATALOGUE, nearest
+from .config import Rules, read_config
+from .set_values import points
+
+#: How the cases, which ctest starts, find what was given to ctest.sh.
+OVERRIDES_VARIABLE = "RESNET50_BENCH_OVERRIDES"
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What ctest.sh hands to each case: parameter texts by their source, and how to run."""
+
+    flags: Mapping[str, str] = field(default_factory=dict)
+    points: Sequence[Mapping[str, str]] = field(default_factory=lambda: [{}])
+    config: Rules = ()
+    dry_run: bool = False
+    keep_going: bool = False
+    backend_options: str = ""
+    attachments: Sequence[str] = ()
+    statuses: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def read(cls, path: str | None) -> Overrides:
+        """Read what ``write`` wrote; nothing overridden where a case is run without ctest.sh."""
+        return cls(**json.loads(Path(path).read_text())) if path else cls()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise BadInput(f"{message}; see ./ctest.sh --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Our options; what is not among them belongs to ctest."""
+    made = _Parser(prog="./ctest.sh", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+                   usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
+                   description="List (-N) and run (-V) the cases. Every parameter is a flag: --batch_size=8.",
+                   epilog="Everything else goes to ctest: -N -V -VV -R -E -L -LE -j --output-junit "
+                          "--output-on-failure\n--rerun-failed --stop-on-failure --repeat --timeout ...")
+    made.add_argument("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
+    made.add_argument("--loop", type=int, metavar="N", help="iterations of each case, one after another")
+    made.add_argument("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
+    made.add_argument("--testcase", metavar="NAME", help="exactly this case")
+    made.add_argument("--dry-run", action="store_true", help="write each case's configuration, run nothing")
+    made.add_argument("--continue", dest="keep_going", action="store_true", help="go on after a failed iteration")
+    made.add_argument("--describe-params", action="store_true", help="describe every parameter")
+    made.add_argument("--doctor", action="store_true", help="check this machine, run nothing")
+    made.add_argument("--noenv", action="store_true", help="drop the caller's environment")
+    made.add_argument("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
+    made.add_argument("--options", default="", metavar='"..."', help="options for the backend (docker run)")
+    made.add_argument("--check-docker-image", action="store_true", help="is the inference image there")
+    return made
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Overrides, list[str]]:
+    """(our options, what the cases shall get, the words for ctest). Raises BadInput for what is wrong."""
+    flags, others = parse_flags(argv)
+    ours, for_ctest = parser().parse_known_args(others)
+    if ours.loop is not None and ours.loop < 1:
+        raise BadInput(f"--loop {ours.loop} is too small: 1 or more is allowed")
+    made = points(ours.set, ours.loop)
+    for name_and_text in [flags, *made]:
+        _check(name_and_text)
+    for file in ours.attach:
+        if not Path(file).is_file():
+            raise BadInput(f"--attach {file}: there is no such file")
+    return ours, Overrides(
+        flags=flags, points=made, config=read_config(ours.config) if ours.config else (), dry_run=ours.dry_run,
+        keep_going=ours.keep_going, backend_options=ours.options,
+        attachments=[str(Path(file).absolute()) for file in ours.attach]), for_ctest
+
+
+def _check(texts: Mapping[str, str]) -> None:
+    """Names and single values now, before any case starts; the rest when a case is resolved."""
+    bad = []
+    for name, text in texts.items():
+        if name not in CATALOGUE:
+            bad.append(f"{name} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
+                       f"{', '.join(CATALOGUE)}")
+            continue
+        try:
+            if text.strip():
+                CATALOGUE[name].parse(text.strip())
+        except ValueError as error:
+            bad.append(f"{name}={text!r} {error}")
+    if bad:
+        raise BadInput(*bad)

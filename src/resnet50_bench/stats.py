@@ -1,0 +1,282 @@
+"""Step times of a run enter, descriptive numbers and confidence intervals leave; every function is pure.
+
+Times carry their unit in their name; functions without a unit in a name work in the unit of their values.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import NormalDist, median
+
+PERCENTILES = (50, 90, 95, 99, 99.9)
+
+MAX_BATCHES = 20            # Schmeiser (1982): more than 30 batches gain little, fewer than 10 cost width
+MAD_TO_SIGMA = 0.6745       # the MAD of a normal distribution is 0.6745 sigma
+OUTLIER_SCORE = 3.5         # Iglewicz & Hoaglin (1993)
+OUTLIER_EXCESS = 0.10       # a tiny MAD must not make outliers of nothing
+OUTLIER_INDICES = 20
+DRIFT_BLOCKS = 200          # Theil-Sen looks at every pair: 200 blocks are 19 900 pairs
+DRIFT_MINIMUM = 10
+DRIFT_ALPHA = 0.01
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Description of a sample, in the unit of its values; cv has none."""
+
+    count: int
+    mean: float
+    median: float
+    stdev: float
+    cv: float
+    min: float
+    max: float
+    percentiles: dict[str, float]
+
+    def as_record(self) -> dict[str, object]:
+        """The same as plain types, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Slow values: `cost` is the share of the total above the median; `worst` is in the unit of the values."""
+
+    count: int
+    cost: float
+    worst_index: int | None
+    worst: float | None
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Change of the fitted line from first to last value, relative to the median (0.02 is +2 %)."""
+
+    relative: float
+    significant: bool
+
+
+def percentile(sorted_values: Sequence[float], p: float) -> float:
+    """The p-th percentile (p in 0..100) of ascending values, in their unit.
+
+    Linear interpolation between closest ranks: Hyndman & Fan (1996), type 7. ValueError for no values or a wrong p.
+    """
+    if not sorted_values:
+        raise ValueError("no values")
+    if not 0 <= p <= 100:
+        raise ValueError(f"percentile {p} is not in 0..100")
+    rank = (len(sorted_values) - 1) * p / 100
+    low = math.floor(rank)
+    lower, upper = sorted_values[low], sorted_values[min(low + 1, len(sorted_values) - 1)]
+    return float(min(upper, lower + (upper - lower) * (rank - low)))  # rounding must not pass the upper neighbour
+
+
+def summary(values: Sequence[float]) -> Summary:
+    """Describe the values; stdev is the sample's (n-1), a percentile needs n >= 100/(100-p) values.
+
+    ValueError for no values or values that are not finite.
+    """
+    ordered = _checked(sorted(values))
+    n = len(ordered)
+    # Rounding may carry the mean of equal values past them.
+    mean = min(max(math.fsum(ordered) / n, ordered[0]), ordered[-1])
+    stdev = math.sqrt(math.fsum((x - mean) ** 2 for x in ordered) / (n - 1)) if n > 1 else 0.0
+    return Summary(
+        count=n, mean=float(mean), median=percentile(ordered, 50), stdev=stdev, cv=stdev / mean if mean else 0.0,
+        min=float(ordered[0]), max=float(ordered[-1]),
+        # 100 - 99.9 is a little under 0.1 in binary: without the rounding P99.9 would need 1001 values.
+        percentiles={str(p): percentile(ordered, p) for p in PERCENTILES if n >= round(100 / (100 - p), 6)})
+
+
+def common_window(starts_ns: Sequence[int], ends_ns: Sequence[int]) -> tuple[int, int, float]:
+    """(start_ns, end_ns, overlap) of the time in which all instances measured; one start and end per instance.
+
+    Overlap is the common length relative to the longest instance: 1 for equal windows, 0 for no common part (the
+    end is then not after the start). ValueError for no instance or starts and ends of different number.
+    """
+    if not starts_ns or len(starts_ns) != len(ends_ns):
+        raise ValueError("one start and one end per instance are needed")
+    start, end = max(starts_ns), min(ends_ns)
+    if end <= start:
+        return start, end, 0.0
+    return start, end, (end - start) / max(e - s for s, e in zip(starts_ns, ends_ns, strict=True))
+
+
+def throughput(starts_ns: Sequence[int], ends_ns: Sequence[int], window: tuple[int, int], batch_size: int) -> float:
+    """Images/s of one instance over the window (start_ns, end_ns); starts and ends are ascending.
+
+    A step that lies partly in the window counts with the fraction of its duration inside. ValueError for an empty
+    window or starts and ends of different number.
+    """
+    window_start, window_end = window
+    if window_end <= window_start:
+        raise ValueError("the window is empty")
+    if len(starts_ns) != len(ends_ns):
+        raise ValueError("one start and one end per step are needed")
+    # Bisection finds the steps wholly inside; only those cut by an edge are looked at one by one.
+    touched = range(bisect_right(ends_ns, window_start), bisect_left(starts_ns, window_end))
+    first, past = bisect_left(starts_ns, window_start), bisect_right(ends_ns, window_end)
+    whole = max(0, past - first)
+    cut = [*range(touched.start, first), *range(past, touched.stop)] if whole else touched
+    steps = whole + math.fsum(
+        (min(ends_ns[i], window_end) - max(starts_ns[i], window_start)) / (ends_ns[i] - starts_ns[i]) for i in cut)
+    return batch_size * steps / ((window_end - window_start) / 1e9)
+
+
+def t_quantile(p: float, df: float) -> float:
+    """Quantile of Student's t with df >= 1 degrees of freedom at probability p.
+
+    Exact for df 1 and 2, else Hill (1970), Algorithm 396, Communications of the ACM 13(10): error below 2e-5
+    for p in 0.001..0.999. ValueError for p outside (0, 1) or df < 1.
+    """
+    if not 0 < p < 1 or df < 1:
+        raise ValueError(f"no t quantile for p={p}, df={df}")
+    if p == 0.5:
+        return 0.0
+    sign, tail = (1.0, 2 * (1 - p)) if p > 0.5 else (-1.0, 2 * p)  # Hill's argument is the two-tailed probability
+    if df == 1:
+        return sign / math.tan(tail * math.pi / 2)
+    if df == 2:
+        return sign * math.sqrt(2 / (tail * (2 - tail)) - 2)
+    a = 1 / (df - 0.5)
+    b = 48 / a**2
+    c = ((20700 * a / b - 98) * a - 16) * a + 96.36
+    d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * df
+    y = (d * tail) ** (2 / df)
+    if y > 0.05 + a:  # asymptotic expansion about the normal quantile
+        x = NormalDist().inv_cdf(tail / 2)
+        y = x * x
+        if df < 5:
+            c += 0.3 * (df - 4.5) * (x + 0.6)
+        c += (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b
+        y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
+        y = math.expm1(a * y * y)
+    else:
+        y = ((1 / (((df + 6) / (df * y) - 0.089 * d - 0.822) * (df + 2) * 3) + 0.5 / (df + 4)) * y - 1) \
+            * (df + 1) / (df + 2) + 1 / y
+    return sign * math.sqrt(df * y)
+
+
+def batch_means_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Confidence interval of the mean of correlated values, in their unit; None for fewer than 4 values.
+
+    Non-overlapping batch means: Law & Kelton, Simulation Modeling and Analysis; Schmeiser (1982), Batch size effects
+    in the analysis of simulation output, recommends 10 to 30 batches. ValueError for a level outside (0, 1).
+    """
+    estimate = _batch_means(values)
+    if estimate is None:
+        return None
+    mean, error, df = estimate
+    half = t_quantile((1 + level) / 2, df) * error
+    return mean - half, mean + half
+
+
+def throughput_interval(step_durations_s_per_instance: Sequence[Sequence[float]],
+                        batch_size: int) -> tuple[float, float] | None:
+    """95 % interval in images/s of the summed throughput of all instances; None where one has under 4 steps.
+
+    Per instance the delta method on batch_size / mean: se = batch_size / mean^2 * se(mean), by batch means. The
+    instances count as independent (variances add); the smallest df makes the interval rather too wide than too
+    narrow. ValueError for a mean that is not positive.
+    """
+    estimates = []
+    for durations in step_durations_s_per_instance:
+        estimate = _batch_means(durations)
+        if estimate is None:
+            return None
+        if estimate[0] <= 0:
+            raise ValueError("the mean step time must be positive")
+        estimates.append(estimate)
+    if not estimates:
+        return None
+    total = math.fsum(batch_size / mean for mean, _, _ in estimates)
+    error = math.sqrt(math.fsum((batch_size * error / mean**2) ** 2 for mean, error, _ in estimates))
+    half = t_quantile(0.975, min(df for _, _, df in estimates)) * error
+    return max(0.0, total - half), total + half  # no throughput is negative
+
+
+def outliers(values: Sequence[float]) -> Outliers:
+    """Values on the slow side whose modified z-score exceeds 3.5 and that are at least 10 % above the median.
+
+    Iglewicz & Hoaglin (1993), How to Detect and Handle Outliers: 0.6745 * (x - median) / MAD. With a MAD of 0 the
+    10 % rule decides alone. The indices are the first 20 in order of time. No values: no outliers.
+    """
+    if not values:
+        return Outliers(0, 0.0, None, None, ())
+    middle = median(values)
+    mad = median(abs(x - middle) for x in values)
+    least = max(OUTLIER_EXCESS * middle, 0.0)
+    found = [i for i, x in enumerate(values)
+             if x > middle and x - middle >= least and MAD_TO_SIGMA * (x - middle) > OUTLIER_SCORE * mad]
+    if not found:
+        return Outliers(0, 0.0, None, None, ())
+    total = math.fsum(values)
+    cost = math.fsum(values[i] - middle for i in found) / total if total else 0.0
+    worst = max(found, key=lambda i: values[i])
+    return Outliers(len(found), cost, worst, float(values[worst]), tuple(found[:OUTLIER_INDICES]))
+
+
+def drift(values: Sequence[float]) -> Drift:
+    """Trend of the values over their order; fewer than 10 values show none.
+
+    Theil-Sen line (Sen 1968) through at most 200 block medians; significant at two-sided p < 0.01 by the
+    Mann-Kendall test with the normal approximation and tie correction (Mann 1945, Kendall 1975).
+    """
+    n = len(values)
+    if n < DRIFT_MINIMUM:
+        return Drift(0.0, False)
+    bounds = _bounds(n, min(DRIFT_BLOCKS, n))
+    levels = [median(values[low:high]) for low, high in bounds]
+    centres = [(low + high - 1) / 2 for low, high in bounds]
+    slopes = [(levels[j] - levels[i]) / (centres[j] - centres[i])
+              for i in range(len(levels)) for j in range(i + 1, len(levels))]
+    middle = median(values)
+    relative = median(slopes) * (n - 1) / middle if middle else 0.0
+    score = sum((slope > 0) - (slope < 0) for slope in slopes)  # a slope has the sign of its pair's difference
+    k = len(levels)
+    variance = (k * (k - 1) * (2 * k + 5) - sum(t * (t - 1) * (2 * t + 5) for t in tie_sizes(levels))) / 18
+    if variance <= 0:  # all equal
+        return Drift(relative, False)
+    z = max(0, abs(score) - 1) / math.sqrt(variance)
+    return Drift(relative, math.erfc(z / math.sqrt(2)) < DRIFT_ALPHA)
+
+
+def tie_sizes(values: Sequence[float]) -> list[int]:
+    """How often each distinct value occurs, in no unit; ascending by value."""
+    counts: dict[float, int] = {}
+    for value in sorted(values):
+        counts[value] = counts.get(value, 0) + 1
+    return list(counts.values())
+
+
+def _checked(values: list[float]) -> list[float]:
+    if not values:
+        raise ValueError("no values")
+    if not all(map(math.isfinite, values)):
+        raise ValueError("a value is not finite")
+    return values
+
+
+def _bounds(n: int, parts: int) -> list[tuple[int, int]]:
+    """n positions cut into consecutive parts whose sizes differ by at most one."""
+    return [(i * n // parts, (i + 1) * n // parts) for i in range(parts)]
+
+
+def _batch_means(values: Sequence[float]) -> tuple[float, float, int] | None:
+    """(mean, its standard error, degrees of freedom) by batch means; None for fewer than 4 values.
+
+    All values are used: batches may differ by one value and are weighted by their size (dropping the remainder
+    would lose up to a third of a short run). For equal sizes this is the textbook formula.
+    """
+    n = len(values)
+    if n < 4:
+        return None
+    batches = max(2, min(MAX_BATCHES, n // 2))
+    mean = math.fsum(values) / n
+    squares = math.fsum((high - low) * (math.fsum(values[low:high]) / (high - low) - mean) ** 2
+                        for low, high in _bounds(n, batches))
+    return mean, math.sqrt(squares / (batches - 1) / n), batches - 1

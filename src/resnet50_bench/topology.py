@@ -1,0 +1,180 @@
+"""/sys, /proc, the affinity mask and the cgroup -> the cores that may be used here; read-only.
+
+A core counts only where it is online, in the affinity mask and in the cgroup's cpuset; a CPU quota
+lowers the number of cores that may be busy at once. File formats: Linux
+``Documentation/ABI/stable/sysfs-devices-system-cpu`` and ``Documentation/admin-guide/cgroup-v2.rst``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cgroup
+
+
+@dataclass(frozen=True)
+class Core:
+    """One physical core; ``cpus`` are those of its SMT siblings that may be used, lowest first."""
+
+    socket: int
+    node: int
+    core_id: int
+    cpus: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What may be used of the machine, cores in the order socket, NUMA node, cpu number.
+
+    ``quota_cpus`` is the cgroup's quota in CPUs, None where there is none; ``memory_nodes`` are
+    the NUMA nodes that have memory this process may use.
+    """
+
+    cores: tuple[Core, ...]
+    online_cpus: tuple[int, ...]
+    allowed_cpus: tuple[int, ...]
+    nodes: tuple[int, ...]
+    memory_nodes: tuple[int, ...]
+    quota_cpus: float | None
+    smt: bool
+
+    @property
+    def core_count(self) -> int:
+        """Cores that instances may occupy at once: a quota of 1.5 CPUs keeps one core busy."""
+        if self.quota_cpus is None:
+            return len(self.cores)
+        return max(1, min(len(self.cores), math.floor(self.quota_cpus)))
+
+    @property
+    def usable_cores(self) -> tuple[Core, ...]:
+        """The first ``core_count`` cores."""
+        return self.cores[:self.core_count]
+
+    @property
+    def cores_per_socket(self) -> int:
+        """Usable cores of the socket that has the most."""
+        return max(Counter(core.socket for core in self.usable_cores).values())
+
+    @property
+    def sockets(self) -> tuple[int, ...]:
+        """Sockets that have cores which may be used."""
+        return tuple(sorted({core.socket for core in self.cores}))
+
+    def why_fewer(self) -> str:
+        """Why there are fewer cores than the machine has, as the end of a sentence; else empty."""
+        reasons = []
+        if len(self.allowed_cpus) < len(self.online_cpus):
+            reasons.append(f"the affinity mask or cpuset allows {len(self.allowed_cpus)} of "
+                           f"{len(self.online_cpus)} cpus ({format_cpulist(self.allowed_cpus)})")
+        if self.core_count < len(self.cores):
+            reasons.append(f"the cgroup's quota is {self.quota_cpus:g} CPUs")
+        return "".join(f"; {reason}" for reason in reasons)
+
+    def as_record(self) -> dict[str, object]:
+        """For the result file."""
+        return {
+            "cores": [{"socket": c.socket, "node": c.node, "core_id": c.core_id, "cpus": list(c.cpus)}
+                      for c in self.cores],
+            "online_cpus": format_cpulist(self.online_cpus), "allowed_cpus": format_cpulist(self.allowed_cpus),
+            "nodes": list(self.nodes), "memory_nodes": list(self.memory_nodes),
+            "quota_cpus": self.quota_cpus, "core_count": self.core_count, "smt": self.smt}
+
+
+def parse_cpulist(text: str) -> tuple[int, ...]:
+    """``0-2,8`` -> (0, 1, 2, 8); the kernel's syntax."""
+    numbers: set[int] = set()
+    for part in text.strip().split(","):
+        if part:
+            first, _, last = part.partition("-")
+            numbers.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(numbers))
+
+
+def format_cpulist(cpus: Iterable[int]) -> str:
+    """(0, 1, 2, 8) -> ``0-2,8``."""
+    spans: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if spans and cpu == spans[-1][1] + 1:
+            spans[-1][1] = cpu
+        else:
+            spans.append([cpu, cpu])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None) -> Topology:
+    """Read what may be used. ``affinity`` is the process's mask: for a ``root`` other than / all online."""
+    cpus = root / "sys/devices/system/cpu"
+    online = _list(cpus / "online") or tuple(sorted(
+        int(path.name[3:]) for path in cpus.glob("cpu[0-9]*")))
+    if affinity is None:
+        affinity = os.sched_getaffinity(0) if root == Path("/") else online
+    allowed = tuple(sorted(set(online) & set(affinity) & set(_cpuset(root) or online)))
+    node_of = {cpu: int(path.name[4:]) for path in (root / "sys/devices/system/node").glob("node[0-9]*")
+               for cpu in _list(path / "cpulist")}
+    cores = sorted({_core(cpus, cpu, node_of, allowed) for cpu in allowed},
+                   key=lambda core: (core.socket, core.node, core.cpus))
+    return Topology(
+        cores=tuple(cores), online_cpus=online, allowed_cpus=allowed,
+        nodes=tuple(sorted({core.node for core in cores})), memory_nodes=_memory_nodes(root),
+        quota_cpus=_quota(root),
+        smt=any(len(_siblings(cpus, cpu)) > 1 for cpu in online))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _list(path: Path) -> tuple[int, ...]:
+    return parse_cpulist(_text(path))
+
+
+def _siblings(cpus: Path, cpu: int) -> tuple[int, ...]:
+    folder = cpus / f"cpu{cpu}" / "topology"
+    return _list(folder / "core_cpus_list") or _list(folder / "thread_siblings_list") or (cpu,)
+
+
+def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...]) -> Core:
+    folder = cpus / f"cpu{cpu}" / "topology"
+    usable = tuple(sibling for sibling in _siblings(cpus, cpu) if sibling in allowed)
+    # Some virtual machines report -1 for a package that they do not know.
+    return Core(socket=max(0, int(_text(folder / "physical_package_id") or 0)), node=node_of.get(cpu, 0),
+                core_id=int(_text(folder / "core_id") or cpu), cpus=usable)
+
+
+def _memory_nodes(root: Path) -> tuple[int, ...]:
+    """Nodes with memory, less those that this process's cpuset excludes."""
+    with_memory = set(_list(root / "sys/devices/system/node/has_memory")) or {0}
+    for line in _text(root / "proc/self/status").splitlines():
+        if line.startswith("Mems_allowed_list:"):
+            with_memory &= set(parse_cpulist(line.partition(":")[2]))
+    return tuple(sorted(with_memory))
+
+
+def _cpuset(root: Path) -> tuple[int, ...]:
+    """The cgroup's cpus; empty where it does not limit them."""
+    for folder in cgroup.folders(root, "cpuset"):
+        for name in ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"):
+            if cpus := _list(folder / name):
+                return cpus
+    return ()
+
+
+def _quota(root: Path) -> float | None:
+    """The tightest quota of the cgroup and its ancestors, in CPUs."""
+    limits = []
+    for folder in cgroup.folders(root, "cpu"):
+        maximum, _, period = _text(folder / "cpu.max").partition(" ")
+        if not maximum:
+            maximum = _text(folder / "cpu.cfs_quota_us")
+            period = _text(folder / "cpu.cfs_period_us")
+        if maximum.isdigit() and period.isdigit() and int(period) > 0:
+            limits.append(int(maximum) / int(period))
+    return min(limits, default=None)

@@ -1,0 +1,161 @@
+"""The real thing: run_test.sh with torch, IPEX and this CPU, to log, result and KPI."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench import platforms
+from resnet50_bench.cpu import read_cpu
+from resnet50_bench.environment import worker_python
+from resnet50_bench.errors import BenchError
+from resnet50_bench.precision import PRECISIONS
+
+ROOT = Path(__file__).parents[2]
+CPU = read_cpu()
+MINE = platforms.PLATFORMS[platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]].precisions
+FP32 = next(name for name in MINE if name.endswith("fp32"))
+INT8 = next(name for name in MINE if name.endswith("int8"))
+TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+
+
+def _torch() -> str | None:
+    try:
+        worker_python()
+    except BenchError as error:
+        return str(error)
+    return None
+
+
+pytestmark = [pytest.mark.engine, pytest.mark.skipif(_torch() is not None, reason=f"no torch: {_torch()}")]
+
+
+def run_test(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([ROOT / "run_test.sh", *flags], cwd=folder, capture_output=True, text=True,
+                          timeout=600, check=False)
+
+
+def result_of(folder: Path) -> dict:
+    return json.loads(next(folder.glob("benchmark_*.json")).read_text())
+
+
+def kpi(folder: Path) -> subprocess.CompletedProcess[str]:
+    """kpi.sh as it is run: in the folder above the worker's."""
+    return subprocess.run(["sh", ROOT / "kpi.sh"], cwd=folder.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "worker-0-c0").mkdir()
+    return tmp_path / "worker-0-c0"
+
+
+def _require(precision: str) -> None:
+    missing = PRECISIONS[precision].missing_flags(CPU.flags)
+    if missing:
+        pytest.skip(f"{precision} needs {' '.join(missing)}, which this CPU lacks")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
+    if precision.startswith("avx2") and precision not in MINE:
+        pytest.skip(f"{precision} is for CPUs without AVX-512")
+    _require(precision)
+    done = run_test(folder, f"--precision={precision}", "--case_type=gated")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = result_of(folder)["processes"][0]
+    assert sum(report["kernels"].values()) == 53
+    assert "*Throughput (samples/sec): " in kpi(folder).stdout
+
+
+@pytest.mark.parametrize("torch_type", ["EAGER", "COMPILE-INDUCTOR"])
+def test_the_other_engines_run_fp32(folder, torch_type):
+    _require(FP32)
+    done = run_test(folder, f"--precision={FP32}", "--case_type=gated", f"--torch_type={torch_type}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "*Throughput" in kpi(folder).stdout
+
+
+@TWO_CORES
+@pytest.mark.parametrize("sharing", ["", "--weight_sharing"])
+def test_two_instances_of_one_core_overlap_and_stay_on_their_cores(folder, sharing):
+    _require(INT8)
+    done = run_test(folder, f"--precision={INT8}", "--mode=latency", "--cores_per_instance=1", "--steps=20",
+                    "--warmup_steps=5", *[sharing] * bool(sharing))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(folder)
+    runs = [run for report in result["processes"] for run in report["runs"]]
+    assert len(runs) == len(os.sched_getaffinity(0))
+    assert len({run["pid"] for run in runs}) == (1 if sharing else len(runs))
+    for run in runs:
+        assert run["observed_cpus"] == run["cpus"]
+        assert len(run["starts_ns"]) >= 20
+    assert result["statistics"]["window"]["overlap"] >= 0.95
+    assert "*Latency (ms): " in kpi(folder).stdout
+
+
+def test_customer_env_reaches_the_instance_and_is_never_evaluated(folder):
+    _require(INT8)
+    done = run_test(folder, f"--precision={INT8}", "--case_type=gated",
+                    "--customer_env=FOO=$(touch${IFS}evaluated) BAR=x;y")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FOO=$(touch${IFS}evaluated) BAR=x;y" in done.stdout
+    assert not (folder / "evaluated").exists()
+
+
+def test_a_wrong_isa_fails_and_names_the_kernels(folder):
+    """The cap of another ISA under a precision is what a silent fall-back looks like."""
+    _require(FP32)
+    done = run_test(folder, f"--precision={FP32}", "--case_type=gated", "--customer_env=ONEDNN_MAX_CPU_ISA=SSE41")
+    assert done.returncode == 1
+    assert "53 of 53 convolutions did not run" in done.stderr and "sse41" in done.stderr
+    shown = kpi(folder)
+    assert shown.returncode == 1 and "# INVALID RESULT" in shown.stdout and "*" not in shown.stdout
+
+
+@TWO_CORES
+@pytest.mark.parametrize("victim", ["instance", "runner"])
+def test_a_kill_in_the_middle_fails_the_case_and_leaves_nothing(folder, victim):
+    _require(INT8)
+    runner = subprocess.Popen([ROOT / "run_test.sh", f"--precision={INT8}", "--cores_per_instance=1",
+                               "--batch_size=1", "--steps=100000"], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    seen = ""
+    for line in runner.stdout:
+        seen += line
+        if "Evaluating RESNET" in line:
+            break
+    pids = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker {folder}"], capture_output=True, text=True,
+                          check=True).stdout.split()
+    assert len(pids) == len(os.sched_getaffinity(0))
+    time.sleep(1)
+    began = time.monotonic()
+    os.kill(int(pids[-1]) if victim == "instance" else runner.pid, signal.SIGKILL if victim == "instance"
+            else signal.SIGTERM)
+    rest = runner.stdout.read()
+    status = runner.wait(timeout=10)
+    runner.stdout.close()
+    assert time.monotonic() - began < 10
+    if victim == "instance":
+        assert status == 1
+        assert f"(pid {pids[-1]}) was killed by SIGKILL" in rest
+    else:
+        assert status == 128 + signal.SIGTERM
+        assert "ended by SIGTERM" in rest
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    shown = kpi(folder)
+    assert shown.returncode == 1 and "# INVALID RESULT" in shown.stdout and "*" not in shown.stdout
+
+
+def test_bad_input_ends_before_any_model_is_built(folder):
+    began = time.monotonic()
+    done = run_test(folder, "--batch_size=0", "--steps=abc")
+    assert done.returncode == 2 and time.monotonic() - began < 2
+    assert "BATCH_SIZE" in done.stderr and "STEPS" in done.stderr
+    assert kpi(folder).returncode == 1

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""A FAKE interpreter that the launcher starts instead of a real worker: it speaks the channel's words.
+
+What it does is told by the environment variable FAKE (through CUSTOMER_ENV): ``good``, ``die``
+(SIGKILL itself while measuring), ``exit`` (status 3 before it is ready), ``hang``, ``refuse``.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+spec = json.loads(Path(sys.argv[3]).read_text())
+channel = socket.socket(fileno=int(sys.argv[4]))
+words = channel.makefile("r")
+behaviour = os.environ.get(f"FAKE_{spec['process']}", "good")
+
+
+def say(**message):
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def each(event, **more):
+    for part in spec["instances"]:
+        say(event=event, instance=part["index"], **more)
+
+
+if behaviour == "exit":
+    print("no more of this")
+    sys.exit(3)
+if behaviour == "refuse":
+    say(event="failed", why="53 of 53 convolutions did not run amx_int8's kernels")
+    sys.exit(0)
+say(event="stage", stage="preparing the model")
+each("ready", step_s=0.001)
+assert json.loads(words.readline())["word"] == "go"
+if behaviour == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if behaviour == "hang":
+    time.sleep(1000)
+begin = time.monotonic_ns()
+each("enough")
+assert json.loads(words.readline())["word"] == "stop"
+Path(spec["report"]).write_text(json.dumps({
+    "process": spec["process"], "pid": os.getpid(), "prepare_s": 0.0, "model_cache": "hit",
+    "allocator": "default", "kernels": {}, "facts": {},
+    "runs": [{"instance": part["index"], "process": spec["process"], "pid": os.getpid(),
+              "cpus": part["cpus"], "observed_cpus": part["cpus"], "memory_node": None,
+              "warmup_steps": 0, "warmup_s": 0.0, "starts_ns": [begin], "ends_ns": [begin + 10**6]}
+             for part in spec["instances"]]}))
+say(event="reported")

@@ -1,0 +1,103 @@
+"""Which instance gets which cores, on FAKE topologies."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import FakeMachine, cgroup_v2, topology
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnet50_bench.placement import place
+from resnet50_bench.topology import read_topology
+
+SPR = {"sockets": 2, "cores_per_node": 56, "smt": True}
+SNC4 = {"sockets": 2, "nodes_per_socket": 4, "cores_per_node": 14, "smt": True}
+
+
+def test_one_instance_a_socket(tmp_path):
+    placed = place(topology(tmp_path, **SPR), 56, "flex", False)
+    assert [i.cpus for i in placed.instances] == [tuple(range(56)), tuple(range(56, 112))]
+    assert [i.memory_node for i in placed.instances] == [0, 1]
+    assert (placed.idle_cpus, placed.notices) == ((), ())
+
+
+def test_latency_instances_of_four_cores_use_no_second_thread(tmp_path):
+    placed = place(topology(tmp_path, **SPR), 4, "flex", False)
+    assert len(placed.instances) == 28
+    assert max(cpu for i in placed.instances for cpu in i.cpus) == 111
+
+
+def test_sub_numa_clusters_are_filled_first_and_what_must_cross_is_named(tmp_path):
+    placed = place(topology(tmp_path, **SNC4), 4, "flex", False)
+    assert len(placed.instances) == 28, "flex fills every core"
+    crossing = [i for i in placed.instances if len(i.nodes) > 1]
+    assert len(crossing) == 4
+    assert all(len(i.sockets) == 1 and i.memory_node is None for i in crossing)
+    assert f"instance {crossing[0].index} spans NUMA nodes 0, 1" in placed.notices
+    assert all(len(i.nodes) == 1 for i in place(topology(tmp_path, **SNC4), 14, "flex", False).instances)
+
+
+def test_twelve_nodes(tmp_path):
+    shape = {"nodes_per_socket": 12, "cores_per_node": 8}
+    assert {i.nodes for i in place(topology(tmp_path, **shape), 4, "flex", False).instances} == {
+        (node,) for node in range(12)}
+    whole = place(topology(tmp_path, **shape), 96, "flex", False)
+    assert whole.instances[0].nodes == tuple(range(12))
+    assert "spans NUMA nodes" in whole.notices[0]
+
+
+def test_left_over_cores_are_named(tmp_path):
+    placed = place(topology(tmp_path, **SPR), 50, "flex", False)
+    assert len(placed.instances) == 2
+    assert placed.notices == ("12 cores stay idle (cpus 50-55,106-111): too few left for one more instance",)
+
+
+def test_single_is_one_instance(tmp_path):
+    placed = place(topology(tmp_path, **SPR), 56, "single", False)
+    assert len(placed.instances) == 1 and len(placed.idle_cpus) == 56
+    assert "INSTANCE_MODE=single" in placed.notices[0]
+
+
+def test_weight_sharing_is_one_process_a_numa_node(tmp_path):
+    placed = place(topology(tmp_path, **SNC4), 7, "flex", True)
+    assert len(placed.processes) == 8 and len(placed.instances) == 16
+    assert all(len({i.nodes for i in p.instances}) == 1 for p in placed.processes)
+    alone = place(topology(tmp_path, **SNC4), 7, "flex", False)
+    assert len(alone.processes) == 16 and alone.instances == placed.instances
+
+
+def test_a_node_without_memory_is_said(tmp_path):
+    placed = place(topology(tmp_path, sockets=2, cores_per_node=2, memoryless={1}), 2, "flex", False)
+    assert [i.memory_node for i in placed.instances] == [0, None]
+    assert "NUMA node 1 has no memory" in placed.notices[0]
+
+
+def test_quota_and_cpuset_are_said(tmp_path):
+    root = FakeMachine(cores_per_node=8).build(tmp_path)
+    cgroup_v2(root, "/box", cpu_max="150000 100000", cpuset_cpus_effective="1,3,5,7")
+    placed = place(read_topology(root), 1, "flex", False)
+    assert [i.cpus for i in placed.instances] == [(1,)]
+    assert any("quota is 1.5 CPUs" in notice for notice in placed.notices)
+    assert any("4 of 8 cpus (1,3,5,7)" in notice for notice in placed.notices)
+
+
+def test_more_cores_than_there_are(tmp_path):
+    with pytest.raises(ValueError, match="113 cores wanted, 112 usable"):
+        place(topology(tmp_path, **SPR), 113, "flex", False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(sockets=st.integers(1, 3), nodes=st.integers(1, 4), cores=st.integers(1, 7), smt=st.booleans(),
+       size=st.integers(1, 84), sharing=st.booleans())
+def test_any_machine(tmp_path_factory, sockets, nodes, cores, smt, size, sharing):
+    found = topology(tmp_path_factory.mktemp("m"), sockets=sockets, nodes_per_socket=nodes,
+                     cores_per_node=cores, smt=smt)
+    size = min(size, found.core_count)
+    placed = place(found, size, "flex", sharing)
+    used = [cpu for i in placed.instances for cpu in i.cpus]
+    assert len(placed.instances) == found.core_count // size, "as many as fit"
+    assert all(len(i.cpus) == size for i in placed.instances)
+    assert len(used) == len(set(used))
+    assert sorted([*used, *placed.idle_cpus]) == [core.cpus[0] for core in sorted(
+        found.cores, key=lambda core: core.cpus[0])]
+    assert [i.index for i in placed.instances] == list(range(len(placed.instances)))

@@ -1,0 +1,90 @@
+"""What may be used of a machine, read from FAKE /sys, /proc and cgroup trees."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resnet50_bench.topology import format_cpulist, parse_cpulist, read_topology
+
+
+def test_two_sockets_with_smt(tmp_path):
+    found = topology(tmp_path, sockets=2, cores_per_node=56, smt=True)
+    assert (found.core_count, found.cores_per_socket, found.sockets, found.smt) == (112, 56, (0, 1), True)
+    assert found.cores[0].cpus == (0, 112)
+    assert found.why_fewer() == ""
+
+
+def test_twelve_numa_nodes_on_one_socket(tmp_path):
+    found = topology(tmp_path, nodes_per_socket=12, cores_per_node=8)
+    assert (len(found.nodes), found.core_count, found.cores_per_socket) == (12, 96, 96)
+
+
+def test_offline_cpus_and_lone_siblings(tmp_path):
+    found = topology(tmp_path, cores_per_node=4, smt=True, offline={1, 5, 6})
+    assert found.online_cpus == (0, 2, 3, 4, 7)
+    assert [core.cpus for core in found.cores] == [(0, 4), (2,), (3, 7)]
+
+
+def test_affinity_leaves_odd_cores(tmp_path):
+    root = FakeMachine(cores_per_node=8).build(tmp_path)
+    found = read_topology(root, affinity=[1, 3, 5, 7])
+    assert [core.cpus[0] for core in found.cores] == [1, 3, 5, 7]
+    assert "allows 4 of 8 cpus (1,3,5,7)" in found.why_fewer()
+
+
+def test_cpuset_of_cgroup_v2_and_of_v1(tmp_path):
+    two = FakeMachine(cores_per_node=8).build(tmp_path / "two")
+    cgroup_v2(two, "/box", cpuset_cpus_effective="1,3,5,7")
+    one = FakeMachine(cores_per_node=8).build(tmp_path / "one")
+    cgroup_v1(one, "/box", "cpuset", effective_cpus="1,3,5,7")
+    assert read_topology(two).allowed_cpus == read_topology(one).allowed_cpus == (1, 3, 5, 7)
+
+
+@pytest.mark.parametrize(("quota", "cpus", "cores"), [
+    ("150000 100000", 1.5, 1), ("50000 100000", 0.5, 1), ("200000 100000", 2.0, 2), ("max 100000", None, 4)])
+def test_quota_of_cgroup_v2_rounds_down_to_whole_cores(tmp_path, quota, cpus, cores):
+    root = FakeMachine(cores_per_node=4).build(tmp_path)
+    cgroup_v2(root, "/box", cpu_max=quota)
+    found = read_topology(root)
+    assert (found.quota_cpus, found.core_count) == (cpus, cores)
+
+
+def test_the_tightest_quota_of_the_ancestors_counts(tmp_path):
+    root = FakeMachine(cores_per_node=8).build(tmp_path)
+    cgroup_v2(root, "/pod/box", cpu_max="max 100000")
+    put(root / "sys/fs/cgroup/pod/cpu.max", "300000 100000")
+    assert read_topology(root).core_count == 3
+
+
+def test_quota_of_cgroup_v1(tmp_path):
+    root = FakeMachine(cores_per_node=4).build(tmp_path)
+    cgroup_v1(root, "/box", "cpu", cfs_quota_us="150000", cfs_period_us="100000")
+    found = read_topology(root)
+    assert (found.quota_cpus, found.core_count) == (1.5, 1)
+    assert "quota is 1.5 CPUs" in found.why_fewer()
+
+
+def test_a_cgroup_namespace_shows_its_own_files_at_the_mount(tmp_path):
+    root = FakeMachine(cores_per_node=4).build(tmp_path)
+    cgroup_v1(root, "/", "cpu", cfs_quota_us="200000", cfs_period_us="100000")
+    put(root / "proc/self/cgroup", "4:cpu,cpuacct:/docker/0123")
+    assert read_topology(root).core_count == 2
+
+
+def test_memory_only_where_node_and_cpuset_have_it(tmp_path):
+    root = FakeMachine(sockets=4, cores_per_node=2, memoryless={3}).build(tmp_path)
+    put(root / "proc/self/status", "Name:\tx\nMems_allowed_list:\t1-3")
+    assert read_topology(root).memory_nodes == (1, 2)
+
+
+def test_a_kernel_without_topology_files_gives_a_core_a_cpu(tmp_path):
+    put(tmp_path / "sys/devices/system/cpu/online", "0-1")
+    assert read_topology(tmp_path).core_count == 2
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_cpulists_come_back_as_they_went(cpus):
+    assert set(parse_cpulist(format_cpulist(cpus))) == cpus
