@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeMachine, cgroup_v2, topology
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes import FakeMachine, cgroup_v2, topology
 from resnet50_bench.placement import place
 from resnet50_bench.topology import read_topology
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
 from resnet50_bench.topology import format_cpulist, parse_cpulist, read_topology
 
 

@@ -1,0 +1,144 @@
+#!/bin/sh
+# Logs of a case -> its KPIs: "##NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
+# Reads */benchmark_*.log (else itr-*/*/benchmark_*.log, as the mean over the iterations) below the
+# current folder or the one named. Needs a POSIX shell and any awk. A run that failed, was cut off or
+# lost an instance gives "# INVALID RESULT: why" and exit status 1, never a primary KPI.
+export LC_ALL=C # a decimal point in every locale
+folder=.
+for word in "$@"; do
+    [ "$word" = make_kpi_resnet50 ] || folder=$word
+done
+cd -- "$folder" 2>/dev/null || { echo "kpi.sh: $folder is not a readable folder; usage: kpi.sh [FOLDER]" >&2; exit 2; }
+set -- ./*/benchmark_*.log
+[ -e "$1" ] || set -- ./itr-*/*/benchmark_*.log
+[ -e "$1" ] || { echo "# INVALID RESULT: no benchmark_*.log below $(pwd)"; exit 1; }
+
+exec awk '
+BEGIN {
+    # In each worker folder the newest log counts; its name ends in _<date>.log.
+    for (i = 1; i < ARGC; i++) {
+        dir = folder_of(ARGV[i]); stamp = ARGV[i]; sub(/.*_/, "", stamp)
+        if (!(dir in newest) || stamp >= stamp_of[dir]) { newest[dir] = ARGV[i]; stamp_of[dir] = stamp }
+    }
+    for (i = 1; i < ARGC; i++) {
+        if (newest[folder_of(ARGV[i])] == ARGV[i]) logs[++log_count] = ARGV[i]
+        else ARGV[i] = ""
+    }
+    split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE BATCH_SIZE CORES_PER_INSTANCE " \
+          "INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV " \
+          "INSTANCE_NUMBER Torch_Version Torchvision_Version IPEX_Version FRAMEWORK RECIPE_TYPE", names, " ")
+    for (i in names) is_tunable[names[i]] = 1
+    # line of the log|metric|unit, in the order in which they are printed
+    metric_count = split("Latency_Mean|Latency|ms,Latency_Min|Latency Min|ms,Latency_Max|Latency Max|ms," \
+        "Latency_P50|Latency P50|ms,Latency_P90|Latency P90|ms,Latency_P95|Latency P95|ms," \
+        "Latency_P99|Latency P99|ms,Latency_P99.9|Latency P99.9|ms," \
+        "Accuracy|Accuracy|%,Accuracy_Top5|Accuracy Top5|%,Loader_Throughput|Loader Throughput|samples/sec," \
+        "Window_Overlap|Window Overlap|%,Window_Duration|Window Duration|s," \
+        "Compute_Utilization|Compute Utilization|%,Memory_Utilization|Memory Utilization|%", rows, ",")
+    for (i = 1; i <= metric_count; i++) { split(rows[i], row, "|"); line_of[i] = row[1]; key_of[i] = row[2]
+        unit_of[i] = row[3]; is_metric[row[1]] = 1 }
+}
+
+function folder_of(file) { sub(/\/[^\/]*$/, "", file); return file }
+function invalid(why) { if (wrong == "") wrong = why }
+function is_positive(text) {
+    return text ~ /^[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?$/ && text + 0 > 0 && text + 0 < 1e300
+}
+
+{
+    sub(/\r$/, "")
+    split_at = index($0, ":")
+    if (!split_at) { if ($0 ~ /^Complete\.\.\./) complete[FILENAME] = 1; next }
+    key = substr($0, 1, split_at - 1); value = substr($0, split_at + 1); sub(/^ +/, "", value)
+    first = value; sub(/ .*/, "", first)
+    if (key in is_tunable) {
+        if (!(key in tunable)) order[++tunable_count] = key
+        tunable[key] = value; parameter[FILENAME, key] = value
+    } else if (key == "LOG_FORMAT") ours[FILENAME] = 1
+    else if (key == "Evaluating RESNET") begun[FILENAME] = 1
+    else if (key == "Throughput") rate[FILENAME, ++rates[FILENAME]] = first
+    else if (key == "Total_Throughput") total[FILENAME] = first
+    else if (key == "Throughput_CI95") { split(value, ends, " "); low[FILENAME] = ends[1]; high[FILENAME] = ends[2] }
+    else if (key == "Interval_Kind") interval_kind = value
+    else if (key in is_metric) reading[FILENAME, key] = first
+    else if (key == "VERDICT") verdict[FILENAME] = value
+    else if (key == "RESULT") result[FILENAME] = value
+}
+
+# Whether a log is the whole log of a run that passed; fills sums that END divides by the iterations.
+function judge(file,    status, i, sum, line, name) {
+    name = file; sub(/^\.\//, "", name)
+    status = 0; getline status < (folder_of(file) "/status")
+    mode = parameter[file, "MODE"]
+    instances = parameter[file, "INSTANCE_NUMBER"]
+    if (ours[file]) {
+        if (result[file] == "") invalid("the log was cut off: no RESULT line in " name)
+        else if (result[file] != "passed") { sub(/^failed: */, "", result[file]); invalid(result[file]) }
+        if (verdict[file] ~ /^invalid/) { sub(/^invalid:? */, "", verdict[file]); invalid(verdict[file]) }
+    }
+    if (status + 0 != 0) invalid("exit status " status " in " folder_of(name) "/status")
+    if ((ours[file] || begun[file]) && !complete[file]) invalid("the log was cut off: no Complete... in " name)
+    if (instances != "" && mode != "accuracy" && rates[file] + 0 != instances + 0)
+        invalid(rates[file] + 0 " of " instances " instances reported in " name)
+    if (!rates[file] && mode != "accuracy") invalid("no Throughput line in " name)
+    for (i = 1; i <= rates[file]; i++) {
+        if (!is_positive(rate[file, i])) invalid("Throughput: " rate[file, i] " in " name " is no positive number")
+        sum += rate[file, i]
+        instance_rate[++instance_count] = rate[file, i]
+    }
+    if (total[file] != "") {
+        if (!is_positive(total[file])) invalid("Total_Throughput: " total[file] " is no positive number")
+        else if (total[file] + 0 > 1.01 * sum || total[file] + 0 < 0.99 * sum)
+            invalid("Total_Throughput " total[file] " is not the sum of the instances, " sum)
+        sum = total[file] + 0
+    }
+    throughput += sum
+    if (low[file] != "") {
+        if (!is_positive(high[file])) invalid("Throughput_CI95 in " name " is no interval")
+        low_sum += low[file]; high_sum += high[file]; intervals++
+    }
+    for (i = 1; i <= metric_count; i++) {
+        line = line_of[i]
+        if (!((file, line) in reading)) continue
+        # A share or an accuracy may be nought, a time may not.
+        if (!is_positive(reading[file, line]) && !(unit_of[i] == "%" && reading[file, line] ~ /^0(\.0*)?$/))
+            invalid(line ": " reading[file, line] " in " name " is no positive number")
+        metric_sum[line] += reading[file, line]; metric_files[line]++
+    }
+    if (mode == "latency" && !ours[file] && !((file, "Latency_Mean") in reading) && sum > 0) {
+        metric_sum["Latency_Mean"] += 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum
+        metric_files["Latency_Mean"]++; derived = 1
+    }
+    if (verdict[file] ~ /^noisy/ && noisy == "") { noisy = verdict[file]; sub(/^noisy:? */, "", noisy) }
+}
+
+function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
+
+END {
+    for (i = 1; i <= log_count; i++) {
+        iteration = logs[i]; sub(/^\.\//, "", iteration); sub(/\/.*/, "", iteration)
+        if (iteration !~ /^itr-/) iteration = "only"
+        if (!(iteration in counted)) { counted[iteration] = 1; iterations++ }
+        judge(logs[i])
+    }
+    for (i = 1; i <= tunable_count; i++) print "##" order[i] ": " tunable[order[i]]
+    if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
+    if (noisy != "") print "# NOISY RESULT: " noisy
+    if (iterations > 1) print "# mean of " iterations " iterations"
+    if (derived) print "# Latency derived from throughput: this log has no step times"
+    primary = mode == "latency" ? "Latency" : mode == "accuracy" ? "Accuracy" : "Throughput"
+    if (primary != "Throughput" && !metric_files[primary == "Latency" ? "Latency_Mean" : "Accuracy"]) {
+        print "# INVALID RESULT: a log of MODE " mode " without its " primary; exit 1
+    }
+    if (throughput > 0) metric("Throughput", "samples/sec", throughput / iterations)
+    if (intervals == log_count && interval_kind != "") print "# 95 % interval: " interval_kind
+    if (intervals == log_count) {
+        metric("Throughput CI95 Low", "samples/sec", low_sum / iterations)
+        metric("Throughput CI95 High", "samples/sec", high_sum / iterations)
+    }
+    for (i = 1; i <= metric_count; i++)
+        if (metric_files[line_of[i]]) metric(key_of[i], unit_of[i], metric_sum[line_of[i]] / metric_files[line_of[i]])
+    if (iterations == 1 && instance_count > 1)
+        for (i = 1; i <= instance_count; i++) metric("Instance " (i - 1) " Throughput", "samples/sec", instance_rate[i])
+}
+' "$@"

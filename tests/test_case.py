@@ -1,0 +1,123 @@
+"""Parameter texts and a FAKE machine -> one valid Case, or every violation at once."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnet50_bench.case import CASE_NAME, Layer, option_of, parse_option, resolve
+from resnet50_bench.errors import BadInput, BenchError, UnsupportedCpu
+from resnet50_bench.parameters import CATALOGUE
+
+
+@pytest.fixture
+def spr(tmp_path):
+    return machine(tmp_path)
+
+
+def of(where, **texts):
+    return resolve([Layer("flag", texts)], where)
+
+
+@pytest.mark.parametrize(("texts", "batch", "cores", "steps", "warmup"), [
+    ({"MODE": "latency"}, 1, 4, 100, 20),
+    ({"PRECISION": "amx_int8"}, 64, 56, 100, 20),
+    ({"PRECISION": "amx_bfloat16"}, 32, 56, 100, 20),
+    ({"PRECISION": "avx_int8"}, 32, 56, 100, 20),
+    ({"PRECISION": "avx_fp32"}, 128, 56, 100, 20),
+    ({"PRECISION": "amx_int8", "CASE_TYPE": "gated"}, 1, 56, 10, 5),
+    ({"MODE": "latency", "CASE_TYPE": "gated"}, 1, 56, 10, 5),
+    ({"PRECISION": "amx_int8", "CASE_TYPE": "pkm"}, 64, 56, 100, 20),
+])
+def test_defaults_of_the_contract(spr, texts, batch, cores, steps, warmup):
+    case = of(spr, **texts)
+    assert (case.batch_size, case.cores_per_instance, case.steps, case.warmup_steps) == (
+        batch, cores, steps, warmup)
+
+
+def test_nothing_given_is_the_platforms_best(spr, tmp_path):
+    case = resolve([], spr)
+    assert (case.platform, case.precision, case.mode, case.torch_type) == ("SPR", "amx_int8", "throughput", "IPEX")
+    assert resolve([], machine(tmp_path / "g", GENOA_CPU)).precision == "avx_int8"
+    assert resolve([], machine(tmp_path / "m", MILAN_CPU)).precision == "avx2_int8"
+
+
+def test_flag_beats_config_beats_environment_beats_case_name_beats_default(spr):
+    layers = [Layer("--set", {"BATCH_SIZE": "1"}), Layer("--config", {"BATCH_SIZE": "2", "STEPS": "2"}),
+              Layer("environment", {"BATCH_SIZE": "3", "STEPS": "3", "PRECISION": "avx_fp32", "WARMUP_STEPS": ""}),
+              Layer(CASE_NAME, parse_option("inference_throughput_amx_int8"))]
+    case = resolve(layers, spr)
+    assert (case.batch_size, case.steps, case.precision, case.warmup_steps) == (1, 2, "avx_fp32", 20)
+    assert "PRECISION: avx_fp32 (environment) instead of the case name's amx_int8" in case.notices
+
+
+def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tmp_path):
+    small = machine(tmp_path, SPR_CPU, cores_per_node=2)
+    case = of(small, MODE="latency")
+    assert case.cores_per_instance == 2
+    assert case.notices == ("CORES_PER_INSTANCE: default 4 lowered to the 2 cores there are",)
+    with pytest.raises(BadInput, match=r"CORES_PER_INSTANCE=4 does not fit: .* 2 cores \(nearest: 2\)"):
+        of(small, CORES_PER_INSTANCE="4")
+
+
+@pytest.mark.parametrize(("texts", "message"), [
+    ({"BATCH_SIZE": "0"}, r"BATCH_SIZE='0' \(flag\) is too small: 1 or more is allowed \(nearest: 1\)"),
+    ({"STEPS": "abc"}, "STEPS='abc' .* is not a whole number of 1 or more"),
+    ({"PRECISION": "amx_bfloat61"}, r"did you mean amx_bfloat16\?"),
+    ({"BATCHSIZE": "1"}, r"BATCHSIZE \(flag\) is not a parameter \(did you mean BATCH_SIZE\?\)"),
+    ({"WEIGHT_SHARING": "True", "PRECISION": "avx_fp32"}, "WEIGHT_SHARING=True is not supported with avx_fp32"),
+    ({"WEIGHT_SHARING": "True", "PRECISION": "amx_bfloat32"}, "not supported with amx_bfloat32"),
+    ({"CUSTOMER_ENV": "A=1 ;rm"}, "';rm', which is not NAME=VALUE"),
+    ({"MODE": "accuracy", "DATA_TYPE": "dummy"}, "random labels have no accuracy"),
+    ({"FUNCTION": "training"}, "FUNCTION=training is not supported"),
+])
+def test_what_is_refused_and_in_which_words(spr, texts, message):
+    with pytest.raises(BadInput, match=message) as refused:
+        of(spr, **texts)
+    assert refused.value.exit_status == 2
+
+
+def test_every_violation_is_reported_together(spr):
+    with pytest.raises(BadInput) as refused:
+        of(spr, BATCH_SIZE="0", STEPS="x", MODE="fast")
+    assert len(refused.value.violations) == 3
+
+
+@pytest.mark.parametrize(("cpu", "precision", "missing"), [
+    (ICX_CPU, "amx_int8", "amx_tile amx_int8"), (MILAN_CPU, "avx_fp32", "avx512f"), (ICX_CPU, "avx_bfloat16",
+                                                                                   "avx512_bf16")])
+def test_a_cpu_that_cannot_run_it_is_77_and_names_the_flags(tmp_path, cpu, precision, missing):
+    with pytest.raises(UnsupportedCpu, match=missing) as refused:
+        of(machine(tmp_path, cpu), PRECISION=precision)
+    assert refused.value.exit_status == 77
+
+
+def test_case_names_go_both_ways(spr):
+    option = "inference_throughput_amx_bfloat16_gated"
+    texts = parse_option(f"test_resnet50_pytorch_xeon_public_{option}")
+    assert option_of(resolve([Layer(CASE_NAME, texts)], spr)) == option
+    with pytest.raises(BadInput, match="MODE"):
+        parse_option("inference_speed_amx_int8")
+
+
+def test_customer_env_is_data(spr):
+    case = of(spr, CUSTOMER_ENV="A=$(id) B=x;y A=2")
+    assert case.customer_env == (("A", "2"), ("B", "x;y"))
+
+
+_NAMES = st.one_of(st.sampled_from([*CATALOGUE]), st.text(max_size=12))
+_TEXTS = st.one_of(st.text(max_size=30), st.sampled_from(
+    ["1", "4", "0", "-1", "True", "latency", "amx_int8", "gated", "A=1 B=$(id)", "9" * 40, "\x00", "٣"]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@given(texts=st.dictionaries(_NAMES, _TEXTS, max_size=6))
+def test_arbitrary_environments_give_a_case_or_a_refusal(spr, texts):
+    try:
+        case = of(spr, **{name: text for name, text in texts.items() if name != "where"})
+    except BenchError as refused:
+        assert refused.exit_status in (2, 77) and str(refused)
+        return
+    assert resolve([Layer("again", case.texts())], spr).texts() == case.texts()

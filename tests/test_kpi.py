@@ -1,0 +1,155 @@
+"""kpi.sh as users run it: under several shells and awks, on good and broken logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+KPI = Path(__file__).parents[1] / "kpi.sh"
+SHELLS = {"sh": ["sh"], "bash": ["bash"], "busybox-sh": ["busybox", "sh"]}
+AWKS = {"mawk": "mawk", "gawk": "gawk", "busybox-awk": "busybox awk"}
+
+
+def log(rates=(10.0, 30.0), mode="throughput", **changes: str | None) -> str:
+    """A log of our runner; ``changes`` replace a line by its key, None drops it."""
+    lines = {"MODE": mode, "CASE_TYPE": "", "PRECISION": "amx_int8", "BATCH_SIZE": "4",
+             "CUSTOMER_ENV": "A=1 B=x:y", "INSTANCE_NUMBER": str(len(rates)), "Torch_Version": "2.8.0",
+             "LOG_FORMAT": "1", "Evaluating RESNET": "total Steps: 100", "Complete...": "",
+             **{f"Throughput#{i}": f"{rate} fps" for i, rate in enumerate(rates)},
+             "Total_Throughput": f"{sum(rates)} fps", "Latency_Mean": "12.5 ms", "Latency_P99": "20 ms",
+             "Throughput_CI95": "39 41 fps", "Window_Overlap": "99.9 %", "VERDICT": "valid", "RESULT": "passed"}
+    lines |= changes
+    return "".join("Complete...\n" if key == "Complete..." else f"{key.partition('#')[0]}: {text}\n"
+                   for key, text in lines.items() if text is not None)
+
+
+FOREIGN = "MODE: throughput\nBATCH_SIZE: 8\nEvaluating RESNET: total Steps: 5\nComplete...\nThroughput: 7.5 fps\n" \
+          "Throughput: 12.5 fps\n"
+
+
+def put(folder: Path, text: str, worker="worker-0-c0", date="20260101-000000", status: str | None = "0") -> None:
+    (folder / worker).mkdir(parents=True, exist_ok=True)
+    (folder / worker / f"benchmark_throughput_resnet50_amx-int8_inference_dummy_{date}.log").write_text(text)
+    if status is not None:
+        (folder / worker / "status").write_text(status + "\n")
+
+
+def kpi(folder: Path, *words: str, shell=("sh",), script=KPI, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*shell, script, *words], cwd=folder, capture_output=True, text=True, check=False,
+                          env=os.environ | environment)
+
+
+def assert_invalid(done: subprocess.CompletedProcess, why: str) -> None:
+    assert done.returncode == 1
+    assert f"# INVALID RESULT: {why}" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.startswith("*")]
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_and_awk(tmp_path, shell, awk):
+    if not shutil.which(SHELLS[shell][0]) or not shutil.which(AWKS[awk].split()[0]):
+        pytest.skip(f"{shell} or {awk} is not installed")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "awk").write_text(f'#!/bin/sh\nexec {AWKS[awk]} "$@"\n')
+    (tools / "awk").chmod(0o755)
+    path = f"{tools}:{os.environ['PATH']}"
+    put(tmp_path / "good", log())
+    done = kpi(tmp_path / "good", "make_kpi_resnet50", shell=SHELLS[shell], PATH=path, LC_ALL="de_DE.UTF-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "##MODE: throughput", "##CASE_TYPE: ", "##PRECISION: amx_int8", "##BATCH_SIZE: 4",
+        "##CUSTOMER_ENV: A=1 B=x:y", "##INSTANCE_NUMBER: 2", "##Torch_Version: 2.8.0",
+        "*Throughput (samples/sec): 40.0000", "Throughput CI95 Low (samples/sec): 39.0000",
+        "Throughput CI95 High (samples/sec): 41.0000", "Latency (ms): 12.5000", "Latency P99 (ms): 20.0000",
+        "Window Overlap (%): 99.9000", "Instance 0 Throughput (samples/sec): 10.0000",
+        "Instance 1 Throughput (samples/sec): 30.0000"]
+    put(tmp_path / "foreign", FOREIGN, status=None)
+    assert "*Throughput (samples/sec): 20.0000" in kpi(tmp_path / "foreign", shell=SHELLS[shell], PATH=path).stdout
+    put(tmp_path / "dead", log(**{"Throughput#1": None}))
+    assert_invalid(kpi(tmp_path / "dead", shell=SHELLS[shell], PATH=path), "1 of 2 instances reported")
+
+
+@pytest.mark.parametrize(("text", "status", "why"), [
+    (log(RESULT=None), "0", "the log was cut off: no RESULT line in worker-0-c0/benchmark_"),
+    (log(**{"Complete...": None}), "0", "the log was cut off: no Complete..."),
+    (log(RESULT="failed: instance 1 (pid 7) was killed by SIGKILL"), "1", "instance 1 (pid 7) was killed by SIGKILL"),
+    (log(VERDICT="invalid: overlap: hardly together"), "0", "overlap: hardly together"),
+    (log(), "137", "exit status 137"),
+    (log(**{"Throughput#0": "nan fps"}), "0", "Throughput: nan"),
+    (log(**{"Throughput#0": "-1 fps"}), "0", "Throughput: -1"),
+    (log(Latency_P99="inf ms"), "0", "Latency_P99: inf"),
+    (log(Total_Throughput="50.0 fps"), "0", "Total_Throughput 50.0 is not the sum of the instances, 40"),
+    (log(mode="latency", Latency_Mean=None), "0", "a log of MODE latency without its Latency"),
+    (log(mode="accuracy", rates=(), Total_Throughput=None), "0", "a log of MODE accuracy without its Accuracy"),
+    ("", "0", "no Throughput line"),
+    (FOREIGN.replace("Complete...\n", ""), "0", "the log was cut off: no Complete..."),
+    (FOREIGN + "INSTANCE_NUMBER: 3\n", "0", "2 of 3 instances reported"),
+])
+def test_what_is_not_a_whole_and_sound_run_has_no_kpi(tmp_path, text, status, why):
+    put(tmp_path, text, status=status)
+    assert_invalid(kpi(tmp_path), why)
+
+
+def test_no_logs_and_no_folder(tmp_path):
+    assert_invalid(kpi(tmp_path), "no benchmark_*.log below")
+    assert kpi(tmp_path, "nowhere").returncode == 2
+
+
+def test_the_modes_have_their_own_primary_kpi(tmp_path):
+    put(tmp_path / "l", log(mode="latency"))
+    put(tmp_path / "a", log(mode="accuracy", rates=(), Total_Throughput=None, Throughput_CI95=None,
+                            Accuracy="76.13", Accuracy_Top5="92.862"))
+    latency, accuracy = kpi(tmp_path / "l").stdout, kpi(tmp_path / "a").stdout
+    assert "\n*Latency (ms): 12.5000\n" in latency and "\nThroughput (samples/sec): 40.0000\n" in latency
+    assert "\n*Accuracy (%): 76.1300\n" in accuracy and "\nAccuracy Top5 (%): 92.8620\n" in accuracy
+
+
+def test_a_noisy_result_says_so_before_its_kpi(tmp_path):
+    put(tmp_path, log(VERDICT="noisy: other load: 12 %"))
+    done = kpi(tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.index("# NOISY RESULT: other load: 12 %") < done.stdout.index("*Throughput")
+
+
+def test_a_foreign_latency_is_derived_and_says_so(tmp_path):
+    put(tmp_path, FOREIGN.replace("throughput", "latency"), status=None)
+    done = kpi(tmp_path)
+    assert "*Latency (ms): 800.0000" in done.stdout  # 1000 x 8 / 10 images/s of a mean instance
+    assert "# Latency derived from throughput" in done.stdout
+
+
+def test_the_newest_log_of_a_worker_counts_whatever_its_name_begins_with(tmp_path):
+    put(tmp_path, log(rates=(1.0,)), date="20260102-000000")
+    put(tmp_path, log(rates=(2.0,)), date="20260103-000000")
+    put(tmp_path, log(rates=(3.0,)), date="20260101-000000")
+    assert "*Throughput (samples/sec): 2.0000" in kpi(tmp_path).stdout
+
+
+def test_workers_add_up_and_iterations_are_averaged(tmp_path):
+    for iteration, rate in (("itr-1", 10.0), ("itr-2", 20.0)):
+        put(tmp_path / iteration, log(rates=(rate,)))
+        put(tmp_path / iteration, log(rates=(rate,)), worker="worker-1-c0")
+    done = kpi(tmp_path)
+    assert "*Throughput (samples/sec): 30.0000" in done.stdout and "# mean of 2 iterations" in done.stdout
+    put(tmp_path / "itr-2", log(rates=(20.0,), RESULT="failed: no"))
+    assert_invalid(kpi(tmp_path), "no")
+
+
+def test_wsf_copies_it_inserts_a_line_and_runs_it_with_bash(tmp_path):
+    put(tmp_path / "my logs" / "itr-1", log())
+    lines = KPI.read_text().splitlines(keepends=True)
+    copy = tmp_path / "my logs" / "kpi.sh"
+    copy.write_text("".join([lines[0], "cd itr-1\n", *lines[1:]]))
+    assert "*Throughput (samples/sec): 40.0000" in kpi(copy.parent, shell=["bash"], script=copy).stdout
+    assert "*Throughput (samples/sec): 40.0000" in kpi(tmp_path, "my logs").stdout
+
+
+def test_carriage_returns_do_no_harm(tmp_path):
+    put(tmp_path, log().replace("\n", "\r\n"))
+    assert "*Throughput (samples/sec): 40.0000" in kpi(tmp_path).stdout

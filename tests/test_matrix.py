@@ -1,0 +1,54 @@
+"""CMake's axes against the catalogue, and what ctest knows of the cases. Real cmake, no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench import platforms
+from resnet50_bench.parameters import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
+
+
+def configure(folder: Path, platform: str) -> list[dict]:
+    subprocess.run(["cmake", "-S", ROOT, "-B", folder, f"-DPLATFORM={platform}"], check=True, capture_output=True)
+    shown = subprocess.run(["ctest", "--show-only=json-v1"], cwd=folder, check=True, capture_output=True, text=True)
+    return [test for test in json.loads(shown.stdout)["tests"] if test["name"].startswith("test_")]
+
+
+def properties(test: dict) -> dict:
+    return {entry["name"]: entry["value"] for entry in test["properties"]}
+
+
+@pytest.mark.parametrize("platform", platforms.PLATFORMS)
+def test_a_platforms_file_lists_its_precisions_in_every_mode_and_case_type(tmp_path, platform):
+    names = {test["name"] for test in configure(tmp_path, platform)}
+    assert names == {
+        f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"
+        for mode in CATALOGUE["MODE"].allowed.split() for precision in platforms.PLATFORMS[platform].precisions
+        for case_type in ("", "_gated", "_pkm")}
+
+
+def test_ctest_knows_labels_skips_locks_and_the_fixture(tmp_path):
+    tests = configure(tmp_path, "SPR")
+    assert len(tests) == 45
+    gated = next(t for t in tests if t["name"].endswith("inference_latency_amx_int8_gated"))
+    known = properties(gated)
+    assert set(known["LABELS"]) == {"inference", "latency", "amx_int8", "gated"}
+    assert known["SKIP_RETURN_CODE"] == 77
+    assert known["FIXTURES_REQUIRED"] == ["environment"]
+    assert known["RESOURCE_LOCK"] == ["cores"]
+    assert known["TIMEOUT"] > 3600
+
+
+def test_an_unknown_platform_is_refused_with_the_known_ones(tmp_path):
+    done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPX"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode != 0 and re.search(r"PLATFORM=SPX is not one of auto,.*SPR", done.stderr, re.S)
