@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
 from resnet50_bench.case import CASE_NAME, Layer, option_of, parse_option, resolve
 from resnet50_bench.errors import BadInput, BenchError, UnsupportedCpu
 from resnet50_bench.parameters import CATALOGUE

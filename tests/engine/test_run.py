@@ -10,30 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import MINE, ROOT
+from conftest import require_precision as _require
 
-from resnet50_bench import platforms
-from resnet50_bench.cpu import read_cpu
-from resnet50_bench.environment import worker_python
-from resnet50_bench.errors import BenchError
 from resnet50_bench.precision import PRECISIONS
 
-ROOT = Path(__file__).parents[2]
-CPU = read_cpu()
-MINE = platforms.PLATFORMS[platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]].precisions
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 INT8 = next(name for name in MINE if name.endswith("int8"))
 TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-
-
-def _torch() -> str | None:
-    try:
-        worker_python()
-    except BenchError as error:
-        return str(error)
-    return None
-
-
-pytestmark = [pytest.mark.engine, pytest.mark.skipif(_torch() is not None, reason=f"no torch: {_torch()}")]
 
 
 def run_test(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -54,12 +38,6 @@ def kpi(folder: Path) -> subprocess.CompletedProcess[str]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "worker-0-c0").mkdir()
     return tmp_path / "worker-0-c0"
-
-
-def _require(precision: str) -> None:
-    missing = PRECISIONS[precision].missing_flags(CPU.flags)
-    if missing:
-        pytest.skip(f"{precision} needs {' '.join(missing)}, which this CPU lacks")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -26,6 +26,8 @@ def main(argv: list[str]) -> int:
     """Run one case; its status is also told to ctest.sh, which ctest itself would hide."""
     settings, option = _parse(argv)
     overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
+    if overrides.stop_file and Path(overrides.stop_file).exists():
+        raise RunFailed("not started: ctest.sh was ended by a signal")
     status = 1
     try:
         with interruptible():
@@ -97,9 +99,12 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
     if overrides.dry_run:
         print(configuration, end="")
         return 0
-    status = _iterate(backend, points, folder, settings, overrides.keep_going)
-    kpi_status, kpi_text = logs.run_kpi(folder)
-    print(kpi_text, end="")
+    status = 1
+    try:
+        status = _iterate(backend, points, folder, settings, overrides.keep_going)
+    finally:
+        kpi_status, kpi_text = logs.run_kpi(folder)
+        print(kpi_text, end="", flush=True)
     if status == 0 and kpi_status == 0:
         print("\n".join(logs.measurements(kpi_text)))
     return status or kpi_status

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +18,15 @@ from ..errors import Interrupted
 from ..run_command import interruptible
 from . import backends
 from .build_folder import configure, exactly
-from .options import OVERRIDES_VARIABLE, parse, parser
+from .options import OVERRIDES_VARIABLE, Overrides, parse, parser
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM")
 _KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
 #: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
 _GRACE_S = 20.0
+#: ctest cuts what it stores of a test's output at 1 KB where it passed; a log with its KPIs is longer.
+_OUTPUT_BYTES = "1000000"
 
 
 def main(argv: list[str]) -> int:
@@ -38,14 +42,15 @@ def main(argv: list[str]) -> int:
     if ours.check_docker_image:
         return backends.check_docker_image()
     build = configure(overrides.flags.get("PLATFORM") or os.environ.get("PLATFORM"))
-    words = [*(exactly(ours.testcase, build) if ours.testcase else []), *for_ctest]
+    sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
+    words = [*sizes, *(exactly(ours.testcase, build) if ours.testcase else []), *for_ctest]
     environment = _without_callers(os.environ) if ours.noenv else dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
-        statuses = Path(scratch) / "statuses"
         file = Path(scratch) / "overrides.json"
-        replace(overrides, statuses=str(statuses)).write(file)
-        status = _run_ctest(words, build, environment | {OVERRIDES_VARIABLE: str(file)})
-        return _overall(status, statuses)
+        overrides = replace(overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
+        overrides.write(file)
+        status = _run_ctest(words, build, environment | {OVERRIDES_VARIABLE: str(file)}, overrides)
+        return _overall(status, Path(overrides.statuses))
 
 
 def _without_callers(environment: os._Environ[str]) -> dict[str, str]:
@@ -53,40 +58,47 @@ def _without_callers(environment: os._Environ[str]) -> dict[str, str]:
             if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 
-def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str]) -> int:
-    """ctest's exit status. A signal goes to all of ctest's process group, and nothing is left of it."""
+def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides) -> int:
+    """ctest's exit status. At a signal the running case ends itself and nothing is left."""
     with interruptible():
         ctest = subprocess.Popen([shutil.which("ctest") or "ctest", *words], cwd=build, env=environment,
                                  start_new_session=True)
         try:
             return ctest.wait()
         except Interrupted as interrupted:
-            _end(ctest, interrupted.exit_status - 128)
+            # ctest itself goes on a little, so that what the ending case says is still read.
+            Path(overrides.stop_file).touch()
+            _signal(_others(ctest.pid), interrupted.exit_status - 128)
+            _wait_until(lambda: not _others(ctest.pid), _GRACE_S)
+            _wait_until(lambda: ctest.poll() is not None, 0.5)
+            _signal([ctest.pid, *_others(ctest.pid)], signal.SIGKILL)
+            ctest.wait()
             raise
 
 
-def _end(ctest: subprocess.Popen[bytes], signum: int) -> None:
-    os.killpg(ctest.pid, signum)
-    # ctest itself may end before its cases do: wait for the whole group.
-    for wait_s, last in ((_GRACE_S, signal.SIGKILL), (5.0, None)):
-        if _group_ended(ctest, wait_s):
-            return
-        if last:
-            os.killpg(ctest.pid, last)
-
-
-def _group_ended(ctest: subprocess.Popen[bytes], wait_s: float) -> bool:
-    import time
-
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        ctest.poll()
+def _others(group: int) -> list[int]:
+    """The members of a process group besides its leader, zombies left out."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            os.killpg(ctest.pid, 0)
-        except ProcessLookupError:
-            return True
+            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(pgrp) == group and state != "Z" and int(stat.parent.name) != group:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _signal(pids: Sequence[int], signum: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signum)
+
+
+def _wait_until(done: Callable[[], bool], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not done() and time.monotonic() < deadline:
         time.sleep(0.1)
-    return False
 
 
 def _overall(ctest_status: int, statuses: Path) -> int:

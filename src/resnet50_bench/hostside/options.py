@@ -30,7 +30,9 @@ class Overrides:
     keep_going: bool = False
     backend_options: str = ""
     attachments: Sequence[str] = ()
+    #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
     statuses: str = ""
+    stop_file: str = ""
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

@@ -1,0 +1,111 @@
+"""ctest.sh with real ctest, real torch and this CPU: what a user types and reads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from conftest import CPU, MINE, ROOT, require_precision
+
+WORKLOAD = "resnet50_pytorch_xeon_public"
+INT8 = next(name for name in MINE if name.endswith("int8"))
+GATED = f"test_{WORKLOAD}_inference_throughput_{INT8}_gated"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A build folder of its own; the checkout's is not touched."""
+    return tmp_path / "build"
+
+
+def ctest(build: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([ROOT / "ctest.sh", *words], capture_output=True, text=True, timeout=600, check=False,
+                          env=os.environ | {"RESNET50_BENCH_BUILD": str(build), "BACKEND": "native"} | environment)
+
+
+def logs_folders(build: Path) -> list[Path]:
+    return sorted((build / "workload/ResNet50-Pytorch-Xeon-Public").glob("*-logs-*"))
+
+
+def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):
+    require_precision(INT8)
+    done = ctest(build, "-V", "--testcase", GATED, "--set", "CUSTOMER_ENV=FOO=1 BAR=x", "--batch_size=2",
+                 "--output-junit", str(tmp_path / "junit.xml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "CUSTOMER_ENV as seen inside: FOO=1 BAR=x" in done.stdout
+    assert "##BATCH_SIZE: 2" in done.stdout and "*Throughput (samples/sec): " in done.stdout
+    assert "Throughput (samples/sec)" in ElementTree.parse(tmp_path / "junit.xml").getroot().find(
+        f"testcase[@name='{GATED}']/system-out").text
+    logs, = logs_folders(build)
+    assert (logs / "itr-1/worker-0-c0/status").read_text() == "0\n"
+    assert 'BATCH_SIZE: "2"' in (logs / "workload-config.yaml").read_text()
+    assert ctest(build, "--testcase", GATED).returncode == 0
+    assert len(logs_folders(build)) == 2, "earlier results are never deleted"
+
+
+def test_what_this_cpu_lacks_is_skipped_with_the_reason(build):
+    if not CPU.flags & {"amx_tile"}:
+        done = ctest(build, "-V", "-R", "inference_throughput_amx_int8_gated", "--platform=SPR")
+        assert done.returncode == 0
+        assert "***Skipped" in done.stdout and "needs the CPU flags" in done.stdout and "amx_tile" in done.stdout
+        assert "Passed" not in done.stdout.split("amx_int8_gated")[-1]
+    else:
+        pytest.skip("this CPU has AMX: nothing to skip")
+
+
+def test_bad_input_is_status_2_in_one_line_before_anything_runs(build):
+    for words, why in ((["--set", "BATCH_SIZE=0"], "BATCH_SIZE='0' is too small"),
+                       (["--batchsize=2", "--set", "BATCHSIZE=2"], "did you mean BATCH_SIZE?"),
+                       (["--testcase", GATED + "x"], "there is no such case"),
+                       (["--testcase", GATED, "--cores_per_instance=100000"], "does not fit")):
+        done = ctest(build, *words, "-V")
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert why in done.stdout + done.stderr
+        assert "Evaluating RESNET" not in done.stdout
+
+
+def test_a_list_is_one_iteration_a_value_and_the_kpi_is_their_mean(build):
+    require_precision(INT8)
+    done = ctest(build, "-V", "--testcase", GATED, "--set", "WARMUP_STEPS=1 2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# mean of 2 iterations" in done.stdout
+    logs, = logs_folders(build)
+    assert [path.name for path in sorted(logs.glob("itr-*"))] == ["itr-1", "itr-2"]
+
+
+def test_config_and_dry_run(build, tmp_path):
+    (tmp_path / "c.yaml").write_text('"*_gated":\n  STEPS: 3\n"*_latency_*":\n  STEPS: 4\n')
+    done = ctest(build, "-V", "--config", str(tmp_path / "c.yaml"), "--dry-run", "-R", "(latency|throughput).*gated",
+                 WARMUP_STEPS="7", STEPS="9")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for logs in logs_folders(build):
+        text = (logs / "workload-config.yaml").read_text()
+        assert f'STEPS: "{4 if "latency" in logs.name else 3}"' in text and 'WARMUP_STEPS: "7"' in text
+        assert not list(logs.glob("itr-*"))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_ctest_ends_everything_and_leaves_no_kpi(build, signum):
+    require_precision(INT8)
+    ctest(build, "-N")
+    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", GATED, "--steps=1000000"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                               env=os.environ | {"RESNET50_BENCH_BUILD": str(build), "BACKEND": "native"})
+    for line in running.stdout:
+        if "Evaluating RESNET" in line:
+            break
+    time.sleep(1)
+    began = time.monotonic()
+    running.send_signal(signum)
+    rest = running.stdout.read()
+    assert running.wait(timeout=10) == 128 + signum, rest
+    running.stdout.close()
+    assert time.monotonic() - began < 10
+    assert "# INVALID RESULT" in rest and "*Throughput" not in rest
+    left = subprocess.run(["pgrep", "-f", f"resnet50_bench.*{build}"], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
