@@ -1,8 +1,8 @@
-"""requirements/*.txt -> virtual environments in the user's cache, and the Python that measures.
+"""requirements/*.txt -> a virtual environment in the user's cache, and the Python that measures.
 
-An environment's folder is named by a hash of its pins, so that checkouts with equal pins share it.
-A marker file, written last, makes it complete; a set-up that broke is simply continued: pip keeps
-what is installed, and its cache keeps every file that was downloaded whole.
+The folder is named by a hash of its pins, so that checkouts with equal pins share it. A marker
+file, written last, makes it complete; a set-up that broke is simply continued: pip keeps what is
+installed, and its cache keeps every file that was downloaded whole.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from pathlib import Path
 from .errors import BadInput, Infrastructure
 from .host import ROOT
 
-#: name -> files of pins. ``runtime`` measures, ``tools`` test.
-_ENVIRONMENTS = {"runtime": ("runtime.txt", "constraints.txt"), "tools": ("tools.txt",)}
+#: name -> files of pins. ``runtime`` measures; ``tools``, in the same environment, test.
+_REQUIREMENTS = {"runtime": ("runtime.txt", "constraints.txt"), "tools": ("tools.txt",)}
 #: torch 2.8.0 with its CUDA libraries takes 7 GB, a build from a CPU-only index 2 GB.
 _NEEDED_GB = {"runtime": 8.0, "tools": 0.3}
 _ATTEMPTS = 3
-_MARKER = "complete"
 #: name -> (Debian package, file or command, what it costs to go without)
 _NATIVE = {
     "jemalloc": ("libjemalloc2", "libjemalloc.so.2", "bf16 and int8 can be a third slower"),
@@ -40,28 +39,28 @@ _LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr
 def main(argv: list[str]) -> int:
     """``env [--tools | --print-python | --native-libraries]``: set up, or say what there is."""
     parser = argparse.ArgumentParser(prog="env", description="Set up the environment that measures.")
-    parser.add_argument("--tools", action="store_true", help="set up the test tools and print their Python")
+    parser.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
     parser.add_argument("--print-python", action="store_true", help="print the Python that measures")
     parser.add_argument("--native-libraries", action="store_true", help="find or install jemalloc and numactl only")
     arguments = parser.parse_args(argv)
     if arguments.print_python:
         print(worker_python())
-    elif arguments.tools:
-        print(set_up("tools"))
     else:
         install_native_libraries()
         if not arguments.native_libraries:
             _say(f"ready: {set_up('runtime')}")
+        if arguments.tools:
+            print(set_up("tools"))
     return 0
 
 
-def folder(name: str) -> Path:
-    """Where an environment lies: ``RESNET50_BENCH_ENV`` (runtime only), else the user's cache."""
+def folder() -> Path:
+    """Where the environment lies: ``RESNET50_BENCH_ENV``, else the user's cache."""
     given = os.environ.get("RESNET50_BENCH_ENV")
-    if given and name == "runtime":
+    if given:
         return Path(given).absolute()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "resnet50-bench" / f"{name}-{_digest(name)[:12]}"
+    return cache / "resnet50-bench" / f"env-{_digest('runtime')[:12]}"
 
 
 def worker_python() -> Path:
@@ -75,11 +74,11 @@ def worker_python() -> Path:
             raise BadInput(f"RESNET50_BENCH_PYTHON={given} is not an executable")
         return Path(given)
     if _is_complete("runtime"):
-        return folder("runtime") / "bin/python"
+        return folder() / "bin/python"
     if importlib.util.find_spec("torch"):
         return Path(sys.executable)
     raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
-                         f"(it makes {folder('runtime')})")
+                         f"(it makes {folder()})")
 
 
 def native_libraries() -> dict[str, str]:
@@ -116,8 +115,8 @@ def _apt_get(*words: str) -> None:
 
 
 def set_up(name: str) -> Path:
-    """Make the environment complete (nothing to do where it is) and return its Python."""
-    target = folder(name)
+    """Make the environment hold ``name``'s pins (nothing to do where it does) and return its Python."""
+    target = folder()
     python = target / "bin/python"
     if _is_complete(name):
         return python
@@ -133,20 +132,23 @@ def set_up(name: str) -> Path:
                 _say(f"making {target}")
                 _make_venv(target)
             _install(name, target)
-            (target / _MARKER).write_text(_digest(name) + "\n")
+            _marker(name).write_text(_digest(name) + "\n")
     return python
 
 
 def _digest(name: str) -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     index = os.environ.get("RESNET50_BENCH_INDEX_URL", "")
-    text = version + index + "".join((ROOT / "requirements" / file).read_text() for file in _ENVIRONMENTS[name])
+    text = version + index + "".join((ROOT / "requirements" / file).read_text() for file in _REQUIREMENTS[name])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_complete(name: str) -> bool:
-    marker = folder(name) / _MARKER
-    return marker.exists() and marker.read_text().strip() == _digest(name)
+    return _marker(name).exists() and _marker(name).read_text().strip() == _digest(name)
+
+
+def _marker(name: str) -> Path:
+    return folder() / f"complete-{name}"
 
 
 def _say(text: str) -> None:
@@ -186,7 +188,7 @@ def _make_venv(target: Path) -> None:
 
 
 def _install(name: str, target: Path) -> None:
-    requirement, *constraints = (str(ROOT / "requirements" / file) for file in _ENVIRONMENTS[name])
+    requirement, *constraints = (str(ROOT / "requirements" / file) for file in _REQUIREMENTS[name])
     command = [str(target / "bin/python"), "-m", "pip", "install", "--no-input", "-r", requirement,
                *(word for file in constraints for word in ("-c", file))]
     index = os.environ.get("RESNET50_BENCH_INDEX_URL")

@@ -1,0 +1,70 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench import parameters, platforms
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SHELL = [*ROOT.glob("*.sh"), *ROOT.glob("scripts/*.sh"), ROOT / ".ci/run"]
+
+
+def test_the_host_side_starts_without_torch_and_fast():
+    code = ("import sys; from resnet50_bench.hostside import ctest_command, case_command; "
+            "from resnet50_bench import run_command; print([m for m in ('torch', 'numpy') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_only_engines_worker_and_data_import_torch():
+    rooms = {path.relative_to(ROOT / "src/resnet50_bench").parts[0] for path in SOURCES
+             if re.search(r"^\s*(import|from) torch", path.read_text(), re.M)}
+    assert rooms <= {"engines", "worker.py", "data.py", "instance.py", "accuracy.py", "peak.py"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_files_are_small_and_say_what_they_do(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 350
+    assert text.startswith('"""')
+
+
+def test_the_readmes_table_is_the_catalogue():
+    assert parameters.markdown_table() in (ROOT / "README.md").read_text(), (
+        "run: scripts/resnet50-bench.sh describe-params --markdown")
+
+
+def test_every_platform_is_a_small_file():
+    for name in platforms.PLATFORMS:
+        assert len((ROOT / f"cmake/{name}.cmake").read_text().splitlines()) <= 5
+
+
+def test_no_path_of_this_machine_and_no_swallowed_failure():
+    for path in (*SOURCES, *SHELL):
+        text = path.read_text()
+        assert "|| true" not in text, path
+        assert "/work/" not in text and "/root/" not in text, path
+        assert "shell=True" not in text, path
+
+
+def test_ruff_is_content():
+    ruff = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
+    if not Path(ruff).exists():
+        pytest.skip("ruff is not installed")
+    done = subprocess.run([ruff, "check", ROOT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_is_content():
+    done = subprocess.run(["shellcheck", *SHELL], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
