@@ -15,6 +15,7 @@ def home(tmp_path, monkeypatch):
     for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: _Disk(100e9))
     return tmp_path
 

@@ -185,9 +185,10 @@ def _obituary(worker: Worker) -> str:
         status = worker.popen.wait(timeout=5)
     except subprocess.TimeoutExpired:
         return f"{worker.name()} closed its channel but did not end"
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    if status < 0:
+        return f"{worker.name()} was killed by {signal.Signals(-status).name}"
     tail = [line for line in worker.log.read_text(errors="replace").splitlines() if line.strip()][-1:]
-    return f"{worker.name()} {how}" + "".join(f"; its last line: {line[:300]}" for line in tail)
+    return f"{worker.name()} ended with status {status}" + "".join(f"; its last line: {line[:300]}" for line in tail)
 
 
 def reap(workers: list[Worker]) -> None:

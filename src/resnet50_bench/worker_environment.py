@@ -31,8 +31,6 @@ def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: 
         "OMP_NUM_THREADS": str(len(instances[0])),
         "OMP_DYNAMIC": "FALSE",
     }
-    if case.arithmetic.isa_cap == "avx2":
-        environment["ATEN_CPU_CAPABILITY"] = "avx2"
     if len(instances) == 1:
         # Several instances in one process are bound by their thread's mask, which their teams
         # inherit: OpenMP's places are one list for the whole process.
