@@ -25,7 +25,7 @@ BEGIN {
         else ARGV[i] = ""
     }
     split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE BATCH_SIZE CORES_PER_INSTANCE " \
-          "INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV " \
+          "INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV " \
           "INSTANCE_NUMBER Torch_Version Torchvision_Version IPEX_Version FRAMEWORK RECIPE_TYPE", names, " ")
     for (i in names) is_tunable[names[i]] = 1
     # line of the log|metric|unit, in the order in which they are printed
@@ -92,7 +92,7 @@ function judge(file,    status, i, sum, line, name) {
             invalid("Total_Throughput " total[file] " is not the sum of the instances, " sum)
         sum = total[file] + 0
     }
-    throughput += sum
+    throughput += sum; iteration_rate[iterations] += sum
     if (low[file] != "") {
         if (!is_positive(high[file])) invalid("Throughput_CI95 in " name " is no interval")
         low_sum += low[file]; high_sum += high[file]; intervals++
@@ -114,6 +114,20 @@ function judge(file,    status, i, sum, line, name) {
 
 function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
 
+# Effects that change between restarts show only here: mean +- t * stdev / sqrt(n).
+function between_iterations(    i, n, mean, squares, half, t) {
+    # 0.975 quantiles of Student t for 1 to 30 degrees of freedom; beyond that the normal one is near enough
+    split("12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 2.120 " \
+          "2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045 2.042", t, " ")
+    n = iterations; mean = throughput / n
+    for (i = 1; i <= n; i++) squares += (iteration_rate[i] - mean) * (iteration_rate[i] - mean)
+    half = (n - 1 in t ? t[n - 1] : 1.96) * sqrt(squares / (n - 1)) / sqrt(n)
+    print "# 95 % interval: between " n " iterations (restarts), by Student t"
+    metric("Throughput CI95 Low", "samples/sec", mean > half ? mean - half : 0)
+    metric("Throughput CI95 High", "samples/sec", mean + half)
+    metric("Throughput CV Between Iterations", "%", 100 * sqrt(squares / (n - 1)) / mean)
+}
+
 END {
     for (i = 1; i <= log_count; i++) {
         iteration = logs[i]; sub(/^\.\//, "", iteration); sub(/\/.*/, "", iteration)
@@ -131,10 +145,11 @@ END {
         print "# INVALID RESULT: a log of MODE " mode " without its " primary; exit 1
     }
     if (throughput > 0) metric("Throughput", "samples/sec", throughput / iterations)
-    if (intervals == log_count && interval_kind != "") print "# 95 % interval: " interval_kind
-    if (intervals == log_count) {
-        metric("Throughput CI95 Low", "samples/sec", low_sum / iterations)
-        metric("Throughput CI95 High", "samples/sec", high_sum / iterations)
+    if (iterations > 1 && throughput > 0) between_iterations()
+    else if (intervals == log_count) {
+        if (interval_kind != "") print "# 95 % interval: " interval_kind
+        metric("Throughput CI95 Low", "samples/sec", low_sum)
+        metric("Throughput CI95 High", "samples/sec", high_sum)
     }
     for (i = 1; i <= metric_count; i++)
         if (metric_files[line_of[i]]) metric(key_of[i], unit_of[i], metric_sum[line_of[i]] / metric_files[line_of[i]])

@@ -44,11 +44,14 @@ if behaviour == "hang":
 begin = time.monotonic_ns()
 each("enough")
 assert json.loads(words.readline())["word"] == "stop"
+say(event="stopped")
+assert json.loads(words.readline())["word"] == "report"
 Path(spec["report"]).write_text(json.dumps({
     "process": spec["process"], "pid": os.getpid(), "prepare_s": 0.0, "model_cache": "hit",
     "allocator": "default", "kernels": {}, "facts": {},
     "runs": [{"instance": part["index"], "process": spec["process"], "pid": os.getpid(),
               "cpus": part["cpus"], "observed_cpus": part["cpus"], "memory_node": None,
-              "warmup_steps": 0, "warmup_s": 0.0, "starts_ns": [begin], "ends_ns": [begin + 10**6]}
+              "warmup_steps": 0, "warmup_s": 0.0, "steady": True, "peak": {},
+              "starts_ns": [begin], "ends_ns": [begin + 10**6]}
              for part in spec["instances"]]}))
 say(event="reported")

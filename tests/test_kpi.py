@@ -137,6 +137,9 @@ def test_workers_add_up_and_iterations_are_averaged(tmp_path):
         put(tmp_path / iteration, log(rates=(rate,)), worker="worker-1-c0")
     done = kpi(tmp_path)
     assert "*Throughput (samples/sec): 30.0000" in done.stdout and "# mean of 2 iterations" in done.stdout
+    assert "# 95 % interval: between 2 iterations" in done.stdout
+    # iterations of 20 and 40: half width 12.706 * 14.142 / sqrt(2)
+    assert "CI95 High (samples/sec): 157.06" in done.stdout and "CI95 Low (samples/sec): 0.0000" in done.stdout
     put(tmp_path / "itr-2", log(rates=(20.0,), RESULT="failed: no"))
     assert_invalid(kpi(tmp_path), "no")
 

@@ -27,16 +27,19 @@ class Told:
 
 
 def _case(**environment: str) -> Case:
-    return Case("resnet50_pytorch_xeon_public", "SPR", "inference", "throughput", "", "avx2_fp32", "resnet50",
-                "dummy", 1, 1, "flex", 10, 0, False, "IPEX", False, tuple(environment.items()))
+    return Case(workload="resnet50_pytorch_xeon_public", platform="SPR", function="inference", mode="throughput",
+                case_type="", precision="avx2_fp32", topology="resnet50", data_type="dummy", batch_size=1,
+                cores_per_instance=1, instance_mode="flex", steps=10, warmup_steps=0, min_duration=0,
+                fail_on_noisy=False, weight_sharing=False, torch_type="IPEX", verbose=False,
+                customer_env=tuple(environment.items()))
 
 
 def _launch(tmp_path: Path, told: Told, **environment: str):
     placement = Placement(tuple(
         Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(2)), (), ())
-    plan = LaunchPlan(python=FAKE, folder=tmp_path, cache_dir=tmp_path, libraries={},
+    plan = LaunchPlan(python=FAKE, folder=tmp_path, cache_dir=tmp_path, libraries={}, memory_nodes=1,
                       outer_environment=os.environ, say=told.lines.append,
-                      on_start=lambda: told.lines.append("START"), on_end=lambda: told.lines.append("END"))
+                      on_start=lambda pids: told.lines.append("START"), on_end=lambda pids: told.lines.append("END"))
     return launch(_case(**environment), placement, plan)
 
 

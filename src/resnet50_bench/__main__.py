@@ -13,6 +13,7 @@ COMMANDS = {
     "run": ("run_command", "main"),
     "env": ("environment", "main"),
     "describe-params": ("describe_command", "main"),
+    "rerun": ("rerun_command", "main"),
     "doctor": ("doctor_command", "main"),
     "ctest": ("hostside.ctest_command", "main"),
     "case": ("hostside.case_command", "main"),

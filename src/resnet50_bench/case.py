@@ -53,6 +53,8 @@ class Case:
     instance_mode: str
     steps: int | None
     warmup_steps: int
+    min_duration: int
+    fail_on_noisy: bool
     weight_sharing: bool
     torch_type: str
     verbose: bool

@@ -31,6 +31,12 @@ def snapshot(pids: Iterable[int], root: Path = Path("/")) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, {}, "")}
 
 
+def oom_kills(root: Path = Path("/")) -> int:
+    """How many processes the out-of-memory killer ended since the start of the machine; 0 where unknown."""
+    lines = (line.split() for line in (_text(root / "proc/vmstat") or "").splitlines())
+    return next((int(value) for name, value in lines if name == "oom_kill"), 0)
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """What the counters gained; gauges (MHz, temperature, online cpus) keep both readings."""
     duration = after["monotonic_s"] - before["monotonic_s"]

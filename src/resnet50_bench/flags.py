@@ -11,7 +11,7 @@ from .errors import BadInput
 from .parameters import CATALOGUE
 
 #: Parameters whose flag may stand alone and then means True.
-SWITCHES = ("WEIGHT_SHARING", "VERBOSE")
+SWITCHES = ("WEIGHT_SHARING", "VERBOSE", "FAIL_ON_NOISY")
 
 
 def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:

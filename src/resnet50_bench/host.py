@@ -39,7 +39,7 @@ def system_record(root: Path = Path("/")) -> dict[str, object]:
         "cpu_model": cpu.model, "cpu_stepping": cpu.stepping, "microcode": cpu.microcode,
         "virtual_machine": "hypervisor" in cpu.flags, "kernel": platform.release(), "os": _os_name(root),
         "kernel_command_line": _text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
-        "memory_devices": _memory_devices() if root == Path("/") else None,
+        "cpu_mhz": _mhz(root), "memory_devices": _memory_devices() if root == Path("/") else None,
         "firmware": {name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
                      if (text := _text(root / "sys/class/dmi/id" / name))},
         "mitigations": {path.name: _text(path) for path in sorted(
@@ -84,6 +84,16 @@ def _text(path: Path) -> str | None:
 def _os_name(root: Path) -> str | None:
     found = re.search(r'^PRETTY_NAME="?([^"\n]*)', _text(root / "etc/os-release") or "", re.M)
     return found.group(1) if found else None
+
+
+def _mhz(root: Path) -> float | None:
+    """The nominal clock where the kernel or the model name tells it, else what /proc/cpuinfo shows."""
+    base = _text(root / "sys/devices/system/cpu/cpu0/cpufreq/base_frequency")
+    if base and base.isdigit():
+        return int(base) / 1000
+    named = re.search(r"@ ([0-9.]+)GHz", _text(root / "proc/cpuinfo") or "")
+    shown = re.search(r"^cpu MHz\s*: ([0-9.]+)", _text(root / "proc/cpuinfo") or "", re.M)
+    return float(named.group(1)) * 1000 if named else float(shown.group(1)) if shown else None
 
 
 def _memory_bytes(root: Path) -> int | None:

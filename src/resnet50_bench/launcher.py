@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import counters
 from .case import Case
 from .channel import Channel
 from .errors import RunFailed
@@ -37,16 +38,21 @@ GRACE_S = 2.0
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """Where and with what workers run."""
+    """Where and with what workers run.
+
+    ``on_start`` and ``on_end`` get the workers' process ids just before the first and after the
+    last measured step.
+    """
 
     python: Path
     folder: Path
     cache_dir: Path
     libraries: Mapping[str, str]
+    memory_nodes: int
     outer_environment: Mapping[str, str]
     say: Callable[[str], None]
-    on_start: Callable[[], None]
-    on_end: Callable[[], None]
+    on_start: Callable[[list[int]], None]
+    on_end: Callable[[list[int]], None]
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Worker:
     channel: Channel
     report: Path
     log: Path
+    oom_kills: int
     events: set[str] = field(default_factory=set)
     step_s: float = 0.0
 
@@ -68,8 +75,8 @@ class Worker:
         return f"instance{plural} {numbers} (pid {self.popen.pid})"
 
     def has(self, event: str) -> bool:
-        """Whether all instances of this process (or, for ``reported``, it itself) said ``event``."""
-        if event == "reported":
+        """Whether this process, or for ``ready`` and ``enough`` each of its instances, said ``event``."""
+        if event in ("stopped", "reported"):
             return event in self.events
         return all(f"{event} {instance.index}" in self.events for instance in self.process.instances)
 
@@ -86,14 +93,18 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
             workers.append(_start(case, process, plan))
         _wait(workers, "ready", began + READY_TIMEOUT_S, plan.say)
         plan.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
-        plan.on_start()
+        pids = [worker.popen.pid for worker in workers]
+        plan.on_start(pids)
         _tell(workers, "go")
         step_s = max(worker.step_s for worker in workers)
-        patience = max(LEAST_PATIENCE_S, PATIENCE * step_s * (case.steps or 1))
+        patience = max(LEAST_PATIENCE_S, PATIENCE * step_s * (case.steps or 1)) + case.min_duration
         _wait(workers, "enough", time.monotonic() + patience, plan.say)
         _tell(workers, "stop")
-        plan.on_end()
-        _wait(workers, "reported", time.monotonic() + max(LEAST_PATIENCE_S, PATIENCE * step_s), plan.say)
+        patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
+        _wait(workers, "stopped", time.monotonic() + patience, plan.say)
+        plan.on_end(pids)
+        _tell(workers, "report")
+        _wait(workers, "reported", time.monotonic() + patience, plan.say)
         for worker in workers:
             worker.popen.wait(timeout=60)
         return [process_report(json.loads(worker.report.read_text())) for worker in workers]
@@ -109,12 +120,16 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
     spec_file.write_text(json.dumps({
         "process": process.index, "cpus": cpus, "precision": case.precision,
         "torch_type": case.torch_type, "batch_size": case.batch_size, "steps": case.steps,
-        "warmup_steps": case.warmup_steps, "customer_env": [name for name, _ in case.customer_env],
+        "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
+        "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
         "cache_dir": str(plan.cache_dir), "report": str(report),
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
                        "process": process.index} for i in process.instances]}))
     mine, theirs = socket.socketpair()
-    command = [*memory_binding(process), str(plan.python), "-m", "resnet50_bench.worker",
+    binding, unbound = memory_binding(process, plan.memory_nodes)
+    if unbound:
+        plan.say(f"NOTICE: process {process.index}: {unbound}")
+    command = [*binding, str(plan.python), "-m", "resnet50_bench.worker",
                str(spec_file), str(theirs.fileno())]
     environment = worker_environment(case, [i.cpus for i in process.instances], plan.libraries,
                                      plan.outer_environment)
@@ -122,18 +137,23 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
         popen = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink,
                                  stderr=subprocess.STDOUT, pass_fds=(theirs.fileno(),),
                                  start_new_session=True)
-    return Worker(process, popen, Channel(mine), report, log)
+    return Worker(process, popen, Channel(mine), report, log, counters.oom_kills())
 
 
-def memory_binding(process: Process) -> list[str]:
-    """``numactl --membind`` where all instances lie on one node, numactl is there and is allowed to."""
+def memory_binding(process: Process, memory_nodes: int) -> tuple[list[str], str | None]:
+    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) on a single node."""
     nodes = {instance.memory_node for instance in process.instances}
+    if memory_nodes < 2 or len(nodes) != 1 or None in nodes:
+        return [], None
     numactl = shutil.which("numactl")
-    if len(nodes) != 1 or None in nodes or not numactl:
-        return []
+    if not numactl:
+        return [], "memory is not bound to its NUMA node: numactl is not installed"
     words = [numactl, f"--membind={nodes.pop()}"]
     allowed = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return words if allowed.returncode == 0 else []
+    if allowed.returncode != 0:
+        return [], ("memory is not bound to its NUMA node: the kernel refused numactl (in a container add "
+                    "--cap-add SYS_NICE)")
+    return words, None
 
 
 def _tell(workers: list[Worker], word: str) -> None:
@@ -155,15 +175,15 @@ def _wait(workers: list[Worker], event: str, deadline: float, say: Callable[[str
                 names = "; ".join(worker.name() for worker in waiting)
                 raise RunFailed(f"{names}: no {event!r} within the time allowed: it hangs or was stopped")
             for key, _ in ready:
-                if not _listen(key.data, event, say):
+                if not _listen(key.data, say):
                     selector.unregister(key.data.channel)
 
 
-def _listen(worker: Worker, awaited: str, say: Callable[[str], None]) -> bool:
+def _listen(worker: Worker, say: Callable[[str], None]) -> bool:
     """Take in what a worker says; False once it has rightly closed its channel after its report."""
     messages = worker.channel.receive()
     if not messages:
-        if awaited == "reported" and worker.has("reported"):
+        if worker.has("reported"):
             return False
         raise RunFailed(_obituary(worker))
     for message in messages:
@@ -186,7 +206,9 @@ def _obituary(worker: Worker) -> str:
     except subprocess.TimeoutExpired:
         return f"{worker.name()} closed its channel but did not end"
     if status < 0:
-        return f"{worker.name()} was killed by {signal.Signals(-status).name}"
+        oom = " (the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE)"
+        return (f"{worker.name()} was killed by {signal.Signals(-status).name}"
+                + (oom if counters.oom_kills() > worker.oom_kills else ""))
     tail = [line for line in worker.log.read_text(errors="replace").splitlines() if line.strip()][-1:]
     return f"{worker.name()} ended with status {status}" + "".join(f"; its last line: {line[:300]}" for line in tail)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -74,16 +74,43 @@ def measured(result: Result) -> Iterator[str]:
     for instance in statistics["instances"]:
         yield f"Throughput: {instance['throughput_images_per_s']:.4f} fps"
     yield f"Total_Throughput: {statistics['throughput_images_per_s']:.4f} fps"
-    latency = statistics["latency_ms"]
-    yield f"Latency_Mean: {latency['mean']:.4f} ms"
-    yield f"Latency_Min: {latency['min']:.4f} ms"
-    yield f"Latency_Max: {latency['max']:.4f} ms"
-    for percentile in PERCENTILES:
-        if str(percentile) in latency["percentiles"]:
-            yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
+    if "throughput_ci95" in statistics:
+        low, high = statistics["throughput_ci95"]
+        yield f"Throughput_CI95: {low:.4f} {high:.4f} fps"
+        yield f"Interval_Kind: {statistics['interval_kind']}"
+    yield from _latency(statistics["latency_ms"])
     window = statistics["window"]
     yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
     yield f"Window_Duration: {window['duration_s']:.3f} s"
+    yield from _limits(result.limits)
+    slowest = max(result.runs(), key=lambda run: run.warmup_s)
+    yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
     first = result.processes[0]
     yield f"Allocator: {first.allocator}"
     yield "Convolution_Kernels: " + ", ".join(f"{name} {count}" for name, count in first.kernels.items())
+
+
+def _latency(latency: dict[str, Any]) -> Iterator[str]:
+    for name in ("mean", "min", "max"):
+        yield f"Latency_{name.title()}: {latency[name]:.4f} ms"
+    for percentile in PERCENTILES:
+        if str(percentile) in latency["percentiles"]:
+            yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
+
+
+def _limits(limits: Mapping[str, float]) -> Iterator[str]:
+    for name, key in (("Achieved", "operations_per_s"), ("Measured_Peak", "peak_operations_per_s")):
+        if key in limits:
+            yield f"{name}: {limits[key] / 1e9:.1f} GOP/s"
+    if "theoretical_operations_per_s" in limits:
+        yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at a nominal "
+               f"{limits['theoretical_mhz']:.0f} MHz")
+    for name, key in (("Compute_Utilization", "compute_utilization"), ("Memory_Utilization", "memory_utilization")):
+        if key in limits:
+            yield f"{name}: {100 * limits[key]:.2f} %"
+
+
+def judged(result: Result, lines: Iterable[str]) -> Iterator[str]:
+    """The checks' lines and the verdict with its reasons."""
+    yield from (f"Check: {line}" for line in lines)
+    yield f"VERDICT: {result.verdict}" + (f": {'; '.join(result.reasons)}" if result.reasons else "")

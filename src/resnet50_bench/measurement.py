@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from . import stats
 from .errors import RunFailed
 from .result import Run
+
+#: What the interval of a single run tells, and what it does not: effects that change between restarts.
+WITHIN_RUN = "within one run, by batch means; --loop N shows the spread between runs"
 
 
 def statistics(runs: Sequence[Run], batch_size: int) -> dict[str, object]:
@@ -14,25 +18,45 @@ def statistics(runs: Sequence[Run], batch_size: int) -> dict[str, object]:
 
     Raises RunFailed where the instances did not measure at the same time.
     """
-    window_start, window_end, overlap = stats.common_window(
-        [run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
+    window = stats.common_window([run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
+    start, end, overlap = window
     if overlap <= 0:
         raise RunFailed("the instances did not measure at the same time: their windows have no common part")
-    per_instance = []
-    pooled: list[float] = []
+    per_instance, pooled, intervals_s = [], [], []
     for run in runs:
-        rate = stats.throughput(run.starts_ns, run.ends_ns, (window_start, window_end), batch_size)
-        latency_ms = [(end - start) / 1e6 for start, end in zip(run.starts_ns, run.ends_ns, strict=True)
-                      if start >= window_start and end <= window_end]
+        record, latency_ms, step_to_step_s = _instance(run, (start, end), batch_size)
+        per_instance.append(record)
         pooled += latency_ms
-        per_instance.append({"instance": run.instance, "steps": len(run.starts_ns),
-                             "steps_in_window": len(latency_ms), "throughput_images_per_s": rate,
-                             "latency_ms": stats.summary(latency_ms).as_record()})
-    return {
-        "window": {"duration_s": (window_end - window_start) / 1e9, "overlap": overlap,
-                   "start_skew_ms": (window_start - min(run.starts_ns[0] for run in runs)) / 1e6,
-                   "end_skew_ms": (max(run.ends_ns[-1] for run in runs) - window_end) / 1e6},
+        intervals_s.append(step_to_step_s)
+    found: dict[str, object] = {
+        "window": {"duration_s": (end - start) / 1e9, "overlap": overlap,
+                   "start_skew_ms": (start - min(run.starts_ns[0] for run in runs)) / 1e6,
+                   "end_skew_ms": (max(run.ends_ns[-1] for run in runs) - end) / 1e6},
         "throughput_images_per_s": sum(float(str(i["throughput_images_per_s"])) for i in per_instance),
         "latency_ms": stats.summary(pooled).as_record(),
         "instances": per_instance,
     }
+    interval = stats.throughput_interval(intervals_s, batch_size)
+    if interval:
+        found |= {"throughput_ci95": list(interval), "interval_kind": WITHIN_RUN}
+    return found
+
+
+def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[str, object], list[float], list[float]]:
+    """(record, step times in ms within the window, times from start to start in s within it)."""
+    steps = [(begin, end) for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)
+             if begin >= window[0] and end <= window[1]]
+    if not steps:
+        raise RunFailed(f"instance {run.instance} has no whole step in the window common to all instances: "
+                        "raise STEPS or MIN_DURATION")
+    latency_ms = [(end - begin) / 1e6 for begin, end in steps]
+    step_to_step_s = [(after[0] - before[0]) / 1e9 for before, after in zip(steps, steps[1:], strict=False)]
+    outliers, drift = stats.outliers(latency_ms), stats.drift(latency_ms)
+    return {
+        "instance": run.instance, "steps": len(run.starts_ns), "steps_in_window": len(steps),
+        "throughput_images_per_s": stats.throughput(run.starts_ns, run.ends_ns, window, batch_size),
+        "latency_ms": stats.summary(latency_ms).as_record(),
+        "outliers": {"count": outliers.count, "cost": outliers.cost, "worst_step": outliers.worst_index,
+                     "worst_ms": outliers.worst, "steps": list(outliers.indices)},
+        "drift": asdict(drift),
+    }, latency_ms, step_to_step_s

@@ -84,13 +84,15 @@ def _one_of(*choices: str) -> Callable[[str], object]:
     return parse
 
 
-def _integer(least: int) -> Callable[[str], object]:
+def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise ValueError(f"is not a whole number of {least} or more")
         value = int(text)
         if value < least:
             raise ValueError(f"is too small: {least} or more is allowed (nearest: {least})")
+        if value > most:
+            raise ValueError(f"is too large: {most} or less is allowed (nearest: {most})")
         return value
 
     return parse
@@ -146,8 +148,11 @@ _CATALOGUE = (
             ("flex", "single"), _when("flex")),
     Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),
               (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100))),
-    Parameter("WARMUP_STEPS", "steps before the measurement", "0, 1, 2 ...", _integer(0),
-              (_when(5, CASE_TYPE="gated"), _when(20))),
+    Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until step times are steady; 0: none)",
+              "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20))),
+    Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
+              _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10))),
+    Parameter("FAIL_ON_NOISY", "whether a noisy result fails the case", "True False", _boolean, (_when(False),)),
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
               (_when(False),), "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),

@@ -34,6 +34,8 @@ class Run:
     memory_node: int | None
     warmup_steps: int
     warmup_s: float
+    steady: bool
+    peak: dict[str, float]
     starts_ns: tuple[int, ...]
     ends_ns: tuple[int, ...]
 
@@ -65,6 +67,7 @@ class Result:
     placement: dict[str, object]
     processes: list[ProcessReport] = field(default_factory=list)
     statistics: dict[str, object] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
     checks: list[dict[str, object]] = field(default_factory=list)
     counters: dict[str, object] = field(default_factory=dict)
     verdict: str = "invalid"
@@ -76,9 +79,13 @@ class Result:
         return sorted((run for report in self.processes for run in report.runs),
                       key=lambda run: run.instance)
 
+    def document(self) -> dict[str, object]:
+        """The JSON document."""
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
+
     def write(self, path: Path) -> None:
         """Write to ``path`` so that a reader sees the old file or the whole new one."""
-        write_json(path, {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)})
+        write_json(path, self.document())
 
 
 def write_json(path: Path, document: dict[str, object]) -> None:

@@ -8,16 +8,17 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 
-from . import host, logfile, measurement, model_cache
+from . import counters, host, limits, logfile, measurement, model_cache
 from .case import Case, Layer, Machine, resolve
+from .checks import overall, result_checks
 from .cpu import read_cpu
 from .environment import native_libraries, worker_python
-from .errors import BadInput, BenchError, Interrupted, RunFailed
+from .errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
 from .flags import parse_flags
 from .launcher import LaunchPlan, launch
 from .logfile import Log
@@ -87,16 +88,26 @@ def _run(case: Case, topology: Topology, python: Path, folder: Path, now: dateti
         for line in logfile.header(case, len(placement.instances), _versions(software)):
             log.line(line)
         _describe_placement(log, placement)
-        _measure(case, placement, python, folder, log, result)
+        _measure(case, topology, placement, python, folder, log, result)
         log.line("RESULT: passed")
         return 0
     except BenchError as error:
         result.failure, result.verdict = str(error), "invalid"
-        log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+        with suppress(Infrastructure):  # where the disk is full, the log cannot take this line either
+            log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
         raise
     finally:
         log.close()
-        result.write(log.path.with_suffix(".json"))
+        _write(result, log.path.with_suffix(".json"))
+
+
+def _write(result: Result, path: Path) -> None:
+    """Raises Infrastructure where the disk is full, unless the run has failed for that already."""
+    try:
+        result.write(path)
+    except OSError as error:
+        if result.failure is None:
+            raise Infrastructure(f"the result {path.name} cannot be written: {error.strerror}") from error
 
 
 def _versions(software: Mapping[str, object]) -> dict[str, str]:
@@ -115,18 +126,43 @@ def _describe_placement(log: Log, placement: Placement) -> None:
         log.line(f"NOTICE: {notice}")
 
 
-def _measure(case: Case, placement: Placement, python: Path, folder: Path, log: Log,
+def _measure(case: Case, topology: Topology, placement: Placement, python: Path, folder: Path, log: Log,
              result: Result) -> None:
+    moments: list[dict[str, object]] = []
+
+    def start(pids: list[int]) -> None:
+        moments.append(counters.snapshot(pids))
+        log.line(logfile.start_line(case))
+
+    def end(pids: list[int]) -> None:
+        log.line(logfile.END_LINE)
+        moments.append(counters.snapshot(pids))
+
     plan = LaunchPlan(
         python=python, folder=folder, cache_dir=model_cache.default_folder(),
-        libraries=native_libraries(), outer_environment=os.environ, say=log.line,
-        on_start=lambda: log.line(logfile.start_line(case)),
-        on_end=lambda: log.line(logfile.END_LINE))
+        libraries=native_libraries(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
+        say=log.line, on_start=start, on_end=end)
     result.processes = launch(case, placement, plan)
     runs = result.runs()
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
     result.statistics = measurement.statistics(runs, case.batch_size)
-    result.verdict = "valid"
+    result.counters = counters.difference(*moments)
+    result.limits = limits.limits(result.document())
     for line in logfile.measured(result):
         log.line(line)
+    if case.verbose:
+        for line in limits.layer_table(result.document()["processes"][0]["facts"]["layers"]):
+            log.line(line)
+    _judge(case, log, result)
+
+
+def _judge(case: Case, log: Log, result: Result) -> None:
+    """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
+    checks = result_checks(result.document())
+    result.checks = [check.as_record() for check in checks]
+    result.verdict, result.reasons = overall(checks)
+    for line in logfile.judged(result, (check.line() for check in checks)):
+        log.line(line)
+    if result.verdict == "invalid" or (result.verdict == "noisy" and case.fail_on_noisy):
+        raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")

@@ -1,8 +1,7 @@
 """Inside a process: a spec file and a channel -> pinned instances, a measurement, a report file.
 
-Order: pin, read the pin back, import torch, prepare the model, prove the kernels, warm up every
-instance, say ``ready``, wait for ``go``, measure until ``stop``, write the report. An instance is
-a thread with cores of its own, so that several may share one copy of the weights.
+Order: pin, read the pin back, import torch, prepare the model, prove the kernels, measure the
+peak and warm up in every instance, say ``ready``, wait for ``go``, measure until ``stop``, report.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import evidence
+from . import evidence, process_facts
 from .channel import Channel
+from .instance import Instance, pin
 from .precision import PRECISIONS
 from .result import Run, write_json
 
@@ -38,28 +36,34 @@ def main(argv: list[str]) -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         _work(spec, channel)
-    except MemoryError:
-        channel.send(event="failed", why="out of memory")
-        return 1
     except Exception as error:
-        first = (str(error).strip() or repr(error)).splitlines()[0]
-        channel.send(event="failed", why=f"{type(error).__name__}: {first}")
+        channel.send(event="failed", why=_in_words(error))
         raise
     return 0
+
+
+def _in_words(error: BaseException) -> str:
+    first = (str(error).strip() or repr(error)).splitlines()[0]
+    # torch's allocator raises RuntimeError where malloc gives nothing.
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error):
+        return f"out of memory: use fewer instances or a smaller BATCH_SIZE ({first[:200]})"
+    return f"{type(error).__name__}: {first}"
 
 
 def _work(spec: dict[str, Any], channel: Channel) -> None:
     pin(spec["cpus"])
     began = time.monotonic()
-    from .engines import load
-    from .engines.base import ModelRequest, dummy_batch
+    from .engines import load, peak
+    from .engines.base import ModelRequest, denormal_share, dummy_batch
 
     precision = PRECISIONS[spec["precision"]]
-    request = ModelRequest(precision.name, precision.data_type, precision.isa_cap, spec["batch_size"],
+    # CUSTOMER_ENV may have set another cap, for which oneDNN lays out the weights differently.
+    isa_cap = os.environ.get("ONEDNN_MAX_CPU_ISA", precision.isa_cap)
+    request = ModelRequest(precision.name, precision.data_type, isa_cap, spec["batch_size"],
                            Path(spec["cache_dir"]))
     channel.send(event="stage", stage="preparing the model")
     engine = load(spec["torch_type"])
-    prepared = engine.prepare(request)
+    prepared, product = engine.prepare(request), engine.prepare_peak(request)
     prepare_s = time.monotonic() - began
     channel.send(event="stage", stage=f"model ready after {prepare_s:.1f} s (cache: {prepared.cache})")
     if spec["customer_env"]:
@@ -71,113 +75,58 @@ def _work(spec: dict[str, Any], channel: Channel) -> None:
     if doubt:
         channel.send(event="failed", why=doubt, kernels=proof.kernels())
         return
-    instances = [Instance(part, prepared.model, batch, spec) for part in spec["instances"]]
+    product_images = peak.images(request.input_dtype)
+    instances = [Instance(part, prepared.model, batch, spec, lambda: peak.measure(product.model, product_images))
+                 for part in spec["instances"]]
     runs, usage = _measure(instances, channel)
+    facts: dict[str, Any] = {"layers": [vars(c) for c in proof.convolutions], "usage": usage,
+                             "memory": process_facts.memory(), **_versions()}
+    local = process_facts.local_memory(part["memory_node"] for part in spec["instances"])
+    if local is not None and spec["memory_nodes"] > 1:
+        facts["local_memory"] = local
+    if spec["process"] == 0:
+        facts["denormal_share"] = denormal_share()
     write_json(Path(spec["report"]), {
         "process": spec["process"], "pid": os.getpid(), "prepare_s": prepare_s,
-        "model_cache": prepared.cache, "allocator": allocator(), "kernels": proof.kernels(),
-        "runs": [vars(run) for run in runs],
-        "facts": {"layers": [vars(c) for c in proof.convolutions], "usage": usage, **_versions()}})
+        "model_cache": prepared.cache, "allocator": process_facts.allocator(), "kernels": proof.kernels(),
+        "runs": [vars(run) for run in runs], "facts": facts})
     channel.send(event="reported")
 
 
-def pin(cpus: list[int]) -> None:
-    """Bind the calling thread to ``cpus`` and read the mask back. Raises RuntimeError if it differs."""
-    os.sched_setaffinity(0, cpus)
-    observed = os.sched_getaffinity(0)
-    if observed != set(cpus):
-        raise RuntimeError(f"pinning asked for cpus {sorted(cpus)}, the kernel gave {sorted(observed)}")
-
-
-class Instance(threading.Thread):
-    """One pinned set of cores that runs the model; its values are in ``run_values`` at the end."""
-
-    def __init__(self, part: dict[str, Any], model: Callable[[Any], Any], batch: Any,
-                 spec: dict[str, Any]) -> None:
-        super().__init__(name=f"instance-{part['index']}", daemon=True)
-        self.part, self.model, self.batch, self.spec = part, model, batch, spec
-        self.ready, self.go, self.stop = threading.Event(), threading.Event(), threading.Event()
-        self.on_enough: Callable[[int], None] = lambda index: None
-        self.on_warm: Callable[[int, float], None] = lambda index, step_s: None
-        self.failure: BaseException | None = None
-        self.starts, self.ends = array("q"), array("q")
-        self.warmup_s = 0.0
-        self.observed: tuple[int, ...] = ()
-
-    def run(self) -> None:
-        """Pin, warm up, wait for ``go``, step until ``stop``."""
-        try:
-            import torch
-
-            pin(self.part["cpus"])
-            with torch.inference_mode():
-                self._warm_up()
-                self.go.wait()
-                self._measure()
-            self.observed = threads_cpus(set(self.part["cpus"]))
-        except BaseException as error:
-            self.failure = error
-            self.on_enough(self.part["index"])
-
-    def _warm_up(self) -> None:
-        began = time.monotonic()
-        step_s = self.spec["step_s"]
-        for _ in range(self.spec["warmup_steps"]):
-            step_began = time.monotonic()
-            self.model(self.batch)
-            step_s = time.monotonic() - step_began
-        self.warmup_s = time.monotonic() - began
-        self.on_warm(self.part["index"], step_s)
-
-    def _measure(self) -> None:
-        """Step at least ``steps`` times, then on until every instance of the case has enough.
-
-        Going on keeps the load on the machine the same for those who are not done yet.
-        """
-        clock, model, batch, stopped = time.monotonic_ns, self.model, self.batch, self.stop.is_set
-        starts, ends, enough = self.starts.append, self.ends.append, self.spec["steps"]
-        done = 0
-        while not stopped():
-            begin = clock()
-            model(batch)
-            end = clock()
-            starts(begin)
-            ends(end)
-            done += 1
-            if done == enough:
-                self.on_enough(self.part["index"])
-
-    def values(self, process: int) -> Run:
-        """The measured run."""
-        return Run(self.part["index"], process, os.getpid(), tuple(self.part["cpus"]), self.observed,
-                   self.part["memory_node"], self.spec["warmup_steps"], self.warmup_s,
-                   tuple(self.starts), tuple(self.ends))
-
-
 def _measure(instances: list[Instance], channel: Channel) -> tuple[list[Run], dict[str, float]]:
-    """Drive the instances by the launcher's words ``go`` and ``stop``; re-raise what failed in one."""
+    """Drive the instances by the launcher's words ``go``, ``stop``, ``report``; re-raise what failed in one."""
     for instance in instances:
         instance.on_warm = lambda index, step_s: channel.send(event="ready", instance=index, step_s=step_s)
         instance.on_enough = lambda index: channel.send(event="enough", instance=index)
+        instance.on_failed = lambda error: channel.send(event="failed", why=_in_words(error))
         instance.start()
-    before = None
-    for word in _words(channel):
-        if word == "go":
-            before = resource.getrusage(resource.RUSAGE_SELF)
-            for instance in instances:
-                instance.go.set()
-        elif word == "stop":
-            for instance in instances:
-                instance.stop.set()
-            break
+    words = _words(channel)
+    _expect("go", words)
+    before = resource.getrusage(resource.RUSAGE_SELF)
     for instance in instances:
-        instance.join()
+        instance.go.set()
+    _expect("stop", words)
+    for instance in instances:
+        instance.stop.set()
+    for instance in instances:
+        instance.measured.wait()
         if instance.failure:
             raise instance.failure
     after = resource.getrusage(resource.RUSAGE_SELF)
+    channel.send(event="stopped")
+    _expect("report", words)
+    for instance in instances:
+        instance.release.set()
+        instance.join()
     names = ("ru_minflt", "ru_majflt", "ru_nvcsw", "ru_nivcsw", "ru_utime", "ru_stime")
     usage = {name: getattr(after, name) - getattr(before, name) for name in names}
     return [instance.values(instance.spec["process"]) for instance in instances], usage
+
+
+def _expect(word: str, words: Iterator[str]) -> None:
+    said = next(words)
+    if said != word:
+        raise RuntimeError(f"the launcher said {said!r} where {word!r} comes next")
 
 
 def _words(channel: Channel) -> Iterator[str]:
@@ -218,21 +167,6 @@ def captured_stdout() -> Iterator[list[str]]:
             os.close(kept)
             sink.seek(0)
             lines += sink.read().decode(errors="replace").splitlines()
-
-
-def threads_cpus(within: set[int]) -> tuple[int, ...]:
-    """The cpus that this process's threads may run on, of the threads bound inside ``within``.
-
-    OpenMP binds each thread of a team to its own cpu, so only the union shows the whole set.
-    """
-    masks = (os.sched_getaffinity(int(task.name)) for task in Path("/proc/self/task").iterdir())
-    return tuple(sorted(set().union(*(mask for mask in masks if mask <= within))))
-
-
-def allocator(root: Path = Path("/")) -> str:
-    """Which memory allocator is truly mapped into this process."""
-    maps = (root / "proc/self/maps").read_text()
-    return next((name for name in ("jemalloc", "tcmalloc") if f"lib{name}" in maps), "default")
 
 
 def _versions() -> dict[str, str]:

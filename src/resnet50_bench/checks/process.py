@@ -9,12 +9,13 @@ from .base import Check, Verdict, judge, unknown
 #: Page faults a step in the steady state; above it the allocator gives memory back between steps.
 MOST_FAULTS_A_STEP = 200
 LEAST_LOCAL_MEMORY = 0.95
+MOST_DENORMALS = 1e-3
 
 
 def run_all(result: dict[str, Any]) -> list[Check]:
     """Every check of the instances' processes."""
     return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
-            _numa_locality(result)]
+            _numa_locality(result), _bf16(result), _denormals(result), _warm_up(result)]
 
 
 def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -70,3 +71,30 @@ def _numa_locality(result: dict[str, Any]) -> Check:
     return judge("NUMA locality", f"{100 * min(shares):.1f} % of the pages on the instance's node",
                  min(shares) < LEAST_LOCAL_MEMORY, Verdict.NOISY, "instances use another node's memory",
                  "install numactl; in a container add --cap-add SYS_NICE")
+
+
+def _bf16(result: dict[str, Any]) -> Check:
+    """oneDNN emulates bf16 by fp32 instructions where the CPU or the ISA cap has none."""
+    kernels = {kernel for report in result["processes"] for kernel in report["kernels"] if "src:bf16" in kernel}
+    if not kernels:
+        return Check("bf16", "not used", Verdict.OK)
+    emulated = {kernel for kernel in kernels if "amx" not in kernel and "bf16 " not in kernel}
+    return judge("bf16", ", ".join(sorted(kernels)), bool(emulated), Verdict.INVALID,
+                 "bf16 was emulated", "remove ONEDNN_MAX_CPU_ISA from CUSTOMER_ENV")
+
+
+def _denormals(result: dict[str, Any]) -> Check:
+    share = result["processes"][0]["facts"].get("denormal_share")
+    if share is None:
+        return unknown("denormals", "the first process did not report them")
+    return judge("denormals", f"{1e6 * share:.1f} in a million activations", share > MOST_DENORMALS, Verdict.NOTE,
+                 "arithmetic on denormal numbers is slow", "use other weights or images")
+
+
+def _warm_up(result: dict[str, Any]) -> Check:
+    """Whether step times had settled when the measurement began."""
+    runs = _runs(result)
+    longest = max(runs, key=lambda run: run["warmup_s"])
+    restless = [run["instance"] for run in runs if not run["steady"]]
+    return judge("warm-up", f"{longest['warmup_s']:.1f} s, {longest['warmup_steps']} steps", bool(restless),
+                 Verdict.NOTE, f"step times of instances {restless} had not settled", "raise WARMUP_STEPS")

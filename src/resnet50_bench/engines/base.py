@@ -52,6 +52,10 @@ class Engine(ABC):
         """Optimise ResNet50 for the request, from the cache where that is possible."""
 
     @abstractmethod
+    def prepare_peak(self, request: ModelRequest) -> Prepared:
+        """Optimise ``peak.product()`` in the same way; called with ``peak.images(request.input_dtype)``."""
+
+    @abstractmethod
     def onednn_verbose(self) -> AbstractContextManager[object]:
         """While entered, the oneDNN that this engine uses prints what it runs on stdout."""
 
@@ -68,3 +72,25 @@ def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch_size, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     return images.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def denormal_share() -> float:
+    """Share of denormal numbers among all activations of one fp32 forward pass of one image.
+
+    Arithmetic on denormals is many times slower on some CPUs, and only fp32 has room to show them.
+    """
+    denormal, total = 0, 0
+
+    def count(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
+        nonlocal denormal, total
+        magnitude = output.abs()
+        denormal += int(((magnitude > 0) & (magnitude < torch.finfo(torch.float32).tiny)).sum())
+        total += output.numel()
+
+    model = resnet50()
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(count)
+    with torch.inference_mode():
+        model(dummy_batch(1, torch.float32))
+    return denormal / total

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from . import peak
 from .base import Engine, ModelRequest, Prepared, resnet50
 
 
@@ -14,6 +15,9 @@ class EagerEngine(Engine):
 
     def prepare(self, request: ModelRequest) -> Prepared:
         return Prepared(resnet50().to(request.input_dtype), "unused")
+
+    def prepare_peak(self, request: ModelRequest) -> Prepared:
+        return Prepared(peak.product().to(request.input_dtype), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)

@@ -16,7 +16,7 @@ from ..errors import BenchError, RunFailed
 from ..parameters import CATALOGUE
 from ..run_command import interruptible
 from ..topology import read_topology
-from . import logs
+from . import logs, plausibility
 from .backends import Backend, Settings, choose
 from .config import texts_for
 from .options import OVERRIDES_VARIABLE, Overrides
@@ -106,7 +106,7 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)
     if status == 0 and kpi_status == 0:
-        print("\n".join(logs.measurements(kpi_text)))
+        print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]))
     return status or kpi_status
 
 

@@ -1,0 +1,136 @@
+"""One pinned set of cores + a model -> the start and end of every measured step.
+
+An instance is a thread with cores of its own, so that several may share one copy of the weights.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .result import Run
+
+#: Warm-up is over when the medians of the last two blocks of this many steps ...
+_BLOCK = 5
+#: ... differ by at most this share.
+_STEADY = 0.05
+#: Beyond WARMUP_STEPS the warm-up goes on for at most this long, then the measurement begins anyway.
+_MOST_EXTRA_S = 20.0
+
+
+def pin(cpus: list[int]) -> None:
+    """Bind the calling thread to ``cpus`` and read the mask back. Raises RuntimeError if it differs."""
+    os.sched_setaffinity(0, cpus)
+    observed = os.sched_getaffinity(0)
+    if observed != set(cpus):
+        raise RuntimeError(f"pinning asked for cpus {sorted(cpus)}, the kernel gave {sorted(observed)}")
+
+
+def threads_cpus(within: set[int]) -> tuple[int, ...]:
+    """The cpus that this process's threads may run on, of the threads bound inside ``within``.
+
+    OpenMP binds each thread of a team to its own cpu, so only the union shows the whole set.
+    """
+    masks = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            masks.append(os.sched_getaffinity(int(task.name)))
+        except ProcessLookupError:  # a thread that ended while we looked
+            continue
+    return tuple(sorted(set().union(*(mask for mask in masks if mask <= within))))
+
+
+class Instance(threading.Thread):
+    """Measures its cores' peak, warms up, waits for ``go`` and steps until ``stop``."""
+
+    def __init__(self, part: dict[str, Any], model: Callable[[Any], Any], batch: Any,
+                 spec: dict[str, Any], measure_peak: Callable[[], dict[str, float]]) -> None:
+        super().__init__(name=f"instance-{part['index']}", daemon=True)
+        self.part, self.model, self.batch, self.spec = part, model, batch, spec
+        self._measure_peak = measure_peak
+        self.go, self.stop = threading.Event(), threading.Event()
+        self.measured, self.release = threading.Event(), threading.Event()
+        self.on_enough: Callable[[int], None] = lambda index: None
+        self.on_warm: Callable[[int, float], None] = lambda index, step_s: None
+        self.on_failed: Callable[[BaseException], None] = lambda error: None
+        self.failure: BaseException | None = None
+        self.starts, self.ends = array("q"), array("q")
+        self.warmup_steps, self.warmup_s, self.steady = 0, 0.0, True
+        self.peak: dict[str, float] = {}
+        self.observed: tuple[int, ...] = ()
+
+    def run(self) -> None:
+        """The thread's life; what fails is kept for the worker to raise."""
+        try:
+            import torch
+
+            pin(self.part["cpus"])
+            with torch.inference_mode():
+                self.peak = self._measure_peak()
+                self._warm_up()
+                self.go.wait()
+                self._measure()
+            self.observed = threads_cpus(set(self.part["cpus"]))
+        except BaseException as error:
+            self.failure = error
+            self.on_failed(error)
+        self.measured.set()
+        # The kernel's counters of a thread end with it: stay until they have been read.
+        self.release.wait()
+
+    def _warm_up(self) -> None:
+        """At least WARMUP_STEPS steps, then on until step times are steady or patience ends."""
+        began = time.monotonic()
+        least = self.spec["warmup_steps"]
+        times: list[float] = []
+        limit = None
+        while len(times) < least or (least and not _is_steady(times)):
+            now = time.monotonic()
+            if len(times) >= least:
+                limit = limit or now + _MOST_EXTRA_S
+                if now > limit:
+                    self.steady = False
+                    break
+            self.model(self.batch)
+            times.append(time.monotonic() - now)
+        self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began
+        self.on_warm(self.part["index"], times[-1] if times else self.spec["step_s"])
+
+    def _measure(self) -> None:
+        """Step until STEPS and MIN_DURATION are reached, then on until every instance of the case has enough.
+
+        Going on keeps the load on the machine the same for those who are not done yet.
+        """
+        clock, model, batch, stopped = time.monotonic_ns, self.model, self.batch, self.stop.is_set
+        starts, ends, enough = self.starts.append, self.ends.append, self.spec["steps"]
+        least_end = clock() + int(self.spec["min_duration"] * 1e9)
+        done, said = 0, False
+        while not stopped():
+            begin = clock()
+            model(batch)
+            end = clock()
+            starts(begin)
+            ends(end)
+            done += 1
+            if not said and done >= enough and end >= least_end:
+                said = True
+                self.on_enough(self.part["index"])
+
+    def values(self, process: int) -> Run:
+        """The measured run."""
+        return Run(self.part["index"], process, os.getpid(), tuple(self.part["cpus"]), self.observed,
+                   self.part["memory_node"], self.warmup_steps, self.warmup_s, self.steady, self.peak,
+                   tuple(self.starts), tuple(self.ends))
+
+
+def _is_steady(times: list[float]) -> bool:
+    if len(times) < 2 * _BLOCK:
+        return False
+    before, now = median(times[-2 * _BLOCK:-_BLOCK]), median(times[-_BLOCK:])
+    return abs(now - before) <= _STEADY * before

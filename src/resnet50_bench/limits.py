@@ -1,0 +1,88 @@
+"""A Result -> how close its throughput is to what the cores can do: operations and bytes a second.
+
+Operations: 8.2e9 an image for 4.1e9 multiply-adds (torchvision's metadata of ResNet50 weights,
+``_ops`` 4.089; He et al. 2015 give 3.8e9 for the variant that strides in the first 1x1 convolution).
+Bytes: every convolution's input, weights and output moved once; what caches save or lose is not in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .precision import PRECISIONS
+
+OPERATIONS_PER_IMAGE = 8.2e9
+
+_BYTES = {"f32": 4, "bf16": 2, "u8": 1, "s8": 1}
+#: Operations a core does in a cycle (a multiply-add is two). AVX-512: two ports of 16 fp32 lanes; VNNI four
+#: times that; AVX512_BF16 twice; AMX 16x16 tiles of 64 bytes in 16 cycles (Intel 64 and IA-32 Architectures
+#: Optimization Reference Manual, chapters on AVX-512 and AMX). AVX2: two FMA ports of 8 lanes; int8 without
+#: VNNI takes three instructions for what one does with it (uops.info).
+_PER_CYCLE = {"avx_fp32": 64, "avx_int8": 256, "avx_bfloat16": 128, "amx_int8": 2048, "amx_bfloat16": 1024,
+              "amx_bfloat32": 1024, "avx2_fp32": 32, "avx2_int8": 64}
+
+
+def limits(document: Mapping[str, Any]) -> dict[str, float]:
+    """What is known of: achieved, theoretical and measured peaks, and the two utilizations (shares).
+
+    ``document`` is a Result as its JSON document. Absent is what was not measured.
+    """
+    rate = document["statistics"]["throughput_images_per_s"]
+    runs = [run for report in document["processes"] for run in report["runs"]]
+    found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE}
+    cores = sum(len(run["cpus"]) for run in runs)
+    mhz = document["system"].get("cpu_mhz")
+    if mhz:
+        found["theoretical_operations_per_s"] = cores * mhz * 1e6 * _PER_CYCLE[document["case"]["PRECISION"]]
+        found["theoretical_mhz"] = mhz
+    peaks = [run["peak"] for run in runs]
+    if all("operations_per_s" in peak for peak in peaks):
+        found["peak_operations_per_s"] = sum(peak["operations_per_s"] for peak in peaks)
+        found["compute_utilization"] = found["operations_per_s"] / found["peak_operations_per_s"]
+    moved = _bytes_per_image(document)
+    if moved and all("bytes_per_s" in peak for peak in peaks):
+        found["bytes_per_s"] = rate * moved
+        found["peak_bytes_per_s"] = sum(peak["bytes_per_s"] for peak in peaks)
+        found["memory_utilization"] = found["bytes_per_s"] / found["peak_bytes_per_s"]
+    return found
+
+
+def _bytes_per_image(document: Mapping[str, Any]) -> float:
+    layers = document["processes"][0]["facts"].get("layers", [])
+    precision = PRECISIONS[document["case"]["PRECISION"]]
+    width = 1 if precision.data_type == "int8" else 2 if precision.data_type == "bfloat16" else 4
+    total = 0.0
+    for layer in layers:
+        shape = parse_shape(layer["shape"])
+        source, weights, output = sizes(shape)
+        total += source * _BYTES.get(layer["source_type"], 4) + (weights + output) * width
+    return total / int(document["case"]["BATCH_SIZE"])
+
+
+def parse_shape(text: str) -> dict[str, int]:
+    """oneDNN's problem string ``mb32_ic64oc256_ih56oh56kh1sh1dh0ph0_...`` -> {"mb": 32, "ic": 64, ...}."""
+    return {name: int(number) for name, number in re.findall(r"([a-z]+)(\d+)", text)}
+
+
+def sizes(shape: Mapping[str, int]) -> tuple[int, int, int]:
+    """Elements of a convolution's (input, weights, output)."""
+    batch, groups = shape.get("mb", 1), shape.get("g", 1)
+    source = batch * shape["ic"] * shape["ih"] * shape["iw"]
+    weights = shape["oc"] * shape["ic"] // groups * shape["kh"] * shape["kw"]
+    return source, weights, batch * shape["oc"] * shape["oh"] * shape["ow"]
+
+
+def layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines for VERBOSE: the convolutions of the proving step by time, with the rate each achieved."""
+    total = sum(layer["time_ms"] for layer in layers)
+    rows = sorted(layers, key=lambda layer: -layer["time_ms"])
+    lines = ["Layer:   ms    share   GOP/s  kernel  shape"]
+    for layer in rows:
+        shape = parse_shape(layer["shape"])
+        _, weights, output = sizes(shape)
+        operations = 2 * output * weights / shape["oc"]
+        lines.append(f"Layer: {layer['time_ms']:7.3f} {100 * layer['time_ms'] / total:5.1f} % "
+                     f"{operations / layer['time_ms'] / 1e6:8.1f}  {layer['kernel']}  {layer['shape']}")
+    return lines

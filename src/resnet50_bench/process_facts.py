@@ -1,0 +1,41 @@
+"""/proc/self below a root folder -> what a worker process found out about itself; read-only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def allocator(root: Path = Path("/")) -> str:
+    """Which memory allocator is truly mapped into this process."""
+    maps = (root / "proc/self/maps").read_text()
+    return next((name for name in ("jemalloc", "tcmalloc") if f"lib{name}" in maps), "default")
+
+
+def local_memory(nodes: Iterable[int | None], root: Path = Path("/")) -> float | None:
+    """Share of this process's anonymous pages that lie on ``nodes``; None where nobody asked for a node."""
+    wanted = {node for node in nodes if node is not None}
+    try:
+        lines = (root / "proc/self/numa_maps").read_text().splitlines()
+    except OSError:
+        return None
+    on_node: dict[int, int] = {}
+    for line in lines:
+        if "anon=" in line:
+            for node, pages in re.findall(r"\bN(\d+)=(\d+)", line):
+                on_node[int(node)] = on_node.get(int(node), 0) + int(pages)
+    total = sum(on_node.values())
+    if not wanted or not total:
+        return None
+    return sum(pages for node, pages in on_node.items() if node in wanted) / total
+
+
+def memory(root: Path = Path("/")) -> dict[str, int]:
+    """``rss_bytes`` and ``pss_bytes`` (shared pages divided among their users) of this process."""
+    try:
+        text = (root / "proc/self/smaps_rollup").read_text()
+    except OSError:
+        return {}
+    found = re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.M)
+    return {f"{name.lower()}_bytes": int(kilobytes) * 1024 for name, kilobytes in found}

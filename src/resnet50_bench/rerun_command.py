@@ -1,0 +1,49 @@
+"""``rerun RESULT.json``: the configuration of a result, run again here in the current folder, and compared."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from . import result, run_command
+from .errors import BadInput
+from .parameters import CATALOGUE
+
+
+def main(argv: list[str]) -> int:
+    """Run and print what differs and the ratio; the exit status is the new run's."""
+    if len(argv) != 1:
+        raise BadInput("rerun takes one result: rerun benchmark_....json")
+    before = result.read(Path(argv[0]))
+    if before.failure:
+        raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
+    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case}
+    existing = set(Path.cwd().glob("benchmark_*.json"))
+    for name in CATALOGUE:
+        os.environ.pop(name, None)
+    status = run_command.main([f"--{name.lower()}={text}" for name, text in texts.items() if text])
+    made, = set(Path.cwd().glob("benchmark_*.json")) - existing
+    for line in comparison(before, result.read(made)):
+        print(line)
+    return status
+
+
+def comparison(before: result.Result, after: result.Result) -> list[str]:
+    """What differs between the two runs' systems, and how their throughputs compare."""
+    lines = []
+    for group in ("software", "system"):
+        old, new = getattr(before, group), getattr(after, group)
+        lines += [f"differs: {group} {name}: {old.get(name)} then, {new.get(name)} now"
+                  for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    then, now = _rate(before), _rate(after)
+    line = f"throughput: {then[0]:.2f} then, {now[0]:.2f} images/s now, ratio {now[0] / then[0]:.3f}"
+    if then[1] and now[1]:
+        apart = then[1][1] < now[1][0] or now[1][1] < then[1][0]
+        line += f"; the 95 % intervals {'do not overlap' if apart else 'overlap: no difference shown'}"
+    return [*lines, line]
+
+
+def _rate(of: result.Result) -> tuple[float, list[float] | None]:
+    statistics: dict[str, Any] = of.statistics
+    return statistics["throughput_images_per_s"], statistics.get("throughput_ci95")

@@ -1,0 +1,53 @@
+"""A FAKE result document, sound and valid, for tests that change one thing in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resnet50_bench import measurement
+from resnet50_bench.result import ProcessReport, Result, Run
+
+MS = 1_000_000
+
+
+def run(instance: int = 0, steps: int = 200, step_ms: float = 10.0, start_ms: float = 0.0, **changes: Any) -> Run:
+    """An instance whose steps take ``step_ms``, one after the other."""
+    starts = tuple(int((start_ms + i * step_ms) * MS) for i in range(steps))
+    values = {"instance": instance, "process": instance, "pid": 100 + instance, "cpus": (instance,),
+              "observed_cpus": (instance,), "memory_node": 0, "warmup_steps": 20, "warmup_s": 0.2, "steady": True,
+              "peak": {"operations_per_s": 1e12, "bytes_per_s": 1e10},
+              "starts_ns": starts, "ends_ns": tuple(s + int(step_ms * MS) for s in starts)}
+    return Run(**(values | changes))
+
+
+def result(*runs: Run, **changes: Any) -> Result:
+    """A result of ``runs`` (by default two instances of one core) as if nothing had disturbed it."""
+    runs = runs or (run(0), run(1))
+    duration = 2.0
+    counters = {
+        "duration_s": duration, "clock_step_s": 0.0, "online": {"before": "0-1", "after": "0-1"},
+        "cpu_s": {str(cpu): {"user": duration, "nice": 0.0, "system": 0.0, "idle": 0.0, "iowait": 0.0, "irq": 0.0,
+                             "softirq": 0.0, "steal": 0.0} for cpu in (0, 1)},
+        "vmstat": {"pgmajfault": 0, "pswpin": 0, "pswpout": 0}, "cgroup": {"throttled_periods": 0, "throttled_s": 0.0},
+        "pressure_s": {"cpu": 0.0, "memory": 0.0, "io": 0.0},
+        "processes": {str(r.pid): {"cpu_s": duration, "run_queue_wait_s": 0.0, "involuntary_switches": 1}
+                      for r in runs}}
+    facts = {"usage": {"ru_minflt": 0, "ru_majflt": 0}, "denormal_share": 0.0, "layers": []}
+    made = Result(
+        case={"PRECISION": "amx_int8", "MODE": "throughput", "BATCH_SIZE": "4", "STEPS": "100",
+              "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""},
+        started_at="2026-01-01T00:00:00+00:00", command=["run"], system={"cpu": "FAKE Xeon"},
+        software={"torch": "2.8.0"},
+        topology={"cores": [{"socket": 0, "node": 0, "core_id": i, "cpus": [i]} for i in (0, 1)]},
+        placement={}, processes=[ProcessReport(r.process, r.pid, 1.0, "hit", "jemalloc",
+                                               {"brgconv_1x1:avx512_core_amx src:u8": 53}, (r,), dict(facts))
+                                 for r in runs],
+        statistics=measurement.statistics(runs, 4), counters=counters, verdict="valid")
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def document(*runs: Run, **changes: Any) -> dict[str, Any]:
+    """The same as the checks see it."""
+    return result(*runs, **changes).document()
