@@ -19,8 +19,12 @@ COMMANDS = {
     "case": ("hostside.case_command", "main"),
     "prepare": ("hostside.case_command", "prepare"),
     "images": ("hostside.images", "main"),
+    "prepare-dataset": ("dataset_tool", "main"),
+    "wsf-settings": ("hostside.wsf_command", "main"),
     "detect-platform": ("hostside.quick", "detect_platform"),
     "best-case": ("hostside.quick", "best_case"),
+    "list-kpi": ("hostside.list_command", "main"),
+    "compare": ("hostside.compare_command", "main"),
 }
 
 

@@ -1,17 +1,169 @@
-"""The docker backend (issue B): until its images can be built it only says why it is not used."""
+"""The docker backend: one container for a case, its logs by the FIFO, and the container always removed."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import shutil
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
 
+from ...errors import Infrastructure, RunFailed
 from . import Settings
+
+IMAGE = "resnet50-pytorch-intel-public-inference"
+#: Prepared models outlive a container in this volume; removing it costs only the time to make them again.
+MODEL_VOLUME = "resnet50-bench-models"
+_LOGS = "/home/bench/logs"
+_ENGINE_PATIENCE_S = 30.0
+#: Nothing but NUMA memory binding needs a capability, nothing needs the network.
+_CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
+             "--network", "none", "--shm-size", "4g",
+             "--mount", f"type=volume,src={MODEL_VOLUME},dst=/var/cache/resnet50-bench")
 
 
 def image_name(settings: Settings) -> str:
     """The inference image's full name."""
-    return f"{settings.registry}resnet50-pytorch-intel-public-inference{settings.release or ':latest'}"
+    return f"{settings.registry}{IMAGE}{settings.release or ':latest'}"
 
 
 def why_not(settings: Settings) -> str | None:
-    """Why docker cannot run the case; None where it can."""
-    return "docker is not installed" if not shutil.which("docker") else "there is no docker backend yet"
+    """Why docker cannot run the case; None where an engine answers and the image is there."""
+    if not shutil.which("docker"):
+        return "docker is not installed"
+    engine = _docker("version", "--format", "{{.Server.Version}}")
+    if engine.returncode != 0:
+        return "no docker engine answers"
+    if _docker("image", "inspect", image_name(settings)).returncode != 0:
+        return f"the image {image_name(settings)} is not built (./build.sh)"
+    return None
+
+
+def make(settings: Settings) -> DockerBackend:
+    """The backend. Raises Infrastructure where docker cannot run the case."""
+    reason = why_not(settings)
+    if reason:
+        raise Infrastructure(f"BACKEND=docker: {reason}")
+    return DockerBackend(image_name(settings), tuple(shlex.split(settings.options)))
+
+
+def run_command(image: str, texts: Mapping[str, str], options: tuple[str, ...]) -> list[str]:
+    """The ``docker run`` words of a case; parameters are data, each a word of its own."""
+    return ["docker", "run", "--detach", "--init", "--label", "resnet50-bench", *_CONFINED, *options,
+            *(word for name, text in texts.items() for word in ("--env", f"{name}={text}")), image]
+
+
+class DockerBackend:
+    """Runs the inference image with the user's ``--options`` (such as --cpuset-cpus=0-3)."""
+
+    #: The container runs on this host, but its options decide which cores it gets: it validates itself.
+    local = False
+
+    def __init__(self, image: str, options: tuple[str, ...]) -> None:
+        self._image, self._options = image, options
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        deadline = time.monotonic() + timeout_s
+        started = _docker(*run_command(self._image, texts, self._options)[1:])
+        if started.returncode != 0:
+            lines = started.stderr.strip().splitlines() or ["no message"]
+            raise Infrastructure(f"docker could not start the container: {lines[0]}")
+        container = started.stdout.strip()
+        try:
+            with _live_logs(container):
+                return self._wait(container, folder, deadline, timeout_s)
+        finally:
+            _remove(container)
+
+    def _wait(self, container: str, folder: Path, deadline: float, timeout_s: float) -> int:
+        """Block on the FIFO until the run is over; what logs there are come back in any case."""
+        export = subprocess.Popen(["docker", "exec", container, "cat", "/export-logs"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), export.kill)
+        timer.start()
+        try:
+            complete = _extract(export.stdout, folder)
+        finally:
+            timer.cancel()
+            export.kill()
+            export.wait()
+        if complete:
+            return int((folder / "status").read_text())
+        return self._post_mortem(container, folder, time.monotonic() >= deadline, timeout_s)
+
+    def _post_mortem(self, container: str, folder: Path, late: bool, timeout_s: float) -> int:
+        """Why the FIFO gave no logs; fetch what lies in the container."""
+        state = _docker("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}", container)
+        if state.returncode != 0:
+            raise Infrastructure("the docker engine went away, or somebody removed the container")
+        _copy_logs(container, folder)
+        running, exit_code, oom = state.stdout.split()
+        if late:
+            raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
+        if running == "true":
+            raise Infrastructure("the container's logs could not be read from /export-logs")
+        how = "out of memory" if oom == "true" else f"exit status {exit_code}"
+        raise RunFailed(f"the container died before the run was over ({how})")
+
+
+def _docker(*words: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, timeout=_ENGINE_PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        raise Infrastructure(f"the docker engine did not answer within {_ENGINE_PATIENCE_S:g} s") from error
+
+
+@contextlib.contextmanager
+def _live_logs(container: str) -> Iterator[None]:
+    """Everything that the container prints, as it prints it."""
+    follower = subprocess.Popen(["docker", "logs", "--follow", container], stdin=subprocess.DEVNULL,
+                                stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            follower.wait(timeout=1.0)  # the last lines
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+def _extract(stream: IO[bytes] | None, folder: Path) -> bool:
+    """Plain files of the tar stream into ``folder``, by their last name only; whether ``status`` came.
+
+    Raises Infrastructure where the disk is full.
+    """
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content:
+                    with (folder / os.path.basename(member.name)).open("wb") as sink:  # noqa: PTH119
+                        shutil.copyfileobj(content, sink)
+    except tarfile.TarError:
+        pass  # an empty or cut-off stream: the caller finds out why
+    except OSError as error:
+        raise Infrastructure(f"the logs cannot be written to {folder}: {error.strerror}") from error
+    return (folder / "status").exists()
+
+
+def _copy_logs(container: str, folder: Path) -> None:
+    copied = subprocess.Popen(["docker", "cp", f"{container}:{_LOGS}/.", "-"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    _extract(copied.stdout, folder)
+    copied.wait()
+
+
+def _remove(container: str) -> None:
+    """Remove it, running or not; once more where the engine was busy."""
+    for _ in range(2):
+        with contextlib.suppress(Infrastructure):
+            if _docker("rm", "--force", "--volumes=false", container).returncode == 0:
+                return

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# A container's life: run the case, offer its logs once at the FIFO /export-logs, sleep until removed.
+set -uo pipefail
+/opt/resnet50/run_test.sh > >(tee console.log) 2>&1 &
+runner=$!
+# As process 1 nothing is ended by a signal that it does not handle.
+trap 'kill -TERM "$runner" 2>/dev/null; ended=yes' TERM INT
+wait "$runner"
+status=$?
+# A trapped signal ends `wait` early: the runner still has to reap its instances.
+while kill -0 "$runner" 2>/dev/null; do
+    wait "$runner"
+    status=$?
+done
+echo "$status" > status
+[ -z "${ended:-}" ] || exit "$status"
+(shopt -s nullglob; exec tar cf /export-logs status ./*.log ./benchmark_*.json)
+sleep infinity &
+wait $!

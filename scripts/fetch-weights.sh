@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# ASSETS OUT: the weights that a Dockerfile's ARGs or the assets folder name -> OUT/<name>; else an empty OUT.
+set -euo pipefail
+assets=$1 out=$2
+mkdir -p "$out"
+name=${RESNET50_WEIGHTS_VER:?}
+file="$assets/$name"
+if [ ! -e "$file" ] && [ "${WITH_WEIGHTS:-no}" = yes ]; then
+    curl -fL --retry 3 -C - -o "$file" "${RESNET50_WEIGHTS_REPO:?}"
+fi
+if [ -e "$file" ]; then
+    # torch's rule for names of weights: <model>-<first digits of the SHA-256>.pth
+    digits=${name##*-}
+    digits=${digits%.pth}
+    sum=$(sha256sum "$file")
+    if [ "${sum:0:${#digits}}" != "$digits" ]; then
+        echo "error: $name has SHA-256 ${sum%% *}, which does not begin with $digits: fetch it again" >&2
+        exit 1
+    fi
+    cp "$file" "$out/$name"
+else
+    echo "no weights were asked for: this image serves DATA_TYPE=dummy"
+fi

@@ -1,0 +1,299 @@
+"""A folder of class folders with image files -> labelled batches of (n, 3, 224, 224) tensors for ResNet50.
+
+What cannot be used is never left out in silence: it is in ``DataSet.notices`` or ``Loader.bad``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import itertools
+import os
+import signal
+import stat
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import PIL.Image
+import torch
+from torch.utils import data as torch_data
+from torchvision.transforms import functional
+
+from .errors import BadInput, RunFailed
+
+EXTENSIONS = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
+#: What Pillow may try, whatever the name ends in: none of those that run programs, as EPS does.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
+PIL.Image.init()  # else a format whose plugin is not loaded yet is a KeyError
+MEAN, STD, SHORT_SIDE, CROP = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224
+#: Pillow's own MAX_IMAGE_PIXELS, where it only warns: a quarter of a GiB as RGB.
+MAX_PIXELS = 89_478_485
+
+
+class BadImage(RunFailed):
+    """A file that cannot be decoded: ``path``, and ``why`` in one line."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(path, why)
+        self.path, self.why = path, why
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be used as an image: {self.why}; replace or remove it"
+
+
+class Image(NamedTuple):
+    """A file and the index of its class folder in sorted order."""
+
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Images in the order of their paths; ``notices`` are lines on what in ``root`` was left out."""
+
+    root: Path
+    classes: tuple[str, ...]
+    images: tuple[Image, ...]
+    notices: tuple[str, ...] = ()
+
+
+def scan(root: Path) -> DataSet:
+    """The data set in ``root/val/<class>/*``, or where there is no ``val``, ``root/<class>/*``.
+
+    Labels are those of torchvision's ImageFolder: the index of the class folder in sorted order, empty
+    folders included. Files are told by their extension (EXTENSIONS, any case) and not opened.
+    Raises BadInput where the folder is missing, cannot be read, or holds no class folder or no image.
+    """
+    layout = "give a folder that holds [val/]<class>/<image>, as prepare-dataset makes it"
+    folder = root / "val" if (root / "val").is_dir() else root
+    if not folder.is_dir():
+        raise BadInput(f"the data set {root} is not a folder; {layout}")
+    images, empty, others = [], [], []
+    try:
+        top = sorted(folder.iterdir())
+        classes = tuple(path.name for path in top if path.is_dir())
+        beside = [path.name for path in top if not path.is_dir()]
+        for label, name in enumerate(classes):
+            count = len(images)
+            for path in sorted((folder / name).iterdir()):
+                if path.suffix.lower() in EXTENSIONS:
+                    images.append(Image(path, label))
+                else:
+                    others.append(f"{name}/{path.name}")
+            empty += [name] if len(images) == count else []
+    except OSError as error:
+        raise BadInput(f"the data set {root} cannot be read ({error}); make it readable for this user") from error
+    if not classes:
+        raise BadInput(f"{folder} holds no class folders; {layout}")
+    if not images:
+        raise BadInput(f"{folder} holds {len(classes)} folders ({_some(classes)}) and not one image "
+                       f"({' '.join(sorted(EXTENSIONS))}); {layout}")
+    left_out = {"files beside the class folders": beside, "entries without the extension of an image": others,
+                "class folders without an image": empty}
+    notices = tuple(f"{len(names)} {what}: {_some(names)}" for what, names in left_out.items() if names)
+    return DataSet(root, classes, tuple(images), notices)
+
+
+def _some(names: Sequence[object]) -> str:
+    return ", ".join(str(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def split(dataset: DataSet, count: int) -> list[DataSet]:
+    """``count`` parts whose sizes differ by at most 1; image i is in part ``i % count``. Raises BadInput."""
+    if count < 1:
+        raise BadInput(f"a data set cannot be split into {count} parts; allowed are 1 or more")
+    return [replace(dataset, images=dataset.images[part::count]) for part in range(count)]
+
+
+def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, ...]:
+    """``count`` different images, one of each class before any class gives its next.
+
+    In the order of SHA-256 over seed, class and file name: the same wherever the set lies. Raises BadInput.
+    """
+    if not 1 <= count <= len(dataset.images):
+        raise BadInput(f"{count} calibration images asked for; allowed are 1 to {len(dataset.images)}, "
+                       f"the images in {dataset.root}: ask for fewer or give a larger set")
+    ranked = sorted(dataset.images, key=lambda image: hashlib.sha256(
+        os.fsencode(f"{seed}/{dataset.classes[image.label]}/{image.path.name}")).digest())
+    turns: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
+    turn = {image: next(turns[image.label]) for image in ranked}
+    return tuple(sorted(ranked, key=turn.__getitem__)[:count])
+
+
+def load(path: Path) -> torch.Tensor:
+    """One image as float32 (3, 224, 224), normalised; raises BadImage.
+
+    The recipe of torchvision's ``ResNet50_Weights.IMAGENET1K_V1.transforms()`` (transforms/_presets.py,
+    ImageClassification): RGB, shorter side to 256 (bilinear, antialiased), centre 224x224, to [0, 1],
+    less MEAN, over STD. As there, EXIF orientation is not applied. Alpha is dropped, not composited;
+    16-bit grey is scaled to 8 bit; of an animation the first frame counts.
+    """
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[torch.Tensor, bool]:
+    """(as ``load``, whether the file has more than one frame)."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
+            raise BadImage(path, "it is not a regular file")
+        if not found.st_size:
+            raise BadImage(path, "it is empty (0 bytes)")
+        with PIL.Image.open(path, formats=FORMATS) as image:
+            short, long = sorted(image.size)
+            # A strip of 1 x 65535 is small, and not once its shorter side is 256.
+            if max(short * long, SHORT_SIDE * SHORT_SIDE * long // max(1, short)) > MAX_PIXELS:
+                raise BadImage(path, f"{image.width}x{image.height}, or resized, is over {MAX_PIXELS} pixels")
+            animated = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
+            return _recipe(image), animated
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:  # on broken files Pillow raises OSError, SyntaxError, ValueError, struct.error ...
+        raise BadImage(path, f"{type(error).__name__}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[-1][:200]  # a DataLoader's begins with a traceback
+
+
+def _recipe(image: PIL.Image.Image) -> torch.Tensor:
+    if image.mode.startswith("I"):
+        # convert() clips to 255. This is the PNG specification's rule (13.12, sample depth rescaling).
+        wide = numpy.asarray(image).astype(numpy.int64).clip(0, 65535)
+        image = PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(numpy.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # the same colours, without Pillow's warning
+    image = functional.resize(image.convert("RGB"), [SHORT_SIDE], functional.InterpolationMode.BILINEAR, antialias=True)
+    pixels = functional.pil_to_tensor(functional.center_crop(image, [CROP, CROP]))
+    return functional.normalize(functional.convert_image_dtype(pixels, torch.float32), MEAN, STD)
+
+
+Batch = tuple[torch.Tensor, torch.Tensor, list[Path]]
+
+
+class _Chunk(NamedTuple):
+    """What a decoding process sends: a batch without its bad images, and what happened."""
+
+    batch: Batch
+    bad: list[tuple[Path, str]]
+    animated: int
+    decode_s: float
+    cpus: set[int]
+
+
+def _decode(dtype: torch.dtype, images: Sequence[Image]) -> _Chunk:
+    began = time.perf_counter()
+    good, bad = [], []
+    for image in images:
+        try:
+            good.append((image, *_load(image.path)))
+        except BadImage as error:
+            bad.append((image.path, error.why))
+    pixels = torch.stack([one for _, one, _ in good]) if good else torch.empty(0, 3, CROP, CROP)
+    batch = (pixels.to(dtype, memory_format=torch.channels_last), torch.tensor([image.label for image, *_ in good],
+             dtype=torch.int64), [image.path for image, *_ in good])
+    return _Chunk(batch, bad, sum(animated for *_, animated in good), time.perf_counter() - began,
+                  os.sched_getaffinity(0))
+
+
+def _start(cpus: Sequence[int], _worker: int) -> None:
+    """Set a decoding process up: one thread, these cpus, and an end with its parent."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    torch.set_num_threads(1)
+    # After the line above: OpenMP binds the thread anew when it first runs in a forked process.
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+
+
+class Loader:
+    """A data set, once over and in order for each iteration, as (images, labels, paths).
+
+    images: ``dtype`` (n, 3, 224, 224), channels_last; labels: int64 (n,); n is ``batch_size`` but for the
+    last batch. Bad images are left out, the next ones moving up, and stand in ``bad`` with the reason.
+    Of the last iteration: ``images`` (good ones), ``bad``, ``animated`` (files of which the first frame was
+    taken), ``decode_s`` (reading and decoding, summed over processes), ``wait_s`` (the caller's waiting).
+    ``workers`` processes decode on ``cpus`` (none: the caller's); with 0 the caller decodes itself. They end
+    when the iteration is exhausted, closed, dropped or fails, or the caller dies.
+    Raises RunFailed after more than ``limit`` bad images (default: 0.1 % of the set, rounded down),
+    where a decoding process dies or is not on ``cpus``; BadInput where an argument is out of range.
+    """
+
+    def __init__(self, part: DataSet, batch_size: int, dtype: torch.dtype = torch.float32, *, workers: int = 0,
+                 cpus: Sequence[int] = (), limit: int | None = None) -> None:
+        if batch_size < 1 or workers < 0:
+            raise BadInput(f"batches of {batch_size} from {workers} processes; allowed are >= 1 from >= 0: give these")
+        self.part, self.batch_size, self.dtype = part, batch_size, dtype
+        self.workers, self.cpus = workers, tuple(cpus)
+        self.limit = len(part.images) // 1000 if limit is None else limit
+        self._reset()
+
+    def _reset(self) -> None:
+        self.images, self.animated, self.decode_s, self.wait_s, self.bad = 0, 0, 0.0, 0.0, []
+
+    @property
+    def images_per_s(self) -> float:
+        """What the decoding processes together can deliver, however fast the caller takes it; 0 before any."""
+        return self.images / self.decode_s * max(1, self.workers) if self.decode_s else 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        self._reset()
+        size, rest = self.batch_size, None
+        with closing(self._chunks()) as chunks:
+            for chunk in chunks:
+                self._account(chunk)
+                images, labels, paths = chunk.batch
+                if rest:  # only behind a bad image: batches stay full, at the price of a copy
+                    images, labels, paths = torch.cat([rest[0], images]), torch.cat([rest[1], labels]), rest[2] + paths
+                if len(paths) >= size:
+                    yield images[:size], labels[:size], paths[:size]
+                    images, labels, paths = images[size:], labels[size:], paths[size:]
+                rest = (images, labels, paths) if paths else None
+        if rest:
+            yield rest
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        images, size = self.part.images, self.batch_size
+        groups = [images[first:first + size] for first in range(0, len(images), size)]
+        began = time.perf_counter()
+        with warnings.catch_warnings():  # of more processes than the caller has cpus: they have their own
+            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+            chunks = iter(torch_data.DataLoader(
+                groups, batch_size=None, num_workers=self.workers, collate_fn=partial(_decode, self.dtype),
+                worker_init_fn=partial(_start, self.cpus)))
+        try:
+            for chunk in chunks:
+                self.wait_s += time.perf_counter() - began
+                yield chunk
+                began = time.perf_counter()
+        except (RuntimeError, OSError) as error:
+            if not self.workers:
+                raise
+            raise RunFailed(f"a decoding process failed ({_why(error)}): see that it may use the cpus {self.cpus} and "
+                            f"memory and /dev/shm hold {2 * self.workers} batches; or use smaller ones") from error
+        finally:
+            if self.workers:
+                chunks._shutdown_workers()  # a traceback may hold the iterator; nothing public ends its processes
+
+    def _account(self, chunk: _Chunk) -> None:
+        if self.workers and self.cpus and chunk.cpus != set(self.cpus):
+            raise RunFailed(f"a decoding process ran on the cpus {sorted(chunk.cpus)}, not on {sorted(self.cpus)} "
+                            "as it was told: give cpus that this container may use")
+        self.images += len(chunk.batch[2])
+        self.animated += chunk.animated
+        self.decode_s += chunk.decode_s
+        self.bad += chunk.bad
+        if len(self.bad) > self.limit:
+            named = ", ".join(f"{path} ({why})" for path, why in self.bad[:3])
+            raise RunFailed(f"{len(self.bad)} of the first {self.images + len(self.bad)} images in {self.part.root} "
+                            f"cannot be decoded, such as {named}; allowed are {self.limit} of "
+                            f"{len(self.part.images)}: replace or remove them")

@@ -1,0 +1,189 @@
+"""What list-kpi.sh finds below folders, and how it shows it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resnet50_bench.__main__ import main
+from resnet50_bench.errors import BadInput
+from resnet50_bench.hostside import collection, list_command
+from resnet50_bench.result import SCHEMA_VERSION, Result
+
+CASE = {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_int8", "BATCH_SIZE": "4", "TORCH_TYPE": "IPEX",
+        "CUSTOMER_ENV": "A=1 B=x|y"}
+
+
+def synthetic(rate: float = 100.0, latency_ms: float = 40.0, case: dict[str, Any] | None = None,
+              statistics: dict[str, Any] | None = None, **changes: Any) -> Result:
+    """A FAKE result whose KPIs are what the test says."""
+    made = Result(
+        case=CASE | (case or {}) | {"origins": {}, "notices": []}, started_at="2026-01-01T00:00:00+00:00", command=[],
+        system={"cpu": "FAKE Xeon", "cpu_family": 6, "cpu_model": 143, "cpu_stepping": 8, "firmware": {"bios": "1"}},
+        software={"torch": "2.8.0", "python": "3.11"}, topology={"core_count": 2},
+        placement={"processes": [{"process": 0, "instances": [{"instance": 0, "cpus": [0, 1]}]}]},
+        statistics={"throughput_images_per_s": rate, "window": {"overlap": 0.99, "duration_s": 10.0},
+                    "latency_ms": {"mean": latency_ms, "min": 1.0, "max": 99.0, "percentiles": {"50": 39.0}},
+                    "instances": [{"instance": 0, "throughput_images_per_s": rate}]} | (statistics or {}),
+        limits={"compute_utilization": 0.5}, verdict="valid")
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def put(base: Path, made: Result, case: str = "inference_throughput_amx_int8", stamp: str = "20260101-000000",
+        iteration: int = 1) -> Path:
+    """Write the result where a case would."""
+    folder = base / f"{stamp}-logs-resnet50_pytorch_xeon_public_{case}" / f"itr-{iteration}" / "worker-0-c0"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"benchmark_fake_{stamp}.json"
+    made.write(path)
+    return path
+
+
+def test_newest_first_with_case_and_iteration(tmp_path):
+    old = put(tmp_path, synthetic(started_at="2026-01-01T00:00:00+00:00"), iteration=2)
+    new = put(tmp_path, synthetic(started_at="2026-01-02T00:00:00+00:00"), stamp="20260102-000000")
+    found = collection.find([tmp_path, old])
+    assert [entry.path for entry in found] == [new, old]
+    assert (found[1].case, found[1].iteration, found[1].logs) == ("inference_throughput_amx_int8", 2, old.parents[2])
+    assert found[1].primary == ("Throughput", "samples/sec", 100.0)
+
+
+def test_a_file_outside_the_layout_is_named_after_its_parameters(tmp_path):
+    synthetic().write(tmp_path / "benchmark_x.json")
+    entry, = collection.find([tmp_path])
+    assert (entry.case, entry.iteration, entry.logs) == ("inference_throughput_amx_int8", None, tmp_path)
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    (json.dumps({"schema": "resnet50-bench-result", "schema_version": SCHEMA_VERSION + 1}), "schema version"),
+    (json.dumps({"schema": "resnet50-bench-result", "schema_version": SCHEMA_VERSION}), "damaged"),
+    ("[]", "not a result"), ("{", "cannot be read"), ("\0", "cannot be read"), ("", "cannot be read")])
+def test_what_is_no_result_is_named_and_the_rest_listed(tmp_path, capsys, text, why):
+    put(tmp_path, synthetic())
+    (tmp_path / "benchmark_bad.json").write_text(text)
+    assert main(["list-kpi", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "*Throughput (samples/sec): 100.0000" in said.out
+    assert why in said.err
+    assert "benchmark_bad.json" in said.err
+
+
+def test_a_logs_folder_without_result_is_named_with_its_kpi_text(tmp_path):
+    folder = tmp_path / "20260101-000000-logs-resnet50_pytorch_xeon_public_x"
+    folder.mkdir()
+    (folder / "kpi.txt").write_text("##MODE: x\n# INVALID RESULT: BATCH_SIZE=0 is too small\n")
+    notices: list[str] = []
+    assert collection.find([tmp_path], notices) == []
+    assert notices == [f"{folder} holds no result: BATCH_SIZE=0 is too small"]
+
+
+def test_a_folder_that_is_not_there(tmp_path, capsys):
+    with pytest.raises(BadInput, match="no such folder"):
+        collection.find([tmp_path / "none"])
+    assert main(["list-kpi", str(tmp_path / "none")]) == 2
+    assert main(["list-kpi", "--recent", "0"]) == 2
+    assert main(["list-kpi", "--all", "--primary"]) == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"failure": "instance 1 died", "verdict": "invalid"}, {"verdict": "invalid"},
+                                     {"failure": "died"}, {"statistics": {"throughput_images_per_s": None}},
+                                     {"statistics": {"throughput_images_per_s": float("nan")}}])
+def test_no_primary_without_a_sound_result(tmp_path, changes, capsys):
+    put(tmp_path, synthetic(**changes))
+    assert collection.find([tmp_path])[0].primary is None
+    for words in ([], ["--all"]):
+        assert main(["list-kpi", *words, str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert f"# INVALID RESULT: {changes.get('failure', '')}" in shown
+        assert "*" not in shown
+        assert "samples/sec" not in shown
+
+
+def test_all_metrics_parameters_and_noise(tmp_path, capsys):
+    put(tmp_path, synthetic(case={"MODE": "latency"}, verdict="noisy", reasons=["steal time"]))
+    main(["list-kpi", "--all", "--params", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert "##CUSTOMER_ENV: A=1 B=x|y" in lines
+    assert "# NOISY RESULT: steal time" in lines
+    assert [line for line in lines if line.startswith("*")] == ["*Latency (ms): 40.0000"]
+    assert {"Throughput (samples/sec): 100.0000", "Latency P50 (ms): 39.0000", "Compute Utilization (%): 50.0000",
+            "Window Overlap (%): 99.0000"} <= set(lines)
+    assert not [line for line in lines if "origins" in line]
+
+
+def test_recent_counts_logs_folders(tmp_path, capsys):
+    for day in (1, 2, 3):
+        for iteration in (1, 2):
+            put(tmp_path, synthetic(rate=day, started_at=f"2026-01-0{day}T00:00:0{iteration}+00:00"),
+                stamp=f"2026010{day}-000000", iteration=iteration)
+    main(["list-kpi", "--recent", "2", "--format", "json", str(tmp_path)])
+    assert [row["value"] for row in json.loads(capsys.readouterr().out)] == [3, 3, 2, 2]
+
+
+@pytest.fixture
+def table(tmp_path) -> list[dict[str, object]]:
+    """Rows with different metrics and awkward texts."""
+    put(tmp_path, synthetic(rate=0.1 + 0.2))
+    put(tmp_path, synthetic(failure='he said "no", | twice\nand left', verdict="invalid"), stamp="20260102-000000")
+    return list_command.rows(collection.find([tmp_path]), every=True, tunables=True)
+
+
+def test_json_and_csv_read_back(table):
+    assert json.loads(list_command.as_json(table)) == table
+    read = list(csv.DictReader(io.StringIO(list_command.as_csv(table))))
+    assert read == [{name: "" if value is None else str(value) for name, value in row.items()} for row in table]
+    assert {row["value"] for row in table} == {0.1 + 0.2, None}
+
+
+def test_markdown_has_a_cell_for_every_column(table):
+    header, rule, *body = list_command.as_markdown(table).splitlines()
+    cells = [line.replace("\\|", "").count("|") - 1 for line in (header, rule, *body)]
+    assert cells == [len(table[0])] * 4
+    assert "0.3000" in list_command.as_markdown(table)
+
+
+@pytest.mark.parametrize("form", ["list", "json", "csv", "markdown"])
+def test_no_results(tmp_path, capsys, form):
+    assert main(["list-kpi", "--format", form, str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == ("[]" if form == "json" else "")
+
+
+def test_two_thousand_results_take_less_than_five_seconds(tmp_path, capsys):
+    document = synthetic().document()
+    document["processes"] = [{"runs": [{"starts_ns": list(range(10**12, 10**12 + 500)), "ends_ns": []}]}]
+    text = json.dumps(document)
+    for number in range(1000):
+        for iteration in (1, 2):
+            folder = tmp_path / f"20260101-{number:06d}-logs-x" / f"itr-{iteration}" / "worker-0-c0"
+            folder.mkdir(parents=True)
+            (folder / "benchmark_x.json").write_text(text)
+    before = time.perf_counter()
+    assert main(["list-kpi", "--all", "--params", str(tmp_path)]) == 0
+    assert time.perf_counter() - before < 5
+    assert capsys.readouterr().out.count("*Throughput") == 2000
+
+
+def test_key_and_differences(tmp_path):
+    a = synthetic().document()
+    b = synthetic(case={"BATCH_SIZE": "8", "CUSTOMER_ENV": ""}, topology={"core_count": 4}, placement={},
+                  software={"torch": "2.9.0", "numpy": "2"},
+                  system=a["system"] | {"firmware": {"bios": "2"}}).document()
+    assert collection.differences(a, a) == []
+    assert collection.differences(a, b) == [
+        ("parameter", "BATCH_SIZE", "4", "8"), ("parameter", "CUSTOMER_ENV", "A=1 B=x|y", ""),
+        ("software", "torch", "2.8.0", "2.9.0"), ("software", "python", "3.11", None),
+        ("software", "numpy", None, "2"), ("system", "firmware.bios", "1", "2"), ("placement", "core_count", 2, 4),
+        ("placement", "instances", 1, 0), ("placement", "cpus_per_instance", "2", "")]
+    mine, others = collection.key(a), collection.key(b)
+    assert {name for name in mine if mine[name] != others[name]} == {
+        "BATCH_SIZE", "CUSTOMER_ENV", "torch", "core_count", "instances", "cpus_per_instance"}
+    assert {"cpu", "cpu_family", "cpu_model", "cpu_stepping", "intel-extension-for-pytorch"} <= set(mine)

@@ -1,0 +1,84 @@
+"""The Dockerfiles by hadolint's rules that matter here, build.sh's listing, and docker's words. No engine needed."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.hostside import images
+from resnet50_bench.hostside.backends import docker
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_a_dockerfile_keeps_the_rules(path):
+    text = path.read_text().replace("\\\n", " ")
+    assert re.search(r"^ARG BASE_VER=\S*\d", text, re.M), "the base image has a version"
+    assert ":latest" not in re.sub(r"ARG RELEASE=:latest", "", text)
+    assert "no-check-certificate" not in text and "--insecure" not in text and "trusted-host" not in text
+    for line in text.splitlines():
+        if "apt-get install" in line:
+            assert "--no-install-recommends" in line and "rm -rf /var/lib/apt/lists/*" in line
+        if "pip install" in line:
+            assert "--no-cache-dir" in line and "--require-hashes" in line
+    assert not re.search(r"(PASSWORD|SECRET|TOKEN)", text)
+
+
+def test_the_images_have_the_contracts_names_in_the_order_of_building():
+    assert [image.name for image in images.images()] == [
+        "resnet50-pytorch-inference-dataset", "resnet50-pytorch-benchmark", "resnet50-pytorch-model",
+        "resnet50-pytorch-intel-public-inference"]
+    assert "USER bench" in (ROOT / "Dockerfile.1.inference").read_text()
+
+
+def test_build_lists_ingredients_and_commands():
+    bom = subprocess.run([ROOT / "build.sh", "--bom"], capture_output=True, text=True, check=True).stdout
+    for ingredient in ("PYTORCH_VER=2.8.0", "IPEX_REPO=https://", "RESNET50_WEIGHTS_VER=resnet50-0676ba61.pth"):
+        assert ingredient in bom
+    dry = subprocess.run([ROOT / "build.sh", "--dry-run", "1"], capture_output=True, text=True, check=True,
+                         env=os.environ | {"REGISTRY": "host:5000/", "RELEASE": ":v1"}).stdout
+    assert "--tag host:5000/resnet50-pytorch-intel-public-inference:v1" in dry
+    assert "REGISTRY=host:5000/" in dry and len(dry.splitlines()) == 1
+
+
+def test_the_pins_of_image_and_environment_agree():
+    hashed = dict(re.findall(r"^([a-z0-9-]+)==(\S+) --hash", (ROOT / "requirements/image.txt").read_text(), re.M))
+    for file in ("runtime.txt", "constraints.txt"):
+        text = (ROOT / "requirements" / file).read_text()
+        for name, version, marker in re.findall(r"^([\w-]+)==([^;\s]+)(.*)$", text, re.M):
+            if '< "3.11"' not in marker:
+                assert hashed[name.lower().replace("_", "-")] == version
+
+
+def test_a_container_is_confined_and_parameters_are_words_of_their_own():
+    words = docker.run_command("image:1", {"CUSTOMER_ENV": "A=$(id) B=`x`\n;"}, ("--cpuset-cpus=0",))
+    assert "--privileged" not in words
+    assert words[words.index("--cap-drop") + 1] == "ALL" and words[words.index("--cap-add") + 1] == "SYS_NICE"
+    assert words[words.index("--network") + 1] == "none"
+    assert words[-3:] == ["--env", "CUSTOMER_ENV=A=$(id) B=`x`\n;", "image:1"] and "--cpuset-cpus=0" in words
+
+
+def test_what_a_container_sends_stays_in_the_folder(tmp_path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name in ("status", "../../escaped.log", "/absolute.log"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 2
+            archive.addfile(entry, io.BytesIO(b"0\n"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    stream.seek(0)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    assert docker._extract(stream, folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["absolute.log", "escaped.log", "status"]
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]

@@ -1,0 +1,1 @@
+echo "STAND-IN build.sh $*"
