@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from documents import MS, document, run
@@ -102,3 +104,8 @@ def test_the_doctor_reads_a_machine(tmp_path):
     for name in ("governor", "transparent huge pages", "NUMA balancing", "allocator", "numactl"):
         assert found[name].verdict.value == "note" and found[name].remedy, name
     assert found["turbo"].verdict.value == "unknown"
+
+
+def test_the_docs_list_every_check():
+    text = (Path(__file__).parents[1] / "docs/checks.md").read_text()
+    assert [c.name for c in result_checks(document()) if f"| `{c.name}` |" not in text] == []

@@ -102,11 +102,18 @@ def started(build: Path, *words: str) -> tuple[subprocess.Popen, str]:
     return running, container
 
 
+def ended(running: subprocess.Popen, status: int) -> str:
+    """What it said until it ended with ``status``."""
+    with running.stdout:
+        rest = running.stdout.read()
+    assert running.wait(timeout=60) == status, rest
+    return rest
+
+
 def test_docker_kill_in_the_middle(images, tmp_path):
     running, container = started(tmp_path)
     docker("kill", container)
-    rest = running.stdout.read()
-    assert running.wait(timeout=60) == 1
+    rest = ended(running, 1)
     assert "error: the container died before the run was over (exit status 137)" in rest
     assert "# INVALID RESULT" in rest and "*Throughput" not in rest
     assert list(tmp_path.glob("workload/*/*/itr-1/worker-0-c0/benchmark_*.log")), "what logs there are come back"
@@ -116,16 +123,14 @@ def test_docker_kill_in_the_middle(images, tmp_path):
 def test_somebody_removes_the_container(images, tmp_path):
     running, container = started(tmp_path)
     docker("rm", "-f", container)
-    rest = running.stdout.read()
-    assert running.wait(timeout=60) == 3
+    rest = ended(running, 3)
     assert "error: the docker engine went away, or somebody removed the container" in rest
 
 
 def test_ctrl_c(images, tmp_path):
     running, _ = started(tmp_path)
     running.send_signal(signal.SIGINT)
-    rest = running.stdout.read()
-    assert running.wait(timeout=60) == 128 + signal.SIGINT
+    rest = ended(running, 128 + signal.SIGINT)
     assert "*Throughput" not in rest and containers() == ""
 
 

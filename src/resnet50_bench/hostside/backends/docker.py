@@ -22,6 +22,7 @@ IMAGE = "resnet50-pytorch-intel-public-inference"
 MODEL_VOLUME = "resnet50-bench-models"
 _LOGS = "/home/bench/logs"
 _ENGINE_PATIENCE_S = 30.0
+_DEATH_S = 5.0
 #: Nothing but NUMA memory binding needs a capability, nothing needs the network.
 _CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
              "--network", "none", "--shm-size", "4g",
@@ -100,6 +101,10 @@ class DockerBackend:
 
     def _post_mortem(self, container: str, folder: Path, late: bool, timeout_s: float) -> int:
         """Why the FIFO gave no logs; fetch what lies in the container."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # A killed container counts as running for a moment after its exec has ended.
+            subprocess.run(["docker", "wait", container], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                           timeout=0.1 if late else _DEATH_S)
         state = _docker("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}", container)
         if state.returncode != 0:
             raise Infrastructure("the docker engine went away, or somebody removed the container")
