@@ -20,7 +20,7 @@ from pathlib import Path
 from . import counters
 from .case import Case
 from .channel import Channel
-from .errors import RunFailed
+from .errors import BadInput, BenchError, Infrastructure, RunFailed
 from .placement import Placement, Process
 from .result import ProcessReport, process_report
 from .worker_environment import worker_environment
@@ -34,6 +34,8 @@ PATIENCE = 10.0
 LEAST_PATIENCE_S = 60.0
 #: How long a process may take to end by itself after SIGTERM.
 GRACE_S = 2.0
+#: What a worker says of its failure -> how the run failed.
+_FAILURES: dict[object, type[BenchError]] = {2: BadInput, 3: Infrastructure}
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def _listen(worker: Worker, say: Callable[[str], None]) -> bool:
     for message in messages:
         event = str(message["event"])
         if event == "failed":
-            raise RunFailed(f"{worker.name()}: {message['why']}")
+            kind = _FAILURES.get(message.get("status", 1), RunFailed)
+            raise kind(f"{worker.name()}: {message['why']}")
         if event == "stage":
             say(f"Process {worker.process.index}: {message['stage']}")
             continue

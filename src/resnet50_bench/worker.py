@@ -22,6 +22,7 @@ from typing import Any
 
 from . import evidence, process_facts
 from .channel import Channel
+from .errors import BenchError
 from .instance import Instance, pin
 from .precision import PRECISIONS
 from .result import Run, write_json
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
     try:
         _work(spec, channel)
     except Exception as error:
-        channel.send(event="failed", why=_in_words(error))
+        channel.send(event="failed", why=_in_words(error), status=_status(error))
         raise
     return 0
 
@@ -48,6 +49,11 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error):
         return f"out of memory: use fewer instances or a smaller BATCH_SIZE ({first[:200]})"
     return f"{type(error).__name__}: {first}"
+
+
+def _status(error: BaseException) -> int:
+    """The exit status that the failure deserves: 3 for a full disk, say."""
+    return error.exit_status if isinstance(error, BenchError) else 3 if isinstance(error, OSError) else 1
 
 
 def _work(spec: dict[str, Any], channel: Channel) -> None:
