@@ -141,3 +141,14 @@ def test_bad_input_ends_before_any_model_is_built(folder):
     assert done.returncode == 2 and time.monotonic() - began < 2
     assert "BATCH_SIZE" in done.stderr and "STEPS" in done.stderr
     assert kpi(folder).returncode == 1
+
+
+def test_a_result_can_be_run_again_and_compared(folder, tmp_path):
+    _require(INT8)
+    assert run_test(folder, f"--precision={INT8}", "--case_type=gated", "--batch_size=2").returncode == 0
+    again = tmp_path / "again"
+    again.mkdir()
+    done = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "rerun", next(folder.glob("benchmark_*.json"))],
+                          cwd=again, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "BATCH_SIZE: 2" in done.stdout and "images/s now, ratio" in done.stdout
