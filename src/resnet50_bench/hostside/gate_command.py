@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
-from .collection import LOGS_FOLDER, Entry, find
+from .collection import LOGS_FOLDER, PRIMARY, Entry, find
 from .judgement import FAILED, SKIPPED, Check, Point, checks, points
 from .list_command import Parser
 from .references import References, read_references
@@ -28,9 +28,9 @@ class Judgement:
     broken: list[tuple[str, str]] = field(default_factory=list)
 
     def regressions(self) -> list[str]:
-        """A line for each failed check; named where several points were judged."""
+        """A line for each failed check; named where several points were judged, and noisy where that may be why."""
         several = len(self.judged) > 1
-        return [f"{point.label}: {check.text}" if several else check.text
+        return [(f"{point.label}: " if several else "") + check.text + ("; the result is noisy" if point.noisy else "")
                 for point, made in self.judged for check in made if check.state == FAILED]
 
 
@@ -84,18 +84,24 @@ def judge(logs: Path, references: References | None, last: int = LAST, base: Pat
     entries = find([logs], notices)
     if not entries:
         raise BadInput(f"{logs}: there is no result to judge", *notices)
+    newest = _newest(entries)
+    notices += [f"{entry.path} is not judged: {entry.unusable}" for entry in newest if _has_no_kpi(entry)]
     for notice in notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
-    newest = _newest(entries)
     found = Judgement(broken=[*_without_result(logs, entries),
                               *((entry.case, f"{entry.path}: {entry.unusable}") for entry in newest
-                                if not entry.primary)])
+                                if not entry.primary and not _has_no_kpi(entry))])
     for point in points([entry for entry in newest if entry.primary]):
         # Beside a logs folder lie the earlier ones; results outside any lie in one folder.
         here = point.newest.logs
         beside = here.parent if LOGS_FOLDER.fullmatch(here.name) else here
         found.judged.append((point, checks(point, references, base or beside, last)))
     return found
+
+
+def _has_no_kpi(entry: Entry) -> bool:
+    """Whether the run is sound, but of a MODE whose results are not compared."""
+    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in PRIMARY
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:

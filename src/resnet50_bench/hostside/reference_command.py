@@ -30,6 +30,7 @@ def parser() -> Parser:
                   description="Print a references file: the median of the valid runs of each case, with a tolerance "
                               "from their spread (3 % at least).")
     made.add_argument("logs", nargs="+", type=Path, metavar="LOGS", help="logs folders, folders of them, or results")
+    made.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
     return made
 
 
@@ -38,11 +39,12 @@ def main(argv: list[str]) -> int:
     words = parser().parse_args(argv)
     notices: list[str] = []
     entries = collection.find(words.logs, notices)
-    valid = [entry for entry in entries if entry.primary and entry.verdict == "valid"]
+    valid = [entry for entry in entries if entry.primary and (words.noisy or entry.verdict == "valid")]
+    notices += [f"{entry.path} is noisy: {entry.reasons}" for entry in valid if entry.verdict == "noisy"]
     notices += [f"{entry.path} is left out: {entry.unusable or f'noisy: {entry.reasons}'}"
                 for entry in entries if entry not in valid]
     if not valid:
-        raise BadInput("there is no valid result to make references of", *notices)
+        raise BadInput("there is no valid result to make references of; --noisy takes noisy ones, too", *notices)
     lines = list(_lines(_systems(valid, notices), notices))
     for notice in notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
@@ -78,7 +80,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
 
 def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: list[str]) -> Iterator[str]:
     """YAML; JSON strings are YAML strings, so nothing is misread."""
-    yield "# Made by: scripts/resnet50-bench.sh reference; the values are medians of valid runs."
+    yield "# Made by: scripts/resnet50-bench.sh reference; the values are medians of the runs."
     yield "systems:"
     for (cpu, cores), cases in systems:
         yield f"  - cpu: {json.dumps(glob.escape(cpu))}"
@@ -89,7 +91,7 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
             values = [entry.primary[2] for entry in runs if entry.primary]
             kpi, unit = runs[0].mode, PRIMARY[runs[0].mode][1]
             if len(values) < LEAST_HISTORY:
-                notices.append(f"{case}: its tolerance rests on {len(values)} valid run{'s' * (len(values) > 1)}, "
+                notices.append(f"{case}: its tolerance rests on {len(values)} run{'s' * (len(values) > 1)}, "
                                f"which is little; repeat with --loop {LEAST_HISTORY}")
             tolerance = math.ceil(round(1000 * control_limit(values)[1], 6)) / 10
             yield f"      {json.dumps(case)}:  # {len(values)} of {runs[0].started_at} and before"
