@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from statistics import median
 
-from .stats import percentile, t_quantile, tie_sizes
+from .stats import MAD_TO_SIGMA, percentile, t_quantile, tie_sizes
 
 EXACT_LIMIT = 8         # the normal approximation is poor below about this size
+LEAST_LIMIT = 0.03      # what restarts alone change; a tiny MAD must not make a regression of nothing
 RESAMPLES = 2000        # enough for the 2.5 and 97.5 percentiles: 50 resamples lie beyond each
 
 
@@ -68,6 +70,22 @@ def ratio_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95,
     ratios = sorted(_mean(rng.choices(b, k=len(b))) / _mean(rng.choices(a, k=len(a))) for _ in range(RESAMPLES))
     tail = 50 * (1 - level)
     return ratio, percentile(ratios, tail), percentile(ratios, 100 - tail)
+
+
+def control_limit(values: Sequence[float]) -> tuple[float, float]:
+    """(median, how far from it as a share a further run may lie) by the spread of earlier runs: at least 3 %.
+
+    Three sigma as in Shewhart's charts (1931), sigma as 1.4826 * MAD, so that a single slow run among the earlier
+    ones neither moves the middle nor widens the limit (Rousseeuw & Croux 1993, Alternatives to the Median Absolute
+    Deviation, JASA 88). ValueError for no values or a median that is not positive.
+    """
+    if not values:
+        raise ValueError("no values")
+    middle = median(values)
+    if middle <= 0:
+        raise ValueError("the median must be positive")
+    mad = median(abs(x - middle) for x in values)
+    return float(middle), max(3 * mad / MAD_TO_SIGMA / middle, LEAST_LIMIT)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -16,10 +16,11 @@ from ..errors import BenchError, RunFailed
 from ..parameters import CATALOGUE
 from ..run_command import interruptible
 from ..topology import read_topology
-from . import logs, plausibility
+from . import gate_command, logs, plausibility
 from .backends import Backend, Settings, choose
 from .config import texts_for
 from .options import OVERRIDES_VARIABLE, Overrides
+from .references import read_references
 
 
 def main(argv: list[str]) -> int:
@@ -106,7 +107,9 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)
     if status == 0 and kpi_status == 0:
-        print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]))
+        print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
+        if overrides.gate:
+            gate_command.gate(folder, read_references(Path(overrides.gate)))
     return status or kpi_status
 
 

@@ -15,10 +15,10 @@ from .. import WORKLOAD
 from ..errors import BadInput
 from ..result import SCHEMA, SCHEMA_VERSION
 
-_LOGS_FOLDER = re.compile(rf"\d{{8}}-\d{{6}}-logs-(?:{WORKLOAD}_)?(.+)")
+LOGS_FOLDER = re.compile(rf"\d{{8}}-\d{{6}}-logs-(?:{WORKLOAD}_)?(.+)")
 _BLOCKS = ("case", "system", "software", "topology", "placement", "statistics")
 #: MODE -> (KPI, unit, path in ``statistics``)
-_PRIMARY = {
+PRIMARY = {
     "throughput": ("Throughput", "samples/sec", ("throughput_images_per_s",)),
     "latency": ("Latency", "ms", ("latency_ms", "mean")),
 }
@@ -74,9 +74,9 @@ class Entry:
     @property
     def primary(self) -> tuple[str, str, float] | None:
         """(name, unit, value) of the primary KPI; None for a result that failed or is invalid."""
-        if self.failure is not None or self.verdict not in ("valid", "noisy") or self.mode not in _PRIMARY:
+        if self.failure is not None or self.verdict not in ("valid", "noisy") or self.mode not in PRIMARY:
             return None
-        name, unit, path = _PRIMARY[self.mode]
+        name, unit, path = PRIMARY[self.mode]
         value = number(self.document["statistics"], *path)
         return (name, unit, value) if value is not None and value > 0 else None
 
@@ -133,7 +133,7 @@ def _paths(folders: Sequence[Path], told: list[str]) -> Iterator[Path]:
         for folder, names, files in os.walk(top, onerror=lambda error: told.append(str(error))):
             names.sort()
             here = Path(folder)
-            if _LOGS_FOLDER.fullmatch(here.name):
+            if LOGS_FOLDER.fullmatch(here.name):
                 yield here
             yield from (here / name for name in sorted(files)
                         if name.startswith("benchmark_") and name.endswith(".json"))
@@ -157,7 +157,7 @@ def _read(path: Path) -> Entry:
     # Step times are nearly all of a result; thousands of results would not fit into memory with them.
     document.pop("processes", None)
     logs = _logs_folder(path)
-    named = _LOGS_FOLDER.fullmatch(logs.name)
+    named = LOGS_FOLDER.fullmatch(logs.name)
     iteration = re.search(r"/itr-(\d+)/", str(path))
     return Entry(path, logs, named.group(1) if named else _case_name(document["case"]),
                  int(iteration.group(1)) if iteration else None, document)
@@ -165,7 +165,7 @@ def _read(path: Path) -> Entry:
 
 def _logs_folder(path: Path) -> Path:
     """The logs folder that ``path`` lies in, else the folder of the file."""
-    return next((folder for folder in path.parents if _LOGS_FOLDER.fullmatch(folder.name)), path.parent)
+    return next((folder for folder in path.parents if LOGS_FOLDER.fullmatch(folder.name)), path.parent)
 
 
 def _case_name(case: Mapping[str, object]) -> str:

@@ -13,6 +13,7 @@ from ..errors import BadInput
 from ..flags import parse_flags
 from ..parameters import CATALOGUE, nearest
 from .config import Rules, read_config
+from .references import read_references
 from .set_values import points
 
 #: How the cases, which ctest starts, find what was given to ctest.sh.
@@ -30,6 +31,8 @@ class Overrides:
     keep_going: bool = False
     backend_options: str = ""
     attachments: Sequence[str] = ()
+    #: The references file that each case's result is judged by; empty: no gate.
+    gate: str = ""
     #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
     statuses: str = ""
     stop_file: str = ""
@@ -66,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--doctor", action="store_true", help="check this machine, run nothing")
     made.add_argument("--noenv", action="store_true", help="drop the caller's environment")
     made.add_argument("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
+    made.add_argument("--gate", type=Path, metavar="FILE",
+                      help="YAML of references: a regression against them or earlier runs fails the case (status 4)")
     made.add_argument("--options", default="", metavar='"..."', help="options for the backend (docker run)")
     made.add_argument("--check-docker-image", action="store_true", help="is the inference image there")
     return made
@@ -83,10 +88,13 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Overrides, list[str]
     for file in ours.attach:
         if not Path(file).is_file():
             raise BadInput(f"--attach {file}: there is no such file")
+    if ours.gate:
+        read_references(ours.gate)  # what is wrong in it is said before hours of cases, not after them
     return ours, Overrides(
         flags=flags, points=made, config=read_config(ours.config) if ours.config else (), dry_run=ours.dry_run,
         keep_going=ours.keep_going, backend_options=ours.options,
-        attachments=[str(Path(file).absolute()) for file in ours.attach]), for_ctest
+        attachments=[str(Path(file).absolute()) for file in ours.attach],
+        gate=str(ours.gate.absolute()) if ours.gate else ""), for_ctest
 
 
 def _check(texts: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 
 from ..errors import BadInput
 
@@ -38,7 +39,7 @@ def _permutations(option: str) -> list[dict[str, str]]:
     for assignment in _assignments(option):
         name, equals, text = assignment.partition("=")
         if not equals or not re.fullmatch(_NAME, name.strip()):
-            raise BadInput(f"--set {option!r}: {assignment!r} is not NAME=VALUE ...")
+            raise BadInput(f"--set {option!r}: {assignment!r} is not NAME=VALUE ...; NAME is of letters, digits, _")
         names.append(name.strip())
         lists.append([text.strip()] if name.strip() == _WHOLE else _values(option, text))
     size = 1
@@ -81,25 +82,38 @@ def _values(option: str, text: str) -> list[str]:
 
 def _range(option: str, before: list[str], end_word: str) -> list[str]:
     """What follows the words ``before`` up to the end that ``...20`` names."""
+    if len(before) < 2 or end_word == "...":
+        raise BadInput(f"--set {option!r}: a range needs two numbers before its '...' and its end after, as 1 3 ...9")
     numbers = [_whole_number(option, word) for word in before[-3:]]
     end = _whole_number(option, end_word.removeprefix("..."))
-    if len(numbers) < 2:
-        raise BadInput(f"--set {option!r}: a range needs two numbers before its '...', such as 1 3 ...9")
     step = numbers[-1] - numbers[-2]
-    ratio = numbers[-1] // numbers[-2] if numbers[-2] and numbers[-1] % numbers[-2] == 0 else 0
-    exponential = (len(numbers) == 3 and ratio > 1 and numbers[0] * ratio == numbers[1]
-                   and numbers[1] - numbers[0] != step)
-    if not exponential and (step == 0 or (end - numbers[-1]) * step < 0):
-        raise BadInput(f"--set {option!r}: steps of {step} from {numbers[-1]} never reach {end}")
+    ratio = _ratio(option, numbers)
+    if step == 0 or (end - numbers[-1]) * step < 0:
+        raise BadInput(f"--set {option!r}: steps of {step} from {numbers[-1]} never reach {end}; "
+                       "a range must go towards its end")
     values: list[str] = []
-    value = numbers[-1]
+    value = Fraction(numbers[-1])
     while True:
-        value = value * ratio if exponential else value + step
-        if (value > end) if exponential or step > 0 else (value < end):
+        value = value * ratio if ratio else value + step
+        if (value > end) if step > 0 else (value < end):
             return values
+        if value.denominator != 1:
+            raise BadInput(f"--set {option!r}: the range comes to {value} before {end}; only whole numbers are allowed")
         values.append(str(value))
         if len(values) > MOST_POINTS:
             raise BadInput(f"--set {option!r}: a range of more than {MOST_POINTS} values")
+
+
+def _ratio(option: str, numbers: list[int]) -> Fraction | None:
+    """c/b where three numbers a, b, c have c/b == b/a and are no linear range; None for a linear one."""
+    if len(numbers) < 3 or 0 in numbers:
+        return None
+    first, second, third = numbers
+    if second - first == third - second or first * third != second * second:
+        return None
+    if first * second < 0:  # the values would swing around zero: no end to go towards
+        raise BadInput(f"--set {option!r}: a ratio of {third // second} changes sign; a positive ratio is allowed")
+    return Fraction(third, second)
 
 
 def _filtered(option: str, values: list[str], keep: str) -> list[str]:

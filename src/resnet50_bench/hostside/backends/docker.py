@@ -133,8 +133,10 @@ def _live_logs(container: str) -> Iterator[None]:
                                 stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield
+        # The run is over: ending the container ends the follower once it has printed everything.
+        _docker("kill", container)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            follower.wait(timeout=1.0)  # the last lines
+            follower.wait(timeout=_ENGINE_PATIENCE_S)
     finally:
         follower.kill()
         follower.wait()
