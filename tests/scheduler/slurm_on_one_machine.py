@@ -66,8 +66,9 @@ def why_not() -> str | None:
         return None
     if not shutil.which("apt-get"):
         return "Slurm is not installed and there is no apt-get"
-    done = subprocess.run(["apt-get", "install", "-y", "slurm-wlm", "munge"], capture_output=True, text=True,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
+    for words in (["update", "-qq"], ["install", "-y", "slurm-wlm", "munge"]):
+        done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
     return None if done.returncode == 0 else f"apt-get cannot install slurm-wlm: {done.stderr.strip()[-200:]}"
 
 

@@ -11,8 +11,8 @@ from ..comparison_stats import interval_of_means, ratio_interval
 from ..errors import BadInput
 from ..stats import t_quantile
 from . import collection
+from .arguments import Parser
 from .collection import CPU, VERSIONS, Entry
-from .list_command import Parser
 
 #: What people compare on purpose: it may differ where nothing else does.
 ON_PURPOSE = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE", "TORCH_TYPE", "CUSTOMER_ENV", "INSTANCE_MODE",

@@ -10,9 +10,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
+from .arguments import Parser
 from .collection import LOGS_FOLDER, PRIMARY, Entry, find
 from .judgement import FAILED, SKIPPED, Check, Point, checks, points
-from .list_command import Parser
 from .references import References, read_references
 
 LAST = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -17,6 +16,7 @@ from pathlib import Path
 from ..errors import BadInput, Infrastructure
 from ..host import ROOT
 from ..parameters import nearest
+from .arguments import Parser
 
 _RETRIES = 2
 
@@ -50,7 +50,7 @@ def images() -> list[Image]:
 
 def main(argv: list[str]) -> int:
     """Build, or list ingredients (--bom), or print the commands (--dry-run)."""
-    parser = argparse.ArgumentParser(prog="./build.sh", description="Build the images, highest number first.",
+    parser = Parser(prog="./build.sh", description="Build the images, highest number first.",
                                      epilog="REGISTRY (with a trailing slash) and RELEASE (with its colon) from the "
                                             "environment name the images.")
     parser.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")

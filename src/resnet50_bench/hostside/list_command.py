@@ -14,17 +14,11 @@ from typing import Any
 
 from ..errors import BadInput
 from ..stats import PERCENTILES
+from .arguments import Parser
 from .build_folder import build_folder
 from .collection import Entry, find, number, parameters
 
 _WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
-
-
-class Parser(argparse.ArgumentParser):
-    """One whose complaints are BadInput."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise BadInput(f"{message}; see {self.prog} --help")
 
 
 def parser() -> argparse.ArgumentParser:

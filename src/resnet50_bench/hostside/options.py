@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..flags import parse_flags
 from ..parameters import CATALOGUE, nearest
+from .arguments import Parser
 from .config import Rules, read_config
 from .references import read_references
 from .set_values import points
@@ -47,14 +48,9 @@ class Overrides:
         return cls(**json.loads(Path(path).read_text())) if path else cls()
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise BadInput(f"{message}; see ./ctest.sh --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Our options; what is not among them belongs to ctest."""
-    made = _Parser(prog="./ctest.sh", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = Parser(prog="./ctest.sh", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
                    usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
                    description="List (-N) and run (-V) the cases. Every parameter is a flag: --batch_size=8.",
                    epilog="Everything else goes to ctest: -N -V -VV -R -E -L -LE -j --output-junit "

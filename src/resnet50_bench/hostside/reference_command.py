@@ -13,9 +13,9 @@ from statistics import median
 from ..comparison_stats import control_limit
 from ..errors import BadInput
 from . import collection
+from .arguments import Parser
 from .collection import PRIMARY, Entry
 from .judgement import LEAST_HISTORY
-from .list_command import Parser
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = ("BATCH_SIZE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "WEIGHT_SHARING", "DATA_TYPE",
