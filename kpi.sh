@@ -4,13 +4,26 @@
 # current folder or the one named. Needs a POSIX shell and any awk. A run that failed, was cut off or
 # lost an instance gives "# INVALID RESULT: why" and exit status 1, never a primary KPI.
 export LC_ALL=C # a decimal point in every locale
-folder=.
+export lost=    # the iteration that left no log
+unset CDPATH    # else cd may go elsewhere
+usage() { echo "kpi.sh: $1; usage: kpi.sh [FOLDER]" >&2; exit 2; }
+folder=
 for word in "$@"; do
-    [ "$word" = make_kpi_resnet50 ] || folder=$word
+    [ "$word" = make_kpi_resnet50 ] && continue
+    [ -z "$folder" ] || usage "one folder only, not $folder and $word"
+    case $word in ''|-) usage "'$word' is not a readable folder" ;; esac # cd would take them
+    [ -r "$word" ] || usage "$word is not a readable folder"
+    folder=$word
 done
-cd -- "$folder" 2>/dev/null || { echo "kpi.sh: $folder is not a readable folder; usage: kpi.sh [FOLDER]" >&2; exit 2; }
+cd -- "${folder:-.}" 2>/dev/null || usage "$folder is not a readable folder"
 set -- ./*/benchmark_*.log
-[ -e "$1" ] || set -- ./itr-*/*/benchmark_*.log
+if [ ! -e "$1" ]; then
+    for iteration in itr-*/; do # one without a log must not vanish from the mean
+        set -- "$iteration"*/benchmark_*.log
+        [ -e "$1" ] || lost=${lost:-$iteration}
+    done
+    set -- ./itr-*/*/benchmark_*.log
+fi
 [ -e "$1" ] || { echo "# INVALID RESULT: no benchmark_*.log below $(pwd)"; exit 1; }
 
 exec awk '
@@ -44,6 +57,7 @@ function invalid(why) { if (wrong == "") wrong = why }
 function is_positive(text) {
     return text ~ /^[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?$/ && text + 0 > 0 && text + 0 < 1e300
 }
+function is_nought(text) { return text ~ /^0(\.0*)?$/ }
 
 {
     sub(/\r$/, "")
@@ -68,7 +82,8 @@ function is_positive(text) {
 # Whether a log is the whole log of a run that passed; fills sums that END divides by the iterations.
 function judge(file,    status, i, sum, line, name) {
     name = file; sub(/^\.\//, "", name)
-    status = 0; getline status < (folder_of(file) "/status")
+    if ((getline status < (folder_of(file) "/status")) < 0) status = 0 # other runners write none
+    gsub(/[ \t\r]/, "", status)
     mode = parameter[file, "MODE"]
     instances = parameter[file, "INSTANCE_NUMBER"]
     if (ours[file]) {
@@ -76,36 +91,39 @@ function judge(file,    status, i, sum, line, name) {
         else if (result[file] != "passed") { sub(/^failed: */, "", result[file]); invalid(result[file]) }
         if (verdict[file] ~ /^invalid/) { sub(/^invalid:? */, "", verdict[file]); invalid(verdict[file]) }
     }
-    if (status + 0 != 0) invalid("exit status " status " in " folder_of(name) "/status")
+    if (status !~ /^0+$/) invalid("exit status " (status == "" ? "missing" : status) " in " folder_of(name) "/status")
     if ((ours[file] || begun[file]) && !complete[file]) invalid("the log was cut off: no Complete... in " name)
     if (instances != "" && mode != "accuracy" && rates[file] + 0 != instances + 0)
         invalid(rates[file] + 0 " of " instances " instances reported in " name)
+    if (ours[file] && instances == "") invalid("no INSTANCE_NUMBER line in " name)
     if (!rates[file] && mode != "accuracy") invalid("no Throughput line in " name)
     for (i = 1; i <= rates[file]; i++) {
         if (!is_positive(rate[file, i])) invalid("Throughput: " rate[file, i] " in " name " is no positive number")
         sum += rate[file, i]
         instance_rate[++instance_count] = rate[file, i]
     }
-    if (total[file] != "") {
+    if (ours[file] && file in total) {
         if (!is_positive(total[file])) invalid("Total_Throughput: " total[file] " is no positive number")
         else if (total[file] + 0 > 1.01 * sum || total[file] + 0 < 0.99 * sum)
             invalid("Total_Throughput " total[file] " is not the sum of the instances, " sum)
         sum = total[file] + 0
     }
     throughput += sum; iteration_rate[iterations] += sum
-    if (low[file] != "") {
-        if (!is_positive(high[file])) invalid("Throughput_CI95 in " name " is no interval")
+    if (file in low) {
+        if (!is_positive(low[file]) && !is_nought(low[file]) || !is_positive(high[file]))
+            invalid("Throughput_CI95: " low[file] " " high[file] " in " name " is no interval")
         low_sum += low[file]; high_sum += high[file]; intervals++
     }
     for (i = 1; i <= metric_count; i++) {
         line = line_of[i]
         if (!((file, line) in reading)) continue
         # A share or an accuracy may be nought, a time may not.
-        if (!is_positive(reading[file, line]) && !(unit_of[i] == "%" && reading[file, line] ~ /^0(\.0*)?$/))
+        if (!is_positive(reading[file, line]) && !(unit_of[i] == "%" && is_nought(reading[file, line])))
             invalid(line ": " reading[file, line] " in " name " is no positive number")
         metric_sum[line] += reading[file, line]; metric_files[line]++
     }
     if (mode == "latency" && !ours[file] && !((file, "Latency_Mean") in reading) && sum > 0) {
+        if (!is_positive(parameter[file, "BATCH_SIZE"])) invalid("no BATCH_SIZE to derive the latency from in " name)
         metric_sum["Latency_Mean"] += 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum
         metric_files["Latency_Mean"]++; derived = 1
     }
@@ -114,27 +132,39 @@ function judge(file,    status, i, sum, line, name) {
 
 function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
 
+# By Newton: a busybox awk may be built without sqrt() and powers. Converges from above, so it stops.
+function root(x,    guess, last) {
+    if (x <= 0) return 0
+    guess = x > 1 ? x : 1
+    do { last = guess; guess = (last + x / last) / 2 } while (guess < last)
+    return last
+}
+
 # Effects that change between restarts show only here: mean +- t * stdev / sqrt(n).
-function between_iterations(    i, n, mean, squares, half, t) {
+function between_iterations(    i, n, mean, squares, half, stdev, t) {
     # 0.975 quantiles of Student t for 1 to 30 degrees of freedom; beyond that the normal one is near enough
     split("12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 2.120 " \
           "2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045 2.042", t, " ")
     n = iterations; mean = throughput / n
     for (i = 1; i <= n; i++) squares += (iteration_rate[i] - mean) * (iteration_rate[i] - mean)
-    half = (n - 1 in t ? t[n - 1] : 1.96) * sqrt(squares / (n - 1)) / sqrt(n)
+    stdev = root(squares / (n - 1)); half = (n - 1 in t ? t[n - 1] : 1.96) * stdev / root(n)
     print "# 95 % interval: between " n " iterations (restarts), by Student t"
     metric("Throughput CI95 Low", "samples/sec", mean > half ? mean - half : 0)
     metric("Throughput CI95 High", "samples/sec", mean + half)
-    metric("Throughput CV Between Iterations", "%", 100 * sqrt(squares / (n - 1)) / mean)
+    metric("Throughput CV Between Iterations", "%", 100 * stdev / mean)
 }
 
 END {
+    if (ENVIRON["lost"] != "") invalid("no benchmark_*.log below " ENVIRON["lost"])
     for (i = 1; i <= log_count; i++) {
         iteration = logs[i]; sub(/^\.\//, "", iteration); sub(/\/.*/, "", iteration)
         if (iteration !~ /^itr-/) iteration = "only"
         if (!(iteration in counted)) { counted[iteration] = 1; iterations++ }
+        workers[iterations]++ # the names come sorted, so the logs of an iteration follow each other
         judge(logs[i])
     }
+    for (i = 2; i <= iterations; i++)
+        if (workers[i] != workers[1]) invalid("the iterations have different numbers of workers")
     for (i = 1; i <= tunable_count; i++) print "##" order[i] ": " tunable[order[i]]
     if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
     if (noisy != "") print "# NOISY RESULT: " noisy

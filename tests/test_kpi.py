@@ -59,6 +59,15 @@ def test_every_shell_and_awk(tmp_path, shell, awk):
     (tools / "awk").write_text(f'#!/bin/sh\nexec {AWKS[awk]} "$@"\n')
     (tools / "awk").chmod(0o755)
     path = f"{tools}:{os.environ['PATH']}"
+    for iteration, rate in (("itr-1", 10.0), ("itr-2", 20.0), ("itr-10", 30.0)):
+        put(tmp_path / "mean" / iteration, log(rates=(rate,), Throughput_CI95=None))
+    done = kpi(tmp_path / "mean", shell=SHELLS[shell], PATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    # t * stdev / sqrt(n) = 4.303 * 10 / sqrt(3)
+    assert done.stdout.splitlines()[7:13] == [
+        "# mean of 3 iterations", "*Throughput (samples/sec): 20.0000",
+        "# 95 % interval: between 3 iterations (restarts), by Student t", "Throughput CI95 Low (samples/sec): 0.0000",
+        "Throughput CI95 High (samples/sec): 44.8434", "Throughput CV Between Iterations (%): 50.0000"]
     put(tmp_path / "good", log())
     done = kpi(tmp_path / "good", "make_kpi_resnet50", shell=SHELLS[shell], PATH=path, LC_ALL="de_DE.UTF-8")
     assert done.returncode == 0, done.stderr
@@ -87,6 +96,15 @@ def test_every_shell_and_awk(tmp_path, shell, awk):
     (log(Total_Throughput="50.0 fps"), "0", "Total_Throughput 50.0 is not the sum of the instances, 40"),
     (log(mode="latency", Latency_Mean=None), "0", "a log of MODE latency without its Latency"),
     (log(mode="accuracy", rates=(), Total_Throughput=None), "0", "a log of MODE accuracy without its Accuracy"),
+    (log(INSTANCE_NUMBER=None), "0", "no INSTANCE_NUMBER line"),
+    (log(), "", "exit status missing"),
+    (log(), "killed", "exit status killed"),
+    (log(**{"Throughput#0": "0 fps"}), "0", "Throughput: 0"),
+    (log(**{"Throughput#0": "fast"}), "0", "Throughput: fast"),
+    (log(Window_Duration="0.000 s"), "0", "Window_Duration: 0.000"),
+    (log(Throughput_CI95="nan 41 fps"), "0", "Throughput_CI95"),
+    (log(Total_Throughput=" fps"), "0", "Total_Throughput: fps"),
+    ("MODE: latency\nThroughput: 7.5 fps\n", "0", "no BATCH_SIZE to derive the latency from"),
     ("", "0", "no Throughput line"),
     (FOREIGN.replace("Complete...\n", ""), "0", "the log was cut off: no Complete..."),
     (FOREIGN + "INSTANCE_NUMBER: 3\n", "0", "2 of 3 instances reported"),
@@ -98,7 +116,23 @@ def test_what_is_not_a_whole_and_sound_run_has_no_kpi(tmp_path, text, status, wh
 
 def test_no_logs_and_no_folder(tmp_path):
     assert_invalid(kpi(tmp_path), "no benchmark_*.log below")
-    assert kpi(tmp_path, "nowhere").returncode == 2
+
+
+@pytest.mark.parametrize("words", [("nowhere",), ("-",), ("",), ("--help",), ("a", "b"), ("file",)])
+def test_a_wrong_argument_is_told_on_stderr(tmp_path, words):
+    for name in "ab":
+        put(tmp_path / name, log())
+    (tmp_path / "file").touch()
+    done = kpi(tmp_path, *words, OLDPWD=str(tmp_path / "a"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("kpi.sh: ") and done.stderr.count("\n") == 1
+
+
+def test_cdpath_does_not_lead_elsewhere(tmp_path):
+    put(tmp_path / "here" / "logs", log(rates=(1.0,)))
+    put(tmp_path / "there" / "logs", log(rates=(2.0,)))
+    done = kpi(tmp_path / "here", "logs", CDPATH=str(tmp_path / "there"))
+    assert "*Throughput (samples/sec): 1.0000" in done.stdout
 
 
 def test_the_modes_have_their_own_primary_kpi(tmp_path):
@@ -141,7 +175,20 @@ def test_workers_add_up_and_iterations_are_averaged(tmp_path):
     # iterations of 20 and 40: half width 12.706 * 14.142 / sqrt(2)
     assert "CI95 High (samples/sec): 157.06" in done.stdout and "CI95 Low (samples/sec): 0.0000" in done.stdout
     put(tmp_path / "itr-2", log(rates=(20.0,), RESULT="failed: no"))
-    assert_invalid(kpi(tmp_path), "no")
+    assert_invalid(kpi(tmp_path), "no\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_iteration_or_a_worker_that_left_no_log_is_not_averaged_away(tmp_path, shell):
+    if not shutil.which(SHELLS[shell][0]):
+        pytest.skip(f"{shell} is not installed")
+    put(tmp_path / "itr-1", log())
+    (tmp_path / "itr-2" / "worker-0-c0").mkdir(parents=True)
+    assert_invalid(kpi(tmp_path, shell=SHELLS[shell]), "no benchmark_*.log below itr-2/")
+    put(tmp_path / "itr-2", log())
+    assert "# mean of 2 iterations" in kpi(tmp_path, shell=SHELLS[shell]).stdout
+    put(tmp_path / "itr-2", log(), worker="worker-1-c0")
+    assert_invalid(kpi(tmp_path), "the iterations have different numbers of workers")
 
 
 def test_wsf_copies_it_inserts_a_line_and_runs_it_with_bash(tmp_path):
@@ -156,3 +203,28 @@ def test_wsf_copies_it_inserts_a_line_and_runs_it_with_bash(tmp_path):
 def test_carriage_returns_do_no_harm(tmp_path):
     put(tmp_path, log().replace("\n", "\r\n"))
     assert "*Throughput (samples/sec): 40.0000" in kpi(tmp_path).stdout
+
+
+def test_percentiles_of_a_latency_run_are_printed_with_their_names(tmp_path):
+    names = ("Mean", "Min", "Max", "P50", "P90", "P95", "P99", "P99.9")
+    put(tmp_path, log(mode="latency", **{f"Latency_{name}": f"{i + 1}.5 ms" for i, name in enumerate(names)}))
+    shown = [line for line in kpi(tmp_path).stdout.splitlines() if line.lstrip("*").startswith("Latency")]
+    assert shown == ["*Latency (ms): 1.5000",
+                     *(f"Latency {name} (ms): {i + 2}.5000" for i, name in enumerate(names[1:]))]
+
+
+def test_a_foreign_total_does_not_replace_the_sum(tmp_path):
+    put(tmp_path, FOREIGN + "Total_Throughput: 99 fps\n", status=None)
+    assert "*Throughput (samples/sec): 20.0000" in kpi(tmp_path).stdout
+
+
+@pytest.mark.parametrize("line", ["Window_Overlap: 0.00 %", "Compute_Utilization: 0.00 %",
+                                  "Throughput_CI95: 0.0000 50 fps"])
+def test_what_our_runner_rounds_or_clamps_to_nought_is_no_fault(tmp_path, line):
+    name, text = line.split(": ")
+    put(tmp_path, log(**{name: text}))
+    assert "*Throughput (samples/sec): 40.0000" in kpi(tmp_path).stdout
+
+
+def test_the_first_line_is_the_shebang_alone():
+    assert KPI.read_text().splitlines()[0] == "#!/bin/sh"
