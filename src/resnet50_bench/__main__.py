@@ -25,6 +25,7 @@ COMMANDS = {
     "best-case": ("hostside.quick", "best_case"),
     "list-kpi": ("hostside.list_command", "main"),
     "compare": ("hostside.compare_command", "main"),
+    "report": ("hostside.report.command", "main"),
     "gate": ("hostside.gate_command", "main"),
     "reference": ("hostside.reference_command", "main"),
 }

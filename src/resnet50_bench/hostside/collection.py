@@ -222,15 +222,15 @@ def _is_default(document: Mapping[str, Any], name: str) -> bool:
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
     """(group, name, a's value, b's value) of all that sets two documents apart; None for what one does not have."""
-    groups = (("parameter", parameters(a), parameters(b)), ("software", _flat(a["software"]), _flat(b["software"])),
-              ("system", _flat(a["system"]), _flat(b["system"])), ("placement", placement(a), placement(b)))
+    groups = (("parameter", parameters(a), parameters(b)), ("software", flat(a["software"]), flat(b["software"])),
+              ("system", flat(a["system"]), flat(b["system"])), ("placement", placement(a), placement(b)))
     return [(group, name, mine.get(name), other.get(name)) for group, mine, other in groups
             for name in {**mine, **other} if mine.get(name) != other.get(name)]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     """Nested mappings as one, with ``firmware.bios_date`` for names."""
     found: dict[str, object] = {}
     for name, value in values.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found

@@ -18,7 +18,7 @@ from .arguments import Parser
 from .build_folder import build_folder
 from .collection import Entry, find, number, parameters
 
-_WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
+WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--recent", type=int, metavar="N", help="only the N newest logs folders")
     made.add_argument("--format", choices=("list", "json", "csv", "markdown"), default="list")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                      help=f"default: {_WORKLOAD_FOLDER} of the build folder, else the current folder")
+                      help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     return made
 
 
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     words = parser().parse_args(argv)
     if words.recent is not None and words.recent < 1:
         raise BadInput(f"--recent {words.recent} is too small: 1 or more is allowed")
-    usual = build_folder() / _WORKLOAD_FOLDER
+    usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
     entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
     if words.recent:

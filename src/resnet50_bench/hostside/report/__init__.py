@@ -1,0 +1,1 @@
+"""Results enter, one HTML file that needs nothing else leaves."""

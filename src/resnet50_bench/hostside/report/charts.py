@@ -1,0 +1,171 @@
+"""Numbers enter, inline SVG with a title, a description and the same numbers as a table leaves; colours are CSS's.
+
+A chart is drawn 360 units wide, about a phone's width, so that its letters stay legible there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...stats import percentile
+from .markup import Html, el, fold, join, plural, short, table
+
+WIDTH, HEIGHT = 360, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 38
+_PERCENTILE_ROWS = 34
+_COLOURS = 8
+_BINS = (8, 40)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a line; ``low`` and ``high`` are its interval."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Round numbers from ``low`` to ``high``, about as many as ``wanted``."""
+    span = (high - low) / wanted
+    if not math.isfinite(span) or span <= 0:
+        return [low]
+    power = 10 ** math.floor(math.log10(span))
+    step = next((factor * power for factor in (1, 2, 2.5, 5) if factor * power >= span), 10 * power)
+    first = math.ceil(low / step - 1e-9)
+    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _figure(ident: str, title: str, description: str, drawn: Sequence[Html], caption: object, data: Html) -> Html:
+    svg = el("svg", el("title", title, id=f"{ident}-t"), el("desc", description, id=f"{ident}-d"), *drawn,
+             viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_labelledby=f"{ident}-t {ident}-d")
+    return el("figure", el("figcaption", caption), svg, fold("The numbers", data, class_="numbers"))
+
+
+def _text(x: float, y: float, words: object, anchor: str = "middle", **attributes: object) -> Html:
+    return el("text", words, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, **attributes)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
+    return el("line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}", class_=class_)
+
+
+def _y_axis(top: float, place: Callable[[float], float], unit: str) -> list[Html]:
+    drawn = []
+    for tick in nice_ticks(0, top):
+        if unit == "steps" and tick % 1:
+            continue
+        drawn += [_line(_LEFT, place(tick), WIDTH - _RIGHT, place(tick), "grid"),
+                  _text(_LEFT - 5, place(tick) + 3.5, f"{tick:g}", "end")]
+    middle = (HEIGHT - _BOTTOM) / 2
+    return [*drawn, _text(10, middle, unit, transform=f"rotate(-90 10 {middle:.1f})")]
+
+
+def _x_title(words: str) -> Html:
+    return _text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 5, words)
+
+
+def histogram(ident: str, name: str, values: Sequence[float]) -> Html:
+    """How often which step time in ms occurred, with percentiles; the few longest are counted in words."""
+    ordered = sorted(values)
+    low, high = ordered[0], _shown_up_to(ordered)
+    beyond = [value for value in ordered if value > high]
+    width = (high - low) or max(low * 0.01, 1e-6)
+    bins = min(_BINS[1], max(_BINS[0], math.ceil(math.sqrt(len(ordered)))))
+    counts = [0] * bins
+    for value in ordered[:len(ordered) - len(beyond)]:
+        counts[min(bins - 1, int((value - low) / width * bins))] += 1
+    marks = {f"P{p}": percentile(ordered, p) for p in (50, 90, 99) if len(ordered) >= 100 / (100 - p)}
+
+    top, base = _TOP + _PERCENTILE_ROWS, HEIGHT - _BOTTOM
+
+    def x(value: float) -> float:
+        return _LEFT + (value - low) / width * (WIDTH - _LEFT - _RIGHT)
+
+    def y(count: float) -> float:
+        return base - count / max(counts) * (base - top)
+
+    bar = (WIDTH - _LEFT - _RIGHT) / bins
+    drawn = _y_axis(max(counts), y, "steps")
+    drawn += [el("rect", x=f"{_LEFT + i * bar + 0.3:.2f}", y=f"{y(count):.1f}", width=f"{bar - 0.6:.2f}",
+                 height=f"{base - y(count):.1f}", class_="bar") for i, count in enumerate(counts) if count]
+    drawn += [_text(x(tick), base + 14, short(tick) if tick % 1 else f"{tick:.0f}")
+              for tick in nice_ticks(low, low + width)]
+    for row, (label, value) in enumerate(marks.items()):
+        if value <= high:
+            near_right = x(value) > WIDTH - 90
+            drawn += [_line(x(value), 4 + 13 * row, x(value), base, "mark"),
+                      _text(x(value) + (-4 if near_right else 4), 13 + 13 * row, f"{label} {short(value)}",
+                            "end" if near_right else "start", class_="strong")]
+    drawn.append(_x_title("step time (ms)"))
+    tail = f"; not drawn: {plural(len(beyond), 'step')} above {short(high)} ms" if beyond else ""
+    caption = f"Step times of {plural(len(ordered), 'step')}, longest {short(ordered[-1])} ms{tail}"
+    rows = [(f"{short(low + i * width / bins)} to {short(low + (i + 1) * width / bins)}", count)
+            for i, count in enumerate(counts)] + ([(f"above {short(high)}", len(beyond))] if beyond else [])
+    words = ", ".join(f"{label} {short(value)} ms" for label, value in marks.items()) or "too few steps for percentiles"
+    return _figure(ident, f"Step times of {name}", f"{caption}. {words}.", drawn, caption,
+                   table("Steps by step time", ("Step time (ms)", "Steps"), rows, "small"))
+
+
+def _shown_up_to(ordered: Sequence[float]) -> float:
+    """Where the axis ends: a single step of ten times the median must not squeeze all others into one bar."""
+    middle, late = percentile(ordered, 50), percentile(ordered, 95)
+    return min(ordered[-1], middle + 4 * max(late - middle, 0.02 * middle))
+
+
+def curves(ident: str, title: str, x_name: str, y_name: str, series: Sequence[tuple[str, Sequence[Mark]]]) -> Html:
+    """A line for each series over powers of two, from zero, with intervals, and a legend of shapes and colours."""
+    everything = [mark for _, marks in series for mark in marks]
+    top = max(max(mark.y, mark.high or 0) for mark in everything) * 1.04 or 1.0
+    wanted = sorted({mark.x for mark in everything})
+    first, last = math.log2(wanted[0]), math.log2(wanted[-1])
+    base = HEIGHT - _BOTTOM
+
+    def x(value: float) -> float:
+        share = (math.log2(value) - first) / (last - first) if last > first else 0.5
+        return _LEFT + 10 + share * (WIDTH - _LEFT - _RIGHT - 20)
+
+    def y(value: float) -> float:
+        return base - value / top * (base - _TOP)
+
+    drawn = _y_axis(top, y, y_name)
+    taken = -math.inf
+    for value in wanted:
+        if x(value) - taken > 24:
+            drawn.append(_text(x(value), base + 14, f"{value:g}"))
+            taken = x(value)
+    for number, (_, marks) in enumerate(series):
+        drawn.append(_series(number, [(x(mark.x), mark) for mark in sorted(marks, key=lambda mark: mark.x)], y))
+    drawn.append(_x_title(x_name))
+    legend = el("ul", *(el("li", el("svg", _shape(number, 7, 7), class_=f"key c{number % _COLOURS}",
+                                    viewBox="0 0 14 14", aria_hidden="true"), name)
+                        for number, (name, _) in enumerate(series)), class_="legend")
+    best = max(everything, key=lambda mark: mark.y)
+    rows = [(name, f"{mark.x:g}", short(mark.y), f"{short(mark.low)} to {short(mark.high)}" if mark.low is not None
+             else "–") for name, marks in series for mark in marks]
+    return _figure(ident, title, f"{plural(len(series), 'line')} over {x_name}; highest {short(best.y)} at {best.x:g}.",
+                   drawn, join((title, legend)),
+                   table(title, ("Line", x_name, y_name, "95 % interval"), rows, "small"))
+
+
+def _series(number: int, places: Sequence[tuple[float, Mark]], y: Callable[[float], float]) -> Html:
+    path = " ".join(f"{x:.1f},{y(mark.y):.1f}" for x, mark in places)
+    bars = [_line(x, y(mark.low), x, y(mark.high), "interval") for x, mark in places
+            if mark.low is not None and mark.high is not None]
+    return el("g", *bars, el("polyline", points=path), *(_shape(number, x, y(mark.y)) for x, mark in places),
+              class_=f"line c{number % _COLOURS}")
+
+
+def _shape(number: int, x: float, y: float) -> Html:
+    """A circle, square, triangle or diamond: colour is not the only thing that tells lines apart."""
+    kind = number % 4
+    if kind == 0:
+        return el("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4")
+    corners = {1: ((-3.6, -3.6), (3.6, -3.6), (3.6, 3.6), (-3.6, 3.6)), 2: ((0, -4.8), (4.6, 3.6), (-4.6, 3.6)),
+               3: ((0, -5), (5, 0), (0, 5), (-5, 0))}[kind]
+    outline = " ".join(f"{'L' if i else 'M'}{x + dx:.1f} {y + dy:.1f}" for i, (dx, dy) in enumerate(corners))
+    return el("path", d=f"{outline}Z")

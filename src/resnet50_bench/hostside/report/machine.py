@@ -1,0 +1,127 @@
+"""A result enters; which instance ran on which core of which socket, and the system under test, leave as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from ...topology import format_cpulist
+from .. import collection
+from ..collection import Entry, number
+from .markup import Html, el, fold, plural, short, table, when
+
+_COLOURS = 8
+_SYSTEMS = 4
+#: An instance this much below the median is pointed at.
+_SLOW = -0.05
+_MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
+         ("Kernel", "kernel"), ("Operating system", "os"), ("Container", "container"), ("Host", "node"))
+_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit")
+
+
+def _list(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What a document has there, without what is no object."""
+    found = block.get(name)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _numbers(block: Mapping[str, Any], name: str) -> list[int]:
+    found = block.get(name)
+    return [each for each in found if isinstance(each, int)] if isinstance(found, list) else []
+
+
+def _instances(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """Instance number -> its placement."""
+    return {each["instance"]: each for process in _list(document["placement"], "processes")
+            for each in _list(process, "instances") if isinstance(each.get("instance"), int)}
+
+
+def topology(entry: Entry) -> Html:
+    """Sockets, nodes and cores with the instance of each, and a table of the instances."""
+    instances = _instances(entry.document)
+    cores = _list(entry.document["topology"], "cores")
+    if not instances:
+        return el("p", "The result does not say where its instances ran.", class_="hint")
+    return el("div", _grid(instances, cores) if cores else "", _table(entry, instances), class_="places")
+
+
+def _grid(instances: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]) -> Html:
+    of_cpu = {cpu: index for index, each in instances.items() for cpu in _numbers(each, "cpus")}
+    sockets: dict[object, dict[object, list[Html]]] = {}
+    for core in cores:
+        cpus = _numbers(core, "cpus")
+        index = next((of_cpu[cpu] for cpu in cpus if cpu in of_cpu), None)
+        what = "idle" if index is None else f"instance {index}"
+        square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(cpus)}: {what}",
+                    class_="core idle" if index is None else f"core k{index % _COLOURS}")
+        sockets.setdefault(core.get("socket"), {}).setdefault(core.get("node"), []).append(square)
+    boxes = [el("div", el("b", f"Socket {socket}"),
+                *(el("div", el("span", f"NUMA node {node}", class_="node"), el("div", *squares, class_="cores"))
+                  for node, squares in nodes.items()), class_="socket") for socket, nodes in sockets.items()]
+    words = (f"{plural(len(instances), 'instance')} on {plural(len(cores), 'core')} of "
+             f"{plural(len(sockets), 'socket')}; the table of instances names the cpus of each")
+    return el("div", *boxes, class_="machine", role="img", aria_label=words)
+
+
+def _table(entry: Entry, instances: Mapping[int, Mapping[str, Any]]) -> Html:
+    measured = {each.get("instance"): each for each in _list(entry.document["statistics"], "instances")}
+    rates = {index: number(measured.get(index, {}), "throughput_images_per_s") for index in instances}
+    known = [rate for rate in rates.values() if rate is not None]
+    middle, most = (median(known), max(known)) if known else (0.0, 0.0)
+    rows = []
+    for index, place in sorted(instances.items()):
+        rate, stats = rates[index], measured.get(index, {})
+        away = rate / middle - 1 if rate is not None and middle else None
+        swatch = el("span", str(index), class_=f"core k{index % _COLOURS}")
+        bar = el("span", class_="meter", style=f"--share:{100 * rate / most if rate and most else 0:.0f}%")
+        rows.append((swatch, format_cpulist(_numbers(place, "cpus")),
+                     ", ".join(map(str, _numbers(place, "nodes"))) or "–",
+                     el("td", bar, short(rate), class_="rate"),
+                     "–" if away is None else f"{100 * away:+.1f} %{' ▼' if away < _SLOW else ''}",
+                     *(short(number(stats, "latency_ms", *path))
+                       for path in (("percentiles", "50"), ("percentiles", "99"), ("max",)))))
+    made = table("Instances", ("Instance", "cpus", "NUMA node", "samples/sec", "to the median", "P50 (ms)", "P99 (ms)",
+                               "max (ms)"), rows, "small")
+    return made if len(rows) <= 8 else fold(f"All {len(rows)} instances: {short(min(known, default=None))} to "
+                                            f"{short(max(known, default=None))} samples/sec", made)
+
+
+def systems(entries: Iterable[Entry]) -> Html:
+    """The machines and versions that the results come from, each by its newest result."""
+    kept: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        system, software = entry.document["system"], entry.document["software"]
+        identity = (*(str(system.get(name)) for name in ("node", "cpu", "cpu_family", "cpu_model", "microcode")),
+                    *(str(software.get(name)) for name in _PACKAGES[:3]))
+        kept.setdefault(identity, []).append(entry)
+    left = len(kept) - _SYSTEMS
+    return el("section", el("h2", "System under test"), *(_system(runs) for runs in list(kept.values())[:_SYSTEMS]),
+              el("p", f"{plural(left, 'more system')} left out: name fewer folders to see them.") if left > 0 else "",
+              id="system")
+
+
+def _system(runs: Sequence[Entry]) -> Html:
+    document = runs[0].document
+    system, software = document["system"], document["software"]
+    facts = [(label, _words(name, system.get(name))) for label, name in _MAIN if system.get(name) is not None]
+    cores = _list(document["topology"], "cores")
+    if cores:
+        sockets = len({str(core.get("socket")) for core in cores})
+        facts.insert(1, ("Usable cores", f"{len(cores)} on {plural(sockets, 'socket')}"))
+    facts += [(name, str(software[name])) for name in _PACKAGES if software.get(name) is not None]
+    every = [(f"{group}.{name}", str(value)) for group in ("system", "software")
+             for name, value in collection.flat(document[group]).items()]
+    title = f"{system.get('cpu', 'CPU unknown')} ({system.get('node', 'host unknown')})"
+    return el("div", el("h3", title),
+              el("p", f"{plural(len(runs), 'result')}; facts of the newest, {when(runs[0].started_at)} UTC.",
+                 class_="hint"),
+              el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts), class_="facts"),
+              fold(f"All {len(every)} facts", table("System and software", ("Fact", "Value"), every, "small wrap")),
+              class_="card")
+
+
+def _words(name: str, value: object) -> str:
+    if name == "memory_bytes" and isinstance(value, (int, float)):
+        return f"{value / 2**30:.1f} GiB"
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,84 @@
+"""Names, texts and attributes enter, HTML leaves; a text is escaped unless it was made here, so none is forgotten."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+
+_VOID = ("meta", "link", "br", "line", "circle", "path", "rect", "polyline", "input")
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def raw(text: str) -> Html:
+    """``text`` as it is: only for files of this package."""
+    return Html(text)
+
+
+def escape(value: object) -> str:
+    """Text for between tags and in quoted attributes."""
+    return value if isinstance(value, Html) else html.escape(str(value))
+
+
+def join(parts: Iterable[object], between: str = "") -> Html:
+    """The parts, each escaped."""
+    return Html(html.escape(between).join(map(escape, parts)))
+
+
+def el(name: str, *children: object, **attributes: object) -> Html:
+    """An element; ``class_`` is ``class``, ``data_v`` is ``data-v``; None and False leave out, True is a bare name."""
+    words = [name]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        key = key.rstrip("_").replace("_", "-")
+        words.append(key if value is True else f'{key}="{escape(value)}"')
+    start = f"<{' '.join(words)}>"
+    if name in _VOID:
+        return Html(f"{start[:-1]}/>")
+    return Html(f"{start}{''.join(map(escape, children))}</{name}>")
+
+
+def table(caption: object, header: Sequence[object], rows: Iterable[Sequence[object]], class_: str = "") -> Html:
+    """A table whose rows begin with their headers, in a container that scrolls on its own."""
+    head = el("tr", *(cell if isinstance(cell, Html) and cell.startswith("<th") else el("th", cell, scope="col")
+                      for cell in header))
+    body = [el("tr", *(el("th", cell, scope="row") if not i else
+                       cell if isinstance(cell, Html) and cell.startswith("<td") else el("td", cell)
+                       for i, cell in enumerate(row))) for row in rows]
+    return scroll(caption, el("table", el("caption", caption), el("thead", head), el("tbody", *body), class_=class_))
+
+
+def scroll(label: object, inside: Html) -> Html:
+    """A box that scrolls sideways, by keyboard, too."""
+    return el("div", inside, class_="scroll", role="region", tabindex="0", aria_label=label)
+
+
+def fold(summary: object, *inside: object, **attributes: object) -> Html:
+    """What opens on demand."""
+    return el("details", el("summary", summary), *inside, **attributes)
+
+
+def short(value: float | None) -> str:
+    """A number by four significant digits, without exponent where a person would write none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.{1 if size >= 100 else 2 if size >= 10 else 3}f}" if size >= 0.001 or not size else f"{value:.2e}"
+
+
+def when(started_at: str) -> str:
+    """``2026-01-01T00:00:00+00:00`` -> ``2026-01-01 00:00``."""
+    return started_at[:16].replace("T", " ")
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 result``, ``2 results``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
