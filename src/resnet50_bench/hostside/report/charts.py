@@ -13,7 +13,7 @@ from ...stats import percentile
 from .markup import Html, el, fold, join, plural, short, table
 
 WIDTH, HEIGHT = 360, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 12, 38
 _PERCENTILE_ROWS = 34
 _COLOURS = 8
 _BINS = (8, 40)

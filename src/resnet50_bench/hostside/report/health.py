@@ -32,17 +32,18 @@ def section(entries: Sequence[Entry]) -> Html:
     for index, entry in enumerate(entries):
         cases.setdefault(entry.case, []).append((index, entry))
     folds = []
+    few = len(entries) <= _OPEN_UP_TO
     for case, inside in cases.items():
         words = [verdict(entry) for _, entry in inside]
         counts = [f"{words.count(word)} {word}" for word in ("failed", "invalid", "noisy", "valid") if word in words]
-        folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*each) for each in inside),
-                          class_="case", open=len(entries) <= _OPEN_UP_TO))
+        folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*each, few) for each in inside),
+                          class_="case", open=few))
     return el("section", el("h2", "Health of each result"),
               el("p", "What was checked while it ran, and what to do about what was found.", class_="hint"),
               *folds, id="health")
 
 
-def _result(index: int, entry: Entry) -> Html:
+def _result(index: int, entry: Entry, few: bool) -> Html:
     checks = [each for each in entry.document.get("checks") or () if isinstance(each, Mapping)]
     bad = [check for check in checks if check.get("verdict") != "ok"]
     fine = [check for check in checks if check.get("verdict") == "ok"]
@@ -63,7 +64,7 @@ def _result(index: int, entry: Entry) -> Html:
     iteration = f", iteration {entry.iteration}" if entry.iteration else ""
     title = join((badge(verdict(entry)), f" {when(entry.started_at)}{iteration}, batch "
                   f"{entry.document['case'].get('BATCH_SIZE', '?')}, {_value(entry)}{_found(bad)}"))
-    return fold(title, *inside, id=f"r{index}", class_="result")
+    return fold(title, *inside, id=f"r{index}", class_="result", open=few and verdict(entry) != "valid")
 
 
 def _value(entry: Entry) -> str:
@@ -99,5 +100,5 @@ def percentiles(entry: Entry) -> Html:
     shown = [(name, short(value)) for name, value in found if value is not None]
     if not shown:
         return el("p", "The result has no step times.", class_="hint")
-    return table("Latency of one step (ms)", ("", *(name for name, _ in shown)),
+    return table("Latency of one step (ms)", ("Unit", *(name for name, _ in shown)),
                  [("ms", *(value for _, value in shown))], "small")

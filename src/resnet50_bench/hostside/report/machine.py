@@ -57,11 +57,17 @@ def _grid(instances: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[st
                     class_="core idle" if index is None else f"core k{index % _COLOURS}")
         sockets.setdefault(core.get("socket"), {}).setdefault(core.get("node"), []).append(square)
     boxes = [el("div", el("b", f"Socket {socket}"),
-                *(el("div", el("span", f"NUMA node {node}", class_="node"), el("div", *squares, class_="cores"))
+                *(el("div", el("span", f"NUMA node {node}", class_="node"),
+                    el("div", *squares, class_="cores", style=f"--columns:{_columns(len(squares))}"))
                   for node, squares in nodes.items()), class_="socket") for socket, nodes in sockets.items()]
     words = (f"{plural(len(instances), 'instance')} on {plural(len(cores), 'core')} of "
              f"{plural(len(sockets), 'socket')}; the table of instances names the cpus of each")
     return el("div", *boxes, class_="machine", role="img", aria_label=words)
+
+
+def _columns(count: int) -> int:
+    """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
+    return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
 
 
 def _table(entry: Entry, instances: Mapping[int, Mapping[str, Any]]) -> Html:
@@ -72,7 +78,7 @@ def _table(entry: Entry, instances: Mapping[int, Mapping[str, Any]]) -> Html:
     rows = []
     for index, place in sorted(instances.items()):
         rate, stats = rates[index], measured.get(index, {})
-        away = rate / middle - 1 if rate is not None and middle else None
+        away = rate / middle - 1 if rate is not None and middle and len(known) > 1 else None
         swatch = el("span", str(index), class_=f"core k{index % _COLOURS}")
         bar = el("span", class_="meter", style=f"--share:{100 * rate / most if rate and most else 0:.0f}%")
         rows.append((swatch, format_cpulist(_numbers(place, "cpus")),
@@ -80,9 +86,9 @@ def _table(entry: Entry, instances: Mapping[int, Mapping[str, Any]]) -> Html:
                      el("td", bar, short(rate), class_="rate"),
                      "–" if away is None else f"{100 * away:+.1f} %{' ▼' if away < _SLOW else ''}",
                      *(short(number(stats, "latency_ms", *path))
-                       for path in (("percentiles", "50"), ("percentiles", "99"), ("max",)))))
-    made = table("Instances", ("Instance", "cpus", "NUMA node", "samples/sec", "to the median", "P50 (ms)", "P99 (ms)",
-                               "max (ms)"), rows, "small")
+                       for path in (("percentiles", "50"), ("percentiles", "99")))))
+    made = table("Instances", ("Instance", "cpus", "Node", "samples/sec", "to median", "P50 (ms)", "P99 (ms)"),
+                 rows, "small")
     return made if len(rows) <= 8 else fold(f"All {len(rows)} instances: {short(min(known, default=None))} to "
                                             f"{short(max(known, default=None))} samples/sec", made)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 
+_SPECIAL = re.compile("[&<>\"']")
 _VOID = ("meta", "link", "br", "line", "circle", "path", "rect", "polyline", "input")
 
 
@@ -22,7 +24,10 @@ def raw(text: str) -> Html:
 
 def escape(value: object) -> str:
     """Text for between tags and in quoted attributes."""
-    return value if isinstance(value, Html) else html.escape(str(value))
+    if isinstance(value, Html):
+        return value
+    text = str(value)
+    return html.escape(text) if _SPECIAL.search(text) else text  # hundreds of thousands of texts have none
 
 
 def join(parts: Iterable[object], between: str = "") -> Html:

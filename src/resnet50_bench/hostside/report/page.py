@@ -62,7 +62,8 @@ def _summary(entries: Sequence[Entry], found: Sequence[Point]) -> Html:
     tiles = [el("li", el("b", str(counts[word])), health.badge(word))
              for word in ("valid", "noisy", "invalid", "failed")]
     rows = [_best(point) for point in best(found)]
-    head = ("Precision", "KPI", "Best", "95 % interval", "of", "Batch", "Cores", "Run by", "Verdict", "Compute peak")
+    head = ("Precision", "Best", "95 % interval", "Interval is", "Batch", "Cores", "Verdict", "Of compute peak", "KPI",
+            "Run by")
     return el("section", el("h2", "Summary"), el("ul", *tiles, class_="tiles"),
               table("The best of each precision", head, rows) if rows else
               el("p", "No result has a KPI." if entries else "There are no results here."),
@@ -76,11 +77,11 @@ def _best(point: Point) -> tuple[object, ...]:
     facts = point.facts
     gap = f"{short(point.low)} to {short(point.high)}" if point.low is not None else "–"
     used = number(point.entries[0].document.get("limits") or {}, "compute_utilization")
-    return (facts.get("PRECISION", "?"), f"{name} ({unit})", el("td", el("b", short(point.value)), class_="n"), gap,
-            point.source, facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
-            " ".join(filter(None, (facts.get("TORCH_TYPE"), facts.get("cpu")))),
+    return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {unit}"), gap, point.source,
+            facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
             el("td", health.badge("noisy" if point.noisy else "valid")),
-            "–" if used is None else f"{100 * used:.0f} %")
+            "–" if used is None else f"{100 * used:.0f} %", name,
+            el("td", " on ".join(filter(None, (facts.get("TORCH_TYPE"), facts.get("cpu")))), class_="long"))
 
 
 def _cases(entries: Sequence[Entry], told: list[str]) -> Html:
@@ -109,8 +110,8 @@ def _cases(entries: Sequence[Entry], told: list[str]) -> Html:
 
 
 #: (heading, what a click sorts by: "n" a number, "t" a text)
-_COLUMNS = (("Verdict", "t"), ("Case", "t"), ("Precision", "t"), ("Batch", "n"), ("Cores", "n"), ("KPI", "t"),
-            ("Value", "n"), ("95 % interval", "n"), ("P50 (ms)", "n"), ("P99 (ms)", "n"), ("Peak (%)", "n"),
+_COLUMNS = (("Verdict", "t"), ("Case", "t"), ("KPI", "n"), ("Unit", "t"), ("95 % interval", "n"),
+            ("Batch", "n"), ("Cores", "n"), ("P50 (ms)", "n"), ("P99 (ms)", "n"), ("Peak (%)", "n"), ("Precision", "t"),
             ("Itr", "n"), ("Started (UTC)", "t"))
 
 
@@ -131,7 +132,7 @@ def _results(entries: Sequence[Entry]) -> Html:
 
 def _row(index: int, entry: Entry) -> Html:
     case, statistics = entry.document["case"], entry.document["statistics"]
-    name, unit, value = entry.primary or ("–", "", None)
+    _, unit, value = entry.primary or ("", "–", None)
     low, high = interval(entry) or (None, None)
     # Numbers of an invalid result would be taken for its KPIs.
     latency = partial(number, statistics if entry.primary else {}, "latency_ms", "percentiles")
@@ -139,12 +140,13 @@ def _row(index: int, entry: Entry) -> Html:
     word = health.verdict(entry)
     why = (el("span", entry.unusable, class_="why"),) if entry.unusable else ()
     # The browser adds nothing to an empty data-v: what is missing sorts last.
-    cells = [el("td", str(case.get("PRECISION", "–"))), _number(case.get("BATCH_SIZE")),
-             _number(case.get("CORES_PER_INSTANCE")), el("td", f"{name} ({unit})" if unit else name),
-             _number(value), el("td", "–" if low is None else f"{short(low)} to {short(high)}", class_="n",
-                                data_v="" if low is None else repr(low)),
+    spread = "–" if low is None else f"{short(low)} to {short(high)}"
+    cells = [_number(value), el("td", unit),
+             el("td", spread, class_="n", data_v="" if low is None else repr(low)),
+             _number(case.get("BATCH_SIZE")), _number(case.get("CORES_PER_INSTANCE")),
              _number(latency("50")), _number(latency("99")), _number(None if used is None else 100 * used),
-             _number(entry.iteration), el("td", when(entry.started_at), data_v=entry.started_at)]
+             el("td", str(case.get("PRECISION", "–"))), _number(entry.iteration),
+             el("td", when(entry.started_at), data_v=entry.started_at)]
     return el("tr", el("td", el("a", health.badge(word), href=f"#r{index}"), data_v=word),
               el("th", entry.case, *why, scope="row", data_v=entry.case), *cells, class_=word)
 

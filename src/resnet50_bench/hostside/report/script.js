@@ -48,7 +48,9 @@
     if (!target || !target.closest("details")) return;
     for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
     target.scrollIntoView();
-    target.querySelector("summary").focus({ preventScroll: true });
+    // The browser moves the focus itself once it has drawn the page: after that it is ours to move.
+    const focus = () => target.querySelector("summary").focus({ preventScroll: true });
+    requestAnimationFrame(() => requestAnimationFrame(focus));
   };
   addEventListener("hashchange", openTarget);
   openTarget();

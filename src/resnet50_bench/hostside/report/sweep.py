@@ -47,8 +47,8 @@ def _heat_map(name: str, inside: Sequence[Point]) -> Html:
                           *(el("th", str(count), scope="col") for count in cores)))
     rows = [el("tr", el("th", str(batch), scope="row"),
                *(_cell(at.get((batch, count)), winner, inside) for count in cores)) for batch in batches]
-    caption = f"{kpi} ({unit}) of {name}: batch size down, cores per instance across"
-    return scroll(caption, el("table", el("caption", caption), head, el("tbody", *rows), class_="heat"))
+    caption = f"{kpi} ({unit}): batch size down, cores per instance across"
+    return scroll(f"Heat map of {name}", el("table", el("caption", caption), head, el("tbody", *rows), class_="heat"))
 
 
 def _cell(point: Point | None, winner: Point, inside: Sequence[Point]) -> Html:
