@@ -177,9 +177,18 @@ def test_a_cpu_that_goes_offline_makes_the_result_invalid(folder):
     if not online.exists():
         pytest.skip("this machine's cpus cannot be taken offline")
 
+    # cgroup v1 takes the cpu out of every cpuset (docker's too) and never gives it back.
+    cpusets = {path: path.read_text() for path in Path("/sys/fs/cgroup/cpuset").rglob("cpuset.cpus")}
+
+    def back():
+        online.write_text("1")
+        for path, cpus in sorted(cpusets.items()):
+            if path.exists() and path.parent != Path("/sys/fs/cgroup/cpuset"):
+                path.write_text(cpus)
+
     def offline(pids):
         online.write_text("0")
-        return lambda: online.write_text("1")
+        return back
 
     with while_measuring(folder, offline, *TWO_INSTANCES) as (status, output):
         assert status == 1, output
