@@ -84,7 +84,7 @@ class SlurmBackend:
             print(f"slurm: job {job} is submitted", flush=True)
             state, reason = _wait(job, folder / f"slurm-{job}.out", deadline)
             if state and time.monotonic() < deadline:
-                raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}")
+                raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{_unavailable()}")
             if state:
                 raise RunFailed(f"job {job} was still {state} ({reason}) at TIMEOUT={timeout_s:g} s since its "
                                 "submission and was cancelled")
@@ -163,6 +163,12 @@ def _wait(job: str, output: Path, deadline: float) -> tuple[str, str]:
         # A job whose start Slurm foresees is waited for, whatever the reason.
         if not state or now > deadline or (state == "PENDING" and start in ("", "N/A") and hopeless):
             return state, reason
+
+
+def _unavailable() -> str:
+    """Which nodes take no job and why: the reason of a job names them in some of Slurm's moods only."""
+    nodes = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
+    return f"; nodes that take no job: {', '.join(nodes)}" if nodes else ""
 
 
 def _print_new(output: Path, offset: int, at_end: bool) -> int:
