@@ -20,7 +20,7 @@ numpy = pytest.importorskip("numpy")
 PilImage = pytest.importorskip("PIL.Image")
 torchvision = pytest.importorskip("torchvision")
 
-from resnet50_bench import data, dataset_tool  # noqa: E402
+from resnet50_bench import data, dataset, dataset_tool  # noqa: E402
 from resnet50_bench.errors import BadInput, RunFailed  # noqa: E402
 
 RECIPE = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms()
@@ -121,7 +121,7 @@ def test_of_an_animation_the_first_frame_counts_and_is_told(tmp_path, kind, name
     first, *others = [noise(seed=seed) for seed in range(3)]
     first.save(folder / name, kind, save_all=True, append_images=others)
     assert torch.equal(data.load(folder / name), by_torchvision(folder / name))
-    loader = data.Loader(data.scan(tmp_path), 1)
+    loader = data.Loader(dataset.scan(tmp_path), 1)
     list(loader)
     assert loader.animated == 1
 
@@ -195,18 +195,18 @@ def test_a_thousand_broken_files_never_crash(tmp_path):
 # --- scan, split, calibration_sample ---
 
 def test_labels_are_those_of_torchvisions_image_folder(pictures):
-    found = data.scan(pictures)
+    found = dataset.scan(pictures)
     theirs = torchvision.datasets.ImageFolder(str(pictures / "val"))
     assert list(found.classes) == theirs.classes and found.notices == ()
     assert [(str(path), label) for path, label in found.images] == theirs.samples
-    assert data.scan(pictures / "val").images == found.images
+    assert dataset.scan(pictures / "val").images == found.images
 
 
 def test_what_is_left_out_is_named(pictures):
     (pictures / "val/LICENSE").touch()
     (pictures / "val/n00000001/notes.txt").touch()
     (pictures / "val/n00000009").mkdir()
-    text = " | ".join(data.scan(pictures).notices)
+    text = " | ".join(dataset.scan(pictures).notices)
     assert "LICENSE" in text and "n00000001/notes.txt" in text and "n00000009" in text
 
 
@@ -222,39 +222,39 @@ def test_a_set_that_cannot_be_used_is_refused(tmp_path, made, said):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
     with pytest.raises(BadInput, match=said):
-        data.scan(tmp_path / "set")
+        dataset.scan(tmp_path / "set")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 11, 13])
 def test_parts_are_even_and_cover_every_image_once(pictures, count):
-    whole = data.scan(pictures)
-    parts = data.split(whole, count)
+    whole = dataset.scan(pictures)
+    parts = dataset.split(whole, count)
     sizes = [len(part.images) for part in parts]
     assert len(parts) == count and max(sizes) - min(sizes) <= 1
     assert [parts[i % count].images[i // count] for i in range(11)] == list(whole.images)
     with pytest.raises(BadInput):
-        data.split(whole, 0)
+        dataset.split(whole, 0)
 
 
 def test_the_calibration_sample_is_fixed_seeded_and_spread(pictures, tmp_path_factory):
-    whole = data.scan(pictures)
-    taken = data.calibration_sample(whole, 6, 1)
+    whole = dataset.scan(pictures)
+    taken = dataset.calibration_sample(whole, 6, 1)
     assert sorted(image.label for image in taken) == [0, 0, 1, 1, 2, 2] and len(set(taken)) == 6
     elsewhere = tmp_path_factory.mktemp("other") / "val"
     (pictures / "val").rename(elsewhere)
     names = [image.path.name for image in taken]
-    assert [image.path.name for image in data.calibration_sample(data.scan(elsewhere), 6, 1)] == names
-    assert [image.path.name for image in data.calibration_sample(whole, 6, 2)] != names
-    assert set(data.calibration_sample(whole, 11, 1)) == set(whole.images)
+    assert [image.path.name for image in dataset.calibration_sample(dataset.scan(elsewhere), 6, 1)] == names
+    assert [image.path.name for image in dataset.calibration_sample(whole, 6, 2)] != names
+    assert set(dataset.calibration_sample(whole, 11, 1)) == set(whole.images)
     for count in (0, 12):
         with pytest.raises(BadInput, match="1 to 11"):
-            data.calibration_sample(whole, count, 1)
+            dataset.calibration_sample(whole, count, 1)
 
 
 # --- Loader ---
 
 def test_the_order_is_kept_with_and_without_processes(pictures):
-    whole, cpu = data.scan(pictures), max(os.sched_getaffinity(0))
+    whole, cpu = dataset.scan(pictures), max(os.sched_getaffinity(0))
     alone = list(data.Loader(whole, 4, torch.bfloat16))
     loader = data.Loader(whole, 4, torch.bfloat16, workers=2, cpus=[cpu])
     together = list(loader)
@@ -273,7 +273,7 @@ def test_the_order_is_kept_with_and_without_processes(pictures):
 def test_bad_images_are_left_out_told_and_limited(pictures, workers):
     for number in (1, 2, 6):
         (pictures / f"val/n0000000{number % 3 + 1}/{number:02}.JPEG").write_bytes(jpeg()[:300])
-    whole = data.scan(pictures)
+    whole = dataset.scan(pictures)
     loader = data.Loader(whole, 4, workers=workers, limit=3)
     batches = list(loader)
     assert [len(paths) for _, _, paths in batches] == [4, 4] and len(loader.bad) == 3
@@ -290,7 +290,7 @@ def test_bad_images_are_left_out_told_and_limited(pictures, workers):
 
 
 def test_a_loader_that_is_left_early_leaves_no_process(pictures):
-    batches = iter(data.Loader(data.scan(pictures), 1, workers=2))
+    batches = iter(data.Loader(dataset.scan(pictures), 1, workers=2))
     next(batches)
     assert len(multiprocessing.active_children()) == 2
     batches.close()
@@ -300,11 +300,11 @@ def test_a_loader_that_is_left_early_leaves_no_process(pictures):
 def test_a_decoding_process_that_dies_or_has_no_cpu_fails_the_run(pictures, monkeypatch):
     waits = torch.utils.data.dataloader._MultiProcessingDataLoaderIter._try_get_data
     monkeypatch.setattr(waits, "__defaults__", (0.3,))  # seconds from a death to its notice; 5 in a run
-    whole = data.scan(pictures)
+    whole = dataset.scan(pictures)
     with pytest.raises(RunFailed, match="decoding process"):
         list(data.Loader(whole, 1, workers=1, cpus=[1023]))
     with pytest.raises(RunFailed, match="decoding process"):
-        for _ in data.Loader(data.split(whole, 1)[0], 1, workers=1):
+        for _ in data.Loader(dataset.split(whole, 1)[0], 1, workers=1):
             for child in multiprocessing.active_children():
                 child.kill()
                 child.join()
@@ -340,7 +340,7 @@ def given(tmp_path: Path) -> list[str]:
 def test_prepare_makes_the_class_folders(given, tmp_path, capsys):
     digest = hashlib.sha256((tmp_path / "val.tar").read_bytes()).hexdigest().upper()
     assert dataset_tool.main([*given, "--sha256", digest]) == 0
-    found = data.scan(tmp_path / "out")
+    found = dataset.scan(tmp_path / "out")
     assert found.notices == () and len(found.images) == 40
     assert {path.name: path.parent.name for path, _ in found.images} == dict(zip(NAMES, SYNSETS, strict=True))
     assert (tmp_path / "out/val" / SYNSETS[0] / NAMES[0]).read_bytes() == bytes([20]) * 1020
@@ -364,7 +364,7 @@ def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, c
     first.write_bytes(b"cut")
     assert dataset_tool.main(given) == 0
     assert "(19 were there)" in capsys.readouterr().err
-    assert first.stat().st_size >= 1000 and data.scan(tmp_path / "out").notices == ()
+    assert first.stat().st_size >= 1000 and dataset.scan(tmp_path / "out").notices == ()
     (tmp_path / "out/val/n00000077").mkdir()
     with pytest.raises(BadInput, match="n00000077"):
         dataset_tool.main(given)
