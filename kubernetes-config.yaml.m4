@@ -33,6 +33,16 @@ spec:
           value: "defn(`K_TOPOLOGY')"
         - name: `DATA_TYPE'
           value: "defn(`K_DATA_TYPE')"
+        - name: `DATASET'
+          value: "defn(`K_DATASET')"
+        - name: `WEIGHTS'
+          value: "defn(`K_WEIGHTS')"
+        - name: `QCONF'
+          value: "defn(`K_QCONF')"
+        - name: `ACCURACY_TARGET'
+          value: "defn(`K_ACCURACY_TARGET')"
+        - name: `CHECKPOINT'
+          value: "defn(`K_CHECKPOINT')"
         - name: `BATCH_SIZE'
           value: "defn(`K_BATCH_SIZE')"
         - name: `CORES_PER_INSTANCE'

@@ -28,7 +28,8 @@ class Told:
 
 def _case(**environment: str) -> Case:
     return Case(workload="resnet50_pytorch_xeon_public", platform="SPR", function="inference", mode="throughput",
-                case_type="", precision="avx2_fp32", topology="resnet50", data_type="dummy", batch_size=1,
+                case_type="", precision="avx2_fp32", topology="resnet50", data_type="dummy", dataset="",
+                weights="", qconf="", accuracy_target=0.0, checkpoint="", batch_size=1,
                 cores_per_instance=1, instance_mode="flex", steps=10, warmup_steps=0, min_duration=0,
                 fail_on_noisy=False, weight_sharing=False, torch_type="IPEX", verbose=False,
                 customer_env=tuple(environment.items()))
@@ -37,7 +38,8 @@ def _case(**environment: str) -> Case:
 def _launch(tmp_path: Path, told: Told, **environment: str):
     placement = Placement(tuple(
         Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(2)), (), ())
-    plan = LaunchPlan(python=FAKE, folder=tmp_path, cache_dir=tmp_path, libraries={}, memory_nodes=1,
+    plan = LaunchPlan(python=FAKE, folder=tmp_path, cache_dir=tmp_path, libraries={}, inputs={"images": 0},
+                      loader_cpus={}, memory_nodes=1,
                       outer_environment=os.environ, say=told.lines.append,
                       on_start=lambda pids: told.lines.append("START"), on_end=lambda pids: told.lines.append("END"))
     return launch(_case(**environment), placement, plan)

@@ -48,6 +48,11 @@ class Case:
     precision: str
     topology: str
     data_type: str
+    dataset: str
+    weights: str
+    qconf: str
+    accuracy_target: float
+    checkpoint: str
     batch_size: int
     cores_per_instance: int
     instance_mode: str
@@ -66,6 +71,20 @@ class Case:
     def arithmetic(self) -> Precision:
         """The precision's facts."""
         return PRECISIONS[self.precision]
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether this case counts right answers instead of time."""
+        return self.mode == "accuracy"
+
+    @property
+    def training(self) -> bool:
+        """Whether weights are learnt."""
+        return self.function == "training"
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody gave the parameter."""
+        return dict(self.origins).get(name, "default") == "default"
 
     def texts(self) -> dict[str, str]:
         """Every parameter as text, in the catalogue's order, for logs and child processes."""
@@ -201,13 +220,32 @@ def _cross_checks(chosen: Mapping[str, object], given: Mapping[str, object],
     if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real")
     if chosen["FUNCTION"] == "training":
-        bad.append("FUNCTION=training is not supported; inference is")
-    elif chosen["MODE"] == "accuracy" or chosen["DATA_TYPE"] == "real":
-        bad.append("MODE=accuracy and DATA_TYPE=real are not supported yet: this version measures "
-                   "MODE=latency and MODE=throughput with DATA_TYPE=dummy")
+        bad += _training_checks(chosen)
+    elif chosen["CHECKPOINT"]:
+        bad.append("CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS")
+    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or chosen["TORCH_TYPE"] != "IPEX"):
+        bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {chosen['TORCH_TYPE']}")
+    if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
+        bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
     if chosen["TORCH_TYPE"] != "IPEX" and PRECISIONS[precision].data_type not in ("float32", "bfloat16"):
         bad.append(f"TORCH_TYPE={chosen['TORCH_TYPE']} is not supported with {precision}; it is with "
                    + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in ("float32", "bfloat16")))
+    return bad
+
+
+def _training_checks(chosen: Mapping[str, object]) -> list[str]:
+    bad = []
+    precision = PRECISIONS[str(chosen["PRECISION"])]
+    if chosen["MODE"] != "throughput":
+        bad.append(f"MODE={chosen['MODE']} is not supported with FUNCTION=training; MODE=throughput is")
+    if not precision.training:
+        bad.append(f"FUNCTION=training is not supported with {precision.name}; it is with "
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.training))
+    if chosen["WEIGHT_SHARING"]:
+        bad.append("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
+                   "exchange gradients")
+    if chosen["TORCH_TYPE"] == "COMPILE-INDUCTOR":
+        bad.append("FUNCTION=training is not supported with TORCH_TYPE=COMPILE-INDUCTOR; it is with IPEX, EAGER")
     return bad
 
 

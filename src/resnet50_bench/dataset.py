@@ -37,15 +37,15 @@ class DataSet:
     notices: tuple[str, ...] = ()
 
 
-def scan(root: Path) -> DataSet:
-    """The data set in ``root/val/<class>/*``, or where there is no ``val``, ``root/<class>/*``.
+def scan(root: Path, part: str = "val") -> DataSet:
+    """The data set in ``root/<part>/<class>/*``, or where there is no such part, ``root/<class>/*``.
 
     Labels are those of torchvision's ImageFolder: the index of the class folder in sorted order, empty
     folders included. Files are told by their extension (EXTENSIONS, any case) and not opened.
     Raises BadInput where the folder is missing, cannot be read, or holds no class folder or no image.
     """
-    layout = "give a folder that holds [val/]<class>/<image>, as prepare-dataset makes it"
-    folder = root / "val" if (root / "val").is_dir() else root
+    layout = f"give a folder that holds [{part}/]<class>/<image>, as prepare-dataset makes it"
+    folder = root / part if (root / part).is_dir() else root
     if not folder.is_dir():
         raise BadInput(f"the data set {root} is not a folder; {layout}")
     images, empty, others = [], [], []

@@ -1,4 +1,4 @@
-"""One pinned set of cores + a model -> the start and end of every measured step.
+"""One pinned set of cores + a model + its feed of batches -> the start and end of every measured step.
 
 An instance is a thread with cores of its own, so that several may share one copy of the weights.
 """
@@ -49,10 +49,10 @@ def threads_cpus(within: set[int]) -> tuple[int, ...]:
 class Instance(threading.Thread):
     """Measures its cores' peak, warms up, waits for ``go`` and steps until ``stop``."""
 
-    def __init__(self, part: dict[str, Any], model: Callable[[Any], Any], batch: Any,
+    def __init__(self, part: dict[str, Any], model: Callable[[Any], Any], feed: Any,
                  spec: dict[str, Any], measure_peak: Callable[[], dict[str, float]]) -> None:
         super().__init__(name=f"instance-{part['index']}", daemon=True)
-        self.part, self.model, self.batch, self.spec = part, model, batch, spec
+        self.part, self.model, self.feed, self.spec = part, model, feed, spec
         self._measure_peak = measure_peak
         self.go, self.stop = threading.Event(), threading.Event()
         self.measured, self.release = threading.Event(), threading.Event()
@@ -97,7 +97,7 @@ class Instance(threading.Thread):
                 if now > limit:
                     self.steady = False
                     break
-            self.model(self.batch)
+            self.model(self.feed.warm)
             times.append(time.monotonic() - now)
         self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began
         self.on_warm(self.part["index"], times[-1] if times else self.spec["step_s"])
@@ -105,22 +105,27 @@ class Instance(threading.Thread):
     def _measure(self) -> None:
         """Step until STEPS and MIN_DURATION are reached, then on until every instance of the case has enough.
 
-        Going on keeps the load on the machine the same for those who are not done yet.
+        Going on keeps the load on the machine the same for those who are not done yet. A feed that has an end
+        (a data set once) is enough where it ends.
         """
-        clock, model, batch, stopped = time.monotonic_ns, self.model, self.batch, self.stop.is_set
-        starts, ends, enough = self.starts.append, self.ends.append, self.spec["steps"]
+        clock, model, after, stopped = time.monotonic_ns, self.model, self.feed.after, self.stop.is_set
+        starts, ends, enough = self.starts.append, self.ends.append, self.feed.length or self.spec["steps"]
         least_end = clock() + int(self.spec["min_duration"] * 1e9)
-        done, said = 0, False
-        while not stopped():
+        said = False
+        for done, batch in enumerate(self.feed.batches(), start=1):
+            if stopped():
+                break
             begin = clock()
-            model(batch)
+            output = model(batch)
             end = clock()
             starts(begin)
             ends(end)
-            done += 1
+            after(output)
             if not said and done >= enough and end >= least_end:
                 said = True
                 self.on_enough(self.part["index"])
+        if not said:
+            self.on_enough(self.part["index"])
 
     def values(self, process: int) -> Run:
         """The measured run."""

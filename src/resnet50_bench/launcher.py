@@ -30,6 +30,8 @@ from .worker_environment import worker_environment
 READY_TIMEOUT_S = 1800.0
 #: The measurement may take this many times what the warm-up's last step foretells.
 PATIENCE = 10.0
+#: ... with this for an image that has to be decoded meanwhile (ImageNet's largest take 0.1 s) ...
+DECODE_S = 0.05
 #: ... and never less than this.
 LEAST_PATIENCE_S = 60.0
 #: How long a process may take to end by itself after SIGTERM.
@@ -42,6 +44,7 @@ _FAILURES: dict[object, type[BenchError]] = {2: BadInput, 3: Infrastructure}
 class LaunchPlan:
     """Where and with what workers run.
 
+    ``inputs`` is Inputs.spec()'s; ``loader_cpus`` are idle cpus that decode images for an instance.
     ``on_start`` and ``on_end`` get the workers' process ids just before the first and after the
     last measured step.
     """
@@ -50,6 +53,8 @@ class LaunchPlan:
     folder: Path
     cache_dir: Path
     libraries: Mapping[str, str]
+    inputs: Mapping[str, object]
+    loader_cpus: Mapping[int, list[int]]
     memory_nodes: int
     outer_environment: Mapping[str, str]
     say: Callable[[str], None]
@@ -99,7 +104,9 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
         plan.on_start(pids)
         _tell(workers, "go")
         step_s = max(worker.step_s for worker in workers)
-        patience = max(LEAST_PATIENCE_S, PATIENCE * step_s * (case.steps or 1)) + case.min_duration
+        steps = case.steps or plan.inputs["images"] // case.batch_size + 1
+        patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.inputs["images"]))
+        patience += case.min_duration
         _wait(workers, "enough", time.monotonic() + patience, plan.say)
         _tell(workers, "stop")
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
@@ -124,9 +131,10 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
         "torch_type": case.torch_type, "batch_size": case.batch_size, "steps": case.steps,
         "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
         "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
-        "cache_dir": str(plan.cache_dir), "report": str(report),
+        "cache_dir": str(plan.cache_dir), "report": str(report), "accuracy": case.accuracy, "inputs": plan.inputs,
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
-                       "process": process.index} for i in process.instances]}))
+                       "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
+                      for i in process.instances]}))
     mine, theirs = socket.socketpair()
     binding, unbound = memory_binding(process, plan.memory_nodes)
     if unbound:

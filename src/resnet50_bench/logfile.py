@@ -79,15 +79,38 @@ def measured(result: Result) -> Iterator[str]:
         yield f"Throughput_CI95: {low:.4f} {high:.4f} fps"
         yield f"Interval_Kind: {statistics['interval_kind']}"
     yield from _latency(statistics["latency_ms"])
-    window = statistics["window"]
-    yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
-    yield f"Window_Duration: {window['duration_s']:.3f} s"
+    if "window" in statistics:
+        window = statistics["window"]
+        yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
+        yield f"Window_Duration: {window['duration_s']:.3f} s"
     yield from _limits(result.limits)
+    yield from _data(result)
     slowest = max(result.runs(), key=lambda run: run.warmup_s)
     yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
     first = result.processes[0]
     yield f"Allocator: {first.allocator}"
     yield "Convolution_Kernels: " + ", ".join(f"{name} {count}" for name, count in first.kernels.items())
+
+
+def _data(result: Result) -> Iterator[str]:
+    """Decoding's own figures, and the accuracy with its interval."""
+    loaders = [record for record in result.feeds().values() if "decoded" in record]
+    if loaders:
+        yield f"Loader_Throughput: {sum(record['loader_images_per_s'] for record in loaders):.1f} images/s"
+        bad = [file for record in loaders for file in record["bad"]]
+        yield f"Images: {sum(record['decoded'] for record in loaders)} decoded, {len(bad)} bad"
+        yield from (f"Bad_Image: {path}: {why}" for path, why in bad)
+    if result.accuracy:
+        found: dict[str, Any] = result.accuracy
+        low, high = found["top1_ci95"]
+        yield f"Accuracy: {found['top1']:.4f}"
+        yield f"Accuracy_CI95: {low:.4f} {high:.4f} %"
+        yield f"Accuracy_Top5: {found['top5']:.4f}"
+        yield f"Accuracy_Images: {found['count']}"
+    agreed = result.processes[0].facts.get("agreement")
+    if agreed:
+        yield (f"Agreement_With_FP32: {100 * agreed['top1_agreement']:.2f} % of {agreed['images']} images, largest "
+               f"logit difference {agreed['largest_logit_difference']:.3f} at a spread of {agreed['logit_spread']:.3f}")
 
 
 def _latency(latency: dict[str, Any]) -> Iterator[str]:

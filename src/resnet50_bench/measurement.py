@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from . import stats
@@ -40,6 +40,22 @@ def statistics(runs: Sequence[Run], batch_size: int) -> dict[str, object]:
     if interval:
         found |= {"throughput_ci95": list(interval), "interval_kind": WITHIN_RUN}
     return found
+
+
+def pass_statistics(runs: Sequence[Run], counted: Mapping[int, Mapping[str, int]]) -> dict[str, object]:
+    """A pass over a data set: latency in ms, and images/s of model time, which decoding is not part of.
+
+    Instances end at different times, so there is no common window and no interval.
+    """
+    per_instance, pooled = [], []
+    for run in runs:
+        latency_ms = [(end - begin) / 1e6 for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)]
+        pooled += latency_ms
+        per_instance.append({
+            "instance": run.instance, "steps": len(latency_ms), "latency_ms": stats.summary(latency_ms).as_record(),
+            "throughput_images_per_s": counted[run.instance]["count"] / (sum(latency_ms) / 1e3)})
+    return {"throughput_images_per_s": sum(float(str(i["throughput_images_per_s"])) for i in per_instance),
+            "latency_ms": stats.summary(pooled).as_record(), "instances": per_instance}
 
 
 def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[str, object], list[float], list[float]]:

@@ -107,6 +107,22 @@ def _boolean(text: str) -> bool:
     raise ValueError("is not one of True, False")
 
 
+def _number(least: float, most: float) -> Callable[[str], object]:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?", text) or not least <= float(text) <= most:
+            raise ValueError(f"is not a number from {least:g} to {most:g}")
+        return float(text)
+
+    return parse
+
+
+def _path(text: str) -> str:
+    # A relative path would mean another folder in a container, and in the logs folder where the runner starts.
+    if not text.startswith("/") or not text.isprintable():
+        raise ValueError("is not an absolute path")
+    return text
+
+
 def _environment(text: str) -> tuple[tuple[str, str], ...]:
     """``A=1 B=x`` -> (("A", "1"), ("B", "x")). Pure data: no quoting, no expansion."""
     pairs: dict[str, str] = {}
@@ -139,6 +155,16 @@ _CATALOGUE = (
     _choice("TOPOLOGY", "the model", ("resnet50",), _when("resnet50")),
     _choice("DATA_TYPE", "generated or decoded images", ("dummy", "real"),
             _when("real", MODE="accuracy"), _when("dummy")),
+    Parameter("DATASET", "the folder with [val/]<class>/<image>; empty: /dataset, where the image has it", "a path",
+              _path, (_when(""),), "DATA_TYPE=real"),
+    Parameter("WEIGHTS", "the checkpoint; empty: /weights or torch's cache for real data, else seeded random numbers",
+              "a path", _path, (_when(""),)),
+    Parameter("QCONF", "a quantisation recipe (IPEX's qconf_summary JSON) instead of a calibration", "a path",
+              _path, (_when(""),), "int8 with IPEX"),
+    Parameter("ACCURACY_TARGET", "top-1 below this fails the case with status 4; the default holds for 1000 classes "
+              "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),), "MODE=accuracy"),
+    Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
+              _path, (_when(""),), "FUNCTION=training"),
     Parameter("BATCH_SIZE", "images in one step", "1, 2, 3 ...", _integer(1), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(100, MODE="accuracy"),
         _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32))),

@@ -46,6 +46,13 @@ class Placement:
         return tuple(sorted((i for process in self.processes for i in process.instances),
                             key=lambda instance: instance.index))
 
+    def idle_share(self) -> dict[int, list[int]]:
+        """The idle cpus dealt out to the instances, by instance; those that get none are left out."""
+        dealt: dict[int, list[int]] = {}
+        for number, cpu in enumerate(self.idle_cpus):
+            dealt.setdefault(self.instances[number % len(self.instances)].index, []).append(cpu)
+        return dealt
+
     def as_record(self) -> dict[str, object]:
         """For the result file."""
         return {

@@ -31,6 +31,11 @@ class Precision:
     source_types: tuple[str, ...]
     weight_sharing: bool = True
 
+    @property
+    def training(self) -> bool:
+        """Whether weights can be learnt in it."""
+        return self.data_type != "int8"
+
     def missing_flags(self, flags: frozenset[str]) -> tuple[str, ...]:
         """The needed CPU flags that ``flags`` lacks, in the order of ``cpu_flags``."""
         return tuple(flag for flag in self.cpu_flags if flag not in flags)

@@ -2,6 +2,7 @@
 
 Schema history:
   1  first version
+  2  accuracy, inputs
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .errors import BadInput
 
 SCHEMA = "resnet50-bench-result"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class ProcessReport:
     allocator: str
     kernels: dict[str, int]
     runs: tuple[Run, ...]
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +70,8 @@ class Result:
     processes: list[ProcessReport] = field(default_factory=list)
     statistics: dict[str, object] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
+    inputs: dict[str, object] = field(default_factory=dict)
+    accuracy: dict[str, object] = field(default_factory=dict)
     checks: list[dict[str, object]] = field(default_factory=list)
     counters: dict[str, object] = field(default_factory=dict)
     verdict: str = "invalid"
@@ -78,6 +82,15 @@ class Result:
         """Every instance's run, by instance number."""
         return sorted((run for report in self.processes for run in report.runs),
                       key=lambda run: run.instance)
+
+    def feeds(self) -> dict[int, dict[str, Any]]:
+        """What each instance's feed recorded, by instance number."""
+        return {int(number): record for report in self.processes
+                for number, record in report.facts.get("data", {}).items()}
+
+    def counted(self) -> dict[int, dict[str, int]]:
+        """Each instance's right answers (``count``, ``top1``, ``top5``), by instance number."""
+        return {number: record["counts"] for number, record in self.feeds().items() if "counts" in record}
 
     def document(self) -> dict[str, object]:
         """The JSON document."""

@@ -13,13 +13,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 
-from . import counters, host, limits, logfile, measurement, model_cache
+from . import accuracy, counters, host, inputs, limits, logfile, measurement, model_cache
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
 from .environment import native_libraries, worker_python
-from .errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
+from .errors import BadInput, BenchError, Infrastructure, Interrupted, Regression, RunFailed
 from .flags import parse_flags
+from .inputs import Inputs
 from .launcher import LaunchPlan, launch
 from .logfile import Log
 from .parameters import CATALOGUE
@@ -41,11 +42,12 @@ def main(argv: list[str]) -> int:
                                "describe-params")
             machine = Machine(read_cpu(), read_topology())
             case = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
+            found = inputs.find(case)
             python = worker_python()
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
             raise
-        return _run(case, machine.topology, python, folder, now)
+        return _run(case, found, machine.topology, python, folder, now)
 
 
 def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:
@@ -76,19 +78,20 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _run(case: Case, topology: Topology, python: Path, folder: Path, now: datetime) -> int:
+def _run(case: Case, found: Inputs, topology: Topology, python: Path, folder: Path, now: datetime) -> int:
     placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
     software = host.software_record(python)
     result = Result(
         case=case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
         started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-        software=software, topology=topology.as_record(), placement=placement.as_record())
+        software=software, topology=topology.as_record(), placement=placement.as_record(), inputs=found.as_record())
     log = Log(folder / logfile.file_name(case.texts(), now), sys.stdout)
     try:
         for line in logfile.header(case, len(placement.instances), _versions(software)):
             log.line(line)
-        _describe_placement(log, placement)
-        _measure(case, topology, placement, python, folder, log, result)
+        _describe(log, placement, found)
+        _measure(case, found, topology, placement, python, folder, log, result)
+        _hold_to_target(case, found, result, log)
         log.line("RESULT: passed")
         return 0
     except BenchError as error:
@@ -116,17 +119,20 @@ def _versions(software: Mapping[str, object]) -> dict[str, str]:
     return {name: str(software[package]) for name, package in named.items() if package in software}
 
 
-def _describe_placement(log: Log, placement: Placement) -> None:
+def _describe(log: Log, placement: Placement, found: Inputs) -> None:
     for process in placement.processes:
         for instance in process.instances:
             node = "any" if instance.memory_node is None else instance.memory_node
             log.line(f"Instance {instance.index}: cpus {','.join(map(str, instance.cpus))} "
                      f"memory node {node} process {process.index}")
-    for notice in placement.notices:
+    for name, value in found.as_record().items():
+        if value:
+            log.line(f"Input_{name.title()}: {value}")
+    for notice in (*placement.notices, *found.notices):
         log.line(f"NOTICE: {notice}")
 
 
-def _measure(case: Case, topology: Topology, placement: Placement, python: Path, folder: Path, log: Log,
+def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement, python: Path, folder: Path, log: Log,
              result: Result) -> None:
     moments: list[dict[str, object]] = []
 
@@ -140,21 +146,37 @@ def _measure(case: Case, topology: Topology, placement: Placement, python: Path,
 
     plan = LaunchPlan(
         python=python, folder=folder, cache_dir=model_cache.default_folder(),
-        libraries=native_libraries(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
+        libraries=native_libraries(), inputs=found.spec(case, len(placement.instances)),
+        loader_cpus=placement.idle_share(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
         say=log.line, on_start=start, on_end=end)
     result.processes = launch(case, placement, plan)
     runs = result.runs()
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
-    result.statistics = measurement.statistics(runs, case.batch_size)
     result.counters = counters.difference(*moments)
-    result.limits = limits.limits(result.document())
+    if case.accuracy:
+        result.statistics = measurement.pass_statistics(runs, result.counted())
+        result.accuracy = accuracy.total(result.counted().values())
+    else:
+        result.statistics = measurement.statistics(runs, case.batch_size)
+        result.limits = limits.limits(result.document())
     for line in logfile.measured(result):
         log.line(line)
     if case.verbose:
         for line in limits.layer_table(result.document()["processes"][0]["facts"]["layers"]):
             log.line(line)
     _judge(case, log, result)
+
+
+def _hold_to_target(case: Case, found: Inputs, result: Result, log: Log) -> None:
+    """Raises Regression where an accuracy run misses ACCURACY_TARGET."""
+    if not case.accuracy:
+        return
+    classes = len(found.dataset.classes) if found.dataset else 0
+    if case.is_default("ACCURACY_TARGET") and classes != inputs.IMAGENET_CLASSES:
+        log.line(f"NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to {classes} classes")
+    elif float(str(result.accuracy["top1"])) < case.accuracy_target:
+        raise Regression(f"top-1 {result.accuracy['top1']:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
 
 def _judge(case: Case, log: Log, result: Result) -> None:

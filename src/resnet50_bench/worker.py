@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -60,13 +61,10 @@ def _work(spec: dict[str, Any], channel: Channel) -> None:
     pin(spec["cpus"])
     began = time.monotonic()
     from .engines import load, peak
-    from .engines.base import ModelRequest, denormal_share, dummy_batch
+    from .engines.base import denormal_share
+    from .preparation import agreement_of, feeds, model_request
 
-    precision = PRECISIONS[spec["precision"]]
-    # CUSTOMER_ENV may have set another cap, for which oneDNN lays out the weights differently.
-    isa_cap = os.environ.get("ONEDNN_MAX_CPU_ISA", precision.isa_cap)
-    request = ModelRequest(precision.name, precision.data_type, isa_cap, spec["batch_size"],
-                           Path(spec["cache_dir"]))
+    request = model_request(spec)
     channel.send(event="stage", stage="preparing the model")
     engine = load(spec["torch_type"])
     prepared, product = engine.prepare(request), engine.prepare_peak(request)
@@ -75,23 +73,27 @@ def _work(spec: dict[str, Any], channel: Channel) -> None:
     if spec["customer_env"]:
         seen = " ".join(f"{name}={os.environ.get(name, '')}" for name in spec["customer_env"])
         channel.send(event="stage", stage=f"CUSTOMER_ENV as seen inside: {seen}")
-    batch = dummy_batch(spec["batch_size"], request.input_dtype)
-    proof, spec["step_s"] = _prove(prepared.model, batch, engine)
-    doubt = proof.doubt(precision)
+    fed = feeds(spec, request.input_dtype)
+    proof, spec["step_s"] = _prove(prepared.model, fed[0].warm, engine)
+    doubt = proof.doubt(PRECISIONS[spec["precision"]])
     if doubt:
         channel.send(event="failed", why=doubt, kernels=proof.kernels())
         return
     product_images = peak.images(request.input_dtype)
-    instances = [Instance(part, prepared.model, batch, spec, lambda: peak.measure(product.model, product_images))
-                 for part in spec["instances"]]
+    instances = [Instance(part, prepared.model, feed, spec, lambda: peak.measure(product.model, product_images))
+                 for part, feed in zip(spec["instances"], fed, strict=True)]
+    agreed = agreement_of(spec, request, prepared.model)
     runs, usage = _measure(instances, channel)
-    facts: dict[str, Any] = {"layers": [vars(c) for c in proof.convolutions], "usage": usage,
+    facts: dict[str, Any] = {"layers": [vars(c) for c in proof.convolutions], "usage": usage, "agreement": agreed,
+                             "data": {str(i.part["index"]): i.feed.record() for i in instances},
                              "memory": process_facts.memory(), **_versions()}
     local = process_facts.local_memory(part["memory_node"] for part in spec["instances"])
     if local is not None and spec["memory_nodes"] > 1:
         facts["local_memory"] = local
     if spec["process"] == 0:
-        facts["denormal_share"] = denormal_share()
+        facts["denormal_share"] = denormal_share(request.network())
+        if prepared.recipe:
+            shutil.copyfile(prepared.recipe, Path(spec["report"]).with_name("qconf_summary.json"))
     write_json(Path(spec["report"]), {
         "process": spec["process"], "pid": os.getpid(), "prepare_s": prepare_s,
         "model_cache": prepared.cache, "allocator": process_facts.allocator(), "kernels": proof.kernels(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import during, machine, process, window
+from . import answers, during, machine, process, window
 from .base import Check, Verdict, overall
 
 __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
@@ -13,4 +13,6 @@ machine_checks = machine.run_all
 
 def result_checks(result: dict) -> list[Check]:
     """Every check of a finished run; ``result`` is a Result as its JSON document."""
+    if result["case"]["MODE"] == "accuracy":
+        return answers.run_all(result)
     return [*window.run_all(result), *during.run_all(result), *process.run_all(result)]

@@ -29,6 +29,12 @@ def run_all(result: dict[str, Any]) -> list[Check]:
         _online(counters, cpus), _frequency(counters, cpus), _thermal(counters)]
 
 
+def of_any_run(result: dict[str, Any]) -> list[Check]:
+    """Those that hold whatever was measured."""
+    return [_online(result["counters"], [cpu for report in result["processes"] for run in report["runs"]
+                                         for cpu in run["cpus"]])]
+
+
 def _waiting(counters: dict[str, Any], cores: int) -> Check:
     """Time that instances' threads were runnable but not running: schedstat's second field."""
     processes = counters.get("processes")

@@ -18,6 +18,11 @@ def run_all(result: dict[str, Any]) -> list[Check]:
             _numa_locality(result), _bf16(result), _denormals(result), _warm_up(result)]
 
 
+def of_any_run(result: dict[str, Any]) -> list[Check]:
+    """Those that hold whatever was measured."""
+    return [_affinity(result), _bf16(result)]
+
+
 def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for report in result["processes"] for run in report["runs"]]
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torchvision
+
+from .. import data, weights
+from ..weights import SEED
 
 IMAGE_SIZE = 224
-CLASSES = 1000
-#: Weights and calibration images of dummy runs come from this seed, so that runs are alike.
-SEED = 20150512
+#: Images a batch of calibration, and batches of it on dummy images.
+_CALIBRATION_BATCH, _DUMMY_CALIBRATION_IMAGES = 4, 4
 
 _DTYPES = {"float32": torch.float32, "bfloat32": torch.float32, "bfloat16": torch.bfloat16,
            "int8": torch.float32}
@@ -22,13 +23,39 @@ _DTYPES = {"float32": torch.float32, "bfloat32": torch.float32, "bfloat16": torc
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What to prepare. ``data_type`` as in ``Precision``; ``isa_cap`` only keys the cache."""
+    """What to prepare. ``data_type`` as in ``Precision``; ``isa_cap`` and the SHA-256s only key the cache.
+
+    ``weights`` is None for seeded random ones, ``calibration`` empty for dummy images; ``qconf`` replaces both.
+    """
 
     precision: str
     data_type: str
     isa_cap: str
     batch_size: int
     cache_dir: Path
+    weights: Path | None = None
+    weights_sha256: str = ""
+    classes: int | None = None
+    calibration: tuple[Path, ...] = ()
+    qconf: Path | None = None
+
+    def network(self) -> torch.nn.Module:
+        """The plain model. Raises BadInput where the checkpoint is another model's."""
+        return weights.network(self.weights, self.classes)
+
+    def inputs_key(self) -> dict[str, str]:
+        """What the prepared model depends on besides code and CPU."""
+        recipe = self.qconf.read_text() if self.qconf else " ".join(map(str, self.calibration))
+        return {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
+
+    def calibration_images(self) -> Iterator[torch.Tensor]:
+        """fp32 batches whose activations give the scales of int8. Raises BadImage where one cannot be decoded."""
+        if not self.calibration:
+            for number in range(_DUMMY_CALIBRATION_IMAGES):
+                yield dummy_batch(1, torch.float32, SEED + number)
+        for first in range(0, len(self.calibration), _CALIBRATION_BATCH):
+            images = [data.load(path) for path in self.calibration[first:first + _CALIBRATION_BATCH]]
+            yield torch.stack(images).contiguous(memory_format=torch.channels_last)
 
     @property
     def input_dtype(self) -> torch.dtype:
@@ -38,10 +65,14 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused."""
+    """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
+
+    ``recipe`` is the file with the quantisation's scales, where there is one.
+    """
 
     model: Callable[[torch.Tensor], torch.Tensor]
     cache: str
+    recipe: Path | None = None
 
 
 class Engine(ABC):
@@ -60,13 +91,6 @@ class Engine(ABC):
         """While entered, the oneDNN that this engine uses prints what it runs on stdout."""
 
 
-def resnet50() -> torch.nn.Module:
-    """ResNet50 with seeded random weights, for inference, channels last."""
-    torch.manual_seed(SEED)
-    model = torchvision.models.resnet50(weights=None).eval()
-    return model.to(memory_format=torch.channels_last)
-
-
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:
     """Normal noise of shape (batch_size, 3, 224, 224), channels last: normalised images' scale."""
     generator = torch.Generator().manual_seed(seed)
@@ -74,7 +98,7 @@ def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.
     return images.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def denormal_share() -> float:
+def denormal_share(model: torch.nn.Module) -> float:
     """Share of denormal numbers among all activations of one fp32 forward pass of one image.
 
     Arithmetic on denormals is many times slower on some CPUs, and only fp32 has room to show them.
@@ -87,7 +111,6 @@ def denormal_share() -> float:
         denormal += int(((magnitude > 0) & (magnitude < torch.finfo(torch.float32).tiny)).sum())
         total += output.numel()
 
-    model = resnet50()
     for module in model.modules():
         if not list(module.children()):
             module.register_forward_hook(count)

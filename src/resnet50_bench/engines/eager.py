@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 import torch
 
 from . import peak
-from .base import Engine, ModelRequest, Prepared, resnet50
+from .base import Engine, ModelRequest, Prepared
 
 
 class EagerEngine(Engine):
     """TORCH_TYPE=EAGER: nothing is fused, nothing is cached."""
 
     def prepare(self, request: ModelRequest) -> Prepared:
-        return Prepared(resnet50().to(request.input_dtype), "unused")
+        return Prepared(request.network().to(request.input_dtype), "unused")
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         return Prepared(peak.product().to(request.input_dtype), "unused")

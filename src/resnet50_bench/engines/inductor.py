@@ -8,7 +8,7 @@ import torch
 import torch._inductor.config as inductor_config
 
 from . import peak
-from .base import Engine, ModelRequest, Prepared, dummy_batch, resnet50
+from .base import Engine, ModelRequest, Prepared, dummy_batch
 
 
 class InductorEngine(Engine):
@@ -16,7 +16,7 @@ class InductorEngine(Engine):
 
     def prepare(self, request: ModelRequest) -> Prepared:
         inductor_config.freezing = True
-        model = torch.compile(resnet50().to(request.input_dtype))
+        model = torch.compile(request.network().to(request.input_dtype))
         example = dummy_batch(request.batch_size, request.input_dtype)
         with torch.inference_mode():
             model(example)

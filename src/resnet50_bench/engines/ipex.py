@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -13,12 +15,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import intel_extension_for_pytorch as ipex
 
+from ..errors import BadInput
 from ..model_cache import cache_key, cached
 from . import peak
-from .base import SEED, Engine, ModelRequest, Prepared, dummy_batch, resnet50
-
-#: Batches of one image for the activations' histograms of dummy runs.
-CALIBRATION_BATCHES = 4
+from .base import Engine, ModelRequest, Prepared, dummy_batch
 
 
 class IpexEngine(Engine):
@@ -26,39 +26,40 @@ class IpexEngine(Engine):
 
     def prepare(self, request: ModelRequest) -> Prepared:
         example = dummy_batch(request.batch_size, request.input_dtype)
-        calibration = [dummy_batch(1, torch.float32, SEED + i) for i in range(CALIBRATION_BATCHES)]
-        return _prepare(request, f"seed {SEED}", resnet50, example, calibration)
+        return _prepare(request, request.inputs_key(), request.network, example, request.calibration_images)
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         example = peak.images(request.input_dtype)
-        return _prepare(request, "peak", peak.product, example, [example])
+        without = replace(request, qconf=None)
+        return _prepare(without, {"weights": "peak"}, peak.product, example, lambda: [example])
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return ipex.verbose(1)
 
 
-def _prepare(request: ModelRequest, weights: str, make: Callable[[], torch.nn.Module], example: torch.Tensor,
-             calibration: list[torch.Tensor]) -> Prepared:
+def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
+             example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
     if request.data_type == "bfloat32":
         ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
     key = cache_key(
         engine="IPEX", precision=request.precision, batch_size=str(example.shape[0]), isa_cap=request.isa_cap,
-        weights=weights, torch=torch.__version__, ipex=ipex.__version__,
-        capability=torch.backends.cpu.get_cpu_capability())
+        torch=torch.__version__, ipex=ipex.__version__, capability=torch.backends.cpu.get_cpu_capability(),
+        **inputs_key)
+    recipe = request.cache_dir / f"{key}.qconf.json" if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".pt",
-        build=lambda: _build(request, make(), example, calibration),
+        build=lambda: _build(request, make(), example, calibration(), recipe),
         save=lambda module, path: torch.jit.save(module, str(path)),
         load=lambda path: torch.jit.load(str(path)))
-    return Prepared(model, cache)
+    return Prepared(model, cache, recipe)
 
 
 def _build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
-           calibration: list[torch.Tensor]) -> torch.jit.ScriptModule:
+           calibration: Iterable[torch.Tensor], recipe: Path | None) -> torch.jit.ScriptModule:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if request.data_type == "int8":
-            model = _quantised(plain, calibration)
+        if recipe:
+            model = _quantised(plain, example[:1], calibration, request.qconf, recipe)
         else:
             model = ipex.optimize(plain, dtype=request.input_dtype, inplace=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=request.data_type == "bfloat16"):
@@ -66,12 +67,21 @@ def _build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
         return torch.jit.freeze(traced)
 
 
-def _quantised(plain: torch.nn.Module, calibration: list[torch.Tensor]) -> torch.nn.Module:
-    """Static int8: 8-bit activations from calibration, per-channel 8-bit weights."""
+def _quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Iterable[torch.Tensor],
+               given: Path | None, recipe: Path) -> torch.nn.Module:
+    """Static int8: 8-bit activations by calibration or a given recipe, per-channel 8-bit weights."""
     model = ipex.quantization.prepare(plain, ipex.quantization.default_static_qconfig_mapping,
-                                      example_inputs=calibration[0], inplace=True)
-    for images in calibration:
-        model(images)
+                                      example_inputs=example, inplace=True)
+    if given:
+        try:
+            model.load_qconf_summary(str(given))
+        except Exception as error:  # IPEX raises what its reader meets first: KeyError, AssertionError, ValueError ...
+            why = (str(error).strip() or repr(error)).splitlines()[0][:200]
+            raise BadInput(f"QCONF={given} is no qconf_summary of this model ({why})") from error
+    else:
+        for images in calibration:
+            model(images)
+    model.save_qconf_summary(str(recipe))
     return ipex.quantization.convert(model)
 
 

@@ -1,0 +1,27 @@
+"""Counts of right answers -> accuracy with its interval; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+_Z95 = 1.959964  # two-sided 95 % of the standard normal distribution
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share: Wilson (1927), JASA 22, which holds near 0 and 1 too; ValueError without images."""
+    if not 0 <= right <= count or count < 1:
+        raise ValueError(f"{right} right of {count}")
+    share, square = right / count, _Z95 * _Z95
+    centre = (share + square / (2 * count)) / (1 + square / count)
+    half = _Z95 / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count * count))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def total(parts: Iterable[Mapping[str, int]]) -> dict[str, object]:
+    """``count``, ``top1`` and ``top5`` of each part -> the same summed, as percent, with ``top1_ci95``."""
+    counts = list(parts)
+    count, top1, top5 = (sum(part[name] for part in counts) for name in ("count", "top1", "top5"))
+    low, high = wilson(top1, count)
+    return {"count": count, "top1": 100 * top1 / count, "top5": 100 * top5 / count,
+            "top1_ci95": [100 * low, 100 * high]}

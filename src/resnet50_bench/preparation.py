@@ -1,0 +1,66 @@
+"""A worker's spec -> the model request, the instances' feeds, and how well the model agrees with fp32."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import dataset
+from .agreement import agreement
+from .data import Loader
+from .engines.base import ModelRequest, dummy_batch
+from .feed import POOL_BYTES, DummyFeed, PassFeed, PoolFeed
+from .precision import PRECISIONS
+
+#: More processes an instance decode no faster than the models here take images.
+_MOST_DECODERS = 8
+_IMAGE_BYTES = 4 * 3 * 224 * 224
+
+
+def model_request(spec: dict[str, Any]) -> ModelRequest:
+    """What the engine shall prepare."""
+    precision = PRECISIONS[spec["precision"]]
+    # CUSTOMER_ENV may have set another cap, for which oneDNN lays out the weights differently.
+    isa_cap = os.environ.get("ONEDNN_MAX_CPU_ISA", precision.isa_cap)
+    inputs = spec["inputs"]
+    return ModelRequest(
+        precision.name, precision.data_type, isa_cap, spec["batch_size"], Path(spec["cache_dir"]),
+        weights=Path(inputs["weights"]) if inputs["weights"] else None, weights_sha256=inputs["weights_sha256"],
+        classes=inputs["classes"], qconf=Path(inputs["qconf"]) if inputs["qconf"] else None,
+        calibration=tuple(map(Path, inputs["calibration"])) if precision.data_type == "int8" else ())
+
+
+def feeds(spec: dict[str, Any], dtype: torch.dtype) -> list[DummyFeed]:
+    """The feed of each of the process's instances. Raises RunFailed where too many images cannot be decoded."""
+    inputs, size = spec["inputs"], spec["batch_size"]
+    if not inputs["dataset"]:
+        return [DummyFeed(dummy_batch(size, dtype))] * len(spec["instances"])
+    parts = dataset.split(dataset.scan(Path(inputs["dataset"])), inputs["parts"])
+    made: list[DummyFeed] = []
+    for part in spec["instances"]:
+        mine = parts[part["index"]]
+        cpus = part["loader_cpus"] or part["cpus"]
+        loader = Loader(mine, size, dtype, workers=_decoders(len(cpus), size), cpus=cpus)
+        made.append(PassFeed(loader) if spec["accuracy"] else PoolFeed(loader, POOL_BYTES // len(spec["instances"])))
+    return made
+
+
+def _decoders(cpus: int, batch_size: int) -> int:
+    """Processes that decode: each sends two batches ahead through /dev/shm; 0 where that is too small."""
+    room = shutil.disk_usage("/dev/shm").free // 2
+    return max(0, min(cpus, _MOST_DECODERS, room // (2 * batch_size * _IMAGE_BYTES)))
+
+
+def agreement_of(spec: dict[str, Any], request: ModelRequest,
+                 model: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, float]:
+    """``agreement`` of an accuracy run's model with the plain one; nothing for any other run."""
+    if not spec["accuracy"] or spec["process"] != 0:
+        return {}
+    with torch.inference_mode():
+        return agreement(request.network(), model, [Path(path) for path in spec["inputs"]["agreement"]],
+                         request.batch_size, request.input_dtype)

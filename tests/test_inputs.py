@@ -1,0 +1,119 @@
+"""What a case reads is found, or refused with its cure, before any worker starts."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+import fakes
+from resnet50_bench import accuracy, inputs
+from resnet50_bench.case import Layer, resolve
+from resnet50_bench.errors import BadInput
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A FAKE data set: names only, which is all that is looked at here."""
+    for name in ("val/cat/1.png", "val/cat/2.JPEG", "val/dog/1.jpg", "train/dog/1.jpg"):
+        fakes.put(tmp_path / "set" / name, "")
+    return tmp_path / "set"
+
+
+@pytest.fixture(autouse=True)
+def no_weights_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(inputs, "_IMAGE_WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(inputs, "_IMAGE_DATASET", tmp_path / "dataset")
+
+
+def find(tmp_path: Path, **texts: str) -> inputs.Inputs:
+    return inputs.find(case(tmp_path, **texts))
+
+
+def case(tmp_path: Path, **texts: str):
+    return resolve([Layer("--set", {"PRECISION": "amx_int8"} | texts)], fakes.machine(tmp_path / "machine"))
+
+
+def test_dummy_data_needs_nothing(tmp_path):
+    assert find(tmp_path) == inputs.Inputs()
+
+
+def test_accuracy_without_images_or_weights_says_where_it_looked(tmp_path, pictures):
+    with pytest.raises(BadInput, match=r"/dataset holds none; give DATASET="):
+        find(tmp_path, MODE="accuracy")
+    with pytest.raises(BadInput, match=r"needs weights: none at .*/weights/resnet50-0676ba61.pth, .*/torch/hub"):
+        find(tmp_path, MODE="accuracy", DATASET=str(pictures))
+    with pytest.raises(BadInput, match="WEIGHTS=/nowhere: there is no such file"):
+        find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS="/nowhere")
+
+
+def test_the_name_of_weights_tells_their_sha256(tmp_path, pictures):
+    content = b"weights"
+    digest = hashlib.sha256(content).hexdigest()
+    for name, good in ((f"resnet50-{digest[:8]}.pth", True), ("resnet50-0676ba61.pth", False), ("mine.pth", True)):
+        path = tmp_path / name
+        path.write_bytes(content)
+        if good:
+            assert find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(path)).weights_sha256 == digest
+        else:
+            with pytest.raises(BadInput, match="does not begin with 0676ba61 as their name says"):
+                find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(path))
+
+
+def test_the_images_and_torchs_cache_are_found_by_themselves(tmp_path, pictures):
+    pictures.rename(tmp_path / "dataset")
+    fakes.put(tmp_path / "torch/hub/checkpoints/resnet50-0676ba61.pth", "x")
+    with pytest.raises(BadInput, match="fetch them again"):  # found, and seen to be no such file
+        find(tmp_path, MODE="accuracy")
+    found = find(tmp_path, DATA_TYPE="real", WEIGHTS=str(Path(__file__)))
+    assert found.dataset.classes == ("cat", "dog") and len(found.dataset.images) == 3
+
+
+def test_training_reads_the_training_part(tmp_path, pictures):
+    found = find(tmp_path, FUNCTION="training", DATA_TYPE="real", DATASET=str(pictures), PRECISION="amx_bfloat16")
+    assert [image.path.parent.parent.name for image in found.dataset.images] == ["train"]
+
+
+def test_workers_get_samples_of_the_set_that_differ(tmp_path, monkeypatch):
+    for number in range(200):
+        fakes.put(tmp_path / f"set/{number % 7}/{number}.png", "")
+    wanted = case(tmp_path, MODE="accuracy", DATASET=str(tmp_path / "set"), WEIGHTS=str(Path(__file__)))
+    spec = inputs.find(wanted).spec(wanted, parts=3)
+    assert spec["classes"] == 7 and spec["images"] == 200 and spec["parts"] == 3
+    assert len(set(spec["calibration"])) == inputs.CALIBRATION_IMAGES
+    assert len(set(spec["agreement"])) == inputs.AGREEMENT_IMAGES
+    assert spec["agreement"][:inputs.CALIBRATION_IMAGES] != spec["calibration"]
+
+
+@pytest.mark.parametrize(("texts", "why"), [
+    ({"FUNCTION": "training"}, "FUNCTION=training is not supported with amx_int8; it is with"),
+    ({"FUNCTION": "training", "PRECISION": "avx_fp32", "MODE": "latency"}, "MODE=latency is not supported"),
+    ({"QCONF": "/q.json", "PRECISION": "avx_fp32"}, "QCONF is a recipe for int8 with TORCH_TYPE=IPEX"),
+    ({"DATASET": "/set"}, "DATASET is read with DATA_TYPE=real only"),
+    ({"CHECKPOINT": "/x.pt"}, "CHECKPOINT is written by FUNCTION=training only"),
+    ({"WEIGHTS": "mine.pth"}, "is not an absolute path"),
+    ({"ACCURACY_TARGET": "120"}, "is not a number from 0 to 100"),
+    ({"ACCURACY_TARGET": "nan"}, "is not a number from 0 to 100"),
+])
+def test_refusals(tmp_path, texts, why):
+    with pytest.raises(BadInput, match=why):
+        case(tmp_path, **texts)
+
+
+def test_wilsons_interval_is_that_of_the_literature():
+    # Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263, and 0 of 20.
+    low, high = accuracy.wilson(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    low, high = accuracy.wilson(0, 20)
+    assert (low, round(high, 4)) == (0.0, 0.1611)
+    for right, count in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(ValueError, match=f"{right} right of {count}"):
+            accuracy.wilson(right, count)
+
+
+def test_parts_of_an_accuracy_run_are_summed_by_images():
+    found = accuracy.total([{"count": 10, "top1": 10, "top5": 10}, {"count": 30, "top1": 0, "top5": 15}])
+    assert (found["count"], found["top1"], found["top5"]) == (40, 25.0, 62.5)
+    assert found["top1_ci95"][0] < 25 < found["top1_ci95"][1]
