@@ -46,6 +46,7 @@ BEGIN {
     metric_count = split("Latency_Mean|Latency|ms,Latency_Min|Latency Min|ms,Latency_Max|Latency Max|ms," \
         "Latency_P50|Latency P50|ms,Latency_P90|Latency P90|ms,Latency_P95|Latency P95|ms," \
         "Latency_P99|Latency P99|ms,Latency_P99.9|Latency P99.9|ms," \
+        "Training_Loss|Training Loss|nats,Training_Top1|Training Top1|%," \
         "Accuracy|Accuracy|%,Accuracy_Top5|Accuracy Top5|%,Loader_Throughput|Loader Throughput|samples/sec," \
         "Window_Overlap|Window Overlap|%,Window_Duration|Window Duration|s," \
         "Compute_Utilization|Compute Utilization|%,Memory_Utilization|Memory Utilization|%", rows, ",")
@@ -118,8 +119,8 @@ function judge(file,    status, i, sum, line, name) {
     for (i = 1; i <= metric_count; i++) {
         line = line_of[i]
         if (!((file, line) in reading)) continue
-        # A share or an accuracy may be nought, a time may not.
-        if (!is_positive(reading[file, line]) && !(unit_of[i] == "%" && is_nought(reading[file, line])))
+        # A share, an accuracy or a loss may be nought, a time may not.
+        if (!is_positive(reading[file, line]) && !((unit_of[i] == "%" || unit_of[i] == "nats") && is_nought(reading[file, line])))
             invalid(line ": " reading[file, line] " in " name " is no positive number")
         metric_sum[line] += reading[file, line]; metric_files[line]++
     }

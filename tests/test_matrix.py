@@ -12,6 +12,7 @@ import pytest
 
 from resnet50_bench import platforms
 from resnet50_bench.parameters import CATALOGUE
+from resnet50_bench.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
@@ -33,12 +34,15 @@ def test_a_platforms_file_lists_its_precisions_in_every_mode_and_case_type(tmp_p
     assert names == {
         f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"
         for mode in CATALOGUE["MODE"].allowed.split() for precision in platforms.PLATFORMS[platform].precisions
-        for case_type in ("", "_gated", "_pkm")}
+        for case_type in ("", "_gated", "_pkm")} | {
+        f"test_resnet50_pytorch_xeon_public_training_throughput_{precision}{case_type}"
+        for precision in platforms.PLATFORMS[platform].precisions if PRECISIONS[precision].training
+        for case_type in ("", "_gated")}
 
 
 def test_ctest_knows_labels_skips_locks_and_the_fixture(tmp_path):
     tests = configure(tmp_path, "SPR")
-    assert len(tests) == 45
+    assert len(tests) == 51
     gated = next(t for t in tests if t["name"].endswith("inference_latency_amx_int8_gated"))
     known = properties(gated)
     assert set(known["LABELS"]) == {"inference", "latency", "amx_int8", "gated"}

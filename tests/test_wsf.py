@@ -38,7 +38,7 @@ def test_wsfs_cmake_lists_the_cases_and_runs_validate(checkout):
     build = checkout / "build"
     sh("cmake", "-S", checkout, "-B", build, "-DPLATFORM=GNR", cwd=checkout)
     listed = sh("ctest", "-N", cwd=build)
-    assert len(re.findall(r"test_resnet50_pytorch_xeon_public_", listed)) == 45
+    assert len(re.findall(r"test_resnet50_pytorch_xeon_public_", listed)) == 51
     assert "setup_environment" not in listed, "our own fixture is for standing alone"
     shown = sh("ctest", "-V", "-R", "inference_throughput_amx_int8_pkm$", cwd=build)
     assert "EVENT_TRACE_PARAMS=roi,Evaluating RESNET: ,Complete..." in shown

@@ -24,6 +24,10 @@ class DummyFeed:
     def __init__(self, batch: torch.Tensor) -> None:
         self.warm = batch
 
+    def warm_batch(self) -> torch.Tensor:
+        """For a step of the warm-up."""
+        return self.warm
+
     def batches(self) -> Iterator[torch.Tensor]:
         """Without an end."""
         return itertools.repeat(self.warm)

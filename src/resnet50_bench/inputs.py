@@ -40,10 +40,12 @@ class Inputs:
         """For the workers: ``parts`` instances share the data set; ``calibration`` and ``agreement`` are files."""
         made: dict[str, object] = {
             "weights": str(self.weights or ""), "weights_sha256": self.weights_sha256, "qconf": case.qconf,
+            "checkpoint": case.checkpoint,
             "classes": None, "dataset": "", "parts": parts, "images": 0, "calibration": [], "agreement": []}
         if self.dataset:
-            made |= {"dataset": str(self.dataset.root), "classes": len(self.dataset.classes),
-                     "images": len(self.dataset.images) if case.accuracy else 0,
+            made |= {"dataset": str(self.dataset.root), "classes": len(self.dataset.classes)}
+        if self.dataset and not case.training:
+            made |= {"images": len(self.dataset.images) if case.accuracy else 0,
                      "calibration": self._sample(CALIBRATION_IMAGES, CALIBRATION_SEED),
                      "agreement": self._sample(AGREEMENT_IMAGES, AGREEMENT_SEED)}
         return made

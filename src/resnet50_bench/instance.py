@@ -73,6 +73,7 @@ class Instance(threading.Thread):
             pin(self.part["cpus"])
             with torch.inference_mode():
                 self.peak = self._measure_peak()
+            with torch.inference_mode(not self.spec["training"]):
                 self._warm_up()
                 self.go.wait()
                 self._measure()
@@ -88,16 +89,18 @@ class Instance(threading.Thread):
         """At least WARMUP_STEPS steps, then on until step times are steady or patience ends."""
         began = time.monotonic()
         least = self.spec["warmup_steps"]
+        # Instances that train together must do equally many steps.
+        restless = least > 0 and not self.spec["training"]
         times: list[float] = []
         limit = None
-        while len(times) < least or (least and not _is_steady(times)):
+        while len(times) < least or (restless and not _is_steady(times)):
             now = time.monotonic()
             if len(times) >= least:
                 limit = limit or now + _MOST_EXTRA_S
                 if now > limit:
                     self.steady = False
                     break
-            self.model(self.feed.warm)
+            self.model(self.feed.warm_batch())
             times.append(time.monotonic() - now)
         self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began
         self.on_warm(self.part["index"], times[-1] if times else self.spec["step_s"])

@@ -119,6 +119,7 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
         return [process_report(json.loads(worker.report.read_text())) for worker in workers]
     finally:
         reap(workers)
+        (plan.folder / f".rendezvous-{os.getpid()}").unlink(missing_ok=True)
 
 
 def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
@@ -131,7 +132,8 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
         "torch_type": case.torch_type, "batch_size": case.batch_size, "steps": case.steps,
         "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
         "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
-        "cache_dir": str(plan.cache_dir), "report": str(report), "accuracy": case.accuracy, "inputs": plan.inputs,
+        "cache_dir": str(plan.cache_dir), "report": str(report), "accuracy": case.accuracy,
+        "training": case.training, "rendezvous": str(plan.folder / f".rendezvous-{os.getpid()}"), "inputs": plan.inputs,
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
                        "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
                       for i in process.instances]}))

@@ -14,6 +14,8 @@ from typing import Any
 from .precision import PRECISIONS
 
 OPERATIONS_PER_IMAGE = 8.2e9
+#: The gradients of a layer's weights and of its input take as many operations each as the layer itself.
+TRAINING_FACTOR = 3
 
 _BYTES = {"f32": 4, "bf16": 2, "u8": 1, "s8": 1}
 #: Operations a core does in a cycle (a multiply-add is two). AVX-512: two ports of 16 fp32 lanes; VNNI four
@@ -31,7 +33,8 @@ def limits(document: Mapping[str, Any]) -> dict[str, float]:
     """
     rate = document["statistics"]["throughput_images_per_s"]
     runs = [run for report in document["processes"] for run in report["runs"]]
-    found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE}
+    factor = TRAINING_FACTOR if document["case"].get("FUNCTION") == "training" else 1
+    found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
     cores = sum(len(run["cpus"]) for run in runs)
     mhz = document["system"].get("cpu_mhz")
     if mhz:

@@ -100,6 +100,12 @@ def _data(result: Result) -> Iterator[str]:
         bad = [file for record in loaders for file in record["bad"]]
         yield f"Images: {sum(record['decoded'] for record in loaders)} decoded, {len(bad)} bad"
         yield from (f"Bad_Image: {path}: {why}" for path, why in bad)
+    for training in result.trainings()[:1]:
+        losses = training["losses"]
+        last = losses[-max(1, len(losses) // 10):]
+        yield f"Training_Steps: {training['began_at']} to {training['steps']} of {training['total_steps']}"
+        yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
+        yield f"Training_Top1: {100 * training['top1']:.2f} % of the last tenth's images, as they were learnt"
     if result.accuracy:
         found: dict[str, Any] = result.accuracy
         low, high = found["top1_ci95"]

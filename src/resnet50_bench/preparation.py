@@ -1,10 +1,11 @@
-"""A worker's spec -> the model request, the instances' feeds, and how well the model agrees with fp32."""
+"""A worker's spec -> the work of its instances: a model or a trainer, their feeds, and what proves the kernels."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from . import dataset
 from .agreement import agreement
 from .data import Loader
-from .engines.base import ModelRequest, dummy_batch
+from .engines.base import Engine, ModelRequest, dummy_batch
+from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS
 from .feed import POOL_BYTES, DummyFeed, PassFeed, PoolFeed
 from .precision import PRECISIONS
 
@@ -33,6 +35,35 @@ def model_request(spec: dict[str, Any]) -> ModelRequest:
         weights=Path(inputs["weights"]) if inputs["weights"] else None, weights_sha256=inputs["weights_sha256"],
         classes=inputs["classes"], qconf=Path(inputs["qconf"]) if inputs["qconf"] else None,
         calibration=tuple(map(Path, inputs["calibration"])) if precision.data_type == "int8" else ())
+
+
+@dataclass
+class Work:
+    """``step`` is what instances call with their feeds' batches; ``rehearse`` is one without its effects.
+
+    ``convolutions`` is how many a step has; ``finish_setup`` runs once the kernels are proven.
+    """
+
+    step: Callable[[Any], torch.Tensor]
+    feeds: list[DummyFeed]
+    rehearse: Callable[[Any], object]
+    convolutions: int
+    cache: str
+    recipe: Path | None = None
+    finish_setup: Callable[[], None] = lambda: None
+
+
+def work_of(spec: dict[str, Any], request: ModelRequest, engine: Engine) -> Work:
+    """Prepare the model, or the training. Raises BadInput for inputs that do not fit, RunFailed for bad images."""
+    if spec["training"]:
+        from .training import Trainer, TrainingFeed
+
+        trainer = Trainer(spec, request)
+        return Work(trainer, [TrainingFeed(spec, request, trainer)], trainer.rehearse, TRAINING_CONVOLUTIONS, "unused",
+                    finish_setup=lambda: trainer.join(spec["rendezvous"]))
+    prepared = engine.prepare(request)
+    return Work(prepared.model, feeds(spec, request.input_dtype), prepared.model, RESNET50_CONVOLUTIONS,
+                prepared.cache, prepared.recipe)
 
 
 def feeds(spec: dict[str, Any], dtype: torch.dtype) -> list[DummyFeed]:

@@ -92,6 +92,10 @@ class Result:
         """Each instance's right answers (``count``, ``top1``, ``top5``), by instance number."""
         return {number: record["counts"] for number, record in self.feeds().items() if "counts" in record}
 
+    def trainings(self) -> list[dict[str, Any]]:
+        """Each instance's training record; none for inference."""
+        return [record["training"] for record in self.feeds().values() if "training" in record]
+
     def document(self) -> dict[str, object]:
         """The JSON document."""
         return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}

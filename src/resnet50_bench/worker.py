@@ -16,7 +16,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,27 +62,27 @@ def _work(spec: dict[str, Any], channel: Channel) -> None:
     began = time.monotonic()
     from .engines import load, peak
     from .engines.base import denormal_share
-    from .preparation import agreement_of, feeds, model_request
+    from .preparation import agreement_of, model_request, work_of
 
     request = model_request(spec)
     channel.send(event="stage", stage="preparing the model")
     engine = load(spec["torch_type"])
-    prepared, product = engine.prepare(request), engine.prepare_peak(request)
+    work, product = work_of(spec, request, engine), engine.prepare_peak(request)
     prepare_s = time.monotonic() - began
-    channel.send(event="stage", stage=f"model ready after {prepare_s:.1f} s (cache: {prepared.cache})")
+    channel.send(event="stage", stage=f"model ready after {prepare_s:.1f} s (cache: {work.cache})")
     if spec["customer_env"]:
         seen = " ".join(f"{name}={os.environ.get(name, '')}" for name in spec["customer_env"])
         channel.send(event="stage", stage=f"CUSTOMER_ENV as seen inside: {seen}")
-    fed = feeds(spec, request.input_dtype)
-    proof, spec["step_s"] = _prove(prepared.model, fed[0].warm, engine)
-    doubt = proof.doubt(PRECISIONS[spec["precision"]])
+    proof, spec["step_s"] = _prove(work, engine, spec["training"])
+    doubt = proof.doubt(PRECISIONS[spec["precision"]], work.convolutions)
     if doubt:
         channel.send(event="failed", why=doubt, kernels=proof.kernels())
         return
     product_images = peak.images(request.input_dtype)
-    instances = [Instance(part, prepared.model, feed, spec, lambda: peak.measure(product.model, product_images))
-                 for part, feed in zip(spec["instances"], fed, strict=True)]
-    agreed = agreement_of(spec, request, prepared.model)
+    agreed = agreement_of(spec, request, work.step)
+    work.finish_setup()
+    instances = [Instance(part, work.step, feed, spec, lambda: peak.measure(product.model, product_images))
+                 for part, feed in zip(spec["instances"], work.feeds, strict=True)]
     runs, usage = _measure(instances, channel)
     facts: dict[str, Any] = {"layers": [vars(c) for c in proof.convolutions], "usage": usage, "agreement": agreed,
                              "data": {str(i.part["index"]): i.feed.record() for i in instances},
@@ -92,11 +92,11 @@ def _work(spec: dict[str, Any], channel: Channel) -> None:
         facts["local_memory"] = local
     if spec["process"] == 0:
         facts["denormal_share"] = denormal_share(request.network())
-        if prepared.recipe:
-            shutil.copyfile(prepared.recipe, Path(spec["report"]).with_name("qconf_summary.json"))
+        if work.recipe:
+            shutil.copyfile(work.recipe, Path(spec["report"]).with_name("qconf_summary.json"))
     write_json(Path(spec["report"]), {
         "process": spec["process"], "pid": os.getpid(), "prepare_s": prepare_s,
-        "model_cache": prepared.cache, "allocator": process_facts.allocator(), "kernels": proof.kernels(),
+        "model_cache": work.cache, "allocator": process_facts.allocator(), "kernels": proof.kernels(),
         "runs": [vars(run) for run in runs], "facts": facts})
     channel.send(event="reported")
 
@@ -144,16 +144,17 @@ def _words(channel: Channel) -> Iterator[str]:
     raise RuntimeError("the launcher is gone")
 
 
-def _prove(model: Callable[[Any], Any], batch: Any, engine: Any) -> tuple[evidence.Evidence, float]:
-    """Run the model until it is compiled, then once under oneDNN verbose: (what ran, seconds)."""
+def _prove(work: Any, engine: Any, training: bool) -> tuple[evidence.Evidence, float]:
+    """Rehearse a step until it is compiled, then once under oneDNN verbose: (what ran, seconds)."""
     import torch
 
-    with torch.inference_mode():
+    batch = work.feeds[0].warm
+    with torch.inference_mode(not training):
         for _ in range(2):  # TorchScript profiles in the first call and optimises in the second
-            model(batch)
+            work.rehearse(batch)
         began = time.monotonic()
         with captured_stdout() as lines, engine.onednn_verbose():
-            model(batch)
+            work.rehearse(batch)
     return evidence.parse(lines), time.monotonic() - began
 
 

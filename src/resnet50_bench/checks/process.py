@@ -15,7 +15,7 @@ MOST_DENORMALS = 1e-3
 def run_all(result: dict[str, Any]) -> list[Check]:
     """Every check of the instances' processes."""
     return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
-            _numa_locality(result), _bf16(result), _denormals(result), _warm_up(result)]
+            _numa_locality(result), _bf16(result), _denormals(result), _warm_up(result), *_replicas(result)]
 
 
 def of_any_run(result: dict[str, Any]) -> list[Check]:
@@ -25,6 +25,16 @@ def of_any_run(result: dict[str, Any]) -> list[Check]:
 
 def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for report in result["processes"] for run in report["runs"]]
+
+
+def _replicas(result: dict[str, Any]) -> list[Check]:
+    """Instances that train together must end with the same weights."""
+    digests = {record["training"]["weights_sha256"] for report in result["processes"]
+               for record in report["facts"].get("data", {}).values() if "training" in record}
+    if not digests:
+        return []
+    return [judge("replicas", f"{len(digests)} different sets of weights", len(digests) > 1, Verdict.INVALID,
+                  "the instances did not learn the same model: gradients were not exchanged")]
 
 
 def _affinity(result: dict[str, Any]) -> Check:
