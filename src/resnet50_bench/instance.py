@@ -130,6 +130,14 @@ class Instance(threading.Thread):
         if not said:
             self.on_enough(self.part["index"])
 
+    def progress(self) -> dict[str, Any]:
+        """Where the measurement stands; read by another thread while it runs."""
+        done, now = len(self.ends), time.monotonic_ns()
+        began = self.starts[0] if done else now
+        last_ms = (self.ends[done - 1] - self.starts[done - 1]) / 1e6 if done else 0.0
+        return {"instance": self.part["index"], "done": done, "wanted": self.feed.length or self.spec["steps"],
+                "elapsed_s": (now - began) / 1e9, "last_ms": last_ms, "facts": self.feed.progress()}
+
     def values(self, process: int) -> Run:
         """The measured run."""
         return Run(self.part["index"], process, os.getpid(), tuple(self.part["cpus"]), self.observed,

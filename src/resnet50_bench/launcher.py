@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import counters
 from .case import Case
@@ -60,6 +61,9 @@ class LaunchPlan:
     say: Callable[[str], None]
     on_start: Callable[[list[int]], None]
     on_end: Callable[[list[int]], None]
+    #: Every this many seconds (0: never) ``on_progress`` gets where each measuring instance stands.
+    progress_s: float = 0.0
+    on_progress: Callable[[dict[str, Any]], None] = lambda state: None
 
 
 @dataclass
@@ -98,7 +102,7 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
     try:
         for process in placement.processes:
             workers.append(_start(case, process, plan))
-        _wait(workers, "ready", began + READY_TIMEOUT_S, plan.say)
+        _wait(workers, "ready", began + READY_TIMEOUT_S, plan)
         plan.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
         pids = [worker.popen.pid for worker in workers]
         plan.on_start(pids)
@@ -107,13 +111,13 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessRe
         steps = case.steps or plan.inputs["images"] // case.batch_size + 1
         patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.inputs["images"]))
         patience += case.min_duration
-        _wait(workers, "enough", time.monotonic() + patience, plan.say)
+        _wait(workers, "enough", time.monotonic() + patience, plan)
         _tell(workers, "stop")
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
-        _wait(workers, "stopped", time.monotonic() + patience, plan.say)
+        _wait(workers, "stopped", time.monotonic() + patience, plan)
         plan.on_end(pids)
         _tell(workers, "report")
-        _wait(workers, "reported", time.monotonic() + patience, plan.say)
+        _wait(workers, "reported", time.monotonic() + patience, plan)
         for worker in workers:
             worker.popen.wait(timeout=60)
         return [process_report(json.loads(worker.report.read_text())) for worker in workers]
@@ -133,7 +137,8 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
         "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
         "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
         "cache_dir": str(plan.cache_dir), "report": str(report), "accuracy": case.accuracy,
-        "training": case.training, "rendezvous": str(plan.folder / f".rendezvous-{os.getpid()}"), "inputs": plan.inputs,
+        "training": case.training, "progress_s": plan.progress_s,
+        "rendezvous": str(plan.folder / f".rendezvous-{os.getpid()}"), "inputs": plan.inputs,
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
                        "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
                       for i in process.instances]}))
@@ -176,7 +181,7 @@ def _tell(workers: list[Worker], word: str) -> None:
             raise RunFailed(_obituary(worker)) from None
 
 
-def _wait(workers: list[Worker], event: str, deadline: float, say: Callable[[str], None]) -> None:
+def _wait(workers: list[Worker], event: str, deadline: float, plan: LaunchPlan) -> None:
     """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
     with selectors.DefaultSelector() as selector:
         for worker in workers:
@@ -187,11 +192,11 @@ def _wait(workers: list[Worker], event: str, deadline: float, say: Callable[[str
                 names = "; ".join(worker.name() for worker in waiting)
                 raise RunFailed(f"{names}: no {event!r} within the time allowed: it hangs or was stopped")
             for key, _ in ready:
-                if not _listen(key.data, say):
+                if not _listen(key.data, plan):
                     selector.unregister(key.data.channel)
 
 
-def _listen(worker: Worker, say: Callable[[str], None]) -> bool:
+def _listen(worker: Worker, plan: LaunchPlan) -> bool:
     """Take in what a worker says; False once it has rightly closed its channel after its report."""
     messages = worker.channel.receive()
     if not messages:
@@ -204,7 +209,10 @@ def _listen(worker: Worker, say: Callable[[str], None]) -> bool:
             kind = _FAILURES.get(message.get("status", 1), RunFailed)
             raise kind(f"{worker.name()}: {message['why']}")
         if event == "stage":
-            say(f"Process {worker.process.index}: {message['stage']}")
+            plan.say(f"Process {worker.process.index}: {message['stage']}")
+            continue
+        if event == "progress":
+            plan.on_progress(message)
             continue
         worker.events.add(f"{event} {message['instance']}" if "instance" in message else event)
         if event == "ready":

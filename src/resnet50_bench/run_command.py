@@ -25,6 +25,7 @@ from .launcher import LaunchPlan, launch
 from .logfile import Log
 from .parameters import CATALOGUE
 from .placement import Placement, place
+from .progress import Progress, State
 from .result import Result
 from .topology import Topology, read_topology
 
@@ -135,12 +136,14 @@ def _describe(log: Log, placement: Placement, found: Inputs) -> None:
 def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement, python: Path, folder: Path, log: Log,
              result: Result) -> None:
     moments: list[dict[str, object]] = []
+    shown = Progress(case.batch_size, case.min_duration)
 
     def start(pids: list[int]) -> None:
         moments.append(counters.snapshot(pids))
         log.line(logfile.start_line(case))
 
     def end(pids: list[int]) -> None:
+        shown.close()
         log.line(logfile.END_LINE)
         moments.append(counters.snapshot(pids))
 
@@ -148,8 +151,12 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
         python=python, folder=folder, cache_dir=model_cache.default_folder(),
         libraries=native_libraries(), inputs=found.spec(case, len(placement.instances)),
         loader_cpus=placement.idle_share(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
-        say=log.line, on_start=start, on_end=end)
-    result.processes = launch(case, placement, plan)
+        say=log.line, on_start=start, on_end=end, progress_s=shown.every_s,
+        on_progress=lambda message: shown.update(State(**{n: message[n] for n in State.__dataclass_fields__})))
+    try:
+        result.processes = launch(case, placement, plan)
+    finally:
+        shown.close()
     runs = result.runs()
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")

@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -113,6 +114,10 @@ def _measure(instances: list[Instance], channel: Channel) -> tuple[list[Run], di
     before = resource.getrusage(resource.RUSAGE_SELF)
     for instance in instances:
         instance.go.set()
+    every_s = instances[0].spec["progress_s"]
+    while every_s and not select.select([channel], [], [], every_s)[0]:
+        for instance in instances:
+            channel.send(event="progress", **instance.progress())
     _expect("stop", words)
     for instance in instances:
         instance.stop.set()

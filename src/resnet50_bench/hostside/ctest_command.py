@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import describe_command, doctor_command
+from .. import describe_command, doctor_command, progress
 from ..errors import Interrupted
 from ..run_command import interruptible
 from . import backends
@@ -46,6 +47,8 @@ def main(argv: list[str]) -> int:
     words = [*sizes, *(exactly(ours.testcase, build) if ours.testcase else []), *for_ctest]
     environment = _without_callers(os.environ) if ours.noenv else dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
+        if sys.stdout.isatty():
+            environment[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
         file = Path(scratch) / "overrides.json"
         overrides = replace(overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
         overrides.write(file)
