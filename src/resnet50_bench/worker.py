@@ -50,7 +50,7 @@ def _in_words(error: BaseException) -> str:
     # torch's allocator raises RuntimeError where malloc gives nothing.
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error):
         return f"out of memory: use fewer instances or a smaller BATCH_SIZE ({first[:200]})"
-    return f"{type(error).__name__}: {first}"
+    return str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {first}"
 
 
 def _status(error: BaseException) -> int:

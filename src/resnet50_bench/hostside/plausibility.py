@@ -1,4 +1,4 @@
-"""A new result and earlier ones of the same machine -> lines on ratios that hint at a fall-back."""
+"""A new result and earlier ones of the same machine -> lines on ratios that hint at a fall-back, and on accuracy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ..precision import PRECISIONS
 
 #: (faster, slower): ratio of throughputs. Sapphire Rapids: the description's table and issue C; the last
 #: was measured on an EPYC of family 25 (2 cores, batch 8).
@@ -24,6 +26,9 @@ def lines(logs: Path) -> Iterator[str]:
     mine = _result(logs)
     if mine is None:
         return
+    if mine.get("accuracy"):
+        yield from _against_fp32(mine, logs)
+        return
     newest: dict[str, float] = {}
     for folder in sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]:
         other = _result(folder) if folder != logs else None
@@ -36,6 +41,21 @@ def lines(logs: Path) -> Iterator[str]:
             if ratio < _FAR_BELOW * expected:
                 yield (f"PLAUSIBILITY: {fast} is {ratio:.2f} times as fast as {slow} on this machine where about "
                        f"{expected:g} is usual: look for a fall-back, too few steps or other load in either run")
+
+
+def _against_fp32(mine: dict[str, Any], logs: Path) -> Iterator[str]:
+    """How far the accuracy lies from fp32's with the same weights on the same images, where that was measured."""
+    if PRECISIONS[mine["case"]["PRECISION"]].data_type == "float32":
+        return
+    for folder in sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]:
+        other = _result(folder)
+        if (other and other.get("accuracy") and other["inputs"] == mine["inputs"]
+                and PRECISIONS[other["case"]["PRECISION"]].data_type == "float32"):
+            ours, theirs = mine["accuracy"]["top1"], other["accuracy"]["top1"]
+            yield (f"ACCURACY: {mine['case']['PRECISION']} {ours:.3f} % is {ours - theirs:+.3f} points from "
+                   f"{other['case']['PRECISION']}'s {theirs:.3f} % on the same {mine['accuracy']['count']} images "
+                   f"({folder.name})")
+            return
 
 
 def _result(logs: Path) -> dict[str, Any] | None:

@@ -1,0 +1,141 @@
+"""MODE=accuracy and DATA_TYPE=real with real images (handwritten digits) decoded from disk, on real torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import MINE, require_precision
+from test_run import TWO_CORES, assert_no_kpi, folder, kpi, result_of, run_test  # noqa: F401
+
+import digits
+
+torch = pytest.importorskip("torch")
+FP32 = next(name for name in MINE if name.endswith("fp32"))
+INT8 = next(name for name in MINE if name.endswith("int8"))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """30 images for training and 42 for validation, of ten classes."""
+    return digits.write(tmp_path_factory.mktemp("digits"), train=30, val=42)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Seeded random weights of ten classes: they know nothing, and must be counted as that."""
+    import torchvision
+
+    path = tmp_path_factory.mktemp("weights") / "untrained.pth"
+    torch.manual_seed(3)
+    torch.save({"state_dict": torchvision.models.resnet50(num_classes=10).state_dict()}, path)
+    return path
+
+
+def accuracy(folder: Path, pictures: Path, weights: Path, precision: str = FP32, *flags: str):  # noqa: F811
+    require_precision(precision)
+    return run_test(folder, "--mode=accuracy", f"--precision={precision}", f"--dataset={pictures}",
+                    f"--weights={weights}", "--batch_size=8", "--warmup_steps=1", *flags)
+
+
+def right_by_torchvision(pictures: Path, weights: Path) -> int:
+    """What the same weights give by torchvision's own data set, preprocessing and model."""
+    import torchvision
+
+    model = torchvision.models.resnet50(num_classes=10).eval()
+    model.load_state_dict(torch.load(weights, weights_only=True)["state_dict"])
+    images = torchvision.datasets.ImageFolder(
+        pictures / "val", torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms())
+    with torch.inference_mode():
+        return sum(int((model(x).argmax(1) == y).sum()) for x, y in torch.utils.data.DataLoader(images, 16))
+
+
+@pytest.mark.parametrize("cores", [1, pytest.param(2, marks=TWO_CORES)])
+def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, weights, cores):  # noqa: F811
+    done = accuracy(folder, pictures, weights, FP32, f"--cores_per_instance={cores}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(folder)
+    assert len(result["processes"]) == len(os.sched_getaffinity(0)) // cores
+    counts = [record["counts"] for report in result["processes"] for record in report["facts"]["data"].values()]
+    assert sum(part["count"] for part in counts) == result["accuracy"]["count"] == 42
+    assert sum(part["top1"] for part in counts) == right_by_torchvision(pictures, weights)
+    assert result["accuracy"]["top1_ci95"][0] <= result["accuracy"]["top1"] <= result["accuracy"]["top1_ci95"][1]
+    assert result["processes"][0]["facts"]["agreement"]["top1_agreement"] == 1
+    shown = kpi(folder)
+    assert shown.returncode == 0 and "*Accuracy (%): " in shown.stdout and "Loader Throughput" in shown.stdout
+    assert "the default is ImageNet's and was not applied to 10 classes" in done.stdout
+
+
+def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights):  # noqa: F811
+    done = accuracy(folder, pictures, weights, FP32, "--accuracy_target=99.5")
+    assert done.returncode == 4
+    assert "is below ACCURACY_TARGET=99.5 %" in done.stderr
+    assert_no_kpi(folder)
+
+
+def test_weights_of_another_model_or_class_count_are_refused_with_what_differs(folder, pictures, tmp_path):  # noqa: F811
+    import torchvision
+
+    for make, why in ((lambda: torchvision.models.resnet50().state_dict(), "1000 classes apart, the data set has 10"),
+                      (lambda: torchvision.models.resnet18().state_dict(), "another model.*missing.*too many"),
+                      (lambda: {"state_dict": 3}, "hold no state_dict")):
+        torch.save(make(), tmp_path / "other.pth")
+        done = accuracy(folder, pictures, tmp_path / "other.pth")
+        assert done.returncode == 2
+        assert re.search(why, done.stderr), done.stderr
+    (tmp_path / "other.pth").write_bytes(b"no checkpoint")
+    done = accuracy(folder, pictures, tmp_path / "other.pth")
+    assert done.returncode == 2 and "cannot be read as a checkpoint" in done.stderr
+
+
+def test_a_broken_image_is_named_and_fails_the_run(folder, pictures, weights, tmp_path):  # noqa: F811
+    shutil.copytree(pictures, tmp_path / "set")
+    broken = next((tmp_path / "set/val/n00000003").iterdir())
+    broken.write_bytes(broken.read_bytes()[:200])
+    done = accuracy(folder, tmp_path / "set", weights)
+    assert done.returncode == 1
+    assert str(broken) in done.stderr and "allowed are 0 of" in done.stderr
+    assert_no_kpi(folder)
+
+
+def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures, weights, tmp_path):  # noqa: F811
+    small = tmp_path / "small"
+    for part in sorted((pictures / "val").iterdir()):
+        (small / part.name).mkdir(parents=True)
+        shutil.copy(next(part.iterdir()), small / part.name)
+    done = accuracy(folder, small, weights, INT8)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first = result_of(folder)
+    agreed = first["processes"][0]["facts"]["agreement"]
+    assert agreed["images"] == 10 and 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]
+    recipe = tmp_path / "recipe.json"
+    shutil.copy(folder / "qconf_summary.json", recipe)
+    assert json.loads(recipe.read_text())
+    again = tmp_path / "again/worker-0-c0"
+    again.mkdir(parents=True)
+    done = accuracy(again, small, weights, INT8, f"--qconf={recipe}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result_of(again)["processes"][0]["facts"]["agreement"] == agreed
+    recipe.write_text("{}")
+    done = accuracy(again, small, weights, INT8, f"--qconf={recipe}")
+    assert done.returncode == 2 and "is no qconf_summary of this model" in done.stderr
+
+
+def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):  # noqa: F811
+    require_precision(FP32)
+    done = run_test(folder, "--data_type=real", f"--dataset={pictures}", f"--precision={FP32}", "--batch_size=4",
+                    "--steps=4", "--warmup_steps=1", "--min_duration=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no weights were given" in done.stdout and "Loader_Throughput: " in done.stdout
+    data, = result_of(folder)["processes"][0]["facts"]["data"].values()
+    assert data["pool_batches"] == 10 and data["decoded"] >= 40
+    assert "*Throughput (samples/sec): " in kpi(folder).stdout
+
+
+def test_without_images_or_weights_nothing_is_started(folder):  # noqa: F811
+    done = run_test(folder, "--mode=accuracy", f"--precision={FP32}", "--dataset=/nowhere")
+    assert done.returncode == 2 and "the data set /nowhere is not a folder" in done.stderr
