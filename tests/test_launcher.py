@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 from resnet50_bench import launcher
 from resnet50_bench.case import Case
 from resnet50_bench.errors import RunFailed
-from resnet50_bench.launcher import LaunchPlan, launch
+from resnet50_bench.launcher import LaunchPlan, Session, launch
 from resnet50_bench.placement import Instance, Placement, Process
 
 FAKE = Path(__file__).with_name("fake_worker.py")
@@ -26,23 +27,30 @@ class Told:
     lines: list[str] = field(default_factory=list)
 
 
-def _case(**environment: str) -> Case:
+def _case(batch_size: int = 1, precision: str = "avx2_fp32", **environment: str) -> Case:
     return Case(workload="resnet50_pytorch_xeon_public", platform="SPR", function="inference", mode="throughput",
-                case_type="", precision="avx2_fp32", topology="resnet50", data_type="dummy", dataset="",
-                weights="", qconf="", accuracy_target=0.0, checkpoint="", batch_size=1,
+                case_type="", precision=precision, topology="resnet50", data_type="dummy", dataset="",
+                weights="", qconf="", accuracy_target=0.0, checkpoint="", batch_size=batch_size,
                 cores_per_instance=1, instance_mode="flex", steps=10, warmup_steps=0, min_duration=0,
                 fail_on_noisy=False, weight_sharing=False, torch_type="IPEX", verbose=False,
                 customer_env=tuple(environment.items()))
 
 
-def _launch(tmp_path: Path, told: Told, **environment: str):
-    placement = Placement(tuple(
-        Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(2)), (), ())
-    plan = LaunchPlan(python=FAKE, folder=tmp_path, cache_dir=tmp_path, libraries={}, inputs={"images": 0},
+def _placement(instances: int = 2) -> Placement:
+    return Placement(tuple(
+        Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(instances)), (), ())
+
+
+def _plan(folder: Path, told: Told) -> LaunchPlan:
+    folder.mkdir(exist_ok=True)
+    return LaunchPlan(python=FAKE, folder=folder, cache_dir=folder, libraries={}, inputs={"images": 0},
                       loader_cpus={}, memory_nodes=1,
                       outer_environment=os.environ, say=told.lines.append,
                       on_start=lambda pids: told.lines.append("START"), on_end=lambda pids: told.lines.append("END"))
-    return launch(_case(**environment), placement, plan)
+
+
+def _launch(tmp_path: Path, told: Told, **environment: str):
+    return launch(_case(**environment), _placement(), _plan(tmp_path, told))
 
 
 def _left_behind() -> list[str]:
@@ -85,3 +93,57 @@ def test_an_instance_that_hangs_ends_the_run_at_the_deadline(tmp_path, monkeypat
     with pytest.raises(RunFailed, match="instance 1 .* it hangs or was stopped"):
         _launch(tmp_path, Told(), FAKE_1="hang")
     assert _left_behind() == []
+
+
+def _pids(reports) -> list[int]:
+    return [report.pid for report in reports]
+
+
+def test_a_session_gives_the_next_case_to_the_same_processes_each_with_its_own_log(tmp_path):
+    told = Told()
+    with Session() as session:
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", told))
+        second = session.launch(_case(batch_size=2), _placement(), _plan(tmp_path / "b", told))
+        assert _left_behind(), "they wait for a third"
+        assert not list(tmp_path.glob("*/.process-*")), "exchange files are removed after each case"
+    assert _pids(first) == _pids(second)
+    assert [line for line in told.lines if line in ("START", "END")] == ["START", "END"] * 2
+    assert [(tmp_path / folder / "instance-1.log").read_text() for folder in "ab"] == ["case 1\n", "case 2\n"]
+    assert _left_behind() == []
+
+
+@pytest.mark.parametrize("other", [{"precision": "avx2_int8"}, {"A": "1"}, {"instances": 1}], ids=str)
+def test_a_session_starts_new_processes_where_the_set_up_differs(tmp_path, other):
+    with Session() as session:
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", Told()))
+        placement = _placement(other.pop("instances", 2))
+        second = session.launch(_case(**other), placement, _plan(tmp_path / "b", Told()))
+        assert not set(_pids(first)) & set(_pids(second))
+        assert not [pid for pid in _pids(first) if Path(f"/proc/{pid}").exists()]
+    assert _left_behind() == []
+
+
+def test_a_session_lives_on_after_a_case_that_failed(tmp_path):
+    with Session() as session:
+        first = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "a", Told()))
+        with pytest.raises(RunFailed, match=rf"instance 1 \(pid {first[1].pid}\) was killed by SIGKILL"):
+            session.launch(_case(FAKE_1="second:die", batch_size=2), _placement(), _plan(tmp_path / "b", Told()))
+        assert _left_behind() == []
+        third = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "c", Told()))
+        assert len(third) == 2
+
+
+def test_a_worker_that_died_between_two_cases_is_replaced(tmp_path):
+    with Session() as session:
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", Told()))
+        os.kill(first[0].pid, signal.SIGKILL)
+        _wait_for_death(first[0].pid)
+        second = session.launch(_case(), _placement(), _plan(tmp_path / "b", Told()))
+        assert first[0].pid not in _pids(second)
+
+
+def _wait_for_death(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from . import counters
 from .case import Case
 from .channel import Channel
 from .errors import BadInput, BenchError, Infrastructure, RunFailed
+from .homes import Home, home
 from .placement import Placement, Process
 from .result import ProcessReport, process_report
-from .worker_environment import worker_environment
 
 #: From a process's start until its instances are warm: int8 preparation at batch 128 took 80 s
 #: on two cores without AVX-512.
@@ -35,7 +35,9 @@ PATIENCE = 10.0
 DECODE_S = 0.05
 #: ... and never less than this.
 LEAST_PATIENCE_S = 60.0
-#: How long a process may take to end by itself after SIGTERM.
+#: How long processes whose channel was closed may take to end by themselves.
+CLOSE_S = 60.0
+#: ... and after SIGTERM.
 GRACE_S = 2.0
 #: What a worker says of its failure -> how the run failed.
 _FAILURES: dict[object, type[BenchError]] = {2: BadInput, 3: Infrastructure}
@@ -93,40 +95,117 @@ class Worker:
 
 
 def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessReport]:
-    """Run every instance of the case. Raises RunFailed naming the instance that broke and why.
+    """Run every instance of one case; see ``Session.launch``. No process is left when this returns or raises."""
+    with Session() as session:
+        return session.launch(case, placement, plan)
 
-    Whatever happens, no process is left when this returns or raises.
+
+class Session:
+    """Worker processes that stay for the next case where it wants the same ones; a context manager.
+
+    The same are they where cpus, environment (so the instruction set, libraries and CUSTOMER_ENV), memory binding,
+    precision and TORCH_TYPE are equal. Whatever happens, no process is left when it closes.
     """
-    workers: list[Worker] = []
-    began = time.monotonic()
-    try:
-        for process in placement.processes:
-            workers.append(_start(case, process, plan))
+
+    def __init__(self) -> None:
+        self._workers: list[Worker] = []
+        self._setup: object = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def launch(self, case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessReport]:
+        """Run every instance of the case. Raises RunFailed naming the instance that broke and why.
+
+        No process is left when this raises.
+        """
+        try:
+            return self._launch(case, placement, plan)
+        except BaseException:
+            reap(self._workers)
+            self._workers = []
+            raise
+        finally:
+            for leftover in (*plan.folder.glob(".process-*.json"), _rendezvous(plan)):
+                leftover.unlink(missing_ok=True)
+
+    def _launch(self, case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessReport]:
+        began = time.monotonic()
+        self._get_workers(case, placement, plan)
+        workers = self._workers
         _wait(workers, "ready", began + READY_TIMEOUT_S, plan)
         plan.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
         pids = [worker.popen.pid for worker in workers]
         plan.on_start(pids)
-        _tell(workers, "go")
+        _tell(workers, word="go")
         step_s = max(worker.step_s for worker in workers)
         steps = case.steps or plan.inputs["images"] // case.batch_size + 1
         patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.inputs["images"]))
         patience += case.min_duration
         _wait(workers, "enough", time.monotonic() + patience, plan)
-        _tell(workers, "stop")
+        _tell(workers, word="stop")
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
         _wait(workers, "stopped", time.monotonic() + patience, plan)
         plan.on_end(pids)
-        _tell(workers, "report")
+        _tell(workers, word="report")
         _wait(workers, "reported", time.monotonic() + patience, plan)
-        for worker in workers:
-            worker.popen.wait(timeout=60)
         return [process_report(json.loads(worker.report.read_text())) for worker in workers]
-    finally:
-        reap(workers)
-        (plan.folder / f".rendezvous-{os.getpid()}").unlink(missing_ok=True)
+
+    def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan) -> None:
+        """Hand the case to the workers that there are, or end them and start the ones that it wants."""
+        homes = [home(case, process, plan.python, plan.libraries, plan.memory_nodes, plan.outer_environment)
+                 for process in placement.processes]
+        for process, made in zip(placement.processes, homes, strict=True):
+            if made.unbound:
+                plan.say(f"NOTICE: process {process.index}: {made.unbound}")
+        # Instances that train together leave their group behind in their processes.
+        setup = None if case.training else (case.precision, case.torch_type, homes)
+        alive = self._workers and all(worker.popen.poll() is None for worker in self._workers)
+        if setup and alive and setup == self._setup:
+            for number, process in enumerate(placement.processes):
+                self._workers[number] = _hand_over(self._workers[number], case, process, plan)
+            return
+        self.close()
+        self._setup = setup
+        for process, made in zip(placement.processes, homes, strict=True):
+            self._workers.append(_start(case, process, plan, made))
+
+    def close(self) -> None:
+        """Let the workers end by the end of their channel; those that do not are ended."""
+        for worker in self._workers:
+            worker.channel.close()
+        deadline = time.monotonic() + CLOSE_S
+        for worker in self._workers:
+            with suppress(subprocess.TimeoutExpired):
+                worker.popen.wait(timeout=max(0.0, deadline - time.monotonic()))
+        reap(self._workers)
+        self._workers = []
 
 
-def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
+def _start(case: Case, process: Process, plan: LaunchPlan, made: Home) -> Worker:
+    spec_file, report, log = _exchange(case, process, plan)
+    mine, theirs = socket.socketpair()
+    with log.open("wb") as sink, theirs:
+        popen = subprocess.Popen([*made.command, str(spec_file), str(theirs.fileno())], env=made.environment,
+                                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+                                 pass_fds=(theirs.fileno(),), start_new_session=True)
+    return Worker(process, popen, Channel(mine), report, log, counters.oom_kills())
+
+
+def _hand_over(worker: Worker, case: Case, process: Process, plan: LaunchPlan) -> Worker:
+    """The worker, which has reported its last case, with this one to do."""
+    spec_file, report, log = _exchange(case, process, plan)
+    fresh = replace(worker, process=process, report=report, log=log, oom_kills=counters.oom_kills(),
+                    events=set(), step_s=0.0)
+    _tell([fresh], word="next", spec=str(spec_file))
+    return fresh
+
+
+def _exchange(case: Case, process: Process, plan: LaunchPlan) -> tuple[Path, Path, Path]:
+    """Write what the worker shall do; (that file, where it shall report, its log)."""
     spec_file = plan.folder / f".process-{process.index}.spec.json"
     report = plan.folder / f".process-{process.index}.report.json"
     log = plan.folder / f"instance-{process.instances[0].index}.log"
@@ -136,47 +215,23 @@ def _start(case: Case, process: Process, plan: LaunchPlan) -> Worker:
         "torch_type": case.torch_type, "batch_size": case.batch_size, "steps": case.steps,
         "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
         "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
-        "cache_dir": str(plan.cache_dir), "report": str(report), "accuracy": case.accuracy,
-        "training": case.training, "progress_s": plan.progress_s,
-        "rendezvous": str(plan.folder / f".rendezvous-{os.getpid()}"), "inputs": plan.inputs,
+        "cache_dir": str(plan.cache_dir), "report": str(report), "log": str(log), "accuracy": case.accuracy,
+        "training": case.training, "progress_s": plan.progress_s, "rendezvous": str(_rendezvous(plan)),
+        "inputs": plan.inputs,
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
                        "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
                       for i in process.instances]}))
-    mine, theirs = socket.socketpair()
-    binding, unbound = memory_binding(process, plan.memory_nodes)
-    if unbound:
-        plan.say(f"NOTICE: process {process.index}: {unbound}")
-    command = [*binding, str(plan.python), "-m", "resnet50_bench.worker",
-               str(spec_file), str(theirs.fileno())]
-    environment = worker_environment(case, [i.cpus for i in process.instances], plan.libraries,
-                                     plan.outer_environment)
-    with log.open("wb") as sink, theirs:
-        popen = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink,
-                                 stderr=subprocess.STDOUT, pass_fds=(theirs.fileno(),),
-                                 start_new_session=True)
-    return Worker(process, popen, Channel(mine), report, log, counters.oom_kills())
+    return spec_file, report, log
 
 
-def memory_binding(process: Process, memory_nodes: int) -> tuple[list[str], str | None]:
-    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) on a single node."""
-    nodes = {instance.memory_node for instance in process.instances}
-    if memory_nodes < 2 or len(nodes) != 1 or None in nodes:
-        return [], None
-    numactl = shutil.which("numactl")
-    if not numactl:
-        return [], "memory is not bound to its NUMA node: numactl is not installed"
-    words = [numactl, f"--membind={nodes.pop()}"]
-    allowed = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if allowed.returncode != 0:
-        return [], ("memory is not bound to its NUMA node: the kernel refused numactl (in a container add "
-                    "--cap-add SYS_NICE)")
-    return words, None
+def _rendezvous(plan: LaunchPlan) -> Path:
+    return plan.folder / f".rendezvous-{os.getpid()}"
 
 
-def _tell(workers: list[Worker], word: str) -> None:
+def _tell(workers: list[Worker], **message: str) -> None:
     for worker in workers:
         try:
-            worker.channel.send(word=word)
+            worker.channel.send(**message)
         except BrokenPipeError:
             raise RunFailed(_obituary(worker)) from None
 
@@ -235,7 +290,7 @@ def _obituary(worker: Worker) -> str:
 
 
 def reap(workers: list[Worker]) -> None:
-    """End every process group: SIGTERM, a grace, SIGKILL; and remove the exchange files."""
+    """End every process group: SIGTERM, a grace, SIGKILL."""
     for signum, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 10.0)):
         alive = [worker for worker in workers if worker.popen.poll() is None]
         for worker in alive:
@@ -249,8 +304,6 @@ def reap(workers: list[Worker]) -> None:
                 continue
     for worker in workers:
         worker.channel.close()
-        for leftover in (worker.report, worker.report.with_name(worker.report.name.replace("report", "spec"))):
-            leftover.unlink(missing_ok=True)
 
 
 def _signal_group(pid: int, signum: int) -> None:
