@@ -35,6 +35,9 @@ class DummyFeed:
     def after(self, output: torch.Tensor) -> None:
         """Nothing: the answers of dummy images mean nothing."""
 
+    def close(self) -> None:
+        """End what still decodes, in the thread that steps: decoding processes die with the thread that forked them."""
+
     def progress(self) -> dict[str, float]:
         """What there is to show beside steps."""
         return {}

@@ -77,6 +77,7 @@ class Instance(threading.Thread):
                 self._warm_up()
                 self.go.wait()
                 self._measure()
+                self.feed.close()
             self.observed = threads_cpus(set(self.part["cpus"]))
         except BaseException as error:
             self.failure = error

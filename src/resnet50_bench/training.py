@@ -12,7 +12,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,8 @@ from .precision import PRECISIONS
 from .weights import SEED, read_state
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
-_SAVE_EVERY_S = 60.0
+#: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.
+_FIRST_SAVE_S, _MOST_SAVING = 5.0, 0.02
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -52,7 +53,7 @@ class Trainer:
         self.began_at = self.step
         self.model, self._optimizer = _optimised(plain, self._optimizer, spec["torch_type"], self._precision)
         self._replica: torch.nn.Module = self.model
-        self._saved = time.monotonic()
+        self._save_at = time.monotonic() + _FIRST_SAVE_S
 
     def join(self, rendezvous: str) -> None:
         """Average gradients with the other instances from now on."""
@@ -94,11 +95,12 @@ class Trainer:
         return output.detach(), loss.detach()
 
     def save_now_and_then(self) -> None:
-        """A checkpoint where the last one is a minute old or this was the last step."""
-        late = time.monotonic() - self._saved > _SAVE_EVERY_S
-        if self.checkpoint and self.rank == 0 and (late or self.step == self.total):
+        """A checkpoint where it is time for one or this was the last step."""
+        began = time.monotonic()
+        if self.checkpoint and self.rank == 0 and (began > self._save_at or self.step == self.total):
             self._save(self.checkpoint)
-            self._saved = time.monotonic()
+            now = time.monotonic()
+            self._save_at = now + (now - began) / _MOST_SAVING
 
     def _save(self, path: Path) -> None:
         """Atomically; the accuracy mode reads the same file as WEIGHTS."""
@@ -141,7 +143,8 @@ class Trainer:
         """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""
         tenth = max(1, len(self.seen) // 10)
         digest = hashlib.sha256()
-        for name, tensor in self.model.state_dict().items():
+        # Parameters only: DDP gives rank 0's running means to all at the next step, which the last step has not.
+        for name, tensor in self.model.named_parameters():
             digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
         return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
                 "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
@@ -194,6 +197,10 @@ class TrainingFeed(DummyFeed):
         """Between steps, outside their time."""
         self._trainer.save_now_and_then()
 
+    def close(self) -> None:
+        """End the epoch that was begun."""
+        self._batches.close()
+
     def progress(self) -> dict[str, float]:
         """Where it stands."""
         last = self._trainer.losses[-1:]
@@ -203,13 +210,13 @@ class TrainingFeed(DummyFeed):
         """The training's record, with the loader's where there is one."""
         return {"training": self._trainer.record()} | (loader_record(self._loader) if self._loader else {})
 
-    def _dummy(self, request: ModelRequest) -> Iterator[Batch]:
+    def _dummy(self, request: ModelRequest) -> Generator[Batch, None, None]:
         images = dummy_batch(request.batch_size, torch.float32)
         labels = torch.randint(0, 1000, (request.batch_size,), generator=torch.Generator().manual_seed(SEED))
         while True:
             yield images, labels
 
-    def _real(self, request: ModelRequest) -> Iterator[Batch]:
+    def _real(self, request: ModelRequest) -> Generator[Batch, None, None]:
         """Epoch after epoch, each in an order of its own; a resumed training goes on in the middle of one."""
         whole = dataset.scan(Path(self._spec["inputs"]["dataset"]), "train")
         trainer, size = self._trainer, request.batch_size

@@ -1,0 +1,95 @@
+"""FUNCTION=training with real torch: it learns, proves its kernels, resumes after a kill, and its replicas agree."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import MINE, ROOT, require_precision
+from test_run import TWO_CORES, folder, kpi, result_of, run_test  # noqa: F401
+
+import digits
+from resnet50_bench.evidence import TRAINING_CONVOLUTIONS
+from resnet50_bench.precision import PRECISIONS
+
+pytest.importorskip("torch")
+FP32 = next(name for name in MINE if name.endswith("fp32"))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return digits.write(tmp_path_factory.mktemp("digits"), train=30, val=1)
+
+
+def words(pictures: Path, steps: int, *more: str) -> list[str]:
+    return ["--function=training", "--data_type=real", f"--dataset={pictures}", f"--steps={steps}", "--warmup_steps=1",
+            "--batch_size=2", "--min_duration=0", *more]
+
+
+def training_of(folder: Path) -> dict:  # noqa: F811
+    """Instance 0's record."""
+    return result_of(folder)["processes"][0]["facts"]["data"]["0"]["training"]
+
+
+@pytest.mark.parametrize("precision", [name for name in MINE if PRECISIONS[name].training])
+def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, precision):  # noqa: F811
+    require_precision(precision)
+    done = run_test(folder, "--function=training", f"--precision={precision}", "--batch_size=2", "--steps=8",
+                    "--warmup_steps=2", "--min_duration=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(folder)
+    assert sum(result["processes"][0]["kernels"].values()) == TRAINING_CONVOLUTIONS
+    losses = training_of(folder)["losses"]
+    assert len(losses) == 10 and len(result["processes"][0]["runs"][0]["starts_ns"]) == 8
+    shown = kpi(folder).stdout
+    assert "*Throughput (samples/sec): " in shown and "Training Loss (nats): " in shown
+
+
+@TWO_CORES
+def test_two_instances_learn_the_same_model(folder, pictures):  # noqa: F811
+    require_precision(FP32)
+    done = run_test(folder, f"--precision={FP32}", "--cores_per_instance=1", *words(pictures, 6))
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [record["training"] for report in result_of(folder)["processes"]
+               for record in report["facts"]["data"].values()]
+    assert len(records) == len(os.sched_getaffinity(0))
+    assert len({record["weights_sha256"] for record in records}) == 1
+    assert records[0]["losses"] != records[1]["losses"], "each instance learns from images of its own"
+    assert not list(folder.glob(".rendezvous*"))
+
+
+def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, tmp_path):  # noqa: F811
+    require_precision(FP32)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert run_test(whole, f"--precision={FP32}", *words(pictures, 17)).returncode == 0
+    checkpoint = tmp_path / "training.pt"
+    flags = [f"--precision={FP32}", *words(pictures, 17, f"--checkpoint={checkpoint}")]
+    with subprocess.Popen([ROOT / "run_test.sh", *flags], cwd=folder, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, start_new_session=True) as runner:
+        deadline = time.monotonic() + 300
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(runner.pid, signal.SIGKILL)
+    time.sleep(2)  # instances end with their launcher
+    again = tmp_path / "again"
+    again.mkdir()
+    done = run_test(again, *flags)
+    assert done.returncode == 0, done.stdout + done.stderr
+    resumed, uninterrupted = training_of(again), training_of(whole)
+    assert 0 < resumed["began_at"] < resumed["steps"] == resumed["total_steps"] == 18
+    assert resumed["losses"] == pytest.approx(uninterrupted["losses"], rel=0.05, abs=0.05)
+    last = run_test(again, *flags)
+    assert last.returncode == 2 and "has come to its end (18 steps)" in last.stderr
+    other = run_test(again, f"--precision={FP32}", *words(pictures, 5, f"--checkpoint={checkpoint}"))
+    assert other.returncode == 2 and "is of a training of 18 steps" in other.stderr
+
+
+def test_too_few_images_for_a_batch_are_refused(folder, pictures):  # noqa: F811
+    require_precision(FP32)
+    done = run_test(folder, f"--precision={FP32}", *words(pictures, 5), "--batch_size=64")
+    assert done.returncode == 2 and "fewer than BATCH_SIZE=64" in done.stderr
