@@ -106,8 +106,8 @@ def _data(result: Result) -> Iterator[str]:
         yield f"Training_Steps: {training['began_at']} to {training['steps']} of {training['total_steps']}"
         yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
         yield f"Training_Top1: {100 * training['top1']:.2f} % of the last tenth's images, as they were learnt"
-    if result.accuracy:
-        found: dict[str, Any] = result.accuracy
+    found: dict[str, Any] | None = result.statistics.get("accuracy")
+    if found:
         low, high = found["top1_ci95"]
         yield f"Accuracy: {found['top1']:.4f}"
         yield f"Accuracy_CI95: {low:.4f} {high:.4f} %"

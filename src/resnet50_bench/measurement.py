@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from . import stats
+from . import accuracy, stats
 from .errors import RunFailed
 from .result import Run
 
@@ -55,7 +55,8 @@ def pass_statistics(runs: Sequence[Run], counted: Mapping[int, Mapping[str, int]
             "instance": run.instance, "steps": len(latency_ms), "latency_ms": stats.summary(latency_ms).as_record(),
             "throughput_images_per_s": counted[run.instance]["count"] / (sum(latency_ms) / 1e3)})
     return {"throughput_images_per_s": sum(float(str(i["throughput_images_per_s"])) for i in per_instance),
-            "latency_ms": stats.summary(pooled).as_record(), "instances": per_instance}
+            "latency_ms": stats.summary(pooled).as_record(), "instances": per_instance,
+            "accuracy": accuracy.total(counted.values())}
 
 
 def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[str, object], list[float], list[float]]:

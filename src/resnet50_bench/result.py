@@ -2,7 +2,7 @@
 
 Schema history:
   1  first version
-  2  accuracy, inputs
+  2  inputs; statistics.accuracy
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ class Result:
     statistics: dict[str, object] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     inputs: dict[str, object] = field(default_factory=dict)
-    accuracy: dict[str, object] = field(default_factory=dict)
     checks: list[dict[str, object]] = field(default_factory=list)
     counters: dict[str, object] = field(default_factory=dict)
     verdict: str = "invalid"

@@ -61,9 +61,10 @@ def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, w
     result = result_of(folder)
     assert len(result["processes"]) == len(os.sched_getaffinity(0)) // cores
     counts = [record["counts"] for report in result["processes"] for record in report["facts"]["data"].values()]
-    assert sum(part["count"] for part in counts) == result["accuracy"]["count"] == 42
+    found = result["statistics"]["accuracy"]
+    assert sum(part["count"] for part in counts) == found["count"] == 42
     assert sum(part["top1"] for part in counts) == right_by_torchvision(pictures, weights)
-    assert result["accuracy"]["top1_ci95"][0] <= result["accuracy"]["top1"] <= result["accuracy"]["top1_ci95"][1]
+    assert found["top1_ci95"][0] <= found["top1"] <= found["top1_ci95"][1]
     assert result["processes"][0]["facts"]["agreement"]["top1_agreement"] == 1
     shown = kpi(folder)
     assert shown.returncode == 0 and "*Accuracy (%): " in shown.stdout and "Loader Throughput" in shown.stdout

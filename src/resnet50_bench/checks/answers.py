@@ -31,6 +31,6 @@ def _agreement(result: dict[str, Any]) -> Check:
 def _complete(result: dict[str, Any]) -> Check:
     bad = [file for report in result["processes"] for record in report["facts"]["data"].values()
            for file in record["bad"]]
-    count, images = result["accuracy"]["count"], result["inputs"]["images"]
+    count, images = result["statistics"]["accuracy"]["count"], result["inputs"]["images"]
     return judge("images", f"{count} of {images} used", count + len(bad) != images, Verdict.INVALID,
                  "images of the data set were neither used nor named as bad")

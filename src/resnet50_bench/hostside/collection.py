@@ -21,6 +21,7 @@ _BLOCKS = ("case", "system", "software", "topology", "placement", "statistics")
 PRIMARY = {
     "throughput": ("Throughput", "samples/sec", ("throughput_images_per_s",)),
     "latency": ("Latency", "ms", ("latency_ms", "mean")),
+    "accuracy": ("Accuracy", "%", ("accuracy", "top1")),
 }
 #: What ``case`` holds besides parameters.
 _NO_PARAMETERS = ("origins", "notices")
@@ -78,7 +79,8 @@ class Entry:
             return None
         name, unit, path = PRIMARY[self.mode]
         value = number(self.document["statistics"], *path)
-        return (name, unit, value) if value is not None and value > 0 else None
+        # No answer may be right, no time may be nought.
+        return (name, unit, value) if value is not None and (value > 0 or unit == "%") else None
 
     @property
     def unusable(self) -> str:

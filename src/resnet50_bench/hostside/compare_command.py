@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..accuracy import difference
 from ..comparison_stats import interval_of_means, ratio_interval
 from ..errors import BadInput
 from ..stats import t_quantile
@@ -174,12 +175,24 @@ def outcome(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
     """The means, their ratio, and the verdict in words."""
     values = [[entry.primary[2] for entry in side if entry.primary] for side in (a, b)]
     name, unit, _ = a[0].primary or ("", "", 0)
+    if name == "Accuracy":
+        yield from _accuracies(a[0], b[0])
+        return
     found = ratio(*values, a, b)
     means = [math.fsum(side) / len(side) for side in values]
     yield f"{name}: A {means[0]:.4f} {unit}, B {means[1]:.4f} {unit}"
     interval = f" (95 % interval {found.low:.4f} to {found.high:.4f}; {found.source})" if found.low is not None else ""
     yield f"Ratio B/A: {found.value:.4f}{interval}"
     yield verdict(found, lower_is_better=name == "Latency")
+
+
+def _accuracies(a: Entry, b: Entry) -> Iterator[str]:
+    """Two accuracies (the first of each side: a repetition gives the same answers) and their difference."""
+    mine, other = (entry.document["statistics"]["accuracy"] for entry in (a, b))
+    found, low, high = difference(mine, other)
+    yield f"Accuracy: A {mine['top1']:.4f} % of {mine['count']} images, B {other['top1']:.4f} % of {other['count']}"
+    word = "no difference shown" if low <= 0 <= high else f"B is {'more' if found > 0 else 'less'} accurate"
+    yield f"{word}: {found:+.3f} points (95 % interval {low:+.3f} to {high:+.3f})"
 
 
 def ratio(a: Sequence[float], b: Sequence[float], a_runs: Sequence[Entry], b_runs: Sequence[Entry]) -> Ratio:

@@ -76,6 +76,8 @@ def metrics(entry: Entry) -> dict[tuple[str, str], float]:
         ("Throughput CI95 High", "samples/sec"): number(interval, "high"),
         **{(name, "ms"): number(statistics, "latency_ms", path) for name, path in latency.items()},
         **{(f"Latency P{p}", "ms"): number(statistics, "latency_ms", "percentiles", str(p)) for p in PERCENTILES},
+        ("Accuracy", "%"): number(statistics, "accuracy", "top1"),
+        ("Accuracy Top5", "%"): number(statistics, "accuracy", "top5"),
         ("Window Overlap", "%"): _percent(number(statistics, "window", "overlap")),
         ("Window Duration", "s"): number(statistics, "window", "duration_s"),
         ("Compute Utilization", "%"): _percent(number(limits, "compute_utilization")),

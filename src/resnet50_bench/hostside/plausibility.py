@@ -26,7 +26,7 @@ def lines(logs: Path) -> Iterator[str]:
     mine = _result(logs)
     if mine is None:
         return
-    if mine.get("accuracy"):
+    if mine["statistics"].get("accuracy"):
         yield from _against_fp32(mine, logs)
         return
     newest: dict[str, float] = {}
@@ -49,12 +49,12 @@ def _against_fp32(mine: dict[str, Any], logs: Path) -> Iterator[str]:
         return
     for folder in sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]:
         other = _result(folder)
-        if (other and other.get("accuracy") and other["inputs"] == mine["inputs"]
+        if (other and other["statistics"].get("accuracy") and other["inputs"] == mine["inputs"]
                 and PRECISIONS[other["case"]["PRECISION"]].data_type == "float32"):
-            ours, theirs = mine["accuracy"]["top1"], other["accuracy"]["top1"]
-            yield (f"ACCURACY: {mine['case']['PRECISION']} {ours:.3f} % is {ours - theirs:+.3f} points from "
-                   f"{other['case']['PRECISION']}'s {theirs:.3f} % on the same {mine['accuracy']['count']} images "
-                   f"({folder.name})")
+            ours, theirs = (each["statistics"]["accuracy"] for each in (mine, other))
+            yield (f"ACCURACY: {mine['case']['PRECISION']} {ours['top1']:.3f} % is "
+                   f"{ours['top1'] - theirs['top1']:+.3f} points from {other['case']['PRECISION']}'s "
+                   f"{theirs['top1']:.3f} % on the same {ours['count']} images ({folder.name})")
             return
 
 
