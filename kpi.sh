@@ -39,7 +39,7 @@ BEGIN {
     }
     split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE DATASET WEIGHTS QCONF " \
           "ACCURACY_TARGET CHECKPOINT BATCH_SIZE CORES_PER_INSTANCE INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION " \
-          "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV INSTANCE_NUMBER Torch_Version " \
+          "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER Torch_Version " \
           "Torchvision_Version IPEX_Version FRAMEWORK RECIPE_TYPE", names, " ")
     for (i in names) is_tunable[names[i]] = 1
     # line of the log|metric|unit, in the order in which they are printed
@@ -150,9 +150,12 @@ function between_iterations(    i, n, mean, squares, half, stdev, t) {
     n = iterations; mean = throughput / n
     for (i = 1; i <= n; i++) squares += (iteration_rate[i] - mean) * (iteration_rate[i] - mean)
     stdev = root(squares / (n - 1)); half = (n - 1 in t ? t[n - 1] : 1.96) * stdev / root(n)
-    print "# 95 % interval: between " n " iterations (restarts), by Student t"
-    metric("Throughput CI95 Low", "samples/sec", mean > half ? mean - half : 0)
-    metric("Throughput CI95 High", "samples/sec", mean + half)
+    if (burst > 1) print "# no 95 % interval: runs at once are not independent of each other"
+    else {
+        print "# 95 % interval: between " n " iterations (restarts), by Student t"
+        metric("Throughput CI95 Low", "samples/sec", mean > half ? mean - half : 0)
+        metric("Throughput CI95 High", "samples/sec", mean + half)
+    }
     metric("Throughput CV Between Iterations", "%", 100 * stdev / mean)
 }
 
@@ -170,6 +173,8 @@ END {
     for (i = 1; i <= tunable_count; i++) print "##" order[i] ": " tunable[order[i]]
     if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
     if (noisy != "") print "# NOISY RESULT: " noisy
+    burst = tunable["BURST"] + 0
+    if (burst > 1) print "# BURST RESULT: " burst " runs at once on the same cores; not the number of a run alone"
     if (iterations > 1) print "# mean of " iterations " iterations"
     if (derived) print "# Latency derived from throughput: this log has no step times"
     primary = mode == "latency" ? "Latency" : mode == "accuracy" ? "Accuracy" : "Throughput"

@@ -16,6 +16,7 @@ COMMANDS = {
     "rerun": ("rerun_command", "main"),
     "doctor": ("doctor_command", "main"),
     "ctest": ("hostside.ctest_command", "main"),
+    "background": ("hostside.background", "main"),
     "case": ("hostside.case_command", "main"),
     "prepare": ("hostside.case_command", "prepare"),
     "images": ("hostside.images", "main"),

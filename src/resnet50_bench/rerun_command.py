@@ -18,6 +18,8 @@ def main(argv: list[str]) -> int:
     before = result.read(Path(argv[0]))
     if before.failure:
         raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
+    if before.placement.get("burst"):
+        raise BadInput(f"{argv[0]} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
     texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case}
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:

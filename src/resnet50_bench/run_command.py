@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 
-from . import counters, host, inputs, limits, logfile, measurement, model_cache
+from . import burst, counters, host, inputs, limits, logfile, measurement, model_cache
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
@@ -45,6 +45,7 @@ def main(argv: list[str]) -> int:
             case = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
             found = inputs.find(case)
             python = worker_python()
+            burst.copies()
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
             raise
@@ -85,7 +86,8 @@ def _run(case: Case, found: Inputs, topology: Topology, python: Path, folder: Pa
     result = Result(
         case=case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
         started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-        software=software, topology=topology.as_record(), placement=placement.as_record(), inputs=found.as_record())
+        software=software, topology=topology.as_record(), inputs=found.as_record(),
+        placement=placement.as_record() | burst.record(burst.copies()))
     log = Log(folder / logfile.file_name(case.texts(), now), sys.stdout)
     try:
         for line in logfile.header(case, len(placement.instances), _versions(software)):
@@ -126,6 +128,8 @@ def _describe(log: Log, placement: Placement, found: Inputs) -> None:
             node = "any" if instance.memory_node is None else instance.memory_node
             log.line(f"Instance {instance.index}: cpus {','.join(map(str, instance.cpus))} "
                      f"memory node {node} process {process.index}")
+    for line in burst.lines(burst.copies()):
+        log.line(line)
     for name, value in found.as_record().items():
         if value:
             log.line(f"Input_{name.title()}: {value}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,6 +78,18 @@ def test_a_list_is_one_iteration_a_value_and_the_kpi_is_their_mean(build):
     assert "# mean of 2 iterations" in done.stdout
     logs, = logs_folders(build)
     assert [path.name for path in sorted(logs.glob("itr-*"))] == ["itr-1", "itr-2"]
+
+
+def test_a_burst_is_measured_at_once_and_its_results_say_so(build):
+    require_precision(INT8)
+    done = ctest(build, "-V", "--testcase", GATED, "--burst", "2", "--min_duration=4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "##BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
+    share = int(re.search("BURST: all 2 runs were measuring during ([0-9]+) %", done.stdout).group(1))
+    assert share > 20
+    results = [json.loads(path.read_text()) for path in logs_folders(build)[0].glob("itr-*/*/benchmark_*.json")]
+    assert [result["placement"]["burst"] for result in results] == [2, 2]
+    assert {result["verdict"] for result in results} == {"noisy"}, "two runs on the same cores disturb each other"
 
 
 def test_config_and_dry_run(build, tmp_path):

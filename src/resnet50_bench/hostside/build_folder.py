@@ -27,8 +27,7 @@ def configure(platform: str | None) -> Path:
     for tool in ("cmake", "ctest"):
         if not shutil.which(tool):
             raise Infrastructure(f"{tool} is not installed: apt-get install cmake")
-    cache = build / "CMakeCache.txt"
-    wanted = platform and platform != _cached_platform(cache)
+    wanted = platform and platform != configured(build, "PLATFORM")
     if wanted or _is_stale(build):
         command = ["cmake", "-S", str(ROOT), "-B", str(build), *([f"-DPLATFORM={platform}"] if platform else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -38,8 +37,10 @@ def configure(platform: str | None) -> Path:
     return build
 
 
-def _cached_platform(cache: Path) -> str | None:
-    found = re.search(r"^PLATFORM:STRING=(.*)$", cache.read_text(), re.M) if cache.exists() else None
+def configured(build: Path, name: str) -> str | None:
+    """A CMake setting of the build folder; None where it is not configured."""
+    cache = build / "CMakeCache.txt"
+    found = re.search(rf"^{name}:STRING=(.*)$", cache.read_text(), re.M) if cache.exists() else None
     return found.group(1) if found else None
 
 
@@ -56,8 +57,8 @@ def case_names(build: Path) -> list[str]:
     return re.findall(r"^\s*Test\s+#\d+: (test_\S+)", done.stdout, re.M)
 
 
-def exactly(name: str, build: Path) -> list[str]:
-    """The words that make ctest take exactly the case ``name`` (with or without ``test_``)."""
+def exactly(name: str, build: Path) -> str:
+    """The ctest name of the case ``name`` (with or without ``test_``). Raises BadInput where there is none."""
     names = case_names(build)
     full = name if name.startswith("test_") else f"test_{name}"
     if full not in names:
@@ -65,4 +66,4 @@ def exactly(name: str, build: Path) -> list[str]:
 
         raise BadInput(f"--testcase {name}: there is no such case{nearest(full, tuple(names))}; "
                        "./ctest.sh -N lists them")
-    return ["-R", f"^{re.escape(full)}$"]
+    return full

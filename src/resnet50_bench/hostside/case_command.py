@@ -7,16 +7,18 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from .. import environment
+from .. import burst, environment, progress
 from ..case import CASE_NAME, Layer, Machine, parse_option, resolve
 from ..cpu import read_cpu
-from ..errors import BenchError, RunFailed
+from ..errors import BadInput, BenchError, RunFailed
 from ..parameters import CATALOGUE
 from ..run_command import interruptible
 from ..topology import read_topology
 from . import gate_command, logs, plausibility
+from .at_once import LEAST_OVERLAP, at_once, overlap
 from .backends import Backend, Settings, choose
 from .config import texts_for
 from .options import OVERRIDES_VARIABLE, Overrides
@@ -39,7 +41,7 @@ def main(argv: list[str]) -> int:
     finally:
         if overrides.statuses:
             with Path(overrides.statuses).open("a") as stream:
-                print(status, file=stream)
+                print(status, option, file=stream)
     return status
 
 
@@ -92,6 +94,8 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         for layers in all_layers:
             resolve(layers, machine)
     points = [_texts(layers) for layers in all_layers]
+    if overrides.burst > 1:
+        points = _as_burst(points, settings, overrides.burst)
     folder = logs.make_logs_folder(Path.cwd(), option)
     configuration = logs.write_config(folder, option, points)
     for file in overrides.attachments:
@@ -102,7 +106,7 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         return 0
     status = 1
     try:
-        status = _iterate(backend, points, folder, settings, overrides.keep_going)
+        status = _iterate(backend, points, folder, settings, overrides)
     finally:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)
@@ -113,30 +117,64 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
     return status or kpi_status
 
 
+def _as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:
+    """The points with what tells each run that it is one of ``count``. Raises BadInput where that cannot be."""
+    if settings.backend == "slurm":
+        raise BadInput("--burst needs runs on the same cores, Slurm gives each job nodes of its own: "
+                       '--options="--nodes=N" runs the case on N nodes')
+    if any(texts.get("CHECKPOINT") for texts in points):
+        raise BadInput("--burst and CHECKPOINT exclude each other: all runs would write the same file")
+    return [texts | {burst.VARIABLE: str(count)} for texts in points]
+
+
 def _iterate(backend: Backend, points: list[dict[str, str]], folder: Path, settings: Settings,
-             keep_going: bool) -> int:
+             overrides: Overrides) -> int:
     """Run every point; the first status that is not 0, after which only --continue goes on."""
     first_bad = 0
-    for number, texts in enumerate(points, start=1):
-        if len(points) > 1:
-            print(f"iteration {number} of {len(points)}", flush=True)
-        worker = logs.worker_folder(folder, number)
-        status = 1
-        try:
-            status = backend.run(texts, worker, settings.timeout_s)
-        except RunFailed as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        except BenchError as error:
-            status = error.exit_status
-            raise
-        finally:
-            try:
-                (worker / "status").write_text(f"{status}\n")
-            except OSError as error:
-                print(f"error: {worker}/status cannot be written: {error.strerror}", file=sys.stderr)
+    numbered = list(enumerate(points, start=1))
+    for first in range(0, len(points), overrides.burst):
+        chunk = numbered[first:first + overrides.burst]
+        if overrides.burst > 1:
+            status = _burst(backend, chunk, folder, settings)
+        else:
+            if len(points) > 1:
+                print(f"iteration {chunk[0][0]} of {len(points)}", flush=True)
+            status = _one(backend, chunk[0][1], logs.worker_folder(folder, chunk[0][0]), settings)
         first_bad = first_bad or status
-        if status and not keep_going:
+        if status and not overrides.keep_going:
             break
     return first_bad
 
 
+def _burst(backend: Backend, chunk: list[tuple[int, dict[str, str]]], folder: Path, settings: Settings) -> int:
+    """Run the points of ``chunk`` at once; the first status that is not 0."""
+    print(f"BURST: iterations {chunk[0][0]} to {chunk[-1][0]} run at once, each placed on the same cores", flush=True)
+    os.environ.pop(progress.TERMINAL_VARIABLE, None)  # their live views would overwrite each other: plain lines then
+    workers = [logs.worker_folder(folder, number) for number, _ in chunk]
+    statuses = at_once([(f"itr-{number}", partial(_one, backend, texts, worker, settings))
+                        for (number, texts), worker in zip(chunk, workers, strict=True)])
+    share = overlap(workers)
+    if share is not None:
+        line = f"BURST: all {len(chunk)} runs were measuring during {100 * share:.0f} % of the longest one's time"
+        if share < LEAST_OVERLAP:
+            line += "; in the rest of it fewer ran: a longer MIN_DURATION raises this share"
+        print(line, flush=True)
+    return next((status for status in statuses if status), 0)
+
+
+def _one(backend: Backend, texts: Mapping[str, str], worker: Path, settings: Settings) -> int:
+    """Run one point into its ``worker`` folder; its status, which is also left there."""
+    status = 1
+    try:
+        status = backend.run(texts, worker, settings.timeout_s)
+    except RunFailed as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    except BenchError as error:
+        status = error.exit_status
+        raise
+    finally:
+        try:
+            (worker / "status").write_text(f"{status}\n")
+        except OSError as error:
+            print(f"error: {worker}/status cannot be written: {error.strerror}", file=sys.stderr)
+    return status

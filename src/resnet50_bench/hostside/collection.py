@@ -73,6 +73,11 @@ class Entry:
         return "; ".join(map(str, self.document.get("reasons") or ()))
 
     @property
+    def burst(self) -> int:
+        """How many runs shared the cores (``ctest.sh --burst``); 1: it had them to itself."""
+        return int(self.document["placement"].get("burst") or 1)
+
+    @property
     def primary(self) -> tuple[str, str, float] | None:
         """(name, unit, value) of the primary KPI; None for a result that failed or is invalid."""
         if self.failure is not None or self.verdict not in ("valid", "noisy") or self.mode not in PRIMARY:
@@ -191,11 +196,12 @@ def parameters(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def placement(document: Mapping[str, Any]) -> dict[str, object]:
-    """Usable cores, instances, and how many cpus each of them has."""
+    """Usable cores, instances, how many cpus each of them has, and how many runs shared them where there were more."""
     processes = document["placement"].get("processes", ())
     sizes = [len(instance.get("cpus", ())) for process in processes for instance in process.get("instances", ())]
     return {"core_count": document["topology"].get("core_count"), "instances": len(sizes),
-            "cpus_per_instance": ",".join(map(str, sorted(set(sizes))))}
+            "cpus_per_instance": ",".join(map(str, sorted(set(sizes)))),
+            **{name: value for name, value in document["placement"].items() if name == "burst"}}
 
 
 def key(document: Mapping[str, Any]) -> dict[str, object]:

@@ -25,7 +25,9 @@ from ..parameters import CATALOGUE, nearest
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
 
-_LOAD = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"
+_LOAD = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin)), default=str))"
+#: What PyYAML lets through for a month of 13, an integer of 5,000 digits, ``!!bool x``, or very deep nesting.
+_ODD_SCALARS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load_yaml(path: Path) -> list[Any]:
@@ -39,7 +41,7 @@ def load_yaml(path: Path) -> list[Any]:
 
         try:
             return list(yaml.safe_load_all(text))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, *_ODD_SCALARS) as error:
             raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     try:
         python = worker_python()
@@ -73,7 +75,15 @@ def _texts(path: Path, glob: str, parameters: object) -> dict[str, str]:
             if isinstance(value, list | dict)]
     if bad:
         raise BadInput(*bad)
-    return {name: "" if value is None else str(value) for name, value in parameters.items()}
+    return {name: text_of(value, f"{path}: {name} below {glob!r}") for name, value in parameters.items()}
+
+
+def text_of(value: object, place: str) -> str:
+    """A YAML scalar as a parameter's text; nothing is the default. Raises BadInput for a number without end."""
+    try:
+        return "" if value is None else str(value)
+    except ValueError as error:  # CPython refuses to write integers of more than 4,300 digits
+        raise BadInput(f"{place} has no usable value: {error}") from error
 
 
 def texts_for(rules: Rules, case_name: str) -> dict[str, str]:

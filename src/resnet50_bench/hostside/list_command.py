@@ -113,6 +113,8 @@ def _kpi_lines(entry: Entry, every: bool) -> Iterator[str]:
     if not entry.primary:
         yield f"# INVALID RESULT: {entry.unusable}"
         return
+    if entry.burst > 1:
+        yield f"# BURST RESULT: {_burst(entry)}"
     if entry.verdict == "noisy":
         yield f"# NOISY RESULT: {entry.reasons}"
     primary, unit, value = entry.primary
@@ -121,15 +123,20 @@ def _kpi_lines(entry: Entry, every: bool) -> Iterator[str]:
                 for (name, its_unit), its_value in wanted.items())
 
 
+def _burst(entry: Entry) -> str:
+    return f"one of {entry.burst} runs at once on the same cores" if entry.burst > 1 else ""
+
+
 def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str, object]]:
     """A row for each result, all with the same columns; None for what a result does not have."""
     found: list[dict[str, object]] = []
     for entry in entries:
         name, unit, value = entry.primary or (None, None, None)
+        why = "; ".join(filter(None, (_burst(entry), entry.unusable or entry.reasons)))
         row: dict[str, object] = {
             "logs": entry.logs.name, "case": entry.case, "iteration": entry.iteration, "file": str(entry.path),
             "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,
-            "why": entry.unusable or entry.reasons, "kpi": name, "unit": unit, "value": value}
+            "why": why, "kpi": name, "unit": unit, "value": value}
         if tunables:
             row |= parameters(entry.document)
         if every:

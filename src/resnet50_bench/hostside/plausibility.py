@@ -71,7 +71,8 @@ def _result(logs: Path) -> dict[str, Any] | None:
 
 
 def _key(document: dict[str, Any]) -> list[object]:
-    return [document["system"].get("cpu"), *(document["case"].get(name) for name in _SAME)]
+    return [document["system"].get("cpu"), document["placement"].get("burst"),
+            *(document["case"].get(name) for name in _SAME)]
 
 
 def _rate(document: dict[str, Any]) -> float:

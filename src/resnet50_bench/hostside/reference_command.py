@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
     """Print the file; what was left out is named on stderr. Raises BadInput where no result is valid."""
     words = parser().parse_args(argv)
     notices: list[str] = []
-    entries = collection.find(words.logs, notices)
+    found = collection.find(words.logs, notices)
+    entries = [entry for entry in found if entry.burst == 1]
+    notices += [f"{entry.path} is left out: one of {entry.burst} runs at once" for entry in found if entry.burst > 1]
     valid = [entry for entry in entries if entry.primary and (words.noisy or entry.verdict == "valid")]
     notices += [f"{entry.path} is noisy: {entry.reasons}" for entry in valid if entry.verdict == "noisy"]
     notices += [f"{entry.path} is left out: {entry.unusable or f'noisy: {entry.reasons}'}"

@@ -76,6 +76,8 @@ class References:
 
     def of(self, entry: Entry) -> tuple[dict[str, Reference], str]:
         """({KPI: its reference}, empty) for a result, or ({}, why there is none)."""
+        if entry.burst > 1:
+            return {}, f"references are of runs alone, this is one of {entry.burst} at once"
         cpu, cores = str(entry.document["system"].get("cpu", "")), entry.document["topology"].get("core_count")
         systems = [system for system in self.systems if system.matches(cpu, cores)]
         if not systems:

@@ -1,0 +1,133 @@
+"""Jobs with names enter; all run at once, each in a process of its own; their exit statuses leave, in their order."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from ..errors import BenchError, Infrastructure
+
+Job = Callable[[], int]
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Below this the copies' numbers are partly those of fewer copies.
+LEAST_OVERLAP = 0.9
+
+
+def at_once(jobs: Sequence[tuple[str, Job]]) -> list[int]:
+    """Run all jobs; each line that one prints is printed behind its name.
+
+    A job's BenchError is printed and becomes its status. Whatever is raised here, first every job is told to end
+    (SIGTERM) and waited for.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    running: dict[int, tuple[str, int]] = {}
+    try:
+        # A signal between fork and the child's handling of it would send the child up the parent's stack.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        for name, job in jobs:
+            reading, pid = _start(job)
+            running[reading] = name, pid
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _print_all(running)
+    except BaseException:
+        for _, pid in running.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        _print_all(running)  # what they say while they end; a closed pipe would disturb that
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        for reading in running:
+            os.close(reading)
+        statuses = [_wait(pid) for _, pid in running.values()]
+    return statuses
+
+
+def _start(job: Job) -> tuple[int, int]:
+    """(where to read what the new process prints, its id). Raises Infrastructure where there is no room for it."""
+    parent = os.getpid()
+    try:
+        reading, writing = os.pipe()
+        pid = os.fork()
+    except OSError as error:
+        raise Infrastructure(f"one more process at once cannot be started: {error.strerror}") from error
+    if pid == 0:
+        _child(job, parent, writing)
+    os.close(writing)
+    return reading, pid
+
+
+def _child(job: Job, parent: int, writing: int) -> NoReturn:
+    """The copy: never returns into the parent's code, and ends with its parent."""
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(status)
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        os.close(writing)
+        sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        status = job()
+    except BenchError as error:
+        print(f"error: {error}", flush=True)
+        status = error.exit_status
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Nobody may read any more where the parent is ending; the status counts all the same.
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(status)
+
+
+def _print_all(running: Mapping[int, tuple[str, int]]) -> None:
+    """Whole lines as they come, until every pipe has ended."""
+    rest = dict.fromkeys(running, b"")
+    with selectors.DefaultSelector() as selector:
+        for reading in running:
+            selector.register(reading, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                new = os.read(key.fd, 65536)
+                *lines, rest[key.fd] = (rest[key.fd] + new).split(b"\n")
+                if not new:
+                    selector.unregister(key.fd)
+                    lines += [rest[key.fd]] if rest[key.fd] else []
+                for line in lines:
+                    print(f"[{running[key.fd][0]}] {line.decode(errors='replace')}", flush=True)
+
+
+def _wait(pid: int) -> int:
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return 128 - code if code < 0 else code
+
+
+def overlap(folders: Sequence[Path]) -> float | None:
+    """The share of the longest run's window in which the runs of all ``folders`` were measuring; None without results.
+
+    All processes and containers of a machine share the monotonic clock of the step times.
+    """
+    begins, ends = [], []
+    for folder in folders:
+        try:
+            document = json.loads(max(folder.glob("benchmark_*.json")).read_text())
+            runs = [run for process in document["processes"] for run in process["runs"]]
+            begins.append(max(run["starts_ns"][0] for run in runs))
+            ends.append(min(run["ends_ns"][-1] for run in runs))
+        except (OSError, ValueError, LookupError, TypeError):  # it failed; kpi.sh says so
+            return None
+    longest = max((end - begin for begin, end in zip(begins, ends, strict=True)), default=0)
+    return max(0, min(ends) - max(begins)) / longest if longest > 0 else None

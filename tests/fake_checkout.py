@@ -1,0 +1,91 @@
+"""A copy of this checkout whose run_test.sh is a FAKE: real ctest.sh, real ctest, real processes, no torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from resnet50_bench.parameters import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+#: Speaks the log's lines. WARMUP_STEPS tells it what to do: 1 fails, 2 runs until it is ended, 3 needs all of a burst
+#: to be there at once, anything else passes. Its throughput is STEPS.
+FAKE_RUNNER = """#!/usr/bin/env bash
+set -eu
+exec > >(tee "benchmark_throughput_resnet50_fake_20260101-000000.log")
+printf '%s\\n' "FAKE: true" "MODE: throughput" "STEPS: ${STEPS-}" "INSTANCE_NUMBER: 1" "LOG_FORMAT: 1"
+[ -z "${RESNET50_BENCH_BURST-}" ] || echo "BURST: $RESNET50_BENCH_BURST"
+echo "Evaluating RESNET: total Steps: 1"
+case ${WARMUP_STEPS-} in
+    1) echo "RESULT: failed: FAKE failure"; exit 1 ;;
+    2) exec sleep 1000 ;;
+    3) touch ../../arrived-$$
+       for _ in $(seq 200); do
+           [ "$(ls ../../ | grep -c arrived-)" -lt "$RESNET50_BENCH_BURST" ] || break
+           sleep 0.1
+       done
+       [ "$(ls ../../ | grep -c arrived-)" -ge "$RESNET50_BENCH_BURST" ] ;;
+esac
+printf '%s\\n' "Complete..." "Throughput: ${STEPS:-7} fps" "VERDICT: valid" "RESULT: passed"
+"""
+
+
+class Checkout:
+    """The copy; ``case`` is a ctest name that this CPU runs."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(
+            ".git", "build", ".*cache", "__pycache__", "tests", "docs", "assets", "benchmarks"))
+        (folder / "run_test.sh").write_text(FAKE_RUNNER)
+        self.folder, self.build = folder, folder / "build"
+        self.environment = {name: text for name, text in os.environ.items()
+                            if name not in CATALOGUE and not name.startswith("RESNET50_BENCH_")} | {
+            # Where a Python is named, no environment is set up; nothing here runs it.
+            "BACKEND": "native", "RESNET50_BENCH_PYTHON": "/bin/true"}
+        self.case = self._run(folder / "scripts/resnet50-bench.sh", "best-case").stdout.strip()
+
+    def ctest(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """ctest.sh to its end."""
+        return self._run(self.folder / "ctest.sh", *words, **environment)
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """ctest.sh, still running; its output is a pipe."""
+        return subprocess.Popen([self.folder / "ctest.sh", *map(str, words)], cwd=self.folder, env=self.environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+    def logs(self) -> list[Path]:
+        """The logs folders, oldest first."""
+        return sorted((self.build / "workload/ResNet50-Pytorch-Xeon-Public").glob("*-logs-*"))
+
+    def clear(self) -> None:
+        """Forget what was run."""
+        for folder in (*self.logs(), self.build / "background"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def left(self) -> list[str]:
+        """Command lines and folders of processes that work below this checkout."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                place = str((process / "cwd").readlink())
+            except OSError:  # it ended meanwhile
+                continue
+            if int(process.name) != os.getpid() and (str(self.folder) in words or str(self.folder) in place):
+                found.append(f"{process.name} {words} in {place}")
+        return found
+
+    def _run(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(list(map(str, words)), cwd=self.folder, env=self.environment | environment, text=True,
+                              capture_output=True, check=False, timeout=120)
+
+
+def until(condition, patience_s: float = 20.0) -> None:
+    """Wait for a condition; a failure where it does not come."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)

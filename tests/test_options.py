@@ -1,0 +1,243 @@
+"""--loop, --run and --burst: what is run how often, what runs at once, and what a burst's number is called."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from fake_checkout import Checkout, until
+from resnet50_bench import burst
+from resnet50_bench.__main__ import main
+from resnet50_bench.errors import BadInput, Infrastructure
+from resnet50_bench.hostside import at_once, case_command, collection, options
+from resnet50_bench.hostside.backends import Settings
+from test_collection import put, synthetic
+from test_kpi import kpi, log
+from test_kpi import put as put_log
+
+needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
+
+
+def steps(*words: str) -> str:
+    return " ".join(point.get("STEPS", "-") for point in options.parse(words)[1].points)
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["--run", "3"], "- - -"),
+    (["--set", "STEPS=1 2", "--run", "2"], "1 1 2 2"),
+    (["--set", "STEPS=1 2 3", "--loop", "2", "--run", "2"], "1 1 2 2"),
+    (["--burst", "3"], "- - -"),
+    (["--set", "STEPS=1 2 3", "--burst", "2"], "1 2 3 1"),
+    (["--set", "STEPS=1 2 3", "--burst", "6"], "1 2 3 1 2 3"),
+    (["--set", "STEPS=1 2 3", "--burst", "2", "--loop", "1"], "1 2"),
+    (["--set", "STEPS=1 2 3 4", "--burst", "2", "--run", "2"], "1 2 1 2 3 4 3 4"),
+])
+def test_run_repeats_values_and_burst_enumerates_them(words, expected):
+    assert steps(*words) == expected
+
+
+@pytest.mark.parametrize(("words", "why"), [
+    (["--run", "0"], "--run 0 is too small"), (["--burst", "-1"], "--burst -1 is too small"),
+    (["--status", "-1"], "--status -1 is too small"), (["--run", "two"], "invalid int value"),
+    (["--loop", "1000", "--burst", "1000", "--run", "1000"], "are 1000000000 runs; at most 10000"),
+    (["--nohup", "--daemon"], "exclude each other"), (["--testset", "x.yaml", "--testcase", "y"], "exclude each other"),
+])
+def test_what_cannot_be_is_refused(words, why):
+    with pytest.raises(BadInput, match=re.escape(why)):
+        options.parse(words)
+
+
+def test_a_burst_is_not_gated(tmp_path):
+    with pytest.raises(BadInput, match="say nothing about a regression"):
+        options.parse(["--burst", "2", "--gate", "references.yaml"])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("options") / "checkout")
+
+
+@pytest.fixture
+def checkout(shared) -> Checkout:
+    shared.clear()
+    return shared
+
+
+@needs_cmake
+def test_run_is_that_many_iterations_of_each_value_and_their_mean(checkout):
+    done = checkout.ctest("-V", "--testcase", checkout.case, "--set", "STEPS=10 20", "--run", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs, = checkout.logs()
+    found = [re.search("^STEPS: (.*)", path.read_text(), re.M).group(1)
+             for path in sorted(logs.glob("itr-*/worker-0-c0/benchmark_*.log"))]
+    assert found == ["10", "10", "20", "20"]
+    assert "# mean of 4 iterations" in done.stdout and "*Throughput (samples/sec): 15.0000" in done.stdout
+    assert "BURST" not in done.stdout
+
+
+@needs_cmake
+def test_a_burst_runs_at_once_in_folders_of_its_own_and_says_what_it_is(checkout):
+    done = checkout.ctest("-V", "--testcase", checkout.case, "--burst", "3", "--set", "STEPS=10 20 30",
+                          "--warmup_steps=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs, = checkout.logs()
+    assert [path.read_text() for path in sorted(logs.glob("itr-*/worker-0-c0/status"))] == ["0\n"] * 3
+    assert "[itr-2] STEPS: 20\n" in done.stdout and "run at once, each placed on the same cores" in done.stdout
+    assert "##BURST: 3\n" in done.stdout
+    assert "# BURST RESULT: 3 runs at once on the same cores; not the number of a run alone" in done.stdout
+    assert "*Throughput (samples/sec): 20.0000" in done.stdout and "CI95" not in done.stdout
+    assert '"3"' in re.search("RESNET50_BENCH_BURST: .*", (logs / "workload-config.yaml").read_text()).group()
+
+
+@needs_cmake
+def test_one_failure_in_a_burst_fails_it_and_the_others_end_as_they_would(checkout):
+    done = checkout.ctest("-V", "--testcase", checkout.case, "--burst", "2", "--set", "WARMUP_STEPS=1 0")
+    assert done.returncode == 1
+    assert "# INVALID RESULT: FAKE failure" in done.stdout and "*Throughput" not in done.stdout
+    logs, = checkout.logs()
+    assert [path.read_text() for path in sorted(logs.glob("itr-*/worker-0-c0/status"))] == ["1\n", "0\n"]
+
+
+@needs_cmake
+def test_a_signal_ends_every_run_of_a_burst(checkout):
+    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "3", "--warmup_steps=2")
+    until(lambda: len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == 3)
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=30)
+    assert running.returncode == 143, out
+    assert "# INVALID RESULT" in out and "*Throughput" not in out
+    until(lambda: not checkout.left())
+
+
+@needs_cmake
+def test_runs_of_a_burst_end_with_the_case_that_was_killed(checkout):
+    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "2", "--warmup_steps=2")
+    until(lambda: len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == 2)
+    cases = [int(line.split()[0]) for line in checkout.left() if "resnet50_bench case" in line]
+    assert len(cases) == 3, "the case and its two runs"
+    os.kill(min(cases), signal.SIGKILL)
+    out, _ = running.communicate(timeout=30)
+    assert running.returncode != 0 and "*Throughput" not in out
+    until(lambda: not checkout.left())
+
+
+@pytest.mark.parametrize(("backend", "texts", "why"), [
+    ("native", {"CHECKPOINT": "/x.pt"}, "would write the same file"), ("slurm", {}, "Slurm gives each job nodes")])
+def test_a_burst_is_refused_where_it_cannot_be(backend, texts, why):
+    with pytest.raises(BadInput, match=why):
+        case_command._as_burst([texts], Settings(backend), 2)
+
+
+def job(status=0, error=None):
+    def run() -> int:
+        print("one\ntwo", end="")
+        if error:
+            raise error
+        return status
+    return run
+
+
+def test_statuses_come_in_their_order_and_lines_with_names(capfd):
+    assert at_once.at_once([("a", job(3)), ("b", job()), ("c", job(error=Infrastructure("no disk")))]) == [3, 0, 3]
+    lines = capfd.readouterr().out.splitlines()
+    assert sorted(lines) == ["[a] one", "[a] two", "[b] one", "[b] two", "[c] one", "[c] twoerror: no disk"]
+
+
+def test_a_defect_in_a_job_is_a_failure_not_a_second_parent(capfd):
+    assert at_once.at_once([("a", job(error=ZeroDivisionError())), ("b", job())]) == [1, 0]
+    assert "ZeroDivisionError" in capfd.readouterr().out
+
+
+def test_where_one_cannot_be_started_the_others_are_ended(monkeypatch):
+    pids = []
+
+    def fork() -> int:
+        if pids:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        pids.append(real_fork())
+        return pids[0]
+
+    real_fork = os.fork
+    monkeypatch.setattr(os, "fork", fork)
+    began = time.monotonic()
+    with pytest.raises(Infrastructure, match="cannot be started: Resource temporarily unavailable"):
+        at_once.at_once([("a", lambda: time.sleep(60) or 0), ("b", job())])
+    assert time.monotonic() - began < 30, "it was ended, not waited for"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "signals come through again"
+
+
+def measuring(folder: Path, begin: int, end: int) -> Path:
+    made = synthetic()
+    made.write(folder / f"benchmark_{begin}.json")
+    text = (folder / f"benchmark_{begin}.json").read_text()
+    (folder / f"benchmark_{begin}.json").write_text(text.replace(
+        '"processes": []', f'"processes": [{{"runs": [{{"starts_ns": [{begin}, 5], "ends_ns": [5, {end}]}}]}}]', 1))
+    return folder
+
+
+def test_the_share_in_which_all_were_measuring(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    assert at_once.overlap(folders[:1]) is None, "a run that failed left no result"
+    measuring(folders[0], 0, 100)
+    measuring(folders[1], 20, 90)
+    measuring(folders[2], 200, 210)
+    assert at_once.overlap(folders[:2]) == 0.7
+    assert at_once.overlap(folders) == 0
+
+
+def test_the_log_and_the_placement_of_a_burst_say_so():
+    assert burst.record(burst.copies({})) == {} and list(burst.lines(burst.copies({burst.VARIABLE: ""}))) == []
+    count = burst.copies({burst.VARIABLE: "4"})
+    assert burst.record(count) == {"burst": 4}
+    assert next(burst.lines(count)) == "BURST: 4"
+    for text in ("0", "-1", "x", "²", "9" * 5000):
+        with pytest.raises(BadInput, match="is not a number of runs at once"):
+            burst.copies({burst.VARIABLE: text})
+
+
+def test_kpi_gives_a_burst_no_interval_between_runs(tmp_path):
+    for iteration, rate in (("itr-1", 10.0), ("itr-2", 20.0)):
+        put_log(tmp_path / iteration, log(rates=(rate,), BURST="2", Throughput_CI95=None))
+    done = kpi(tmp_path)
+    assert done.returncode == 0 and "*Throughput (samples/sec): 15.0000" in done.stdout
+    assert "##BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
+    assert "# no 95 % interval: runs at once are not independent" in done.stdout and "CI95" not in done.stdout
+
+
+def disturbed(count: int = 2, **changes):
+    made = synthetic(**changes)
+    made.placement = made.placement | {"burst": count}
+    return made
+
+
+def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
+    pytest.importorskip("yaml")
+    alone = put(tmp_path / "a", synthetic())
+    together = put(tmp_path / "b", disturbed())
+    assert main(["compare", str(alone), str(together)]) == 2
+    shown = capsys.readouterr()
+    assert "placement burst: (absent) -> 2" in shown.out and "burst must be equal" in shown.err
+    assert main(["compare", str(together), str(put(tmp_path / "c", disturbed()))]) == 0
+    assert main(["list-kpi", str(together)]) == 0
+    assert "# BURST RESULT: one of 2 runs at once on the same cores" in capsys.readouterr().out
+    assert main(["reference", str(tmp_path / "b")]) == 2
+    assert "left out: one of 2 runs at once" in capsys.readouterr().err
+    assert main(["rerun", str(together)]) == 2
+    assert "ctest.sh --burst repeats it" in capsys.readouterr().err
+    references = tmp_path / "r.yaml"
+    references.write_text("systems:\n - cpu: '*'\n   cases:\n    '*': {throughput: {value: 1000, tolerance: 5 %}}\n")
+    assert main(["gate", str(together), "--references", str(references)]) == 0
+    assert "references are of runs alone" in capsys.readouterr().out
+    entry, = collection.find([together])
+    assert collection.things(entry.document, synthetic().document()) == {"burst"}
