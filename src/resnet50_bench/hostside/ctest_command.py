@@ -42,6 +42,14 @@ def main(argv: list[str]) -> int:
         return doctor_command.main([])
     if ours.check_docker_image:
         return backends.check_docker_image()
+    if ours.sweep is not None:
+        from . import sweep_command
+
+        if ours.noenv:
+            kept = _without_callers(os.environ)
+            os.environ.clear()
+            os.environ.update(kept)
+        return sweep_command.main(ours, overrides, for_ctest)
     build = configure(overrides.flags.get("PLATFORM") or os.environ.get("PLATFORM"))
     sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
     words = [*sizes, *(exactly(ours.testcase, build) if ours.testcase else []), *for_ctest]

@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
     made.add_argument("--loop", type=int, metavar="N", help="iterations of each case, one after another")
     made.add_argument("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
+    made.add_argument("--sweep", nargs="?", const="", metavar="FOLDER",
+                      help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
+                           "values to try; FOLDER: a sweep to go on with, or a place for a new one")
     made.add_argument("--testcase", metavar="NAME", help="exactly this case")
     made.add_argument("--dry-run", action="store_true", help="write each case's configuration, run nothing")
     made.add_argument("--continue", dest="keep_going", action="store_true", help="go on after a failed iteration")
