@@ -154,11 +154,13 @@ class Sweep:
             what += each.unmeasured[place]
         if each.best:
             what += f" | best {each.value(each.best)[0]:.2f} at BS {each.best[0]} CPI {each.best[1]}"
-        others = sum(self._foreseen(one) for one in self._outcomes[self._outcomes.index(each) + 1:])
-        left_s = outlook.seconds_left(self._took, [batch for batch, _ in rest], others)
-        print(outlook.line(self._measured, self._measured + len(rest) + others, what, left_s), flush=True)
+        more = max(0, self._foreseen(each) - len(rest))
+        more += sum(self._foreseen(one) for one in self._outcomes[self._outcomes.index(each) + 1:])
+        left_s = outlook.seconds_left(self._took, [batch for batch, _ in rest], more)
+        total = self._measured + len(rest) + more
+        print(outlook.line(self._measured, total, each.grid.every, what, left_s), flush=True)
 
     def _foreseen(self, each: Outcome) -> int:
-        """About how many points of a precision whose turn has not come are to be measured."""
+        """About how many points of a precision are still to be measured."""
         usual = max(self._finished, default=len(wanted(each.grid, {})) + _USUALLY_MORE)
         return max(0, (len(each.grid.places()) if each.grid.every else usual) - len(each.scores))

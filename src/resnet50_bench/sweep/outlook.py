@@ -36,8 +36,9 @@ def step_seconds(place: Place, measured: Iterable[tuple[Place, Run]]) -> float |
     return batch / (run.images_per_s / run.instances / near_cores * cores)
 
 
-def line(done: int, total: int, text: str, left_s: float | None) -> str:
-    """``[#####...............] 5 of about 20 | ... | about 2:10 left``."""
-    filled = round(_BAR * done / total) if total else _BAR
+def line(done: int, total: int, certain: bool, text: str, left_s: float | None) -> str:
+    """``[#####...............] 5 of about 20 | ... | about 2:10 left``; the total of a search is not ``certain``."""
+    filled = round(_BAR * done / max(1, total))
     clock = f" | about {int(left_s) // 60}:{int(left_s) % 60:02d} left" if left_s and done < total else ""
-    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done} of {total} | {text}{clock}"
+    about = "" if certain else "about "
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done} of {about}{total} | {text}{clock}"
