@@ -11,6 +11,7 @@ from .errors import BenchError, Interrupted
 #: command -> (module, function taking argv and returning an exit status)
 COMMANDS = {
     "run": ("run_command", "main"),
+    "sweep": ("sweep.command", "main"),
     "env": ("environment", "main"),
     "describe-params": ("describe_command", "main"),
     "rerun": ("rerun_command", "main"),

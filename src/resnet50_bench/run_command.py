@@ -7,11 +7,12 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from . import burst, counters, host, inputs, limits, logfile, measurement, model_cache
 from .case import Case, Layer, Machine, resolve
@@ -26,8 +27,11 @@ from .logfile import Log
 from .parameters import CATALOGUE
 from .placement import Placement, place
 from .progress import Progress, State
-from .result import Result
+from .result import ProcessReport, Result
 from .topology import Topology, read_topology
+
+#: ``launch``, or a Session's, whose workers outlive the case.
+RunWorkers = Callable[[Case, Placement, LaunchPlan], list[ProcessReport]]
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +53,7 @@ def main(argv: list[str]) -> int:
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
             raise
-        return _run(case, found, machine.topology, python, folder, now)
+        return run_case(case, found, machine.topology, python, folder, now)
 
 
 def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:
@@ -80,7 +84,12 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _run(case: Case, found: Inputs, topology: Topology, python: Path, folder: Path, now: datetime) -> int:
+def run_case(case: Case, found: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
+             run_workers: RunWorkers = launch, echo: TextIO | None = None) -> int:
+    """Run the case; log and result go into ``folder``, the log also to ``echo`` (default: stdout).
+
+    Raises what made it fail, once that stands in the log and the result.
+    """
     placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
     software = host.software_record(python)
     result = Result(
@@ -88,12 +97,12 @@ def _run(case: Case, found: Inputs, topology: Topology, python: Path, folder: Pa
         started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
         software=software, topology=topology.as_record(), inputs=found.as_record(),
         placement=placement.as_record() | burst.record(burst.copies()))
-    log = Log(folder / logfile.file_name(case.texts(), now), sys.stdout)
+    log = Log(folder / logfile.file_name(case.texts(), now), echo or sys.stdout)
     try:
         for line in logfile.header(case, len(placement.instances), _versions(software)):
             log.line(line)
         _describe(log, placement, found)
-        _measure(case, found, topology, placement, python, folder, log, result)
+        _measure(case, found, topology, placement, python, folder, log, result, run_workers)
         _hold_to_target(case, found, result, log)
         log.line("RESULT: passed")
         return 0
@@ -138,7 +147,7 @@ def _describe(log: Log, placement: Placement, found: Inputs) -> None:
 
 
 def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement, python: Path, folder: Path, log: Log,
-             result: Result) -> None:
+             result: Result, run_workers: RunWorkers) -> None:
     moments: list[dict[str, object]] = []
     shown = Progress(case.batch_size, case.min_duration)
 
@@ -158,7 +167,7 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
         say=log.line, on_start=start, on_end=end, progress_s=shown.every_s,
         on_progress=lambda message: shown.update(State(**{n: message[n] for n in State.__dataclass_fields__})))
     try:
-        result.processes = launch(case, placement, plan)
+        result.processes = run_workers(case, placement, plan)
     finally:
         shown.close()
     runs = result.runs()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import describe_command, doctor_command
 from . import backends, background
 from .build_folder import build_folder
-from .jobs import Job
+from .jobs import Job, without_callers
 from .options import parse, parser
 from .testset_command import run_testset, testset_jobs
 
@@ -32,4 +34,12 @@ def main(argv: list[str]) -> int:
         return background.launch(build_folder(), ours, argv)
     if ours.testset:
         return run_testset(ours.testset, jobs, ours.keep_going)
+    if ours.sweep is not None:
+        from . import sweep_command
+
+        if ours.noenv:
+            kept = without_callers(os.environ)
+            os.environ.clear()
+            os.environ.update(kept)
+        return sweep_command.main(ours, overrides, for_ctest)
     return jobs[0].run().status

@@ -67,7 +67,7 @@ class Job:
         build, cases = self.prepare()
         chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
-        environment = _without_callers(os.environ) if self.ours.noenv else dict(os.environ)
+        environment = without_callers(os.environ) if self.ours.noenv else dict(os.environ)
         if sys.stdout.isatty():
             environment[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
         with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
@@ -79,7 +79,8 @@ class Job:
             return _outcome(status, Path(overrides.statuses))
 
 
-def _without_callers(environment: os._Environ[str]) -> dict[str, str]:
+def without_callers(environment: os._Environ[str]) -> dict[str, str]:
+    """What --noenv leaves of the environment."""
     return {name: text for name, text in environment.items()
             if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 

@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--run", type=int, metavar="N", help="N runs of each iteration, with the same values")
     made.add_argument("--burst", type=int, metavar="N", help="N runs at once, on the same cores: not for clean numbers")
     made.add_argument("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
+    made.add_argument("--sweep", nargs="?", const="", metavar="FOLDER",
+                      help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
+                           "values to try; FOLDER: a sweep to go on with, or a place for a new one")
     made.add_argument("--testcase", metavar="NAME", help="exactly this case")
     made.add_argument("--testset", type=Path, metavar="FILE", help="YAML documents of cases and settings, run in turn")
     made.add_argument("--dry-run", action="store_true", help="write each case's configuration, run nothing")

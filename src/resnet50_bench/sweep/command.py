@@ -1,0 +1,166 @@
+"""``sweep [--flag=value ...]``: points measured by warm workers into the current folder, and the best of them.
+
+PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). A sweep that was ended goes on in its folder.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .. import inputs
+from ..case import Case, Layer, Machine
+from ..cpu import read_cpu
+from ..environment import worker_python
+from ..errors import BadInput, Infrastructure, RunFailed
+from ..flags import parse_flags
+from ..launcher import Session
+from ..parameters import CATALOGUE
+from ..result import read, write_json
+from ..run_command import interruptible, run_case
+from ..topology import read_topology
+from . import outlook, record, tables
+from .axes import Axes, axes
+from .search import Grid, Place, wanted
+from .tables import Outcome
+
+#: What the sweep was started with: with it, its folder is all that is needed to go on.
+_GIVEN = "sweep.json"
+TABLE, BEST = "sweep.txt", "best.yaml"
+#: A search leaves out points whose single step takes longer than this: they take minutes and are hardly ever the best.
+MOST_STEP_S = 15.0
+#: What a search of a grid measures beyond its coarse points, before any search has told.
+_USUALLY_MORE = 6
+
+
+def main(argv: list[str]) -> int:
+    """Sweep; 0 where every precision has a best point."""
+    flags, others = parse_flags(argv)
+    dry_run = "--dry-run" in others
+    if others and others != ["--dry-run"]:
+        raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --describe-params")
+    folder = Path.cwd()
+    with interruptible():
+        machine = Machine(read_cpu(), read_topology())
+        environment = {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()}
+        before = _given_before(folder)
+        planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
+        _say_plan(planned)
+        if dry_run:
+            return 0
+        sweep = Sweep(folder, planned, machine)
+        write_json(folder / _GIVEN, {**before, **environment, **flags})
+        return sweep.run()
+
+
+def _given_before(folder: Path) -> dict[str, str]:
+    path = folder / _GIVEN
+    try:
+        return {str(name): str(text) for name, text in json.loads(path.read_text()).items()} if path.exists() else {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def _say_plan(planned: Axes) -> None:
+    for notice in planned.notices:
+        print(f"NOTICE: {notice}")
+    grid = next(iter(planned.grids.values()))
+    how = "every point" if grid.every else "searched for the best"
+    print(f"sweep: {', '.join(planned.grids)}; BATCH_SIZE {' '.join(map(str, grid.batches))}; CORES_PER_INSTANCE "
+          f"{' '.join(map(str, grid.cores))}: {len(planned.cases)} points, {how}", flush=True)
+
+
+class Sweep:
+    """One sweep: what is known of each precision's points, and how they come to be known."""
+
+    def __init__(self, folder: Path, planned: Axes, machine: Machine) -> None:
+        self._folder, self._planned, self._topology = folder, planned, machine.topology
+        self._python = worker_python()
+        self._inputs = inputs.find(next(iter(planned.cases.values())))
+        self._took: list[tuple[int, float]] = []
+        self._measured, self._finished = 0, []  # runs of this time; points known of each precision that is done
+        there = record.runs(folder, machine.cpu.name)
+        self._outcomes = [self._outcome(precision, grid, there) for precision, grid in planned.grids.items()]
+        found = sum(len(runs) for each in self._outcomes for runs in each.runs.values())
+        if found:
+            print(f"{found} runs of these points are there already: they are not measured again", flush=True)
+
+    def _outcome(self, precision: str, grid: Grid, there: Mapping[record.Key, list[record.Run]]) -> Outcome:
+        cases = {place: case for (name, place), case in self._planned.cases.items() if name == precision}
+        runs = {place: found for place, case in cases.items() if (found := there.get(record.key_of(case)))}
+        return Outcome(precision, grid, cases, runs, {})
+
+    def run(self) -> int:
+        """Measure what is wanted, say and write what was found. Raises RunFailed for a precision without a best."""
+        try:
+            with Session() as session:
+                for each in self._outcomes:
+                    self._search(each, session)
+                    self._finished.append(len(each.scores))
+        finally:
+            text = tables.ending(self._outcomes)
+            (self._folder / TABLE).write_text(text)
+            (self._folder / BEST).write_text(tables.config(self._outcomes))
+        print(f"\n{text}\nreproduce the best: ./ctest.sh --config {self._folder / BEST}", flush=True)
+        lacking = [each for each in self._outcomes if not each.best]
+        if lacking:
+            raise RunFailed("; ".join(f"no point of {each.precision} could be measured: "
+                                      f"{next(iter(each.unmeasured.values()), 'none was tried')}" for each in lacking))
+        return 0
+
+    def _search(self, each: Outcome, session: Session) -> None:
+        while places := wanted(each.grid, each.scores, each.unmeasured):
+            for number, place in enumerate(places):
+                if not self._is_too_slow(each, place):
+                    self._measure(each, place, session, places[number + 1:])
+
+    def _is_too_slow(self, each: Outcome, place: Place) -> bool:
+        step_s = outlook.step_seconds(place, ((at, run) for at, runs in each.runs.items() for run in runs))
+        if each.grid.every or step_s is None or step_s <= MOST_STEP_S:
+            return False
+        each.unmeasured[place] = f"left out: a step would take about {step_s:.0f} s (name BATCH_SIZE to measure it)"
+        return True
+
+    def _measure(self, each: Outcome, place: Place, session: Session, rest: list[Place]) -> None:
+        """Run the point once more and keep what came of it; only a failure of the point itself lets the sweep go on."""
+        case = each.cases[place]
+        folder = record.new_folder(self._folder, case)
+        began = time.monotonic()
+        try:
+            run_case(case, self._inputs, self._topology, self._python, folder, datetime.now(timezone.utc),
+                     session.launch, io.StringIO())
+            path, = folder.glob("benchmark_*.json")
+            each.runs.setdefault(place, []).append(record.run_of(read(path)))
+        except RunFailed as error:
+            each.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
+        except OSError as error:
+            raise Infrastructure(f"{folder}: {error}") from error
+        self._measured += 1
+        self._took.append((place[0], time.monotonic() - began))
+        self._say(each, place, case, rest)
+
+    def _say(self, each: Outcome, place: Place, case: Case, rest: list[Place]) -> None:
+        unit = record.KPI[case.mode][0]
+        what = f"{each.precision} BS {place[0]} CPI {place[1]}: "
+        if place in each.runs:
+            value, low, high = each.value(place)
+            what += f"{value:.2f} ({low:.2f} - {high:.2f}) {unit}"
+        else:
+            what += each.unmeasured[place]
+        if each.best:
+            what += f" | best {each.value(each.best)[0]:.2f} at BS {each.best[0]} CPI {each.best[1]}"
+        more = max(0, self._foreseen(each) - len(rest))
+        more += sum(self._foreseen(one) for one in self._outcomes[self._outcomes.index(each) + 1:])
+        left_s = outlook.seconds_left(self._took, [batch for batch, _ in rest], more)
+        total = self._measured + len(rest) + more
+        print(outlook.line(self._measured, total, each.grid.every, what, left_s), flush=True)
+
+    def _foreseen(self, each: Outcome) -> int:
+        """About how many points of a precision are still to be measured."""
+        usual = max(self._finished, default=len(wanted(each.grid, {})) + _USUALLY_MORE)
+        return max(0, (len(each.grid.places()) if each.grid.every else usual) - len(each.scores))

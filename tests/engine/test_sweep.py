@@ -1,0 +1,89 @@
+"""A sweep with real torch: killed in the middle, gone on with, warm workers, and what other commands make of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from conftest import ROOT, require_precision
+from test_run import FP32, INT8, TWO_CORES
+
+from resnet50_bench.hostside.config import read_config, texts_for
+
+POINTS = {(precision, batch, cores) for precision in (INT8, FP32) for batch in ("1", "2") for cores in ("1", "2")}
+WORDS = ("--set", f"PRECISION={INT8} {FP32}/BATCH_SIZE=1 2/CORES_PER_INSTANCE=1 2", "--min_duration=1")
+
+
+def sweep(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([ROOT / "ctest.sh", "--sweep", folder, *words], stdout=subprocess.PIPE, text=True,
+                            stderr=subprocess.STDOUT, env=os.environ | {"BACKEND": "native"})
+
+
+def points_of(folder: Path) -> Counter[tuple[str, ...]]:
+    """How often each point was measured."""
+    results = [json.loads(path.read_text()) for path in folder.glob("*/benchmark_*.json")]
+    assert all(result["failure"] is None and result["verdict"] != "invalid" for result in results)
+    return Counter(tuple(result["case"][name] for name in ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE"))
+                   for result in results)
+
+
+@TWO_CORES
+def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_none_twice(tmp_path):
+    require_precision(INT8)
+    require_precision(FP32)
+    folder = tmp_path / "sweep"
+    first = sweep(folder, *WORDS)
+    for line in first.stdout:
+        if "] 3 of 8 |" in line:
+            break
+    first.send_signal(signal.SIGKILL)
+    first.stdout.close()
+    first.wait(timeout=10)
+    before = points_of(folder)
+    assert sum(before.values()) == 3
+    left = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker {folder}"], capture_output=True, text=True,
+                          check=False)
+    assert left.stdout == "", "the workers end with their launcher"
+
+    second = sweep(folder)  # what it was started with lies in its folder
+    said = second.communicate(timeout=600)[0]
+    assert second.returncode == 0, said
+    assert "3 runs of these points are there already" in said
+    assert points_of(folder) == Counter(POINTS)
+    assert "8 of 8" not in said and "5 of 5 |" in said
+
+    table = (folder / "sweep.txt").read_text()
+    assert table in said
+    for precision in (INT8, FP32):
+        best = texts_for(read_config(folder / "best.yaml"),
+                         f"test_resnet50_pytorch_xeon_public_inference_throughput_{precision}")
+        assert (precision, best["BATCH_SIZE"], best["CORES_PER_INSTANCE"]) in POINTS
+
+    listed = subprocess.run([ROOT / "list-kpi.sh", "--format", "json", folder], capture_output=True, text=True,
+                            check=True)
+    assert len(json.loads(listed.stdout)) == 8
+    subprocess.run([ROOT / "scripts/resnet50-bench.sh", "report", folder, "--output", tmp_path / "report.html"],
+                   check=True, capture_output=True)
+    assert "Batch size and cores" in (tmp_path / "report.html").read_text()
+
+
+@TWO_CORES
+def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(tmp_path):
+    require_precision(INT8)
+    done = sweep(tmp_path / "sweep", "--set", f"PRECISION={INT8}/BATCH_SIZE=1 2 3/CORES_PER_INSTANCE=1",
+                 "--min_duration=1")
+    said = done.communicate(timeout=600)[0]
+    assert done.returncode == 0, said
+    results = [json.loads(path.read_text()) for path in sorted((tmp_path / "sweep").glob("*/benchmark_*.json"))]
+    assert len(results) == 3
+    assert len({tuple(report["pid"] for report in result["processes"]) for result in results}) == 1
+    for result in results:
+        for report in result["processes"]:
+            assert sum(report["kernels"].values()) == 53
+            assert f"mb{result['case']['BATCH_SIZE']}_" in report["facts"]["layers"][0]["shape"]
+    logs = sorted((tmp_path / "sweep").glob("*/benchmark_*.log"))
+    assert all("RESULT: passed" in log.read_text() for log in logs)

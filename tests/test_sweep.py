@@ -1,0 +1,240 @@
+"""A sweep with a FAKE measurement: what it leaves behind and says, and how it goes on after an end in the middle."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import documents
+from fakes import MILAN_CPU, machine
+from resnet50_bench import measurement
+from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
+from resnet50_bench.hostside import collection, ctest_command
+from resnet50_bench.hostside.config import read_config, texts_for
+from resnet50_bench.hostside.report.points import grids, points
+from resnet50_bench.inputs import Inputs
+from resnet50_bench.sweep import command, outlook
+from resnet50_bench.sweep.record import Run
+from resnet50_bench.sweep.search import Score
+
+FULL = ("--batch_size=1 2 4", "--cores_per_instance=1 2")
+
+
+class FakeMachine:
+    """Takes the place of ``run_case``: writes a result as fast as the surface says, and counts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.measured = folder, []
+        self.cpu = "FAKE Xeon"
+        self.fails: dict[tuple[str, int, int], Exception] = {}
+        self.ends_before: int | None = None
+
+    def run_case(self, case, found, topology, python, folder, now, run_workers, echo) -> int:
+        if self.ends_before == len(self.measured):
+            raise Interrupted(15, "ended by SIGTERM")
+        point = (case.precision, case.batch_size, case.cores_per_instance)
+        self.measured.append(point)
+        if point in self.fails:
+            raise self.fails[point]
+        step_ms = 10.0 * case.batch_size / (case.batch_size / (case.batch_size + 1)) / case.cores_per_instance**0.8
+        runs = (documents.run(0, step_ms=step_ms),)
+        processes = [{"process": 0, "instances": [{"instance": 0, "cpus": list(range(case.cores_per_instance))}]}]
+        result = documents.result(
+            *runs, case=case.texts() | {"origins": {}, "notices": []}, started_at=now.isoformat(),
+            system={"cpu": self.cpu}, placement={"processes": processes},
+            statistics=measurement.statistics(runs, case.batch_size))
+        result.write(folder / f"benchmark_{len(self.measured)}.json")
+        return 0
+
+    def sweep(self, *flags: str) -> int:
+        return command.main(list(flags))
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    made = FakeMachine(tmp_path / "sweep")
+    made.folder.mkdir()
+    (tmp_path / "machine").mkdir()
+    where = machine(tmp_path / "machine", MILAN_CPU, cores_per_node=2)
+    monkeypatch.chdir(made.folder)
+    monkeypatch.setattr(command, "run_case", made.run_case)
+    monkeypatch.setattr(command, "read_topology", lambda: where.topology)
+    monkeypatch.setattr(command, "read_cpu", lambda: _named(made.cpu))
+    monkeypatch.setattr(command, "worker_python", lambda: Path("python"))
+    monkeypatch.setattr(command.inputs, "find", lambda case: Inputs())
+    return made
+
+
+def _named(name: str):
+    return replace(MILAN_CPU, name=name)
+
+
+def best_row(fake: FakeMachine, unit: str = "samples/sec") -> list[str]:
+    """The first row of the table of the best."""
+    text = (fake.folder / "sweep.txt").read_text().partition(f"The best of each precision ({unit}):")[2]
+    return [word.strip() for word in text.splitlines()[3].split("|")[1:-1]]
+
+
+def test_named_values_are_measured_completely_and_every_point_is_a_result_of_its_own(fake, capsys):
+    assert fake.sweep(*FULL) == 0
+    assert Counter(fake.measured) == Counter((precision, batch, cores) for precision in ("avx2_int8", "avx2_fp32")
+                                             for batch in (1, 2, 4) for cores in (1, 2))
+    entries = collection.find([fake.folder])
+    assert len(entries) == 12 and len({entry.logs for entry in entries}) == 12
+    assert {entry.case for entry in entries} == {"inference_throughput_avx2_int8", "inference_throughput_avx2_fp32"}
+    assert [len(inside) for _, inside in grids(points(entries))] == [6, 6], "the report's heat map takes them"
+    said = capsys.readouterr().out
+    assert "12 of 12 | avx2_fp32 BS 4 CPI 2" in said
+    assert (fake.folder / "sweep.txt").read_text() in said
+
+
+def test_the_table_names_the_best_and_the_config_file_reproduces_it(fake, capsys):
+    fake.sweep(*FULL, "--torch_type=IPEX", "--steps=7", "--customer_env=A=1 B=x")
+    text = (fake.folder / "sweep.txt").read_text()
+    assert best_row(fake)[:4] == ["avx2_int8", "4", "2", "MILAN"]
+    assert "avx2_int8 (* best" in text and text.count("*") >= 2
+    texts = texts_for(read_config(fake.folder / "best.yaml"),
+                      "test_resnet50_pytorch_xeon_public_inference_throughput_avx2_int8")
+    assert texts == {"BATCH_SIZE": "4", "CORES_PER_INSTANCE": "2", "TORCH_TYPE": "IPEX", "CUSTOMER_ENV": "A=1 B=x"}
+    assert texts_for(read_config(fake.folder / "best.yaml"),
+                     "test_resnet50_pytorch_xeon_public_inference_throughput_avx2_int8_gated") == {}
+
+
+def test_without_names_it_searches_and_measures_less_than_everything(fake, capsys):
+    assert fake.sweep("--precision=avx2_int8") == 0
+    assert 6 <= len(set(fake.measured)) < 16
+    assert best_row(fake)[:3] == ["avx2_int8", "128", "2"]
+    totals = re.findall(r"\] (\d+) of (about )?(\d+)", capsys.readouterr().out)
+    assert all(about for _, about, _ in totals) and all(int(done) < int(total) for done, _, total in totals[:6])
+
+
+@pytest.mark.parametrize("flags", [FULL, ()], ids=["full", "searched"])
+def test_a_sweep_that_was_ended_goes_on_and_measures_nothing_twice(fake, capsys, flags):
+    fake.ends_before = 4
+    with pytest.raises(Interrupted):
+        fake.sweep(*flags, "--steps=9")
+    assert len(fake.measured) == 4 and "avx2_int8" in (fake.folder / "sweep.txt").read_text()
+    fake.ends_before = None
+    assert fake.sweep() == 0, "its folder tells what it was started with"
+    assert "4 runs of these points are there already" in capsys.readouterr().out
+    assert max(Counter(fake.measured).values()) == 1
+    whole = set(fake.measured)
+    assert {entry.document["case"]["STEPS"] for entry in collection.find([fake.folder])} == {"9"}
+    fake.measured.clear()
+    assert fake.sweep() == 0
+    assert fake.measured == [], "nothing is left to do"
+    assert whole == {(entry.document["case"]["PRECISION"], int(entry.document["case"]["BATCH_SIZE"]),
+                      int(entry.document["case"]["CORES_PER_INSTANCE"])) for entry in collection.find([fake.folder])}
+
+
+def test_a_point_that_fails_is_named_and_the_others_are_measured(fake, capsys):
+    fake.fails = {("avx2_int8", 4, 2): RunFailed("instance 0 (pid 4711) was killed by SIGKILL")}
+    assert fake.sweep(*FULL) == 0
+    assert len(fake.measured) == 12
+    text = (fake.folder / "sweep.txt").read_text()
+    assert "avx2_int8 BS 4 CPI 2: failed: instance 0 (pid 4711) was killed by SIGKILL" in text
+    assert "!" in text
+
+
+def test_a_precision_without_any_point_fails_the_sweep(fake, capsys):
+    fake.fails = {("avx2_int8", 1, 1): RunFailed("out of memory")}
+    with pytest.raises(RunFailed, match="no point of avx2_int8 could be measured: failed: out of memory"):
+        fake.sweep("--precision=avx2_int8", "--batch_size=1", "--cores_per_instance=1")
+
+
+def test_a_full_disk_ends_the_sweep(fake, capsys):
+    fake.fails = {("avx2_int8", 2, 1): Infrastructure("No space left on device")}
+    with pytest.raises(Infrastructure):
+        fake.sweep(*FULL)
+    assert len(fake.measured) == 2
+
+
+def test_points_of_another_cpu_are_not_mixed_in(fake, capsys):
+    fake.sweep(*FULL)
+    fake.cpu = "FAKE other Xeon"
+    with pytest.raises(BadInput, match="points of another CPU \\(FAKE Xeon\\); this is FAKE other Xeon"):
+        fake.sweep()
+
+
+def test_latency_is_better_where_it_is_less(fake, capsys):
+    fake.sweep(*FULL, "--mode=latency")
+    assert best_row(fake, "ms")[:3] == ["avx2_int8", "1", "2"]
+
+
+def test_a_search_leaves_out_steps_that_take_too_long_and_says_so(fake, monkeypatch, capsys):
+    monkeypatch.setattr(command, "MOST_STEP_S", 0.3)
+    fake.sweep("--precision=avx2_int8")
+    assert not {point for point in fake.measured if point[1] == 128}
+    assert "BS 128 CPI 1: left out: a step would take about" in (fake.folder / "sweep.txt").read_text()
+    fake.measured.clear()
+    fake.sweep("--precision=avx2_int8", "--batch_size=128", "--cores_per_instance=1")
+    assert fake.measured == [("avx2_int8", 128, 1)], "who names it gets it"
+
+
+@pytest.mark.parametrize(("flags", "error", "why"), [
+    (["--batch_size=1 x"], BadInput, "BATCH_SIZE='x': a sweep takes whole numbers"),
+    (["--batch_size=0"], BadInput, "BATCH_SIZE='0'"),
+    (["--cores_per_instance=3"], BadInput, "does not fit"),
+    (["--precision=avx2_int9"], BadInput, "did you mean avx2_int8"),
+    (["--precision=amx_int8"], UnsupportedCpu, "needs the CPU flags"),
+    (["--mode=accuracy"], BadInput, "a sweep measures speed"),
+    (["--function=training"], BadInput, "a sweep measures speed"),
+    (["--stepz=1"], BadInput, "--stepz=1: not a parameter's flag"),
+])
+def test_bad_input_ends_it_before_anything_is_measured(fake, flags, error, why):
+    with pytest.raises(error, match=why):
+        fake.sweep(*flags)
+    assert fake.measured == [] and list(fake.folder.iterdir()) == []
+
+
+def test_what_the_other_parameters_exclude_is_left_out_by_name(fake, capsys):
+    fake.sweep("--torch_type=EAGER", "--batch_size=1", "--cores_per_instance=1")
+    assert {point[0] for point in fake.measured} == {"avx2_fp32"}
+    assert "NOTICE: avx2_int8 is left out: TORCH_TYPE=EAGER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "why"), [
+    (["-V"], "-V: not with --sweep"), (["--testcase", "x"], "--testcase: not with --sweep"),
+    (["--set", "STEPS=1 2"], "--set STEPS: a sweep takes lists of PRECISION, BATCH_SIZE, CORES_PER_INSTANCE only"),
+])
+def test_ctest_sh_refuses_what_means_nothing_in_a_sweep(words, why, monkeypatch):
+    with pytest.raises(BadInput, match=why):
+        ctest_command.main(["--sweep", "--dry-run", *words])
+
+
+def test_ctest_sh_hands_lists_and_ranges_on(fake, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", "python")
+    target = tmp_path / "new" / "folder"
+    assert ctest_command.main(["--sweep", str(target), "--set", "BATCH_SIZE=1 2 4 ...8/CORES_PER_INSTANCE=1 2",
+                               "--set", "PRECISION=avx2_int8", "--steps=9"]) == 0
+    assert Counter(fake.measured) == Counter(("avx2_int8", batch, cores) for batch in (1, 2, 4, 8) for cores in (1, 2))
+    assert json.loads((target / "sweep.json").read_text())["STEPS"] == "9"
+
+
+def test_the_time_left_grows_with_the_batches_that_are_left():
+    took = [(1, 2.0), (8, 9.0), (4, 5.0)]
+    assert outlook.seconds_left(took, [16], 0) == pytest.approx(17)
+    assert outlook.seconds_left(took, [16, 32], 0) == pytest.approx(50)
+    assert outlook.seconds_left([], [16], 0) is None
+    assert outlook.seconds_left([(4, 3.0)], [4], 2) == pytest.approx(9)
+
+
+def test_a_step_is_foretold_by_the_nearest_point():
+    runs = [((8, 1), Run(Score(40, 40, 40), "valid", 40.0, 2)), ((8, 2), Run(Score(30, 30, 30), "valid", 30.0, 1))]
+    assert outlook.step_seconds((64, 1), runs) == pytest.approx(64 / 20)
+    assert outlook.step_seconds((60, 2), runs) == pytest.approx(2.0)
+    assert outlook.step_seconds((64, 1), []) is None
+
+
+def test_a_sweep_starts_without_torch():
+    code = ("import sys; from resnet50_bench.hostside import sweep_command; "
+            "print([m for m in ('torch', 'numpy') if m in sys.modules])")
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.strip() == "[]"
