@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 FAKE_RUNNER = """#!/usr/bin/env bash
 set -eu
 exec > >(tee "benchmark_throughput_resnet50_fake_20260101-000000.log")
+trap "exec >&-; wait $!" EXIT # until tee has written everything
 printf '%s\\n' "FAKE: true" "MODE: throughput" "STEPS: ${STEPS-}" "INSTANCE_NUMBER: 1" "LOG_FORMAT: 1"
 [ -z "${RESNET50_BENCH_BURST-}" ] || echo "BURST: $RESNET50_BENCH_BURST"
 echo "Evaluating RESNET: total Steps: 1"
