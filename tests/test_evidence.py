@@ -50,3 +50,7 @@ def test_emulated_bf16_is_found_out_and_the_kernels_are_named():
 def test_missing_convolutions_are_found_out():
     assert "52 convolutions" in parse(_ran("brg:avx2", "f32", 52)).doubt(PRECISIONS["avx2_fp32"])
     assert "0 convolutions" in parse(OTHERS).doubt(PRECISIONS["avx2_fp32"])
+
+
+def test_only_int8_without_vnni_saturates():
+    assert [name for name, precision in PRECISIONS.items() if precision.saturates] == ["avx2_int8"]

@@ -32,6 +32,14 @@ class Precision:
     weight_sharing: bool = True
 
     @property
+    def saturates(self) -> bool:
+        """Whether int8 products are summed in 16 bits: without VNNI two of 255 x 127 do not fit (vpmaddubsw).
+
+        Activations of 7 bits then keep the answers right; with 8 a trained ResNet50 gave fp32's on 27 % of images.
+        """
+        return self.data_type == "int8" and "avx2" in self.cpu_flags
+
+    @property
     def training(self) -> bool:
         """Whether weights can be learnt in it."""
         return self.data_type != "int8"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.ao.quantization import HistogramObserver, PerChannelMinMaxObserver, QConfig, QConfigMapping
 
 with warnings.catch_warnings():
     # Its import warns about its end of life and about pkg_resources; neither concerns a result.
@@ -17,6 +18,7 @@ with warnings.catch_warnings():
 
 from ..errors import BadInput
 from ..model_cache import cache_key, cached
+from ..precision import PRECISIONS
 from . import peak
 from .base import Engine, ModelRequest, Prepared, dummy_batch
 
@@ -44,7 +46,7 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
     key = cache_key(
         engine="IPEX", precision=request.precision, batch_size=str(example.shape[0]), isa_cap=request.isa_cap,
         torch=torch.__version__, ipex=ipex.__version__, capability=torch.backends.cpu.get_cpu_capability(),
-        **inputs_key)
+        saturates=str(PRECISIONS[request.precision].saturates), **inputs_key)
     recipe = request.cache_dir / f"{key}.qconf.json" if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".pt",
@@ -59,7 +61,7 @@ def _build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if recipe:
-            model = _quantised(plain, example[:1], calibration, request.qconf, recipe)
+            model = _quantised(plain, example[:1], calibration, request, recipe)
         else:
             model = ipex.optimize(plain, dtype=request.input_dtype, inplace=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=request.data_type == "bfloat16"):
@@ -68,10 +70,15 @@ def _build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
 
 
 def _quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Iterable[torch.Tensor],
-               given: Path | None, recipe: Path) -> torch.nn.Module:
-    """Static int8: 8-bit activations by calibration or a given recipe, per-channel 8-bit weights."""
-    model = ipex.quantization.prepare(plain, ipex.quantization.default_static_qconfig_mapping,
-                                      example_inputs=example, inplace=True)
+               request: ModelRequest, recipe: Path) -> torch.nn.Module:
+    """Static int8: 8-bit activations (7 where products saturate) by calibration or a given recipe, 8-bit weights per
+    channel.
+    """
+    given = request.qconf
+    activation = HistogramObserver.with_args(reduce_range=PRECISIONS[request.precision].saturates)
+    weight = PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
+    mapping = QConfigMapping().set_global(QConfig(activation=activation, weight=weight))
+    model = ipex.quantization.prepare(plain, mapping, example_inputs=example, inplace=True)
     if given:
         try:
             model.load_qconf_summary(str(given))
