@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": ("hostside.compare_command", "main"),
     "report": ("hostside.report.command", "main"),
     "gate": ("hostside.gate_command", "main"),
+    "fleet": ("hostside.fleet_command", "main"),
     "reference": ("hostside.reference_command", "main"),
 }
 

@@ -1,0 +1,109 @@
+"""A fleet's summary: FAKE results of 1,000 nodes with faults injected, and the small fleets that fool rules."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from documents import result, run
+from resnet50_bench.errors import BadInput, Regression, RunFailed
+from resnet50_bench.hostside import fleet, fleet_command
+from resnet50_bench.hostside.fleet import Node
+
+CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
+
+
+def nodes(count: int, cv: float, seed: int, slow: dict[int, float] | None = None) -> list[Node]:
+    rng = random.Random(seed)
+    return [Node(f"n{i:04d}", rng.gauss(1000, 1000 * cv) * (slow or {}).get(i, 1.0), "", {}) for i in range(count)]
+
+
+@pytest.mark.parametrize("cv", [0.003, 0.01, 0.05])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_thousand_sound_nodes_raise_at_most_one_false_alarm_in_a_hundred(cv, seed):
+    assert len(fleet.outliers(nodes(1000, cv, seed))) <= 10
+
+
+@pytest.mark.parametrize(("cv", "factor"), [(0.003, 0.95), (0.003, 1.05), (0.01, 0.9), (0.05, 0.5)])
+def test_every_fault_well_beyond_the_threshold_is_found(cv, factor):
+    bad = dict.fromkeys(range(0, 1000, 97), factor)
+    fleet_nodes = nodes(1000, cv, 1, bad)
+    assert {f"n{i:04d}" for i in bad} <= {outlier.node.name for outlier in fleet.outliers(fleet_nodes)}
+
+
+def test_what_drowns_in_the_spread_is_not_claimed():
+    least = fleet.threshold([node.value for node in nodes(1000, 0.05, 1)])
+    assert 0.15 < least < 0.21
+
+
+def test_equal_nodes_and_small_fleets_raise_no_alarm():
+    assert fleet.outliers([Node(str(i), 1000 + i / 100, "", {}) for i in range(8)]) == []
+    assert fleet.outliers([Node("a", 100.0, "", {}), Node("b", 50.0, "", {}), Node("c", 90.0, "", {})]) == []
+
+
+def put(root: Path, number: int, step_ms: float, *, failure: str | None = None, **facts: str) -> None:
+    folder = root / CASE / f"itr-1/worker-{number}-c0"
+    folder.mkdir(parents=True)
+    made = result(run(0, steps=20, step_ms=step_ms), run(1, steps=20, step_ms=step_ms), failure=failure)
+    made.system = {"node": "same", "cpu": "FAKE Xeon", "microcode": "0x2b", "memory_bytes": 2**38 + number} | facts
+    made.write(folder / "benchmark_x_20260101-000000.json")
+    (folder / "node").write_text(f"n{number:04d}\n")
+    (folder / "status").write_text("0\n")
+
+
+def test_a_fleet_is_summed_up_with_what_explains_the_odd_node(tmp_path, capsys):
+    for number in range(8):
+        put(tmp_path, number, 10.0)
+    put(tmp_path, 8, 11.0, microcode="0x1")
+    assert fleet_command.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "9 nodes" in out and "OUTLIER n0008: " in out and "-9.1 %" in out
+    assert "also differs: microcode 0x1 instead of 0x2b" in out
+    assert "DIFFERS microcode: 0x1 on 1 node (n0008); elsewhere 0x2b" in out and "memory" not in out
+    with pytest.raises(Regression, match=r"1 node \(n0008\) slower than the others"):
+        fleet_command.main([str(tmp_path), "--gate"])
+
+
+def test_failed_and_missing_nodes_are_named_and_fail(tmp_path, capsys):
+    for number in range(5):
+        put(tmp_path, number, 10.0)
+    put(tmp_path, 5, 10.0, failure="instance 0 was killed by SIGKILL")
+    silent = tmp_path / CASE / "itr-1/worker-6-c0"
+    silent.mkdir()
+    (silent / "node").write_text("n0006\n")
+    with pytest.raises(RunFailed, match=r"2 nodes \(n0005, n0006\) without a valid result"):
+        fleet_command.main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "MISSING n0005: instance 0 was killed by SIGKILL" in out
+    assert "MISSING n0006: no result and no exit status" in out
+
+
+def test_two_populations_are_told_apart_without_a_usual_one():
+    half = [Node(f"n{i}", 1000.0, "", {"governor": "powersave" if i % 2 else "performance"}) for i in range(6)]
+    odd, = fleet.odd_facts(half)
+    assert odd.usual is None and {len(names) for names in odd.others.values()} == {3}
+    assert fleet.odd_facts([Node(f"n{i}", 1.0, "", {"serial": str(i)}) for i in range(6)]) == []
+
+
+def test_a_thousand_results_are_summed_up_in_under_five_seconds(tmp_path, capsys):
+    rng = random.Random(3)
+    injected = {5: 10.6, 321: 11.2, 777: 13.0}
+    for number in range(1000):
+        facts = {"microcode": "0x1"} if number == 777 else {}
+        put(tmp_path, number, injected.get(number, rng.gauss(10, 0.03)), **facts)
+    began = time.process_time()
+    fleet_command.main([str(tmp_path), "--format=json"])
+    assert time.process_time() - began < 5
+    found, = json.loads(capsys.readouterr().out)
+    named = {each["node"] for each in found["outliers"]}
+    assert {f"n{number:04d}" for number in injected} <= named and len(named) <= 13
+    assert next(each for each in found["outliers"] if each["node"] == "n0777")["differs"]
+
+
+def test_nothing_there_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match="no results below"):
+        fleet_command.main([str(tmp_path)])
