@@ -22,7 +22,7 @@ IMAGE = "resnet50-pytorch-intel-public-inference"
 MODEL_VOLUME = "resnet50-bench-models"
 _LOGS = "/home/bench/logs"
 _ENGINE_PATIENCE_S = 30.0
-_DEATH_S = 5.0
+_DEATH_S, _REMOVAL_S = 5.0, 3.0
 #: Nothing but NUMA memory binding needs a capability, nothing needs the network.
 _CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
              "--network", "none", "--shm-size", "4g",
@@ -105,14 +105,19 @@ class DockerBackend:
             # A killed container counts as running for a moment after its exec has ended.
             subprocess.run(["docker", "wait", container], stdin=subprocess.DEVNULL, capture_output=True, check=False,
                            timeout=0.1 if late else _DEATH_S)
-        state = _docker("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}", container)
-        if state.returncode != 0:
+        state = _state(container)
+        gone_at = time.monotonic() + (0.0 if late else _REMOVAL_S)
+        # Removing kills first: for a moment it looks like a container that died.
+        while state and state[0] != "running" and time.monotonic() < gone_at:
+            time.sleep(0.1)
+            state = _state(container)
+        if not state or state[0] in ("removing", "dead"):
             raise Infrastructure("the docker engine went away, or somebody removed the container")
         _copy_logs(container, folder)
-        running, exit_code, oom = state.stdout.split()
+        status, exit_code, oom = state
         if late:
             raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
-        if running == "true":
+        if status == "running":
             raise Infrastructure("the container's logs could not be read from /export-logs")
         how = "out of memory" if oom == "true" else f"exit status {exit_code}"
         raise RunFailed(f"the container died before the run was over ({how})")
@@ -124,6 +129,12 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
                               check=False, timeout=_ENGINE_PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         raise Infrastructure(f"the docker engine did not answer within {_ENGINE_PATIENCE_S:g} s") from error
+
+
+def _state(container: str) -> list[str]:
+    """[status, exit code, killed for memory] as the engine tells them; nothing where it does not know the container."""
+    told = _docker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", container)
+    return told.stdout.split() if told.returncode == 0 else []
 
 
 @contextlib.contextmanager
