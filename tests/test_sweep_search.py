@@ -100,6 +100,12 @@ def test_a_point_that_fails_is_not_tried_again_and_the_best_of_the_others_is_fou
     assert all(counts[place] == 1 for place in fails if place in counts)
 
 
+def test_a_point_whose_repetition_failed_is_not_repeated_again():
+    known = {place: [Score(100, 90, 110)] for place in Grid((1, 2), (1,)).places()}
+    assert wanted(Grid((1, 2), (1,)), known) == [(1, 1), (2, 1)]
+    assert wanted(Grid((1, 2), (1,)), known, spent={(1, 1)}) == [(2, 1)]
+
+
 def test_a_search_where_everything_fails_ends():
     grid = Grid(BATCHES, (1, 2))
     assert _search(grid, lambda *_: 1.0, fails=frozenset(grid.places()))[0]
