@@ -84,7 +84,7 @@ class Checkout:
                               capture_output=True, check=False, timeout=120)
 
 
-def until(condition, patience_s: float = 20.0) -> None:
+def until(condition, patience_s: float = 120.0) -> None:
     """Wait for a condition; a failure where it does not come."""
     deadline = time.monotonic() + patience_s
     while not condition():
