@@ -12,7 +12,7 @@ from resnet50_bench.errors import BadInput, Infrastructure
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_INDEX_URL"):
+    for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_STACK", "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
@@ -84,3 +84,14 @@ def test_a_python_that_is_none_is_bad_input(home, monkeypatch):
 def test_the_folder_can_be_chosen(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
     assert environment.folder() == home / "mine"
+
+
+def test_the_current_stack_has_an_environment_of_its_own(home, monkeypatch):
+    plain, calls = environment.folder(), []
+    fake_pip(monkeypatch, 0, calls)
+    monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
+    assert environment.set_up("runtime").parents[1] != plain
+    assert calls[0][-1].endswith("requirements/current.txt") and environment.worker_python()
+    monkeypatch.setenv("RESNET50_BENCH_STACK", "newest")
+    with pytest.raises(BadInput, match="newest is not one of ipex, current"):
+        environment.worker_python()

@@ -15,6 +15,9 @@ from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET, nearest, text_of
 from .precision import PRECISIONS, Precision
 from .topology import Topology
 
+#: TORCH_TYPE -> the arithmetic that it can do, where that is not all.
+_DATA_TYPES = {"EAGER": ("float32", "bfloat16"), "COMPILE-INDUCTOR": ("float32", "bfloat16", "int8")}
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -227,9 +230,10 @@ def _cross_checks(chosen: Mapping[str, object], given: Mapping[str, object],
         bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {chosen['TORCH_TYPE']}")
     if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
-    if chosen["TORCH_TYPE"] != "IPEX" and PRECISIONS[precision].data_type not in ("float32", "bfloat16"):
+    possible = _DATA_TYPES.get(str(chosen["TORCH_TYPE"]))
+    if possible and PRECISIONS[precision].data_type not in possible:
         bad.append(f"TORCH_TYPE={chosen['TORCH_TYPE']} is not supported with {precision}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in ("float32", "bfloat16")))
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in possible))
     return bad
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from .errors import BadInput, Infrastructure
 from .host import ROOT
 
-#: name -> files of pins. ``runtime`` measures; ``tools``, in the same environment, test.
-_REQUIREMENTS = {"runtime": ("runtime.txt", "constraints.txt"), "tools": ("tools.txt",)}
-#: torch 2.8.0 with its CUDA libraries takes 7 GB, a build from a CPU-only index 2 GB.
+#: RESNET50_BENCH_STACK -> files of pins of what measures.
+_STACKS = {"ipex": ("runtime.txt", "constraints.txt"), "current": ("current.txt",)}
+#: torch with its CUDA libraries takes 7 GB, a build from a CPU-only index 2 GB.
 _NEEDED_GB = {"runtime": 8.0, "tools": 0.3}
 _ATTEMPTS = 3
 #: name -> (Debian package, file or command, what it costs to go without)
@@ -136,10 +136,18 @@ def set_up(name: str) -> Path:
     return python
 
 
+def _requirements(name: str) -> tuple[str, ...]:
+    """Files of pins: ``runtime`` measures; ``tools``, in the same environment, test."""
+    stack = os.environ.get("RESNET50_BENCH_STACK") or "ipex"
+    if stack not in _STACKS:
+        raise BadInput(f"RESNET50_BENCH_STACK={stack} is not one of {', '.join(_STACKS)}")
+    return _STACKS[stack] if name == "runtime" else ("tools.txt",)
+
+
 def _digest(name: str) -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     index = os.environ.get("RESNET50_BENCH_INDEX_URL", "")
-    text = version + index + "".join((ROOT / "requirements" / file).read_text() for file in _REQUIREMENTS[name])
+    text = version + index + "".join((ROOT / "requirements" / file).read_text() for file in _requirements(name))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -188,7 +196,7 @@ def _make_venv(target: Path) -> None:
 
 
 def _install(name: str, target: Path) -> None:
-    requirement, *constraints = (str(ROOT / "requirements" / file) for file in _REQUIREMENTS[name])
+    requirement, *constraints = (str(ROOT / "requirements" / file) for file in _requirements(name))
     command = [str(target / "bin/python"), "-m", "pip", "install", "--no-input", "-r", requirement,
                *(word for file in constraints for word in ("-c", file))]
     index = os.environ.get("RESNET50_BENCH_INDEX_URL")

@@ -50,6 +50,7 @@ class Work:
     convolutions: int
     cache: str
     recipe: Path | None = None
+    quantise_nodes: int | None = None
     finish_setup: Callable[[], None] = lambda: None
 
 
@@ -63,7 +64,7 @@ def work_of(spec: dict[str, Any], request: ModelRequest, engine: Engine) -> Work
                     finish_setup=lambda: trainer.join(spec["rendezvous"]))
     prepared = engine.prepare(request)
     return Work(prepared.model, feeds(spec, request.input_dtype), prepared.model, RESNET50_CONVOLUTIONS,
-                prepared.cache, prepared.recipe)
+                prepared.cache, prepared.recipe, prepared.quantise_nodes)
 
 
 def feeds(spec: dict[str, Any], dtype: torch.dtype) -> list[DummyFeed]:

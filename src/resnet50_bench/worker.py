@@ -131,6 +131,8 @@ def _work(spec: dict[str, Any], channel: Channel, kept: Kept) -> None:
     facts: dict[str, Any] = {"layers": [vars(c) for c in proof.convolutions], "usage": usage, "agreement": agreed,
                              "data": {str(i.part["index"]): i.feed.record() for i in instances},
                              "memory": process_facts.memory(), **_versions()}
+    if work.quantise_nodes is not None:
+        facts["quantise_nodes"] = work.quantise_nodes
     local = process_facts.local_memory(part["memory_node"] for part in spec["instances"])
     if local is not None and spec["memory_nodes"] > 1:
         facts["local_memory"] = local

@@ -13,6 +13,7 @@ import pytest
 from conftest import MINE, ROOT
 from conftest import require_precision as _require
 
+from resnet50_bench import environment
 from resnet50_bench.precision import PRECISIONS
 
 FP32 = next(name for name in MINE if name.endswith("fp32"))
@@ -64,6 +65,42 @@ def test_the_other_engines_run_fp32(folder, torch_type):
     done = run_test(folder, f"--precision={FP32}", "--case_type=gated", f"--torch_type={torch_type}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "*Throughput" in kpi(folder).stdout
+
+
+def assert_int8_by_inductor(folder):
+    result = result_of(folder)
+    report = result["processes"][0]
+    assert sum(report["kernels"].values()) == 53 and all("src:u8" in name for name in report["kernels"])
+    # Each convolution's input and weights, each sum's two inputs, the last layer: none of it is left in fp32.
+    assert report["facts"]["quantise_nodes"] >= 2 * 53
+    assert "*Throughput" in kpi(folder).stdout
+    return result["software"]
+
+
+def test_inductor_runs_int8_kernels_and_keeps_the_program(folder, tmp_path):
+    _require(INT8)
+    words = (f"--precision={INT8}", "--case_type=gated", "--torch_type=COMPILE-INDUCTOR")
+    first = run_test(folder, *words)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert_int8_by_inductor(folder)
+    again = tmp_path / "again"
+    again.mkdir()
+    assert "(cache: hit)" in run_test(again, *words).stdout
+
+
+def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatch):
+    _require(INT8)
+    monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
+    monkeypatch.delenv("RESNET50_BENCH_PYTHON", raising=False)
+    if not (environment.folder() / "complete-runtime").exists():
+        pytest.skip("the current stack is not set up: RESNET50_BENCH_STACK=current scripts/setup.sh")
+    for _ in range(2):  # the second takes the program from the cache
+        done = run_test(folder, f"--precision={INT8}", "--case_type=gated", "--torch_type=COMPILE-INDUCTOR")
+        assert done.returncode == 0, done.stdout + done.stderr
+    software = assert_int8_by_inductor(folder)
+    assert "torchao" in software and "intel-extension-for-pytorch" not in software
+    refused = run_test(folder, f"--precision={INT8}", "--case_type=gated")
+    assert refused.returncode == 3 and "TORCH_TYPE=IPEX needs IPEX" in refused.stderr
 
 
 @TWO_CORES

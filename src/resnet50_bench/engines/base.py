@@ -67,12 +67,14 @@ class ModelRequest:
 class Prepared:
     """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
 
-    ``recipe`` is the file with the quantisation's scales, where there is one.
+    ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
+    of an exported graph turn numbers into 8 bits or back.
     """
 
     model: Callable[[torch.Tensor], torch.Tensor]
     cache: str
     recipe: Path | None = None
+    quantise_nodes: int | None = None
 
 
 class Engine(ABC):
