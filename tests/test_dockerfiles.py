@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.hostside import images
-from resnet50_bench.hostside.backends import docker
+from resnet50_bench.hostside.backends import docker, workers
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
@@ -79,6 +79,6 @@ def test_what_a_container_sends_stays_in_the_folder(tmp_path):
     stream.seek(0)
     folder = tmp_path / "in"
     folder.mkdir()
-    assert docker._extract(stream, folder)
+    assert workers.extract(stream, folder)
     assert sorted(p.name for p in folder.iterdir()) == ["absolute.log", "escaped.log", "status"]
     assert [p.name for p in tmp_path.iterdir()] == ["in"]

@@ -82,6 +82,17 @@ def test_failed_and_missing_nodes_are_named_and_fail(tmp_path, capsys):
     assert "MISSING n0006: no result and no exit status" in out
 
 
+def test_only_what_lies_below_the_named_folder_is_missing(tmp_path, capsys):
+    put(tmp_path, 0, 10.0)
+    case = tmp_path / CASE
+    (case / "itr-1/worker-1-c0").mkdir()
+    (case / "itr-2").mkdir()
+    (case / "itr-1/worker-0-c0").rename(case / "itr-2/worker-0-c0")
+    assert fleet_command.main([str(case / "itr-2")]) == 0
+    with pytest.raises(RunFailed, match=r"1 node \(worker-1-c0\)"):
+        fleet_command.main([str(case)])
+
+
 def test_two_populations_are_told_apart_without_a_usual_one():
     half = [Node(f"n{i}", 1000.0, "", {"governor": "powersave" if i % 2 else "performance"}) for i in range(6)]
     odd, = fleet.odd_facts(half)

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 from slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
+from documents import result
+from documents import run as run_of
 from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed
 from resnet50_bench.hostside.backends import Settings, slurm
 
 pytestmark = pytest.mark.scheduler
 
 #: Told by FAKE_STATUS, FAKE_SLEEP and FAKE_MB; FAKE_STATUS_<node> is for that node alone.
+#: FAKE_RESULTS holds <node>.json.
 FAKE = """#!/usr/bin/env bash
 echo "FAKE on $SLURMD_NODENAME begins"
 printf '%s' "${CUSTOMER_ENV-unset}" >customer_env
@@ -27,6 +30,7 @@ sleep "${FAKE_SLEEP:-0}"
 [ -z "${FAKE_MB-}" ] || python3 -c "import os; len(b'x' * (int(os.environ['FAKE_MB']) << 20))"
 echo "RESULT: passed" >benchmark_fake.log
 echo '{"statistics": {"throughput_images_per_s": 12.5}}' >benchmark_fake.json
+[ -z "${FAKE_RESULTS-}" ] || cp "$FAKE_RESULTS/$SLURMD_NODENAME.json" benchmark_fake.json
 own=FAKE_STATUS_$SLURMD_NODENAME
 exit "${!own-${FAKE_STATUS:-0}}"
 """
@@ -106,6 +110,18 @@ def test_two_nodes_pass_and_each_has_its_own_folder(folder, options, capfd, monk
     for node in NODES:
         assert f"FAKE on {node} begins" in out
         assert re.search(rf"^{node} +0 +12\.50$", out, re.M)
+
+
+def test_the_nodes_of_a_case_are_compared(folder, tmp_path, capfd, monkeypatch):
+    for node, step_ms in zip(NODES, (40.0, 50.0), strict=True):
+        made = result(run_of(step_ms=step_ms))
+        made.system["microcode"] = node
+        made.write(tmp_path / f"{node}.json")
+    monkeypatch.setenv("FAKE_RESULTS", str(tmp_path))
+    assert run(folder, "--nodes=2") == 0
+    out = capfd.readouterr().out
+    assert re.search(r"^n1 +0 +100\.00\nn2 +0 +80\.00\nFleet: ", out, re.M)
+    assert "samples/sec: sum 180.00, median 90.00" in out and "DIFFERS microcode: n1 on 1 node (n1)" in out
 
 
 def test_one_node_is_the_default_and_an_old_jobs_second_node_is_not_counted(folder):

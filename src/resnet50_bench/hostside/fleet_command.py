@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
 
 def gather(folders: Sequence[Path]) -> dict[tuple[str, str], list[Node]]:
     """(case, unit of its KPI) -> its nodes by name; a worker folder without a result is a node without a value."""
+    tops = [folder.resolve() for folder in folders]
     entries = find(folders)
     cases: dict[str, dict[str, list[Entry]]] = {}
     for entry in entries:
@@ -49,7 +50,7 @@ def gather(folders: Sequence[Path]) -> dict[tuple[str, str], list[Node]]:
     logs_of = {entry.logs: entry.case for entry in entries}
     for logs, case in logs_of.items():
         for folder in logs.glob("itr-*/worker-*-c0"):
-            if not any(folder.glob("benchmark_*.json")):
+            if any(map(folder.is_relative_to, tops)) and not any(folder.glob("benchmark_*.json")):
                 empty.setdefault(case, {})[_node_file(folder) or folder.name] = _status(folder)
     made = {}
     for case, by_name in cases.items():
@@ -65,7 +66,7 @@ def _name(entry: Entry) -> str:
 
 
 def _node_file(folder: Path) -> str:
-    """What Slurm calls the node of a worker folder; several may run on one host."""
+    """What the scheduler calls the node of a worker folder; several may run on one host."""
     try:
         return (folder / "node").read_text().strip()
     except OSError:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 import subprocess
-import tarfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
 
 from ...errors import Infrastructure, RunFailed
 from . import Settings
+from .workers import extract
 
 IMAGE = "resnet50-pytorch-intel-public-inference"
 #: Prepared models outlive a container in this volume; removing it costs only the time to make them again.
@@ -90,7 +88,7 @@ class DockerBackend:
         timer = threading.Timer(max(0.0, deadline - time.monotonic()), export.kill)
         timer.start()
         try:
-            complete = _extract(export.stdout, folder)
+            complete = extract(export.stdout, folder)
         finally:
             timer.cancel()
             export.kill()
@@ -153,29 +151,10 @@ def _live_logs(container: str) -> Iterator[None]:
         follower.wait()
 
 
-def _extract(stream: IO[bytes] | None, folder: Path) -> bool:
-    """Plain files of the tar stream into ``folder``, by their last name only; whether ``status`` came.
-
-    Raises Infrastructure where the disk is full.
-    """
-    try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isreg() else None
-                if content:
-                    with (folder / os.path.basename(member.name)).open("wb") as sink:  # noqa: PTH119
-                        shutil.copyfileobj(content, sink)
-    except tarfile.TarError:
-        pass  # an empty or cut-off stream: the caller finds out why
-    except OSError as error:
-        raise Infrastructure(f"the logs cannot be written to {folder}: {error.strerror}") from error
-    return (folder / "status").exists()
-
-
 def _copy_logs(container: str, folder: Path) -> None:
     copied = subprocess.Popen(["docker", "cp", f"{container}:{_LOGS}/.", "-"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
-    _extract(copied.stdout, folder)
+    extract(copied.stdout, folder)
     copied.wait()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -10,15 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ...errors import BadInput, Infrastructure, RunFailed
 from ...host import ROOT
 from ...parameters import CATALOGUE
 from . import Settings
+from .workers import Node, read_node, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
 POLL_S = 5.0  # sites do not like the controller to be asked more often
@@ -58,14 +56,6 @@ def make(settings: Settings) -> SlurmBackend:
         raise BadInput(f"--options={settings.options}: {error}") from error
 
 
-class Node(NamedTuple):
-    """What one node left in its worker folder; None is what it did not leave."""
-    folder: Path
-    name: str
-    status: int | None
-    throughput: float | None
-
-
 @dataclass(frozen=True)
 class SlurmBackend:
     """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host."""
@@ -93,7 +83,7 @@ class SlurmBackend:
         except BaseException:
             _cancel(job)
             raise
-        print(_table(nodes), flush=True)
+        print(summary(nodes), flush=True)
         return _verdict(job, record, nodes)
 
 
@@ -211,25 +201,10 @@ def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[Node]:
     """What each node left; waits for files that are late where the nodes have come to their end."""
     deadline = time.monotonic() + (SHARED_PATIENCE_S if record["JobState"] in ("COMPLETED", "FAILED") else 0)
     while True:
-        nodes = [_read_node(folder.parent / f"worker-{i}-c0") for i in range(int(record["NumNodes"]))]
+        nodes = [read_node(folder.parent / f"worker-{i}-c0") for i in range(int(record["NumNodes"]))]
         if time.monotonic() > deadline or all(node.status is not None for node in nodes):
             return nodes
         time.sleep(1)
-
-
-def _read_node(folder: Path) -> Node:
-    found = {path.name: path.read_text().strip() for path in (folder / "node", folder / "status") if path.exists()}
-    status, throughput = int(found["status"]) if found.get("status") else None, None
-    with suppress(OSError, ValueError, LookupError, TypeError):  # kpi.sh judges the result, not this summary
-        newest = max(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime)
-        throughput = float(json.loads(newest.read_text())["statistics"]["throughput_images_per_s"])
-    return Node(folder, found.get("node", "?"), status, throughput if status == 0 else None)
-
-
-def _table(nodes: Sequence[Node]) -> str:
-    rows = [("node", "status", "images/s")] + [
-        (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
-    return "\n".join(f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows)
 
 
 def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[Node]) -> int:
@@ -241,8 +216,7 @@ def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[Node]) -> int:
         raise RunFailed(f"{where}: {_RUN_FAILED[state]}")
     if state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED"):
         raise Infrastructure(f"{where}: a node went away in the middle ({record.get('Reason')}); run it again")
-    # Skipped (77) is worse than passed, any other failure is worse than skipped.
-    worst = max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
+    worst = worst_of(nodes)
     if worst.status in (126, 127):
         raise Infrastructure(f"{where}: node {worst.name} cannot run {RUNNER}; do all nodes share it?")
     if worst.status:
