@@ -1,5 +1,7 @@
 include(config.m4)dnl
 dnl One job with one container. WSF defines K_<PARAM> for every parameter, IMAGENAME and IMAGEPOLICY.
+dnl No parameter says how many CPUs the pod gets: RECONFIG_OPTIONS="-DK_CPUS=56 -DK_MEMORY=64Gi" does, and makes it
+dnl of the guaranteed class (requests equal to limits in whole CPUs), which the static CPU manager gives CPUs of its own.
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -12,10 +14,25 @@ spec:
         app: resnet50-pytorch-xeon-public-benchmark
     spec:
       restartPolicy: Never
+      automountServiceAccountToken: false
+      # The image names its user; the kubelet believes only a number.
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 1000
+        runAsGroup: 1000
+        seccompProfile:
+          type: RuntimeDefault
       containers:
       - name: resnet50-pytorch-xeon-public-benchmark
         image: IMAGENAME(Dockerfile.1.inference)
         imagePullPolicy: IMAGEPOLICY(Always)
+ifdef(`K_CPUS', `dnl
+        resources:
+          requests: &resources
+            cpu: K_CPUS
+            memory: ifdef(`K_MEMORY', `K_MEMORY', `16Gi')
+          limits: *resources
+')dnl
         env:
         - name: `WORKLOAD'
           value: "defn(`K_WORKLOAD')"
@@ -66,6 +83,7 @@ spec:
         - name: `CUSTOMER_ENV'
           value: "defn(`K_CUSTOMER_ENV')"
         securityContext:
+          privileged: false
           allowPrivilegeEscalation: false
           capabilities:
             drop: ["ALL"]

@@ -20,7 +20,7 @@ eval "$assignments"
 WORKLOAD_PARAMS=("${PARAMETERS[@]}")
 DOCKER_IMAGE="$DIR/Dockerfile.1.inference"
 DOCKER_OPTIONS="--cap-drop=ALL --cap-add=SYS_NICE --shm-size=4g"
-RECONFIG_OPTIONS=""
+RECONFIG_OPTIONS=${RECONFIG_OPTIONS-}  # the caller's, such as -DK_CPUS=56
 for name in "${PARAMETERS[@]}"; do
     DOCKER_OPTIONS+=" -e $name=$(printf '%q' "${!name}")"
     RECONFIG_OPTIONS+=" -DK_$name=$(printf '%q' "${!name}")"

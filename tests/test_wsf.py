@@ -53,13 +53,15 @@ def test_a_workload_that_was_not_selected_adds_nothing(checkout):
 def test_validate_hands_over_what_wsf_reads(checkout):
     workload = checkout / "workload/ResNet50-PyTorch-Xeon-Public"
     shown = sh(workload / "validate.sh", "inference_throughput_amx_bfloat16_gated", cwd=checkout,
-               CUSTOMER_ENV="A=$(touch evaluated) B=x y=1", STAND_IN_OVERWRITE="BATCH_SIZE=4")
+               CUSTOMER_ENV="A=$(touch evaluated) B=x y=1", STAND_IN_OVERWRITE="BATCH_SIZE=4",
+               RECONFIG_OPTIONS="-DK_CPUS=56")
     assert "PARAM PRECISION=amx_bfloat16" in shown and "PARAM CASE_TYPE=gated" in shown
     assert "PARAM BATCH_SIZE=4" in shown, "overwrite.sh comes before the options are made"
     assert "Dockerfile.1.inference (resnet50-pytorch-intel-public-inference)" in shown
     assert "EVENT_TRACE_PARAMS=\n" in shown
     options = shlex.split(re.search(r"^DOCKER_OPTIONS=(.*)$", shown, re.M).group(1))
     assert "CUSTOMER_ENV=A=$(touch evaluated) B=x y=1" in options and "BATCH_SIZE=4" in options
+    assert "RECONFIG_OPTIONS=-DK_CPUS=56 " in shown, "the caller's own definitions are kept"
     assert "-DK_BATCH_SIZE=4" in shown and not list(checkout.rglob("evaluated"))
 
 
@@ -71,15 +73,3 @@ def test_a_wrong_option_is_refused(checkout):
 
 def test_build_hands_over_to_wsf(checkout):
     assert "STAND-IN build.sh" in sh(checkout / "workload/ResNet50-PyTorch-Xeon-Public/build.sh", cwd=checkout)
-
-
-@pytest.mark.skipif(not shutil.which("m4"), reason="m4 is not installed")
-def test_the_kubernetes_template_carries_every_parameter(checkout):
-    yaml = pytest.importorskip("yaml")
-    definitions = [f"-DK_{name}={'A=1 B=2' if name == 'CUSTOMER_ENV' else name.lower()}" for name in CATALOGUE]
-    text = sh("m4", "-I", checkout, *definitions, ROOT / "kubernetes-config.yaml.m4", cwd=checkout)
-    container = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"][0]
-    assert [entry["name"] for entry in container["env"]] == list(CATALOGUE)
-    assert {entry["name"]: entry["value"] for entry in container["env"]}["CUSTOMER_ENV"] == "A=1 B=2"
-    assert container["image"] == "registry/image-of-Dockerfile.1.inference:latest"
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["SYS_NICE"]}
