@@ -4,7 +4,7 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
-    for tool in shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox; do
+    for tool in shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox m4:m4; do
         command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
     done
     if [ "${#missing[@]}" -gt 0 ]; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,15 @@ def test_the_current_stack_has_an_environment_of_its_own(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_STACK", "newest")
     with pytest.raises(BadInput, match="newest is not one of ipex, current"):
         environment.worker_python()
+
+
+def test_every_requirement_is_pinned_where_it_stands_or_in_the_constraints(home, monkeypatch):
+    folder = environment.ROOT / "requirements"
+    pinned = set(re.findall(r"^([\w-]+)==", (folder / "constraints.txt").read_text(), re.M))
+    for file in ("runtime.txt", "current.txt", "tools.txt", "kubernetes.txt"):
+        for line in (folder / file).read_text().splitlines():
+            assert line.startswith(("#", "-c ")) or "==" in line or line in pinned, f"{file}: {line}"
+    calls: list = []
+    fake_pip(monkeypatch, 0, calls)
+    environment.set_up("tools")
+    assert calls[0][-2:] == ["-c", str(folder / "constraints.txt")]

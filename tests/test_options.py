@@ -129,10 +129,16 @@ def test_runs_of_a_burst_end_with_the_case_that_was_killed(checkout):
 
 
 @pytest.mark.parametrize(("backend", "texts", "why"), [
-    ("native", {"CHECKPOINT": "/x.pt"}, "would write the same file"), ("slurm", {}, "Slurm gives each job nodes")])
+    ("native", {"CHECKPOINT": "/x.pt"}, "would write the same file"), ("slurm", {}, "Slurm gives each job nodes"),
+    ("kubernetes", {}, "Kubernetes gives each job nodes")])
 def test_a_burst_is_refused_where_it_cannot_be(backend, texts, why):
     with pytest.raises(BadInput, match=why):
         case_command._as_burst([texts], Settings(backend), 2)
+
+
+def test_what_a_backend_refuses_is_said_by_the_case_with_its_status(checkout):
+    done = checkout.ctest("-V", "--testcase", checkout.case, BACKEND="kubernetes")
+    assert done.returncode == 2 and "arguments are required: --cpus; expected: --options=" in done.stdout
 
 
 def job(status=0, error=None):

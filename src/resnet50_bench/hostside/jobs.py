@@ -24,7 +24,7 @@ from .options import OVERRIDES_VARIABLE, Overrides
 from .testset import Document
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
-_KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM")
+_KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
 _KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
 #: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
 GRACE_S = 20.0

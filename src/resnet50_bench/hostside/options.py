@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
                       help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
     made.add_argument("--stop", nargs="?", const="", metavar="PREFIX",
                       help="end the background runs, or those whose name begins with PREFIX")
-    made.add_argument("--options", default="", metavar='"..."', help="options for the backend (docker run)")
+    made.add_argument("--options", default="", metavar='"..."', help="options for the backend (docker run, sbatch ...)")
     made.add_argument("--check-docker-image", action="store_true", help="is the inference image there")
     return made
 

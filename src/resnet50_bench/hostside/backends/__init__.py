@@ -49,11 +49,7 @@ def choose(settings: Settings) -> tuple[Backend, str]:
 
         reason = docker.why_not(settings)
         name, why = ("native", reason) if reason else ("docker", "an engine answers and the image is there")
-    try:
-        module = importlib.import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        raise Infrastructure(f"BACKEND={name} is not supported yet; native and docker are") from error
-    return module.make(settings), f"BACKEND: {name} ({why})"
+    return importlib.import_module(f"{__name__}.{name}").make(settings), f"BACKEND: {name} ({why})"
 
 
 def check_docker_image() -> int:
