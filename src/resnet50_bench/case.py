@@ -37,7 +37,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class Case:
-    """One valid case. ``steps`` is None where the whole data set is one run (accuracy).
+    """One valid case. ``steps`` is None where the whole data set is one run (accuracy); ``batch_size`` and
+    ``cores_per_instance`` may be AUTO until ``sweep.auto`` has found numbers.
 
     ``origins`` names for each parameter where its value came from; ``notices`` are lines
     that the log must show (a lowered default, an environment that beat the case name).

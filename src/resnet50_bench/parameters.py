@@ -98,6 +98,10 @@ def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
     return parse
 
 
+def _or_auto(parse: Callable[[str], object]) -> Callable[[str], object]:
+    return lambda text: AUTO if text.lower() == AUTO else parse(text)
+
+
 def _boolean(text: str) -> bool:
     lowered = text.lower()
     if lowered in ("true", "1", "yes", "on"):
@@ -165,11 +169,13 @@ _CATALOGUE = (
               "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),), "MODE=accuracy"),
     Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
               _path, (_when(""),), "FUNCTION=training"),
-    Parameter("BATCH_SIZE", "images in one step", "1, 2, 3 ...", _integer(1), (
+    Parameter("BATCH_SIZE", "images in one step; auto: the best that is known or found by a short search",
+              "1, 2, 3 ... auto", _or_auto(_integer(1)), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(100, MODE="accuracy"),
         _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32))),
-    Parameter("CORES_PER_INSTANCE", "physical cores of one instance", "1, 2, 3 ... cores",
-              _integer(1), (_when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET))),
+    Parameter("CORES_PER_INSTANCE", "physical cores of one instance; auto: as with BATCH_SIZE",
+              "1, 2, 3 ... cores auto", _or_auto(_integer(1)), (
+                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET))),
     _choice("INSTANCE_MODE", "flex: as many instances as fit; single: one",
             ("flex", "single"), _when("flex")),
     Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),

@@ -24,7 +24,7 @@ from .flags import parse_flags
 from .inputs import Inputs
 from .launcher import LaunchPlan, launch
 from .logfile import Log
-from .parameters import CATALOGUE
+from .parameters import AUTO, CATALOGUE
 from .placement import Placement, place
 from .progress import Progress, State
 from .result import ProcessReport, Result
@@ -50,10 +50,20 @@ def main(argv: list[str]) -> int:
             found = inputs.find(case)
             python = worker_python()
             burst.copies()
+            case = _decided(case, machine, python)
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
             raise
         return run_case(case, found, machine.topology, python, folder, now)
+
+
+def _decided(case: Case, machine: Machine, python: Path) -> Case:
+    """The case with numbers for ``auto``."""
+    if AUTO not in (case.batch_size, case.cores_per_instance):
+        return case
+    from .sweep import auto  # the sweep runs cases: it imports this module
+
+    return auto.decided(case, machine, python)
 
 
 def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from conftest import ROOT, require_precision
-from test_run import FP32, INT8, TWO_CORES
+from test_run import FP32, INT8, TWO_CORES, result_of, run_test
 
 from resnet50_bench.hostside.config import read_config, texts_for
 
@@ -87,3 +87,21 @@ def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(
             assert f"mb{result['case']['BATCH_SIZE']}_" in report["facts"]["layers"][0]["shape"]
     logs = sorted((tmp_path / "sweep").glob("*/benchmark_*.log"))
     assert all("RESULT: passed" in log.read_text() for log in logs)
+
+
+@TWO_CORES
+def test_auto_searches_once_and_its_numbers_stand_in_the_result(tmp_path, monkeypatch):
+    require_precision(INT8)
+    monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
+    words = (f"--precision={INT8}", "--case_type=gated", "--batch_size=1", "--cores_per_instance=auto")
+    folders = [tmp_path / "first", tmp_path / "again"]
+    for each in folders:
+        each.mkdir()
+    first = run_test(folders[0], *words)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "a short search" in first.stdout and "the best of a search of 2 points" in first.stdout
+    taken = result_of(folders[0])["case"]
+    assert taken["CORES_PER_INSTANCE"] in ("1", "2") and taken["origins"]["CORES_PER_INSTANCE"] == "auto"
+    assert f"CORES_PER_INSTANCE: {taken['CORES_PER_INSTANCE']}\n" in first.stdout
+    again = run_test(folders[1], *words)
+    assert "a short search" not in again.stdout and "the best known since" in again.stdout

@@ -19,11 +19,15 @@ DEFAULTS = {"STEPS": "6", "WARMUP_STEPS": "2", "MIN_DURATION": "3"}
 
 @dataclass(frozen=True)
 class Axes:
-    """``grids`` by precision; ``cases`` by precision and place; ``notices`` say what was left out and why."""
+    """``grids`` by precision; ``cases`` by precision and place; ``notices`` say what was left out and why.
+
+    ``whole``: neither batch sizes nor cores were named, so that the best is the best of all.
+    """
 
     grids: Mapping[str, Grid]
     cases: Mapping[tuple[str, Place], Case]
     notices: tuple[str, ...]
+    whole: bool = False
 
 
 def axes(given: Sequence[Layer], machine: Machine) -> Axes:
@@ -50,7 +54,8 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
         precisions, notices = _runnable(PLATFORMS[platform].precisions, lambda name: case(name, batches[0], cores[0]))
     cases = {(precision, (batch, count)): case(precision, batch, count)
              for precision in precisions for count in cores for batch in batches}
-    return Axes({precision: Grid(batches, cores, every) for precision in precisions}, cases, tuple(notices))
+    return Axes({precision: Grid(batches, cores, every) for precision in precisions}, cases, tuple(notices),
+                not lists["BATCH_SIZE"] and not lists["CORES_PER_INSTANCE"])
 
 
 def core_counts(socket: int) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from ..parameters import CATALOGUE
 from ..result import read, write_json
 from ..run_command import interruptible, run_case
 from ..topology import read_topology
-from . import outlook, record, tables
+from . import best, outlook, record, tables
 from .axes import Axes, axes
 from .search import Grid, Place, wanted
 from .tables import Outcome
@@ -79,7 +79,7 @@ class Sweep:
     """One sweep: what is known of each precision's points, and how they come to be known."""
 
     def __init__(self, folder: Path, planned: Axes, machine: Machine) -> None:
-        self._folder, self._planned, self._topology = folder, planned, machine.topology
+        self._folder, self._planned, self._machine = folder, planned, machine
         self._python = worker_python()
         self._inputs = inputs.find(next(iter(planned.cases.values())))
         self._took: list[tuple[int, float]] = []
@@ -98,20 +98,34 @@ class Sweep:
     def run(self) -> int:
         """Measure what is wanted, say and write what was found. Raises RunFailed for a precision without a best."""
         try:
-            with Session() as session:
-                for each in self._outcomes:
-                    self._search(each, session)
-                    self._finished.append(len(each.scores))
+            self.search()
         finally:
             text = tables.ending(self._outcomes)
             (self._folder / TABLE).write_text(text)
             (self._folder / BEST).write_text(tables.config(self._outcomes))
+        if self._planned.whole:
+            self._remember()
         print(f"\n{text}\nreproduce the best: ./ctest.sh --config {self._folder / BEST}", flush=True)
         lacking = [each for each in self._outcomes if not each.best]
         if lacking:
             raise RunFailed("; ".join(f"no point of {each.precision} could be measured: "
                                       f"{next(iter(each.unmeasured.values()), 'none was tried')}" for each in lacking))
         return 0
+
+    def _remember(self) -> None:
+        """For cases with ``auto``."""
+        for each in self._outcomes:
+            if each.best:
+                case = each.cases[each.best]
+                best.write(best.file_for(case, best.NAMES, self._machine, self._python), each)
+
+    def search(self) -> list[Outcome]:
+        """Measure what is wanted; what is then known of each precision."""
+        with Session() as session:
+            for each in self._outcomes:
+                self._search(each, session)
+                self._finished.append(len(each.scores))
+        return self._outcomes
 
     def _search(self, each: Outcome, session: Session) -> None:
         while places := wanted(each.grid, each.scores, each.unmeasured):
@@ -132,7 +146,7 @@ class Sweep:
         folder = record.new_folder(self._folder, case)
         began = time.monotonic()
         try:
-            run_case(case, self._inputs, self._topology, self._python, folder, datetime.now(timezone.utc),
+            run_case(case, self._inputs, self._machine.topology, self._python, folder, datetime.now(timezone.utc),
                      session.launch, io.StringIO())
             path, = folder.glob("benchmark_*.json")
             each.runs.setdefault(place, []).append(record.run_of(read(path)))
