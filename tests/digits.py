@@ -1,10 +1,13 @@
-"""scikit-learn's handwritten digits (real images, 10 classes) -> a class-folder data set of PNG and JPEG files."""
+"""scikit-learn's handwritten digits (real images, 10 classes) -> a class-folder data set of PNG and JPEG files.
+
+Each picture shows its digit nine times: 8 x 8 points at ResNet50's 224 would be blots of 28, which it learns slowly.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-SIDE, DIGIT = 224, 192
+SIDE, DIGIT, STEP = 224, 64, 73
 
 
 def write(root: Path, train: int = 1437, val: int = 360) -> Path:
@@ -20,7 +23,9 @@ def write(root: Path, train: int = 1437, val: int = 360) -> Path:
         for index in indices:
             small = Image.fromarray((digits.images[index] * 255 / 16).astype(numpy.uint8))
             picture = Image.new("RGB", (SIDE, SIDE))
-            picture.paste(small.resize((DIGIT, DIGIT), Image.Resampling.BICUBIC), [(SIDE - DIGIT) // 2] * 2)
+            digit = small.resize((DIGIT, DIGIT), Image.Resampling.BICUBIC)
+            for place in range(9):
+                picture.paste(digit, (5 + STEP * (place % 3), 5 + STEP * (place // 3)))
             folder = root / part / f"n{digits.target[index]:08d}"
             folder.mkdir(parents=True, exist_ok=True)
             picture.save(folder / f"{index:04d}.{'JPEG' if index % 2 else 'png'}")

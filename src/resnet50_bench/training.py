@@ -2,7 +2,8 @@
 
 Recipe: SGD with momentum 0.9 and weight decay 1e-4 (He et al. 2015, 3.4); learning rate 0.1 for 256 images a
 step, in proportion for others (Goyal et al. 2017), linear warm-up over the first twentieth, then half a cosine
-to 0 (He et al. 2019, "Bag of Tricks"). Several instances average their gradients by torch's DDP over gloo.
+to 0 (He et al. 2019, "Bag of Tricks"); without WEIGHTS the residual blocks begin as identities (Goyal et al.,
+5.1). Several instances average their gradients by torch's DDP over gloo.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+from torchvision.models.resnet import Bottleneck
 
 from . import dataset
 from .data import Loader
@@ -47,6 +49,8 @@ class Trainer:
         self.step, self.losses, self.right, self.seen = 0, [], [], []
         self._precision = PRECISIONS[request.precision].data_type
         plain = request.network().train()
+        if request.weights is None:
+            _begin_as_identities(plain)
         self._optimizer = torch.optim.SGD(plain.parameters(), self._rate, MOMENTUM, weight_decay=DECAY)
         if self.checkpoint and self.checkpoint.exists():
             self._resume(plain)
@@ -149,6 +153,12 @@ class Trainer:
         return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
                 "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
                 "weights_sha256": digest.hexdigest()}
+
+
+def _begin_as_identities(plain: torch.nn.Module) -> None:
+    for block in plain.modules():
+        if isinstance(block, Bottleneck):
+            torch.nn.init.zeros_(block.bn3.weight)
 
 
 def schedule(step: int, total: int) -> float:
