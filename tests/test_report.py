@@ -16,7 +16,7 @@ import report_folder
 from report_folder import HOSTILE
 from resnet50_bench.__main__ import main
 from resnet50_bench.hostside import collection
-from resnet50_bench.hostside.report import charts, markup, points
+from resnet50_bench.hostside.report import charts, figures, markup, points
 from resnet50_bench.hostside.report import page as page_module
 from test_collection import put, synthetic
 
@@ -192,7 +192,7 @@ def test_texts_that_no_file_can_hold(tmp_path):
 
 @pytest.mark.parametrize("values", [[5.0], [5.0] * 100, [1.0, 1e6], [*([10.0] * 500), 4000.0], [0.001, 0.002]])
 def test_histogram_counts_every_step(values):
-    text = charts.histogram("x", "a case", values)
+    text = charts.histogram("x", figures.histogram("a case", values))
     counts = [int(count) for count in re.findall(r"</th><td>(\d+)</td></tr>", text)]
     assert sum(counts) == len(values)
     assert "nan" not in text and "inf" not in text

@@ -1,32 +1,19 @@
-"""Numbers enter, inline SVG with a title, a description and the same numbers as a table leaves; colours are CSS's.
+"""A figure's data enters, inline SVG with a title, a description and the same numbers as a table leaves.
 
-A chart is drawn 360 units wide, about a phone's width, so that its letters stay legible there.
+Colours are CSS's. A chart is drawn 360 units wide, about a phone's width, so that its letters stay legible there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from ...stats import percentile
+from .figures import COLOURS, STEP_COUNT, STEP_TIME, Curves, Histogram, Mark
 from .markup import Html, el, fold, join, plural, short, table
 
 WIDTH, HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 12, 38
 _PERCENTILE_ROWS = 34
-_COLOURS = 8
-_BINS = (8, 40)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A point of a line; ``low`` and ``high`` are its interval."""
-
-    x: float
-    y: float
-    low: float | None = None
-    high: float | None = None
 
 
 def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
@@ -57,7 +44,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
 def _y_axis(top: float, place: Callable[[float], float], unit: str) -> list[Html]:
     drawn = []
     for tick in nice_ticks(0, top):
-        if unit == "steps" and tick % 1:
+        if unit == STEP_COUNT and tick % 1:
             continue
         drawn += [_line(_LEFT, place(tick), WIDTH - _RIGHT, place(tick), "grid"),
                   _text(_LEFT - 5, place(tick) + 3.5, f"{tick:g}", "end")]
@@ -69,18 +56,9 @@ def _x_title(words: str) -> Html:
     return _text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 5, words)
 
 
-def histogram(ident: str, name: str, values: Sequence[float]) -> Html:
-    """How often which step time in ms occurred, with percentiles; the few longest are counted in words."""
-    ordered = sorted(values)
-    low, high = ordered[0], _shown_up_to(ordered)
-    beyond = [value for value in ordered if value > high]
-    width = (high - low) or max(low * 0.01, 1e-6)
-    bins = min(_BINS[1], max(_BINS[0], math.ceil(math.sqrt(len(ordered)))))
-    counts = [0] * bins
-    for value in ordered[:len(ordered) - len(beyond)]:
-        counts[min(bins - 1, int((value - low) / width * bins))] += 1
-    marks = {f"P{p}": percentile(ordered, p) for p in (50, 90, 99) if len(ordered) >= 100 / (100 - p)}
-
+def histogram(ident: str, shown: Histogram) -> Html:
+    """Bars from the shortest step on, with the percentiles above them."""
+    low, width, counts = shown.low, shown.high - shown.low, shown.counts
     top, base = _TOP + _PERCENTILE_ROWS, HEIGHT - _BOTTOM
 
     def x(value: float) -> float:
@@ -89,36 +67,31 @@ def histogram(ident: str, name: str, values: Sequence[float]) -> Html:
     def y(count: float) -> float:
         return base - count / max(counts) * (base - top)
 
+    bins = len(counts)
     bar = (WIDTH - _LEFT - _RIGHT) / bins
-    drawn = _y_axis(max(counts), y, "steps")
+    drawn = _y_axis(max(counts), y, STEP_COUNT)
     drawn += [el("rect", x=f"{_LEFT + i * bar + 0.3:.2f}", y=f"{y(count):.1f}", width=f"{bar - 0.6:.2f}",
                  height=f"{base - y(count):.1f}", class_="bar") for i, count in enumerate(counts) if count]
     drawn += [_text(x(tick), base + 14, short(tick) if tick % 1 else f"{tick:.0f}")
-              for tick in nice_ticks(low, low + width)]
-    for row, (label, value) in enumerate(marks.items()):
-        if value <= high:
+              for tick in nice_ticks(low, shown.high)]
+    for row, (label, value) in enumerate(shown.marks.items()):
+        if value <= shown.high:
             near_right = x(value) > WIDTH - 90
             drawn += [_line(x(value), 4 + 13 * row, x(value), base, "mark"),
                       _text(x(value) + (-4 if near_right else 4), 13 + 13 * row, f"{label} {short(value)}",
                             "end" if near_right else "start", class_="strong")]
-    drawn.append(_x_title("step time (ms)"))
-    tail = f"; not drawn: {plural(len(beyond), 'step')} above {short(high)} ms" if beyond else ""
-    caption = f"Step times of {plural(len(ordered), 'step')}, longest {short(ordered[-1])} ms{tail}"
+    drawn.append(_x_title(STEP_TIME))
     rows = [(f"{short(low + i * width / bins)} to {short(low + (i + 1) * width / bins)}", count)
-            for i, count in enumerate(counts)] + ([(f"above {short(high)}", len(beyond))] if beyond else [])
-    words = ", ".join(f"{label} {short(value)} ms" for label, value in marks.items()) or "too few steps for percentiles"
-    return _figure(ident, f"Step times of {name}", f"{caption}. {words}.", drawn, caption,
-                   table("Steps by step time", ("Step time (ms)", "Steps"), rows, "small"))
+            for i, count in enumerate(counts)]
+    rows += [(f"above {short(shown.high)}", shown.beyond)] if shown.beyond else []
+    words = ", ".join(f"{label} {short(value)} ms" for label, value in shown.marks.items())
+    return _figure(ident, shown.title, f"{shown.caption}. {words or 'too few steps for percentiles'}.", drawn,
+                   shown.caption, table("Steps by step time", ("Step time (ms)", "Steps"), rows, "small"))
 
 
-def _shown_up_to(ordered: Sequence[float]) -> float:
-    """Where the axis ends: a single step of ten times the median must not squeeze all others into one bar."""
-    middle, late = percentile(ordered, 50), percentile(ordered, 95)
-    return min(ordered[-1], middle + 4 * max(late - middle, 0.02 * middle))
-
-
-def curves(ident: str, title: str, x_name: str, y_name: str, series: Sequence[tuple[str, Sequence[Mark]]]) -> Html:
+def curves(ident: str, shown: Curves) -> Html:
     """A line for each series over powers of two, from zero, with intervals, and a legend of shapes and colours."""
+    title, x_name, y_name, series = shown.title, shown.x_name, shown.y_name, shown.series
     everything = [mark for _, marks in series for mark in marks]
     top = max(max(mark.y, mark.high or 0) for mark in everything) * 1.04 or 1.0
     wanted = sorted({mark.x for mark in everything})
@@ -141,7 +114,7 @@ def curves(ident: str, title: str, x_name: str, y_name: str, series: Sequence[tu
     for number, (_, marks) in enumerate(series):
         drawn.append(_series(number, [(x(mark.x), mark) for mark in sorted(marks, key=lambda mark: mark.x)], y))
     drawn.append(_x_title(x_name))
-    legend = el("ul", *(el("li", el("svg", _shape(number, 7, 7), class_=f"key c{number % _COLOURS}",
+    legend = el("ul", *(el("li", el("svg", _shape(number, 7, 7), class_=f"key c{number % COLOURS}",
                                     viewBox="0 0 14 14", aria_hidden="true"), name)
                         for number, (name, _) in enumerate(series)), class_="legend")
     best = max(everything, key=lambda mark: mark.y)
@@ -157,7 +130,7 @@ def _series(number: int, places: Sequence[tuple[float, Mark]], y: Callable[[floa
     bars = [_line(x, y(mark.low), x, y(mark.high), "interval") for x, mark in places
             if mark.low is not None and mark.high is not None]
     return el("g", *bars, el("polyline", points=path), *(_shape(number, x, y(mark.y)) for x, mark in places),
-              class_=f"line c{number % _COLOURS}")
+              class_=f"line c{number % COLOURS}")
 
 
 def _shape(number: int, x: float, y: float) -> Html:

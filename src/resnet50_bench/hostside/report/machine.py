@@ -3,64 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from ...topology import format_cpulist
 from .. import collection
-from ..collection import Entry, number
+from ..collection import Entry
+from .figures import COLOURS, RATE, instances, objects, places, whole_numbers
 from .markup import Html, el, fold, plural, short, table, when
 
-_COLOURS = 8
 _SYSTEMS = 4
-#: An instance this much below the median is pointed at.
-_SLOW = -0.05
 _MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
          ("Kernel", "kernel"), ("Operating system", "os"), ("Container", "container"), ("Host", "node"))
 _PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit")
 
 
-def _list(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """What a document has there, without what is no object."""
-    found = block.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-
-def _numbers(block: Mapping[str, Any], name: str) -> list[int]:
-    found = block.get(name)
-    return [each for each in found if isinstance(each, int)] if isinstance(found, list) else []
-
-
-def _instances(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Instance number -> its placement."""
-    return {each["instance"]: each for process in _list(document["placement"], "processes")
-            for each in _list(process, "instances") if isinstance(each.get("instance"), int)}
-
-
 def topology(entry: Entry) -> Html:
     """Sockets, nodes and cores with the instance of each, and a table of the instances."""
-    instances = _instances(entry.document)
-    cores = _list(entry.document["topology"], "cores")
-    if not instances:
+    placed = places(entry.document)
+    cores = objects(entry.document["topology"], "cores")
+    if not placed:
         return el("p", "The result does not say where its instances ran.", class_="hint")
-    return el("div", _grid(instances, cores) if cores else "", _table(entry, instances), class_="places")
+    return el("div", _grid(placed, cores) if cores else "", _table(entry), class_="places")
 
 
-def _grid(instances: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]) -> Html:
-    of_cpu = {cpu: index for index, each in instances.items() for cpu in _numbers(each, "cpus")}
+def _grid(placed: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]) -> Html:
+    of_cpu = {cpu: index for index, each in placed.items() for cpu in whole_numbers(each, "cpus")}
     sockets: dict[object, dict[object, list[Html]]] = {}
     for core in cores:
-        cpus = _numbers(core, "cpus")
+        cpus = whole_numbers(core, "cpus")
         index = next((of_cpu[cpu] for cpu in cpus if cpu in of_cpu), None)
         what = "idle" if index is None else f"instance {index}"
         square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(cpus)}: {what}",
-                    class_="core idle" if index is None else f"core k{index % _COLOURS}")
+                    class_="core idle" if index is None else f"core k{index % COLOURS}")
         sockets.setdefault(core.get("socket"), {}).setdefault(core.get("node"), []).append(square)
     boxes = [el("div", el("b", f"Socket {socket}"),
                 *(el("div", el("span", f"NUMA node {node}", class_="node"),
                     el("div", *squares, class_="cores", style=f"--columns:{_columns(len(squares))}"))
                   for node, squares in nodes.items()), class_="socket") for socket, nodes in sockets.items()]
-    words = (f"{plural(len(instances), 'instance')} on {plural(len(cores), 'core')} of "
+    words = (f"{plural(len(placed), 'instance')} on {plural(len(cores), 'core')} of "
              f"{plural(len(sockets), 'socket')}; the table of instances names the cpus of each")
     return el("div", *boxes, class_="machine", role="img", aria_label=words)
 
@@ -70,27 +50,19 @@ def _columns(count: int) -> int:
     return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
 
 
-def _table(entry: Entry, instances: Mapping[int, Mapping[str, Any]]) -> Html:
-    measured = {each.get("instance"): each for each in _list(entry.document["statistics"], "instances")}
-    rates = {index: number(measured.get(index, {}), "throughput_images_per_s") for index in instances}
-    known = [rate for rate in rates.values() if rate is not None]
-    middle, most = (median(known), max(known)) if known else (0.0, 0.0)
+def _table(entry: Entry) -> Html:
+    found = instances(entry)
+    known = [each.rate for each in found if each.rate is not None]
     rows = []
-    for index, place in sorted(instances.items()):
-        rate, stats = rates[index], measured.get(index, {})
-        away = rate / middle - 1 if rate is not None and middle and len(known) > 1 else None
-        swatch = el("span", str(index), class_=f"core k{index % _COLOURS}")
-        bar = el("span", class_="meter", style=f"--share:{100 * rate / most if rate and most else 0:.0f}%")
-        rows.append((swatch, format_cpulist(_numbers(place, "cpus")),
-                     ", ".join(map(str, _numbers(place, "nodes"))) or "–",
-                     el("td", bar, short(rate), class_="rate"),
-                     "–" if away is None else f"{100 * away:+.1f} %{' ▼' if away < _SLOW else ''}",
-                     *(short(number(stats, "latency_ms", *path))
-                       for path in (("percentiles", "50"), ("percentiles", "99")))))
-    made = table("Instances", ("Instance", "cpus", "Node", "samples/sec", "to median", "P50 (ms)", "P99 (ms)"),
-                 rows, "small")
+    for each in found:
+        swatch = el("span", str(each.index), class_=f"core k{each.index % COLOURS}")
+        bar = el("span", class_="meter", style=f"--share:{100 * each.rate / max(known) if each.rate else 0:.0f}%")
+        rows.append((swatch, each.cpus, each.nodes or "–", el("td", bar, short(each.rate), class_="rate"),
+                     "–" if each.away is None else f"{100 * each.away:+.1f} %{' ▼' if each.slow else ''}",
+                     *map(short, each.latency)))
+    made = table("Instances", ("Instance", "cpus", "Node", RATE, "to median", "P50 (ms)", "P99 (ms)"), rows, "small")
     return made if len(rows) <= 8 else fold(f"All {len(rows)} instances: {short(min(known, default=None))} to "
-                                            f"{short(max(known, default=None))} samples/sec", made)
+                                            f"{short(max(known, default=None))} {RATE}", made)
 
 
 def systems(entries: Iterable[Entry]) -> Html:
@@ -111,7 +83,7 @@ def _system(runs: Sequence[Entry]) -> Html:
     document = runs[0].document
     system, software = document["system"], document["software"]
     facts = [(label, _words(name, system.get(name))) for label, name in _MAIN if system.get(name) is not None]
-    cores = _list(document["topology"], "cores")
+    cores = objects(document["topology"], "cores")
     if cores:
         sockets = len({str(core.get("socket")) for core in cores})
         facts.insert(1, ("Usable cores", f"{len(cores)} on {plural(sockets, 'socket')}"))

@@ -12,14 +12,12 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..collection import Entry, number
-from . import health, machine, sweep
-from .charts import histogram
+from . import charts, figures, health, machine, sweep
+from .figures import DETAILED
 from .markup import Html, el, escape, join, plural, raw, scroll, short, table, when
 from .points import Point, best, interval, newest, points, step_times
 
 _HERE = Path(__file__).parent
-#: So many cases are shown in detail; each costs reading its file with all step times.
-DETAILED = 8
 _SECTIONS = (("summary", "Summary"), ("sweep", "Batch and cores"), ("cases", "Newest runs"), ("results", "All results"),
              ("health", "Health"), ("system", "System"))
 
@@ -95,7 +93,7 @@ def _cases(entries: Sequence[Entry], told: list[str]) -> Html:
         words = (f"{name} {short(value)} {unit}, batch {entry.document['case'].get('BATCH_SIZE', '?')}, "
                  f"{when(entry.started_at)} UTC")
         try:
-            drawn = histogram(f"steps{index}", entry.case, step_times(entry))
+            drawn = charts.histogram(f"steps{index}", figures.histogram(entry.case, step_times(entry)))
         except BadInput as error:
             told.append(str(error))
             drawn = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
