@@ -100,11 +100,12 @@ def test_the_current_stack_has_an_environment_of_its_own(home, monkeypatch):
 
 def test_every_requirement_is_pinned_where_it_stands_or_in_the_constraints(home, monkeypatch):
     folder = environment.ROOT / "requirements"
-    pinned = set(re.findall(r"^([\w-]+)==", (folder / "constraints.txt").read_text(), re.M))
-    for file in ("runtime.txt", "current.txt", "tools.txt", "kubernetes.txt"):
+    files = ("constraints.txt", "plots.txt")
+    pinned = {name for file in files for name in re.findall(r"^([\w-]+)==", (folder / file).read_text(), re.M)}
+    for file in ("runtime.txt", "current.txt", "tools.txt", "kubernetes.txt", "plots.txt"):
         for line in (folder / file).read_text().splitlines():
             assert line.startswith(("#", "-c ")) or "==" in line or line in pinned, f"{file}: {line}"
     calls: list = []
     fake_pip(monkeypatch, 0, calls)
     environment.set_up("tools")
-    assert calls[0][-2:] == ["-c", str(folder / "constraints.txt")]
+    assert calls[0][-4:] == [word for file in files for word in ("-c", str(folder / file))]

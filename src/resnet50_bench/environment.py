@@ -141,7 +141,7 @@ def _requirements(name: str) -> tuple[str, ...]:
     stack = os.environ.get("RESNET50_BENCH_STACK") or "ipex"
     if stack not in _STACKS:
         raise BadInput(f"RESNET50_BENCH_STACK={stack} is not one of {', '.join(_STACKS)}")
-    return _STACKS[stack] if name == "runtime" else ("tools.txt", "constraints.txt")
+    return _STACKS[stack] if name == "runtime" else ("tools.txt", "constraints.txt", "plots.txt")
 
 
 def _digest(name: str) -> str:

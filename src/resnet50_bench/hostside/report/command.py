@@ -1,4 +1,7 @@
-"""``report [FOLDER...] --output FILE.html``: folders with results enter, one self-contained HTML file leaves."""
+"""``report [FOLDER...] --output FILE.html``: folders with results enter, one self-contained HTML file leaves.
+
+With ``--png FOLDER`` its charts leave as PNG files, too.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import gc
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import BadInput
 from ..build_folder import build_folder
-from ..collection import find
+from ..collection import Entry, find
 from ..list_command import WORKLOAD_FOLDER, Parser
+from . import plots
 from .markup import plural
 from .page import page
 
@@ -23,6 +28,8 @@ def parser() -> Parser:
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     made.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="an earlier one is replaced")
+    made.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
+                      "ones of the same names are replaced; needs matplotlib (requirements/plots.txt)")
     made.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
     return made
 
@@ -32,6 +39,9 @@ def main(argv: list[str]) -> int:
     words = parser().parse_args(argv)
     if words.output.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--output {words.output}: a name ending in .html is wanted, so that browsers open it")
+    if words.png:
+        plots.require_matplotlib()
+        _make_folder(words.png)
     usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
     # Thousands of parsed results hold no cycles: the collector would look through them again and again for nothing.
@@ -43,24 +53,43 @@ def main(argv: list[str]) -> int:
     finally:
         if collects:
             gc.enable()
+    _write("--output", words.output, text.encode())
+    drawn = _draw(words.png, entries, notices) if words.png else 0
     for notice in notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
-    _write(words.output, text)
     print(f"{words.output}: {plural(len(entries), 'result')}, {len(text.encode()) / 1e6:.1f} MB")
+    if words.png:
+        print(f"{words.png}: {plural(drawn, 'picture')}")
     return 0
 
 
-def _write(path: Path, text: str) -> None:
+def _draw(folder: Path, entries: Sequence[Entry], notices: list[str]) -> int:
+    """How many pictures were written."""
+    drawn = 0
+    for name, picture in plots.pictures(entries, notices):
+        _write("--png", folder / name, picture)
+        drawn += 1
+    return drawn
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--png {folder} cannot be made ({error.strerror}): name a folder") from error
+
+
+def _write(option: str, path: Path, content: bytes) -> None:
     """So that a reader sees the old file or the whole new one."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise BadInput(f"--output {path} cannot be written: {error.strerror or error}") from error
+        raise BadInput(f"{option} {path} cannot be written: {error.strerror or error}") from error

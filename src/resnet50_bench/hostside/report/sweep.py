@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import charts, figures
-from .figures import PANELS, Cell, HeatMap
+from .figures import PANELS, SIGNS, Cell, HeatMap
 from .markup import Html, el, scroll
 from .points import Point, grids
 
@@ -18,7 +18,7 @@ def section(found: Sequence[Point]) -> Html:
     left = len(panels) - PANELS
     return el("section", el("h2", "Batch size and cores"),
               el("p", "Each cell and mark is one point: the mean of its repeated runs, or its single run. "
-                      "★ is the best of the map, ≈ a noisy one.", class_="hint"),
+                      f"{SIGNS}", class_="hint"),
               *(_panel(f"sweep{number}", name, inside) for number, (name, inside) in enumerate(panels[:PANELS])),
               el("p", f"{left} more of these are left out: name fewer folders to see them.") if left > 0 else "",
               id="sweep")
