@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -157,19 +156,38 @@ def test_no_results(tmp_path, capsys, form):
     assert capsys.readouterr().out.strip() == ("[]" if form == "json" else "")
 
 
-def test_two_thousand_results_take_less_than_five_seconds(tmp_path, capsys):
-    document = synthetic().document()
-    document["processes"] = [{"runs": [{"starts_ns": list(range(10**12, 10**12 + 500)), "ends_ns": []}]}]
-    text = json.dumps(document)
-    for number in range(1000):
-        for iteration in (1, 2):
-            folder = tmp_path / f"20260101-{number:06d}-logs-x" / f"itr-{iteration}" / "worker-0-c0"
-            folder.mkdir(parents=True)
-            (folder / "benchmark_x.json").write_text(text)
-    before = time.perf_counter()
-    assert main(["list-kpi", "--all", "--params", str(tmp_path)]) == 0
-    assert time.perf_counter() - before < 5
-    assert capsys.readouterr().out.count("*Throughput") == 2000
+def test_what_is_large_is_not_kept_and_takes_nothing_else_with_it(tmp_path):
+    made = synthetic(checks=[{"name": "x", "verdict": "ok"}], counters={"cpu_s": {"0": {"user": 1.0}}, "processes": {}})
+    made.case["CUSTOMER_ENV"] = '}], "verdict": "statistics": {[' + json.dumps({"processes": [{}], "counters": 1})
+    path = put(tmp_path, made)
+    whole = json.loads(path.read_text())
+    assert whole.pop("processes") == [] and whole.pop("counters")
+    entry, = collection.find([tmp_path])
+    assert entry.document == whole
+    lean = json.loads(collection._lean(path.read_bytes()))
+    assert lean["processes"] is None and lean["counters"] is None
+
+
+@pytest.mark.parametrize("change", [
+    lambda d: {"statistics": d["statistics"]} | {"processes": [{"processes": 1, "statistics": {}}]} | d,
+    lambda d: d | {"processes": [{"facts": {"processes": 1, "a": 1, "statistics": 2}}]},
+    lambda d: d | {"processes": [{"facts": "}"}], "counters": {"x": '"]", "verdict": "valid"'}},
+    lambda d: dict(reversed(d.items())), lambda d: d | {"counters": {"counters": {"verdict": [{"verdict": 1}]}}}])
+@pytest.mark.parametrize("form", [{}, {"indent": 1}, {"separators": (",", ":")}])
+def test_a_result_reads_the_same_however_it_is_laid_out(tmp_path, change, form):
+    document = change(synthetic().document())
+    (tmp_path / "benchmark_x.json").write_text(json.dumps(document, **form))
+    entry, = collection.find([tmp_path])
+    assert entry.document == {name: value for name, value in document.items() if name not in ("processes", "counters")}
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])
+def test_a_result_that_ends_early_is_no_result(tmp_path, cut):
+    text = json.dumps(synthetic(counters={"cpu_s": {str(i): {"user": 1.0} for i in range(100)}}).document())
+    (tmp_path / "benchmark_x.json").write_text(text[:int(cut * len(text))])
+    notices: list[str] = []
+    assert collection.find([tmp_path], notices) == []
+    assert "cannot be read as a result" in notices[0]
 
 
 def test_key_and_differences(tmp_path):

@@ -5,7 +5,6 @@ With ``--png FOLDER`` its charts leave as PNG files, too.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..build_folder import build_folder
-from ..collection import Entry, find
+from ..collection import Entry, find, uncollected
 from ..list_command import WORKLOAD_FOLDER, Parser
 from . import plots
 from .markup import plural
@@ -44,15 +43,9 @@ def main(argv: list[str]) -> int:
         _make_folder(words.png)
     usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
-    # Thousands of parsed results hold no cycles: the collector would look through them again and again for nothing.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with uncollected():
         entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
         text = page(entries, notices, words.title)
-    finally:
-        if collects:
-            gc.enable()
     _write("--output", words.output, text.encode())
     drawn = _draw(words.png, entries, notices) if words.png else 0
     for notice in notices:

@@ -1,0 +1,66 @@
+"""list, compare and report take 2,000 results of a large machine in less than 5 s each."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+import report_folder
+from resnet50_bench.__main__ import main
+from resnet50_bench.comparison_stats import RESAMPLES
+from resnet50_bench.hostside.compare_command import BOOTSTRAP_RUNS
+
+POINTS, LIMIT_S = 50, 5.0
+TIMES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """Two folders of 1,000 FAKE results each: 50 points, 20 runs of each, with the counters of 224 cpus."""
+    base = tmp_path_factory.mktemp("thousands")
+    document = report_folder.sweep_result("amx_int8", 4, 56, 50.0, random.Random(1), steps=100).document()
+    document["counters"] = {"cpu_s": {str(cpu): dict.fromkeys(TIMES, 12.345678) for cpu in range(224)}}
+    rate = document["statistics"]["throughput_images_per_s"]
+    for point in range(POINTS):
+        document["case"]["BATCH_SIZE"] = str(1 + point // 10)
+        for kind in range(4):
+            document["statistics"]["throughput_images_per_s"] = rate * (1 + 0.01 * kind)
+            text = json.dumps(document)
+            assert 40_000 < len(text) < 80_000
+            original = base / f"{point}-{kind}.json"
+            original.write_text(text)
+            for run in range(10):
+                stamp = f"20260101-{point:03d}{kind}{run // 2:02d}"
+                folder = base / "ab"[run % 2] / f"{stamp}-logs-case{point % 10}" / "itr-1" / "worker-0-c0"
+                folder.mkdir(parents=True)
+                os.link(original, folder / "benchmark_x.json")
+    return base / "a", base / "b"
+
+
+def seconds(*words: object) -> float:
+    """Of the CPU: nothing here waits, and what else runs on this machine must not fail the test."""
+    before = time.process_time()
+    assert main([str(word) for word in words]) == 0
+    return time.process_time() - before
+
+
+def test_list(folders, capsys):
+    assert seconds("list-kpi", "--all", "--params", *folders) < LIMIT_S
+    assert capsys.readouterr().out.count("*Throughput") == 2000
+
+
+def test_compare(folders, capsys):
+    assert seconds("compare", *folders) < LIMIT_S
+    shown = capsys.readouterr().out
+    assert shown.count("A has 20 runs, B has 20 runs") == POINTS
+    assert BOOTSTRAP_RUNS <= 20 and RESAMPLES == 2000 and shown.count("by bootstrap") == POINTS
+
+
+def test_report(folders, tmp_path, capsys):
+    assert seconds("report", *folders, "--output", tmp_path / "r.html") < LIMIT_S
+    assert (tmp_path / "r.html").read_text().count('<tr class="valid">') == 2000
