@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import time
@@ -13,6 +15,7 @@ from documents import result, run
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.hostside import fleet, fleet_command
 from resnet50_bench.hostside.fleet import Node
+from resnet50_bench.hostside.report import command as report
 
 CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
 
@@ -118,3 +121,40 @@ def test_a_thousand_results_are_summed_up_in_under_five_seconds(tmp_path, capsys
 def test_nothing_there_is_bad_input(tmp_path):
     with pytest.raises(BadInput, match="no results below"):
         fleet_command.main([str(tmp_path)])
+
+
+def fleet_of_twenty(root: Path) -> None:
+    for number in range(20):
+        put(root, number, 10.0 + number / 1000)
+    put(root, 20, 11.0, microcode="0x1")
+    put(root, 21, 10.0, failure="<b>killed</b>")
+
+
+def test_tables_have_a_row_for_each_node(tmp_path, capsys):
+    fleet_of_twenty(tmp_path)
+    with pytest.raises(RunFailed):
+        fleet_command.main([str(tmp_path), "--format=csv"])
+    rows = {row["node"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert len(rows) == 22 and rows["n0020"]["outlier"] == "True" and rows["n0003"]["outlier"] == "False"
+    assert rows["n0020"]["differs"] == "microcode 0x1 instead of 0x2b"
+    assert -0.092 < float(rows["n0020"]["deviation"]) < -0.09
+    assert rows["n0021"]["value"] == "" and rows["n0021"]["why_not"] == "<b>killed</b>"
+    with pytest.raises(RunFailed):
+        fleet_command.main([str(tmp_path), "--format=markdown"])
+    assert "| n0020 |" in capsys.readouterr().out
+
+
+def test_the_report_shows_the_nodes_and_what_sets_one_apart(tmp_path):
+    fleet_of_twenty(tmp_path / "logs")
+    report.main([str(tmp_path / "logs"), "--output", str(tmp_path / "r.html")])
+    page = (tmp_path / "r.html").read_text()
+    section = page[page.index('id="nodes"'):page.index('id="cases"')]
+    assert "22 nodes; 1 without a result; 1 outlier" in section and "Throughput of 21 nodes" in section
+    assert "▼ outlier" in section and "microcode 0x1 instead of 0x2b" in section and "outlier below" in section
+    assert "&lt;b&gt;killed" in section and "Conspicuous nodes" in section and "All 22 nodes" in section
+
+
+def test_the_report_of_one_node_has_no_such_section(tmp_path):
+    put(tmp_path / "logs", 0, 10.0)
+    report.main([str(tmp_path / "logs"), "--output", str(tmp_path / "r.html")])
+    assert 'id="nodes"' not in (tmp_path / "r.html").read_text()

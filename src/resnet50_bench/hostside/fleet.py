@@ -111,11 +111,11 @@ def facts_of(document: Mapping[str, Any]) -> dict[str, str]:
     return found | {"core_count": str(document["topology"].get("core_count"))}
 
 
-def explained(outlier: Outlier, odd: Sequence[Odd]) -> list[str]:
-    """What else sets the outlier apart: ``microcode 0x1 instead of 0x2b``."""
+def explained(node: Node, odd: Sequence[Odd]) -> list[str]:
+    """What else sets the node apart: ``microcode 0x1 instead of 0x2b``."""
     return [f"{each.fact} {value}" + (f" instead of {each.usual}" if each.usual else "")
             for each in odd for value, names in each.others.items()
-            if outlier.node.name in names and (each.usual is not None or len(names) == 1)]
+            if node.name in names and (each.usual is not None or len(names) == 1)]
 
 
 def counted(names: Sequence[str]) -> str:

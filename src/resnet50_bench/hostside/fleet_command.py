@@ -13,19 +13,26 @@ from . import fleet
 from .arguments import Parser
 from .collection import Entry, find
 from .fleet import Node
+from .list_command import as_csv, as_markdown
+
+_TABLES = {"csv": as_csv, "markdown": as_markdown}
 
 
 def main(argv: list[str]) -> int:
     """Print the summary; status 1 where a node failed or is missing, with --gate 4 where one is slow."""
     parser = Parser(prog="fleet", description="Compare the nodes that ran the same case.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
+                        help="csv and markdown: a row for each node")
     parser.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
     given = parser.parse_args(argv)
     groups = gather(given.folders)
     if not groups:
         raise BadInput(f"no results below {', '.join(map(str, given.folders))}")
-    if given.format == "json":
+    if given.format in _TABLES:
+        print(_TABLES[given.format]([row for (case, unit), nodes in groups.items()
+                                     for row in rows(case, unit, nodes)]), end="")
+    elif given.format == "json":
         print(json.dumps([record(case, unit, nodes) for (case, unit), nodes in groups.items()], indent=1))
     else:
         print("\n\n".join("\n".join(summary(case, unit, nodes)) for (case, unit), nodes in groups.items()))
@@ -41,14 +48,22 @@ def main(argv: list[str]) -> int:
 
 def gather(folders: Sequence[Path]) -> dict[tuple[str, str], list[Node]]:
     """(case, unit of its KPI) -> its nodes by name; a worker folder without a result is a node without a value."""
-    tops = [folder.resolve() for folder in folders]
-    entries = find(folders)
+    return _groups(find(folders), [folder.resolve() for folder in folders])
+
+
+def compared(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Node]]:
+    """As ``gather``, of results that are read already: the cases that ran on two or more nodes."""
+    found = _groups(entries, [Path("/")])
+    return {key: nodes for key, nodes in found.items() if len(nodes) > 1}
+
+
+def _groups(entries: Sequence[Entry], tops: Sequence[Path]) -> dict[tuple[str, str], list[Node]]:
+    """Empty worker folders count below ``tops`` only."""
     cases: dict[str, dict[str, list[Entry]]] = {}
     for entry in entries:
         cases.setdefault(entry.case, {}).setdefault(_name(entry), []).append(entry)
     empty: dict[str, dict[str, str]] = {}
-    logs_of = {entry.logs: entry.case for entry in entries}
-    for logs, case in logs_of.items():
+    for logs, case in {entry.logs: entry.case for entry in entries}.items():
         for folder in logs.glob("itr-*/worker-*-c0"):
             if any(map(folder.is_relative_to, tops)) and not any(folder.glob("benchmark_*.json")):
                 empty.setdefault(case, {})[_node_file(folder) or folder.name] = _status(folder)
@@ -93,10 +108,22 @@ def record(case: str, unit: str, nodes: Sequence[Node]) -> dict[str, Any]:
     return {"case": case, "unit": unit, "distribution": fleet.distribution(values) if values else {},
             "threshold": fleet.threshold(values),
             "outliers": [{"node": each.node.name, "value": each.node.value, "deviation": each.deviation,
-                          "score": each.score, "noisy": each.node.noisy, "differs": fleet.explained(each, odd)}
+                          "score": each.score, "noisy": each.node.noisy, "differs": fleet.explained(each.node, odd)}
                          for each in fleet.outliers(nodes)],
             "odd_facts": [{"fact": each.fact, "usual": each.usual, "others": each.others} for each in odd],
             "without_result": {node.name: node.why_not for node in nodes if node.value is None}}
+
+
+def rows(case: str, unit: str, nodes: Sequence[Node]) -> list[dict[str, object]]:
+    """A row for each node; ``deviation`` is a share of the median."""
+    values = [node.value for node in nodes if node.value is not None]
+    middle = median(values) if values else 0.0
+    outliers = {each.node.name for each in fleet.outliers(nodes)}
+    odd = fleet.odd_facts([node for node in nodes if node.facts])
+    return [{"case": case, "node": node.name, "value": node.value, "unit": unit,
+             "deviation": node.value / middle - 1 if node.value is not None else None,
+             "outlier": node.name in outliers, "noisy": node.noisy, "why_not": node.why_not,
+             "differs": "; ".join(fleet.explained(node, odd))} for node in nodes]
 
 
 def summary(case: str, unit: str, nodes: Sequence[Node]) -> Iterator[str]:

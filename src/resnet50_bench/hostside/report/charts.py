@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from .figures import COLOURS, STEP_COUNT, STEP_TIME, Curves, Histogram, Mark
+from .figures import COLOURS, NODE_COUNT, STEP_COUNT, Curves, Histogram, Mark
 from .markup import Html, el, fold, join, plural, short, table
 
 WIDTH, HEIGHT = 360, 220
@@ -44,7 +44,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
 def _y_axis(top: float, place: Callable[[float], float], unit: str) -> list[Html]:
     drawn = []
     for tick in nice_ticks(0, top):
-        if unit == STEP_COUNT and tick % 1:
+        if unit in (STEP_COUNT, NODE_COUNT) and tick % 1:
             continue
         drawn += [_line(_LEFT, place(tick), WIDTH - _RIGHT, place(tick), "grid"),
                   _text(_LEFT - 5, place(tick) + 3.5, f"{tick:g}", "end")]
@@ -69,7 +69,7 @@ def histogram(ident: str, shown: Histogram) -> Html:
 
     bins = len(counts)
     bar = (WIDTH - _LEFT - _RIGHT) / bins
-    drawn = _y_axis(max(counts), y, STEP_COUNT)
+    drawn = _y_axis(max(counts), y, shown.y_name)
     drawn += [el("rect", x=f"{_LEFT + i * bar + 0.3:.2f}", y=f"{y(count):.1f}", width=f"{bar - 0.6:.2f}",
                  height=f"{base - y(count):.1f}", class_="bar") for i, count in enumerate(counts) if count]
     drawn += [_text(x(tick), base + 14, short(tick) if tick % 1 else f"{tick:.0f}")
@@ -80,13 +80,13 @@ def histogram(ident: str, shown: Histogram) -> Html:
             drawn += [_line(x(value), 4 + 13 * row, x(value), base, "mark"),
                       _text(x(value) + (-4 if near_right else 4), 13 + 13 * row, f"{label} {short(value)}",
                             "end" if near_right else "start", class_="strong")]
-    drawn.append(_x_title(STEP_TIME))
+    drawn.append(_x_title(shown.x_name))
     rows = [(f"{short(low + i * width / bins)} to {short(low + (i + 1) * width / bins)}", count)
             for i, count in enumerate(counts)]
     rows += [(f"above {short(shown.high)}", shown.beyond)] if shown.beyond else []
-    words = ", ".join(f"{label} {short(value)} ms" for label, value in shown.marks.items())
+    words = ", ".join(f"{label} {short(value)} {shown.unit}" for label, value in shown.marks.items())
     return _figure(ident, shown.title, f"{shown.caption}. {words or 'too few steps for percentiles'}.", drawn,
-                   shown.caption, table("Steps by step time", ("Step time (ms)", "Steps"), rows, "small"))
+                   shown.caption, table(shown.title, (shown.x_name, shown.y_name), rows, "small"))
 
 
 def curves(ident: str, shown: Curves) -> Html:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...stats import percentile
 from ...topology import format_cpulist
-from ..collection import Entry, number
+from ..collection import PRIMARY, Entry, number
 from .markup import plural, short
 from .points import Point, is_better
 
@@ -19,7 +19,7 @@ STEPS, COLOURS = 7, 8
 #: So many maps, and cases in detail, are drawn; a detail costs reading a file with all its step times.
 PANELS, DETAILED = 24, 8
 SIGNS = "★ is the best of the map, ≈ a noisy one."
-STEP_TIME, STEP_COUNT, RATE = "step time (ms)", "steps", "samples/sec"
+STEP_TIME, STEP_COUNT, NODE_COUNT, RATE = "step time (ms)", "steps", "nodes", "samples/sec"
 #: An instance this much below the median is pointed at.
 _SLOW = -0.05
 _BINS = (8, 40)
@@ -67,7 +67,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Histogram:
-    """``counts`` of steps in bins of equal width from ``low`` to ``high`` ms; ``beyond``: how many are longer."""
+    """``counts`` in bins of equal width from ``low`` to ``high``; ``beyond`` are longer; ``unit`` is the values'."""
 
     title: str
     caption: str
@@ -75,7 +75,10 @@ class Histogram:
     high: float
     counts: Sequence[int]
     marks: Mapping[str, float]
-    beyond: int
+    beyond: int = 0
+    unit: str = "ms"
+    x_name: str = STEP_TIME
+    y_name: str = STEP_COUNT
 
 
 @dataclass(frozen=True)
@@ -133,14 +136,36 @@ def histogram(name: str, values: Sequence[float]) -> Histogram:
     low, shown = ordered[0], _shown_up_to(ordered)
     beyond = sum(value > shown for value in ordered)
     width = (shown - low) or max(low * 0.01, 1e-6)
-    counts = [0] * min(_BINS[1], max(_BINS[0], math.ceil(math.sqrt(len(ordered)))))
-    for value in ordered[:len(ordered) - beyond]:
-        counts[min(len(counts) - 1, int((value - low) / width * len(counts)))] += 1
+    counts = _counts(ordered[:len(ordered) - beyond], low, width)
     tail = f"; not drawn: {plural(beyond, 'step')} above {short(shown)} ms" if beyond else ""
     return Histogram(f"Step times of {name}",
                      f"Step times of {plural(len(ordered), 'step')}, longest {short(ordered[-1])} ms{tail}",
                      low, low + width, counts,
                      {f"P{p}": percentile(ordered, p) for p in (50, 90, 99) if len(ordered) >= 100 / (100 - p)}, beyond)
+
+
+def _counts(ordered: Sequence[float], low: float, width: float) -> list[int]:
+    counts = [0] * min(_BINS[1], max(_BINS[0], math.ceil(math.sqrt(len(ordered)))))
+    for value in ordered:
+        counts[min(len(counts) - 1, int((value - low) / width * len(counts)))] += 1
+    return counts
+
+
+def nodes_kpi(unit: str) -> str:
+    """The name of the KPI that nodes are compared by."""
+    return next((name for name, its, _ in PRIMARY.values() if its == unit), "KPI")
+
+
+def nodes_histogram(case: str, kpi: str, unit: str, values: Sequence[float], threshold: float | None) -> Histogram:
+    """How many nodes are how fast, with the median and, where there is one, the border of outliers on both sides."""
+    ordered, middle = sorted(values), median(values)
+    marks = {"median": middle}
+    if threshold is not None:
+        marks = {"outlier below": middle * (1 - threshold), **marks, "outlier above": middle * (1 + threshold)}
+    low, high = min(ordered[0], *marks.values()), max(ordered[-1], *marks.values())
+    width = (high - low) or max(low * 0.01, 1e-6)
+    return Histogram(f"{kpi} of the nodes, {case}", f"{kpi} of {plural(len(ordered), 'node')}", low, low + width,
+                     _counts(ordered, low, width), marks, 0, unit, f"{kpi} ({unit})", NODE_COUNT)
 
 
 def _shown_up_to(ordered: Sequence[float]) -> float:

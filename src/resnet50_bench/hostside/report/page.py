@@ -12,22 +12,23 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..collection import Entry, number
-from . import charts, figures, health, machine, sweep
+from . import charts, figures, health, machine, nodes, sweep
 from .figures import DETAILED
 from .markup import Html, el, escape, join, plural, raw, scroll, short, table, when
 from .points import Point, best, interval, newest, points, step_times
 
 _HERE = Path(__file__).parent
-_SECTIONS = (("summary", "Summary"), ("sweep", "Batch and cores"), ("cases", "Newest runs"), ("results", "All results"),
-             ("health", "Health"), ("system", "System"))
+_SECTIONS = (("summary", "Summary"), ("nodes", "Nodes"), ("sweep", "Batch and cores"), ("cases", "Newest runs"),
+             ("results", "All results"), ("health", "Health"), ("system", "System"))
 
 
 def page(entries: Sequence[Entry], notices: Sequence[str], title: str) -> str:
     """The page about ``entries`` (the newest first); what could not be used as a result is in ``notices``."""
     found = points(entries)
     told = list(notices)
-    body = [_summary(entries, found), sweep.section(found), _cases(entries, told), _results(entries),
-            health.section(entries) if entries else Html(""), machine.systems(entries) if entries else Html("")]
+    body = [_summary(entries, found), nodes.section(entries), sweep.section(found), _cases(entries, told),
+            _results(entries)]
+    body += [health.section(entries), machine.systems(entries)] if entries else []
     if told:
         body.append(el("section", el("h2", "Left out"), el("ul", *(el("li", each) for each in told)), id="left-out"))
     there = [(name, words) for name, words in _SECTIONS if any(f'id="{name}"' in part for part in body)]

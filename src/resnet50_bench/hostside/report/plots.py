@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import BadInput, Infrastructure
+from .. import fleet, fleet_command
 from ..collection import Entry
 from . import figures
-from .figures import COLOURS, RATE, SIGNS, STEP_COUNT, STEP_TIME, Curves, HeatMap, Histogram, Instance
+from .figures import COLOURS, RATE, SIGNS, Curves, HeatMap, Histogram, Instance
 from .markup import plural, short
 from .points import grids, newest, points, step_times
 
@@ -82,6 +83,11 @@ def _figures(entries: Sequence[Entry], told: list[str]) -> Iterator[tuple[str, F
         found = figures.instances(entry)
         if any(each.rate for each in found):
             yield f"instances {entry.case}", instances(f"Instances of {entry.case}", found)
+    for (case, unit), compared in fleet_command.compared(entries).items():
+        kpi = figures.nodes_kpi(unit)
+        values = [node.value for node in compared if node.value is not None]
+        if values:
+            yield f"nodes {case}", histogram(figures.nodes_histogram(case, kpi, unit, values, fleet.threshold(values)))
     if left:
         told.append(f"step times and instances of {plural(left, 'older case')} not drawn")
 
@@ -144,21 +150,21 @@ def heat_map(shown: HeatMap) -> Figure:
 
 def histogram(shown: Histogram) -> Figure:
     """Bars with the percentiles marked."""
-    hidden = [f"{label} {short(value)} ms" for label, value in shown.marks.items() if value > shown.high]
+    hidden = [f"{label} {short(value)} {shown.unit}" for label, value in shown.marks.items() if value > shown.high]
     figure, axes = _new(shown.title, "; ".join((shown.caption, *hidden)))
     width = (shown.high - shown.low) / len(shown.counts)
     axes.bar([shown.low + i * width for i in range(len(shown.counts))], shown.counts, 0.95 * width, align="edge",
              color=_colour("c0"))
     _grid(axes)
     most = max(shown.counts)
-    axes.set(xlabel=STEP_TIME, ylabel=STEP_COUNT, ylim=(0, 1.25 * most),
+    axes.set(xlabel=shown.x_name, ylabel=shown.y_name, ylim=(0, 1.25 * most),
              xlim=(shown.low - width / 2, shown.high + width / 2))
     axes.yaxis.get_major_locator().set_params(integer=True)
     for row, (label, value) in enumerate(shown.marks.items()):
         if value <= shown.high:
             right = value > shown.low + 0.8 * (shown.high - shown.low)
             axes.axvline(value, color=_colour("text"), linestyle="--", linewidth=1)
-            axes.annotate(f"{label} {short(value)} ms", (value, (1.2 - 0.07 * row) * most),
+            axes.annotate(f"{label} {short(value)} {shown.unit}", (value, (1.2 - 0.07 * row) * most),
                           (-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left",
                           fontweight="bold", bbox={"facecolor": _colour("page"), "edgecolor": "none", "pad": 1})
     return figure
