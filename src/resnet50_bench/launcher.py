@@ -23,6 +23,7 @@ from .case import Case
 from .channel import Channel
 from .errors import BadInput, BenchError, Infrastructure, RunFailed
 from .homes import Home, home
+from .nodes import Nodes
 from .placement import Placement, Process
 from .result import ProcessReport, process_report
 
@@ -63,6 +64,8 @@ class LaunchPlan:
     say: Callable[[str], None]
     on_start: Callable[[list[int]], None]
     on_end: Callable[[list[int]], None]
+    #: Those that train one model together, this one counted.
+    nodes: Nodes = Nodes()
     #: Every this many seconds (0: never) ``on_progress`` gets where each measuring instance stands.
     progress_s: float = 0.0
     on_progress: Callable[[dict[str, Any]], None] = lambda state: None
@@ -216,8 +219,9 @@ def _exchange(case: Case, process: Process, plan: LaunchPlan) -> tuple[Path, Pat
         "warmup_steps": case.warmup_steps, "min_duration": case.min_duration,
         "memory_nodes": plan.memory_nodes, "customer_env": [name for name, _ in case.customer_env],
         "cache_dir": str(plan.cache_dir), "report": str(report), "log": str(log), "accuracy": case.accuracy,
-        "training": case.training, "progress_s": plan.progress_s, "rendezvous": str(_rendezvous(plan)),
-        "inputs": plan.inputs,
+        "training": case.training, "progress_s": plan.progress_s, "inputs": plan.inputs,
+        "node": plan.nodes.index, "nodes": plan.nodes.count,
+        "rendezvous": plan.nodes.rendezvous or str(_rendezvous(plan)),
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
                        "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
                       for i in process.instances]}))

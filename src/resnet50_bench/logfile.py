@@ -103,6 +103,7 @@ def _data(result: Result) -> Iterator[str]:
     for training in result.trainings()[:1]:
         losses = training["losses"]
         last = losses[-max(1, len(losses) // 10):]
+        yield f"Training_Instances: {training['world']} on all nodes learn one model"
         yield f"Training_Steps: {training['began_at']} to {training['steps']} of {training['total_steps']}"
         yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
         yield f"Training_Top1: {100 * training['top1']:.2f} % of the last tenth's images, as they were learnt"

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from . import burst, counters, host, inputs, limits, logfile, measurement, model_cache
+from . import burst, counters, host, inputs, limits, logfile, measurement, model_cache, nodes
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
@@ -24,6 +24,7 @@ from .flags import parse_flags
 from .inputs import Inputs
 from .launcher import LaunchPlan, launch
 from .logfile import Log
+from .nodes import Nodes
 from .parameters import AUTO, CATALOGUE
 from .placement import Placement, place
 from .progress import Progress, State
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
             found = inputs.find(case)
             python = worker_python()
             burst.copies()
+            nodes.nodes()
             case = _decided(case, machine, python)
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
@@ -174,7 +176,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
         python=python, folder=folder, cache_dir=model_cache.default_folder(),
         libraries=native_libraries(), inputs=found.spec(case, len(placement.instances)),
         loader_cpus=placement.idle_share(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
-        say=log.line, on_start=start, on_end=end, progress_s=shown.every_s,
+        nodes=nodes.nodes() if case.training else Nodes(), say=log.line, on_start=start, on_end=end,
+        progress_s=shown.every_s,
         on_progress=lambda message: shown.update(State(**{n: message[n] for n in State.__dataclass_fields__})))
     try:
         result.processes = run_workers(case, placement, plan)

@@ -3,7 +3,7 @@
 Recipe: SGD with momentum 0.9 and weight decay 1e-4 (He et al. 2015, 3.4); learning rate 0.1 for 256 images a
 step, in proportion for others (Goyal et al. 2017), linear warm-up over the first twentieth, then half a cosine
 to 0 (He et al. 2019, "Bag of Tricks"); without WEIGHTS the residual blocks begin as identities (Goyal et al.,
-5.1). Several instances average their gradients by torch's DDP over gloo.
+5.1). Several instances average their gradients by torch's DDP over gloo, on one node or on those of a scheduler's job.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from .weights import SEED, read_state
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
 #: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.
 _FIRST_SAVE_S, _MOST_SAVING = 5.0, 0.02
+#: For an instance that does not come, or comes no further: nodes may start minutes apart.
+_PATIENCE = timedelta(minutes=10)
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -42,7 +45,8 @@ class Trainer:
     """The model, its optimiser and where it stands; rank 0 writes the checkpoint."""
 
     def __init__(self, spec: dict[str, Any], request: ModelRequest) -> None:
-        self.rank, self.world = spec["process"], spec["inputs"]["parts"]
+        here = spec["inputs"]["parts"]
+        self.rank, self.world, self._nodes = spec["node"] * here + spec["process"], spec["nodes"] * here, spec["nodes"]
         self.total = spec["warmup_steps"] + spec["steps"]
         self.checkpoint = Path(spec["inputs"]["checkpoint"]) if spec["inputs"]["checkpoint"] else None
         self._rate = RATE_PER_256 * request.batch_size * self.world / 256
@@ -62,10 +66,11 @@ class Trainer:
     def join(self, rendezvous: str) -> None:
         """Average gradients with the other instances from now on."""
         if self.world > 1:
-            # All instances are on this machine, and a container may have no other interface.
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+            if self._nodes == 1:
+                # All instances are on this machine, and a container may have no other interface.
+                os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
             distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=self.rank,
-                                           world_size=self.world)
+                                           world_size=self.world, timeout=_PATIENCE)
             self._replica = DistributedDataParallel(self.model)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
@@ -151,6 +156,7 @@ class Trainer:
         for name, tensor in self.model.named_parameters():
             digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
         return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
+                "rank": self.rank, "world": self.world,
                 "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
                 "weights_sha256": digest.hexdigest()}
 

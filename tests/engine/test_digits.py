@@ -133,7 +133,8 @@ def repainted(pictures: Path, target: Path, paint) -> Path:
     for path in pictures.rglob("*.*"):
         other = target / path.relative_to(pictures).with_suffix(".png")
         other.parent.mkdir(parents=True, exist_ok=True)
-        paint(Image.open(path)).save(other)
+        with Image.open(path) as image:
+            paint(image).save(other)
     return target
 
 

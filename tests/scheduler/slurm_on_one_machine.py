@@ -53,7 +53,7 @@ NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={port1} {shape} CPUSpecL
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={port2} {shape} CPUSpecList=0
 PartitionName=all Nodes=n1,n2 Default=YES MaxTime=60 State=UP
 """
-_SHAPE = "Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 CPUs=2 RealMemory=2000"
+_SHAPE = "Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 CPUs=2 RealMemory=6000"
 
 
 def why_not() -> str | None:

@@ -1,11 +1,13 @@
-"""The Slurm backend against a real two-node Slurm on this machine; only the runner is a FAKE."""
+"""The Slurm backend against a real two-node Slurm on this machine; the runner is a FAKE where the test is not of it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -15,10 +17,17 @@ from slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 from documents import result
 from documents import run as run_of
-from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed
+from resnet50_bench import platforms
+from resnet50_bench.cpu import read_cpu
+from resnet50_bench.environment import worker_python
+from resnet50_bench.errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
 from resnet50_bench.hostside.backends import Settings, slurm
 
 pytestmark = pytest.mark.scheduler
+CPU = read_cpu()
+PLATFORM = platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]
+FP32 = next(name for name in platforms.PLATFORMS[PLATFORM].precisions
+            if name.endswith("fp32"))
 
 #: Told by FAKE_STATUS, FAKE_SLEEP and FAKE_MB; FAKE_STATUS_<node> is for that node alone.
 #: FAKE_RESULTS holds <node>.json.
@@ -143,6 +152,47 @@ def test_the_real_runner_is_reached_and_gets_the_parameters(folder, monkeypatch,
     monkeypatch.setattr(slurm, "RUNNER", slurm.ROOT / "run_test.sh")
     assert run(folder, "--nodes=2", BATCH_SIZE="no number") == 2
     assert "BATCH_SIZE='no number' (environment)" in capfd.readouterr().out
+
+
+@pytest.fixture
+def real(folder, monkeypatch) -> Path:
+    """The real runner, which needs torch; a Slurm "node" is this whole machine, so both nodes share its cores."""
+    try:
+        worker_python()
+    except BenchError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(slurm, "RUNNER", slurm.ROOT / "run_test.sh")
+    return folder
+
+
+def documents_of(folder: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(folder.parent.glob("worker-*-c0/benchmark_*.json"))]
+
+
+def test_ctest_runs_a_gated_case_on_both_nodes_and_sums_it_up(real, tmp_path):
+    build = tmp_path / "build"
+    case = f"test_resnet50_pytorch_xeon_public_inference_throughput_{FP32}_gated"
+    done = subprocess.run(
+        [slurm.ROOT / "ctest.sh", "-V", "--testcase", case, "--options=--nodes=2"],
+        env=os.environ | {"BACKEND": "slurm", "RESNET50_BENCH_BUILD": str(build), "TIMEOUT": "300"},
+        capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs, = build.glob("workload/*/*-logs-*")
+    results = documents_of(logs / "itr-1/worker-0-c0")
+    assert len(results) == 2 and all(result["failure"] is None for result in results)
+    assert all(sum(report["kernels"].values()) == 53 for result in results for report in result["processes"])
+    assert {text(folder, "node") for folder in logs.glob("itr-1/worker-*-c0")} == set(NODES)
+    assert "Fleet: inference_throughput" in done.stdout and "*Throughput (samples/sec): " in done.stdout
+
+
+def test_two_nodes_train_one_model(real, capfd):
+    assert run(real, "--nodes=2 --mem=5000", timeout_s=400, FUNCTION="training", PRECISION=FP32, BATCH_SIZE="2",
+               STEPS="3", WARMUP_STEPS="1", MIN_DURATION="0", INSTANCE_MODE="single", CORES_PER_INSTANCE="1") == 0
+    records = [record["training"] for result in documents_of(real) for report in result["processes"]
+               for record in report["facts"]["data"].values()]
+    assert [(record["rank"], record["world"]) for record in records] == [(0, 2), (1, 2)]
+    assert len({record["weights_sha256"] for record in records}) == 1
+    assert "Training_Instances: 2 on all nodes" in capfd.readouterr().out
 
 
 def test_cancelled_from_outside(folder, cluster, monkeypatch):

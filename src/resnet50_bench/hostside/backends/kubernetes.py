@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import BenchError, Infrastructure, RunFailed
+from ...errors import BadInput, BenchError, Infrastructure, RunFailed
 from . import Settings
 from .docker import image_name
 from .kubectl import Kubectl, PodStreams, last_line
@@ -51,6 +51,9 @@ class KubernetesBackend:
         """See Backend; ``folder`` is pod 0's, those of the other pods are made beside it."""
         if not shutil.which("kubectl"):
             raise Infrastructure("kubectl is not installed: BACKEND=kubernetes needs it, and a cluster in KUBECONFIG")
+        if texts.get("FUNCTION") == "training" and self.options.nodes > 1:
+            raise BadInput("FUNCTION=training over several pods is not supported, for they see no common folder to "
+                           "meet in: use --nodes=1, or BACKEND=slurm")
         deadline = time.monotonic() + timeout_s
         name = f"resnet50-bench-{secrets.token_hex(5)}"
         text = manifest(name, self.image, self.pull_policy, texts, self.options, timeout_s)

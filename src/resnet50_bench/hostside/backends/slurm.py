@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import nodes as together
 from ...errors import BadInput, Infrastructure, RunFailed
 from ...host import ROOT
 from ...parameters import CATALOGUE
 from . import Settings
-from .workers import Node, read_node, summary, worst_of
+from .workers import Node, read_node, require_replicas, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
 POLL_S = 5.0  # sites do not like the controller to be asked more often
@@ -41,6 +42,7 @@ folder={parent}/worker-$SLURM_NODEID-c0
 mkdir -p -- "$folder"; cd -- "$folder"
 printf '%s\\n' "$SLURMD_NODENAME" >node
 . {environment}
+export {node}="$SLURM_NODEID" {count}="$SLURM_NNODES" {rendezvous}={parent}/.rendezvous-"$SLURM_JOB_ID"
 status=0
 {runner} </dev/null || status=$?
 printf '%s\\n' "$status" >status
@@ -84,7 +86,10 @@ class SlurmBackend:
             _cancel(job)
             raise
         print(summary(nodes), flush=True)
-        return _verdict(job, record, nodes)
+        status = _verdict(job, record, nodes)
+        if texts.get("FUNCTION") == "training":
+            require_replicas(nodes)
+        return status
 
 
 def _write_job(texts: Mapping[str, str], folder: Path) -> Path:
@@ -95,7 +100,8 @@ def _write_job(texts: Mapping[str, str], folder: Path) -> Path:
     lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
     environment.write_text("\n".join(lines) + "\n")
     paths = {"script": script, "environment": environment, "parent": folder.parent, "runner": RUNNER}
-    script.write_text(_SCRIPT.format(**{name: shlex.quote(str(path)) for name, path in paths.items()}))
+    names = {"node": together.NODE, "count": together.COUNT, "rendezvous": together.RENDEZVOUS}
+    script.write_text(_SCRIPT.format(**{name: shlex.quote(str(path)) for name, path in (paths | names).items()}))
     return script
 
 

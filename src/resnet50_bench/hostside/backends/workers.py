@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ...errors import Infrastructure
+from ...errors import Infrastructure, RunFailed
 from .. import fleet_command
 
 
@@ -42,6 +42,19 @@ def summary(nodes: Sequence[Node]) -> str:
         for (case, unit), compared in fleet_command.gather([nodes[0].folder.parent]).items():
             lines += fleet_command.summary(case, unit, compared)
     return "\n".join(lines)
+
+
+def require_replicas(nodes: Sequence[Node]) -> None:
+    """Raises RunFailed where nodes that trained together did not end with the same weights."""
+    digests: dict[str, list[str]] = {}
+    for node in nodes:
+        for path in node.folder.glob("benchmark_*.json"):
+            for report in json.loads(path.read_text())["processes"]:
+                for feed in report["facts"].get("data", {}).values():
+                    digests.setdefault(feed["training"]["weights_sha256"], []).append(node.name)
+    if len(digests) > 1:
+        told = "; ".join(f"{digest[:12]} on {', '.join(sorted(set(names)))}" for digest, names in digests.items())
+        raise RunFailed(f"the nodes did not learn the same model, so gradients were not exchanged: weights {told}")
 
 
 def worst_of(nodes: Sequence[Node]) -> Node:

@@ -1,0 +1,39 @@
+"""Which node of a training a runner is told to be, and what happens where nodes did not learn the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.errors import BadInput, RunFailed
+from resnet50_bench.hostside.backends.workers import Node, require_replicas
+from resnet50_bench.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
+
+
+def test_a_scheduler_says_which_node_it_is():
+    assert nodes({}) == Nodes(0, 1, "")
+    assert nodes({NODE: "1", COUNT: "3", RENDEZVOUS: "/shared/x"}) == Nodes(1, 3, "/shared/x")
+    assert nodes({NODE: "0", COUNT: "1", RENDEZVOUS: "/shared/x"}) == Nodes(), "one node meets nobody"
+
+
+@pytest.mark.parametrize("said", [{NODE: "1"}, {NODE: "3", COUNT: "3", RENDEZVOUS: "/x"},
+                                  {NODE: "-1", COUNT: "3", RENDEZVOUS: "/x"}, {NODE: "0", COUNT: "2", RENDEZVOUS: "x"}])
+def test_nonsense_is_refused(said):
+    with pytest.raises(BadInput, match="expected a node from 0 on"):
+        nodes(said)
+
+
+def left_by(folder: Path, name: str, digest: str) -> Node:
+    (folder / name).mkdir()
+    (folder / name / "benchmark_x.json").write_text(json.dumps(
+        {"processes": [{"facts": {"data": {"0": {"training": {"weights_sha256": digest}}}}}]}))
+    return Node(folder / name, name, 0, 1.0)
+
+
+def test_nodes_that_learnt_different_models_fail(tmp_path):
+    one, same, other = left_by(tmp_path, "n1", "aa"), left_by(tmp_path, "n2", "aa"), left_by(tmp_path, "n3", "bb")
+    require_replicas([one, same])
+    with pytest.raises(RunFailed, match="weights aa on n1, n2; bb on n3"):
+        require_replicas([one, same, other])
