@@ -4,7 +4,7 @@
     python3 benchmarks/sweep_against_cases.py [--batches "1 2 4 8 16"] [--cores "1 2"] [-- --steps=6 ...]
 
 An untimed sweep comes first, so that both find every prepared model in the cache. The settings are a sweep's own
-defaults where none are given.
+defaults where none are given; with --as-typed the cases run by their own, as somebody would who has no sweep.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def main() -> int:
     parser.add_argument("--batches", default="1 2 4 8 16")
     parser.add_argument("--cores", default="1 2")
     parser.add_argument("--precisions", default="", help="default: all that this CPU runs")
+    parser.add_argument("--as-typed", action="store_true", help="the cases by their own defaults")
     parser.add_argument("flags", nargs="*", help="of run_test.sh, after --")
     given = parser.parse_args()
     settings = [f"--{name.lower()}={text}" for name, text in DEFAULTS.items()] + given.flags
@@ -75,7 +76,7 @@ def main() -> int:
         sweep(base / "prepare", [*axes, *settings, "--steps=1", "--warmup_steps=0", "--min_duration=0"])
         sweep_s = sweep(base / "sweep", [*axes, *settings])
         warm = results(base / "sweep")
-        cases_s = cases(base / "cases", sorted(warm), settings)
+        cases_s = cases(base / "cases", sorted(warm), given.flags if given.as_typed else settings)
         cold = results(base / "cases")
     ratios = sorted(warm[point] / cold[point] for point in warm)
     print(f"settings: {' '.join(settings)}; load average at the end {os.getloadavg()[0]:.1f}")
