@@ -13,4 +13,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     fi
 fi
 python=$(scripts/setup.sh --tools)
-exec "$python" -m pytest -m "not slow" -rs "$@"
+exec "$python" -m pytest -m "not slow" -rs --durations=20 "$@"

@@ -34,7 +34,7 @@ LEAST_RIGHT = 90.0
 #: 2017): their last accuracy is higher than that of one as long as both.
 STEPS = (400, 300)
 #: For both; two cores without AVX-512 need 1,400.
-PATIENCE_S = 2100.0
+PATIENCE_S = 1500.0
 
 
 @pytest.fixture(scope="module")
