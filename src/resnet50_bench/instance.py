@@ -11,15 +11,11 @@ import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from .result import Run
+from .stats import settled
 
-#: Warm-up is over when the medians of the last two blocks of this many steps ...
-_BLOCK = 5
-#: ... differ by at most this share.
-_STEADY = 0.05
 #: Beyond WARMUP_STEPS the warm-up goes on for at most this long, then the measurement begins anyway.
 _MOST_EXTRA_S = 20.0
 
@@ -94,7 +90,7 @@ class Instance(threading.Thread):
         restless = least > 0 and not self.spec["training"]
         times: list[float] = []
         limit = None
-        while len(times) < least or (restless and not _is_steady(times)):
+        while len(times) < least or (restless and not settled(times)):
             now = time.monotonic()
             if len(times) >= least:
                 limit = limit or now + _MOST_EXTRA_S
@@ -144,10 +140,3 @@ class Instance(threading.Thread):
         return Run(self.part["index"], process, os.getpid(), tuple(self.part["cpus"]), self.observed,
                    self.part["memory_node"], self.warmup_steps, self.warmup_s, self.steady, self.peak,
                    tuple(self.starts), tuple(self.ends))
-
-
-def _is_steady(times: list[float]) -> bool:
-    if len(times) < 2 * _BLOCK:
-        return False
-    before, now = median(times[-2 * _BLOCK:-_BLOCK]), median(times[-_BLOCK:])
-    return abs(now - before) <= _STEADY * before

@@ -21,6 +21,9 @@ OUTLIER_INDICES = 20
 DRIFT_BLOCKS = 200          # Theil-Sen looks at every pair: 200 blocks are 19 900 pairs
 DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
+SETTLED_STEPS = (2, 5)      # steps of a block: few where they are long, as warm-up is a matter of time ...
+SETTLED_BLOCK_S = 0.5       # ... so a block ends where it spans this
+SETTLED_SHARE = 0.05        # neighbouring blocks may differ by this
 
 
 @dataclass(frozen=True)
@@ -280,3 +283,13 @@ def _batch_means(values: Sequence[float]) -> tuple[float, float, int] | None:
     squares = math.fsum((high - low) * (math.fsum(values[low:high]) / (high - low) - mean) ** 2
                         for low, high in _bounds(n, batches))
     return mean, math.sqrt(squares / (batches - 1) / n), batches - 1
+
+
+def settled(times_s: Sequence[float]) -> bool:
+    """Whether the medians of the last two blocks of steps are close: of 5 steps each, or fewer where they are long."""
+    least, most = SETTLED_STEPS
+    size = next((count for count in range(least, most) if math.fsum(times_s[-count:]) >= SETTLED_BLOCK_S), most)
+    if len(times_s) < 2 * size:
+        return False
+    before, now = median(times_s[-2 * size:-size]), median(times_s[-size:])
+    return abs(now - before) <= SETTLED_SHARE * before
