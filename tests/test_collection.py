@@ -37,9 +37,9 @@ def synthetic(rate: float = 100.0, latency_ms: float = 40.0, case: dict[str, Any
 
 
 def put(base: Path, made: Result, case: str = "inference_throughput_amx_int8", stamp: str = "20260101-000000",
-        iteration: int = 1) -> Path:
+        iteration: int = 1, worker: int = 0) -> Path:
     """Write the result where a case would."""
-    folder = base / f"{stamp}-logs-resnet50_pytorch_xeon_public_{case}" / f"itr-{iteration}" / "worker-0-c0"
+    folder = base / f"{stamp}-logs-resnet50_pytorch_xeon_public_{case}/itr-{iteration}/worker-{worker}-c0"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"benchmark_fake_{stamp}.json"
     made.write(path)

@@ -85,6 +85,43 @@ def test_latency_is_worse_where_it_is_higher(tmp_path, gate, value, status):
     assert not status or "latency 42.1 is 5.2 % above the reference 40.0" in err
 
 
+def fleet(base: Path, *values: float, day: int = 0, iterations: int = 1) -> Path:
+    """A logs folder with a run of each value on a node of its own; returns it."""
+    for iteration in range(1, iterations + 1):
+        for number, value in enumerate(values):
+            stamp = f"{START + timedelta(days=day):%Y%m%d-%H%M%S}"
+            path = put(base, synthetic(rate=value, started_at=(START + timedelta(days=day)).isoformat()), CASE, stamp,
+                       iteration, worker=number)
+            (path.parent / "node").write_text(f"n{number}\n")
+    return path.parents[2]
+
+
+def test_each_node_of_a_fleet_is_judged_for_itself(tmp_path, gate):
+    folder = fleet(tmp_path, 100.0, 101.0, 80.0, iterations=3)
+    status, out, err = gate(folder, "--references", one(tmp_path))
+    assert status == 4
+    assert err == f"error: {CASE} on n2: throughput 80.0 is 20 % below the reference 100.0 (tolerance 5 %)\n"
+    assert f"GATE: {CASE} on n0 (median of 3 runs)" in out and "GATE: 1 regression" in out
+    assert gate(fleet(tmp_path, 99.0, 100.0, 101.0, day=1), "--references", one(tmp_path))[0] == 0
+
+
+def test_a_node_is_measured_by_what_the_fleet_did_before(tmp_path, gate):
+    for day in range(6):
+        fleet(tmp_path, 100.0 + day % 3, 101.0 + day % 2, day=day)
+    status, _, err = gate(fleet(tmp_path, 100.5, 70.0, day=6))
+    assert status == 4
+    assert re.match(rf"error: {CASE} on n1: throughput 70.0 is 30.\d % below \S+, the median of the last 6 valid", err)
+
+
+def test_repeated_runs_of_one_node_are_one_point_whatever_containers_call_it(tmp_path, gate):
+    for iteration, value in enumerate((90.0, 100.0, 100.0), start=1):
+        made = synthetic(rate=value)
+        made.system |= {"node": f"container{iteration}"}
+        folder = put(tmp_path, made, CASE, iteration=iteration).parents[2]
+    status, out, _ = gate(folder, "--references", one(tmp_path))
+    assert (status, f"GATE: {CASE} (median of 3 runs)" in out) == (0, True)
+
+
 def test_earlier_runs_are_the_measure_without_a_reference(tmp_path, gate):
     days(tmp_path, 100, 101, 99, 100.5, 99.5, 100)
     assert gate(days(tmp_path, 98, first=6))[0] == 0

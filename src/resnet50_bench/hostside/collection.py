@@ -68,6 +68,16 @@ class Entry:
         return None if failure is None else str(failure) or "failed"
 
     @property
+    def worker(self) -> str:
+        """The name of its folder: ``worker-1-c0`` is the second node's of a case on several."""
+        return self.path.parent.name
+
+    @property
+    def node(self) -> str:
+        """The machine's name, the scheduler's where there is one."""
+        return node_file(self.path.parent) or str(self.document["system"].get("node") or self.worker)
+
+    @property
     def mode(self) -> str:
         """The parameter MODE."""
         return str(self.document["case"].get("MODE", ""))
@@ -100,6 +110,14 @@ class Entry:
         if self.failure is not None or self.verdict == "invalid":
             return " ".join((self.failure or self.reasons or "invalid, without a reason").split())
         return f"no primary KPI of MODE {self.mode or '(none)'} in its statistics"
+
+
+def node_file(folder: Path) -> str:
+    """What the scheduler calls the node of a worker folder, empty where there was none; one host may be several."""
+    try:
+        return (folder / "node").read_text().strip()
+    except OSError:
+        return ""
 
 
 def number(values: Mapping[str, Any], *path: str) -> float | None:

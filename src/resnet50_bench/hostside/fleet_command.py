@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import BadInput, Regression, RunFailed
 from . import fleet
 from .arguments import Parser
-from .collection import Entry, find
+from .collection import Entry, find, node_file
 from .fleet import Node
 from .list_command import as_csv, as_markdown
 
@@ -61,12 +61,12 @@ def _groups(entries: Sequence[Entry], tops: Sequence[Path]) -> dict[tuple[str, s
     """Empty worker folders count below ``tops`` only."""
     cases: dict[str, dict[str, list[Entry]]] = {}
     for entry in entries:
-        cases.setdefault(entry.case, {}).setdefault(_name(entry), []).append(entry)
+        cases.setdefault(entry.case, {}).setdefault(entry.node, []).append(entry)
     empty: dict[str, dict[str, str]] = {}
     for logs, case in {entry.logs: entry.case for entry in entries}.items():
         for folder in logs.glob("itr-*/worker-*-c0"):
             if any(map(folder.is_relative_to, tops)) and not any(folder.glob("benchmark_*.json")):
-                empty.setdefault(case, {})[_node_file(folder) or folder.name] = _status(folder)
+                empty.setdefault(case, {})[node_file(folder) or folder.name] = _status(folder)
     made = {}
     for case, by_name in cases.items():
         nodes = [_node(name, runs) for name, runs in by_name.items()]
@@ -74,18 +74,6 @@ def _groups(entries: Sequence[Entry], tops: Sequence[Path]) -> dict[tuple[str, s
         unit = next((run.primary[1] for runs in by_name.values() for run in runs if run.primary), "")
         made[case, unit] = sorted(nodes, key=lambda node: node.name)
     return made
-
-
-def _name(entry: Entry) -> str:
-    return _node_file(entry.path.parent) or str(entry.document["system"].get("node") or entry.path.parent.name)
-
-
-def _node_file(folder: Path) -> str:
-    """What the scheduler calls the node of a worker folder; several may run on one host."""
-    try:
-        return (folder / "node").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _status(folder: Path) -> str:

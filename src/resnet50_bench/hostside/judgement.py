@@ -35,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Point:
-    """Repeated runs of one thing: valid and noisy ones, newest first, all with the same comparability key."""
+    """Repeated runs of one thing on one node: valid and noisy ones, newest first, with the same comparability key."""
 
     label: str
     runs: Sequence[Entry]
@@ -62,18 +62,22 @@ def _median(runs: Sequence[Entry], kpi: str) -> float | None:
 
 
 def points(runs: Sequence[Entry]) -> list[Point]:
-    """Usable runs by case and comparability key; labels name what tells a case's points apart."""
-    found: dict[tuple[str, str], list[Entry]] = {}
+    """Usable runs by case, comparability key and node; labels name what tells a case's points apart.
+
+    A fleet's median would hide its slow node. Where there is one node, every container may call it otherwise.
+    """
+    fleets = {entry.case for entry in runs if entry.worker != "worker-0-c0" and entry.iteration is not None}
+    found: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in runs:
-        found.setdefault((entry.case, _key(entry)), []).append(entry)
+        found.setdefault((entry.case, _key(entry), entry.node if entry.case in fleets else ""), []).append(entry)
     made = []
-    for (case, _), inside in found.items():
-        same_case = [others[0].document for (other_case, _), others in found.items() if other_case == case]
+    for (case, _, node), inside in sorted(found.items(), key=lambda item: item[0][2]):
+        same_case = [others[0].document for (other_case, *_), others in found.items() if other_case == case]
         mine = inside[0].document
         differing = dict.fromkeys(name for other in same_case for _, name, _, _ in collection.differences(mine, other))
         values = collection.key(mine)
-        made.append(Point(" ".join([case, *(f"{name}={values[name]}" for name in differing if name in values)]),
-                          inside))
+        words = [f"{name}={values[name]}" for name in differing if name in values]
+        made.append(Point(" ".join([case, *words, *([f"on {node}"] if node else [])]), inside))
     return made
 
 
