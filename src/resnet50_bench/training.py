@@ -3,12 +3,13 @@
 Recipe: SGD with momentum 0.9 and weight decay 1e-4 (He et al. 2015, 3.4); learning rate 0.1 for 256 images a
 step, in proportion for others (Goyal et al. 2017), linear warm-up over the first twentieth, then half a cosine
 to 0 (He et al. 2019, "Bag of Tricks"); without WEIGHTS the residual blocks begin as identities (Goyal et al.,
-5.1). Several instances average their gradients by torch's DDP over gloo, on one node or on those of a scheduler's job.
+5.1). Several instances average their gradients by torch's DDP, on one node or on those of a scheduler's job.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 import os
 import time
@@ -38,6 +39,7 @@ RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
 _FIRST_SAVE_S, _MOST_SAVING = 5.0, 0.02
 #: For an instance that does not come, or comes no further: nodes may start minutes apart.
 _PATIENCE = timedelta(minutes=10)
+_ONECCL = "oneccl_bindings_for_pytorch"
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -61,6 +63,7 @@ class Trainer:
         self.began_at = self.step
         self.model, self._optimizer = _optimised(plain, self._optimizer, spec["torch_type"], self._precision)
         self._replica: torch.nn.Module = self.model
+        self._backend = ""
         self._save_at = time.monotonic() + _FIRST_SAVE_S
 
     def join(self, rendezvous: str) -> None:
@@ -69,8 +72,9 @@ class Trainer:
             if self._nodes == 1:
                 # All instances are on this machine, and a container may have no other interface.
                 os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-            distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=self.rank,
-                                           world_size=self.world, timeout=_PATIENCE)
+            self._backend = collectives(self._nodes)
+            distributed.init_process_group(self._backend, init_method=f"file://{rendezvous}",
+                                           rank=self.rank, world_size=self.world, timeout=_PATIENCE)
             self._replica = DistributedDataParallel(self.model)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
@@ -156,9 +160,17 @@ class Trainer:
         for name, tensor in self.model.named_parameters():
             digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
         return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
-                "rank": self.rank, "world": self.world,
+                "rank": self.rank, "world": self.world, "backend": self._backend,
                 "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
                 "weights_sha256": digest.hexdigest()}
+
+
+def collectives(nodes: int) -> str:
+    """torch.distributed's backend: between nodes oneCCL where its bindings are installed, else gloo."""
+    if nodes == 1 or not importlib.util.find_spec(_ONECCL):
+        return "gloo"
+    importlib.import_module(_ONECCL)  # which registers it
+    return "ccl"
 
 
 def _begin_as_identities(plain: torch.nn.Module) -> None:

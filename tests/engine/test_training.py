@@ -93,3 +93,15 @@ def test_too_few_images_for_a_batch_are_refused(folder, pictures):  # noqa: F811
     require_precision(FP32)
     done = run_test(folder, f"--precision={FP32}", *words(pictures, 5), "--batch_size=64")
     assert done.returncode == 2 and "fewer than BATCH_SIZE=64" in done.stderr
+
+
+def test_between_nodes_oneccl_is_taken_where_its_bindings_are_installed(tmp_path, monkeypatch):
+    from resnet50_bench.training import collectives
+
+    assert collectives(nodes=2) == "gloo", "without the bindings"
+    fake = tmp_path / "oneccl_bindings_for_pytorch.py"
+    fake.write_text("import os\nos.environ['FAKE_ONECCL'] = 'imported'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("FAKE_ONECCL", "")
+    assert collectives(nodes=1) == "gloo" and not os.environ["FAKE_ONECCL"], "on one machine nothing is gained"
+    assert collectives(nodes=2) == "ccl" and os.environ["FAKE_ONECCL"], "importing them registers the backend"
