@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from conftest import ROOT, require_precision
 from test_ctest import GATED, INT8, build, ctest, logs_folders  # noqa: F401
 
-#: Busy loops for each cpu: the case gets about a seventh of it, far beyond what a shared machine does by itself.
-LOOPS = 6
+#: Busy loops for each cpu: the case gets about a quarter of it, far beyond what a shared machine does by itself.
+LOOPS = 3
 WORDS = ("-V", "--testcase", GATED, "--min_duration=3")
 
 
 @contextmanager
 def competing_load() -> Iterator[None]:
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    # The kernel's autogroups give all processes of one session together as much as the case: each gets its own.
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
              for _ in range(LOOPS * len(os.sched_getaffinity(0)))]
     try:
         yield
@@ -43,4 +44,4 @@ def test_a_competing_load_fails_the_gate_and_a_clean_run_passes_it(build, tmp_pa
     assert "is noisy" in slow.stdout and "other load" in slow.stdout
     clean = ctest(build, *WORDS, "--gate", str(references))
     assert clean.returncode == 0, clean.stdout + clean.stderr
-    assert "GATE: passed" in clean.stdout and "below the reference" not in clean.stdout
+    assert "GATE: passed" in clean.stdout and "regression" not in clean.stdout
