@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import socket
 import subprocess
 import tarfile
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_a_container_is_confined_and_parameters_are_words_of_their_own():
     assert "--privileged" not in words
     assert words[words.index("--cap-drop") + 1] == "ALL" and words[words.index("--cap-add") + 1] == "SYS_NICE"
     assert words[words.index("--network") + 1] == "none"
+    assert words[words.index("--hostname") + 1] == socket.gethostname(), "the result says which machine it is of"
     assert words[-3:] == ["--env", "CUSTOMER_ENV=A=$(id) B=`x`\n;", "image:1"] and "--cpuset-cpus=0" in words
 
 

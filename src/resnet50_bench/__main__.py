@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": ("doctor_command", "main"),
     "ctest": ("hostside.ctest_command", "main"),
     "background": ("hostside.background", "main"),
+    "in-container": ("hostside.node_command", "main"),
     "case": ("hostside.case_command", "main"),
     "prepare": ("hostside.case_command", "prepare"),
     "images": ("hostside.images", "main"),

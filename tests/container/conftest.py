@@ -31,6 +31,18 @@ def docker(*words: str, timeout: float = 120) -> subprocess.CompletedProcess[str
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=timeout)
 
 
+def containers() -> str:
+    """The numbers of the containers of these tests' image, running or not; not those of another user's benchmark."""
+    return docker("ps", "--all", "--quiet", "--filter", "label=resnet50-bench",
+                  "--filter", f"ancestor={IMAGE}{RELEASE}").stdout
+
+
+def _remove_containers() -> None:
+    """What a killed run of these tests left would take its cores from every later one."""
+    if left := containers().split():
+        docker("rm", "--force", *left)
+
+
 def _engine() -> str | None:
     """None with an engine that answers, started here where that is needed; else why there is none."""
     if shutil.which("docker") and docker("info").returncode == 0:
@@ -66,12 +78,20 @@ class Images:
     environment: dict[str, str]
 
 
+@pytest.fixture
+def images(built_images: Images) -> Iterator[Images]:
+    """All four images; no container of theirs outlives its test."""
+    yield built_images
+    _remove_containers()
+
+
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
-    """All four images, built by build.sh from a copy of this checkout."""
+def built_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    """Built by build.sh from a copy of this checkout."""
     reason = _engine()
     if reason:
         pytest.skip(reason)
+    _remove_containers()
     free_gb = shutil.disk_usage("/var/lib").free / 1e9
     if free_gb < 25:
         pytest.skip(f"the images need 25 GB, {free_gb:.0f} are free")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from container.conftest import ROOT, Images, docker
+from container.conftest import ROOT, Images, containers, docker
 from resnet50_bench import platforms
 from resnet50_bench.cpu import read_cpu
 from resnet50_bench.precision import PRECISIONS
@@ -36,10 +36,6 @@ def ctest(build: Path, *words: str, **more: str) -> subprocess.CompletedProcess[
 def result(build: Path) -> dict:
     path, = build.glob("workload/*/*-logs-*/itr-1/worker-0-c0/benchmark_*.json")
     return json.loads(path.read_text())
-
-
-def containers() -> str:
-    return docker("ps", "--all", "--quiet", "--filter", "label=resnet50-bench").stdout
 
 
 @pytest.mark.parametrize(("mode", "precision"), [("throughput", FP32), ("throughput", INT8), ("latency", INT8)])
@@ -132,6 +128,23 @@ def test_ctrl_c(images, tmp_path):
     running.send_signal(signal.SIGINT)
     rest = ended(running, 128 + signal.SIGINT)
     assert "*Throughput" not in rest and containers() == ""
+
+
+def test_ctrl_c_while_the_container_starts(images, tmp_path):
+    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", INT8)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(tmp_path))
+    deadline = time.monotonic() + 60
+    while not containers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    ended(running, 128 + signal.SIGINT)
+    assert containers() == ""
+
+
+def test_a_container_that_cannot_start(images, tmp_path):
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--options=--device=/dev/nothing")
+    assert done.returncode == 3 and "error: docker could not start the container: " in done.stdout
+    assert "/dev/nothing" in done.stdout and containers() == ""
 
 
 def test_a_time_out(images, tmp_path):

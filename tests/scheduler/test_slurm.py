@@ -339,8 +339,8 @@ def test_the_folder_is_not_shared(folder, monkeypatch):
     """As where the nodes have a /tmp of their own: the job cannot begin."""
     real = slurm._write_job
 
-    def elsewhere(texts, given: Path) -> Path:
-        script = real(texts, given)
+    def elsewhere(*given: object) -> Path:
+        script = real(*given)
         script.write_text("#!/bin/sh\nexit 0\n")
         return script
 

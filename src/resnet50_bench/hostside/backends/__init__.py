@@ -47,7 +47,7 @@ def choose(settings: Settings) -> tuple[Backend, str]:
     if name == "auto":
         from . import docker
 
-        reason = docker.why_not(settings)
+        reason = docker.why_not(docker.image_name(settings))
         name, why = ("native", reason) if reason else ("docker", "an engine answers and the image is there")
     return importlib.import_module(f"{__name__}.{name}").make(settings), f"BACKEND: {name} ({why})"
 
@@ -56,8 +56,9 @@ def check_docker_image() -> int:
     """``--check-docker-image``: 0 where the inference image is there, else 3 and why."""
     from . import docker
 
-    reason = docker.why_not(Settings())
+    image = docker.image_name(Settings())
+    reason = docker.why_not(image)
     if reason:
         raise Infrastructure(reason)
-    print(f"{docker.image_name(Settings())} is there")
+    print(f"{image} is there")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from ...errors import Infrastructure, RunFailed
 from . import Settings
+from .client import heard_out
 from .workers import extract
 
 IMAGE = "resnet50-pytorch-intel-public-inference"
@@ -32,29 +34,34 @@ def image_name(settings: Settings) -> str:
     return f"{settings.registry}{IMAGE}{settings.release or ':latest'}"
 
 
-def why_not(settings: Settings) -> str | None:
-    """Why docker cannot run the case; None where an engine answers and the image is there."""
+def why_not(image: str) -> str | None:
+    """Why docker cannot run the image here; None where an engine answers and it is there."""
     if not shutil.which("docker"):
         return "docker is not installed"
     engine = _docker("version", "--format", "{{.Server.Version}}")
     if engine.returncode != 0:
         return "no docker engine answers"
-    if _docker("image", "inspect", image_name(settings)).returncode != 0:
-        return f"the image {image_name(settings)} is not built (./build.sh)"
+    if _docker("image", "inspect", image).returncode != 0:
+        return f"the image {image} is not built (./build.sh)"
     return None
 
 
 def make(settings: Settings) -> DockerBackend:
     """The backend. Raises Infrastructure where docker cannot run the case."""
-    reason = why_not(settings)
+    image = image_name(settings)
+    reason = why_not(image)
     if reason:
         raise Infrastructure(f"BACKEND=docker: {reason}")
-    return DockerBackend(image_name(settings), tuple(shlex.split(settings.options)))
+    return DockerBackend(image, tuple(shlex.split(settings.options)))
 
 
 def run_command(image: str, texts: Mapping[str, str], options: tuple[str, ...]) -> list[str]:
-    """The ``docker run`` words of a case; parameters are data, each a word of its own."""
-    return ["docker", "run", "--detach", "--init", "--label", "resnet50-bench", *_CONFINED, *options,
+    """The ``docker run`` words of a case; parameters are data, each a word of its own.
+
+    The container has this host's name: the result says where it was measured, and repeated runs are of one node.
+    """
+    return ["docker", "run", "--detach", "--init", "--label", "resnet50-bench", "--hostname",
+            socket.gethostname(), *_CONFINED, *options,
             *(word for name, text in texts.items() for word in ("--env", f"{name}={text}")), image]
 
 
@@ -70,11 +77,7 @@ class DockerBackend:
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend."""
         deadline = time.monotonic() + timeout_s
-        started = _docker(*run_command(self._image, texts, self._options)[1:])
-        if started.returncode != 0:
-            lines = started.stderr.strip().splitlines() or ["no message"]
-            raise Infrastructure(f"docker could not start the container: {lines[0]}")
-        container = started.stdout.strip()
+        container = _start(run_command(self._image, texts, self._options))
         try:
             with _live_logs(container):
                 return self._wait(container, folder, deadline, timeout_s)
@@ -127,6 +130,21 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
                               check=False, timeout=_ENGINE_PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         raise Infrastructure(f"the docker engine did not answer within {_ENGINE_PATIENCE_S:g} s") from error
+
+
+def _start(command: list[str]) -> str:
+    """The container's number; a signal in the middle leaves no container."""
+    try:
+        started = heard_out(command, _remove, _ENGINE_PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        raise Infrastructure(f"the docker engine started no container within {_ENGINE_PATIENCE_S:g} s") from error
+    container = started.stdout.strip()
+    if started.returncode != 0:
+        if container:
+            _remove(container)  # made, and then it could not start
+        lines = started.stderr.strip().splitlines() or ["no message"]
+        raise Infrastructure(f"docker could not start the container: {lines[0]}")
+    return container
 
 
 def _state(container: str) -> list[str]:

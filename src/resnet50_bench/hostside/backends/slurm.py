@@ -1,4 +1,7 @@
-"""Parameter texts and a shared folder -> one Slurm job that runs run_test.sh on each of its nodes, and its status."""
+"""Parameter texts and a shared folder -> one Slurm job that runs the case on each of its nodes, and its status.
+
+Natively by run_test.sh, or in a container where ``--options`` has ``--docker``.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,14 @@ from ...errors import BadInput, Infrastructure, RunFailed
 from ...host import ROOT
 from ...parameters import CATALOGUE
 from . import Settings
+from .client import heard_out
+from .docker import image_name
 from .workers import Node, read_node, require_replicas, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
+#: ... or this, with the image's name and the seconds that it may take.
+IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
+_DOCKER = "--docker"
 POLL_S = 5.0  # sites do not like the controller to be asked more often
 SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
 CONTROLLER_PATIENCE_S = 60.0  # it may be restarted in the middle of a job
@@ -43,8 +51,12 @@ mkdir -p -- "$folder"; cd -- "$folder"
 printf '%s\\n' "$SLURMD_NODENAME" >node
 . {environment}
 export {node}="$SLURM_NODEID" {count}="$SLURM_NNODES" {rendezvous}={parent}/.rendezvous-"$SLURM_JOB_ID"
+# scancel's SIGTERM reaches this script alone, and Slurm kills the rest when it ends: the runner has to end first.
+{runner} </dev/null & runner=$!
+trap 'kill "$runner"' TERM
 status=0
-{runner} </dev/null || status=$?
+wait "$runner" || status=$?
+while kill -0 "$runner" 2>&-; do wait "$runner" || status=$?; done
 printf '%s\\n' "$status" >status
 exit "$status"
 """
@@ -53,25 +65,35 @@ exit "$status"
 def make(settings: Settings) -> SlurmBackend:
     """The backend with the user's own options for sbatch. Raises BadInput where they cannot be split."""
     try:
-        return SlurmBackend(tuple(shlex.split(settings.options)))
+        words = shlex.split(settings.options)
     except ValueError as error:
         raise BadInput(f"--options={settings.options}: {error}") from error
+    return SlurmBackend(tuple(word for word in words if word != _DOCKER),
+                        image_name(settings) if _DOCKER in words else "")
 
 
 @dataclass(frozen=True)
 class SlurmBackend:
-    """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host."""
+    """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host.
+
+    With an ``image`` each node runs it by its own docker engine.
+    """
 
     options: tuple[str, ...] = ()
+    image: str = ""
     local = False
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend; ``folder`` is node 0's, those of the other nodes are made beside it."""
         folder = folder.absolute()
+        if self.image and texts.get("FUNCTION") == "training":
+            raise BadInput(f"FUNCTION=training with {_DOCKER}: these containers have no network to train over; "
+                           f"leave out {_DOCKER}")
         if not shutil.which("sbatch"):
             raise Infrastructure("sbatch is not installed: BACKEND=slurm needs a host that can submit jobs")
         deadline = time.monotonic() + timeout_s
-        job = _submit(_write_job(texts, folder), folder, timeout_s, self.options)
+        runner = (*IN_CONTAINER, self.image, f"{timeout_s:g}") if self.image else (str(RUNNER),)
+        job = _submit(_write_job(texts, folder, runner), folder, timeout_s, self.options)
         try:
             print(f"slurm: job {job} is submitted", flush=True)
             state, reason = _wait(job, folder / f"slurm-{job}.out", deadline)
@@ -92,16 +114,17 @@ class SlurmBackend:
         return status
 
 
-def _write_job(texts: Mapping[str, str], folder: Path) -> Path:
+def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) -> Path:
     """job.sh and job.env; what an earlier job of this folder left is not taken for this one's."""
     for old in (*folder.parent.glob("worker-*-c0/status"), *folder.parent.glob("worker-*-c0/node")):
         old.unlink()
     script, environment = folder / "job.sh", folder / "job.env"
     lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
     environment.write_text("\n".join(lines) + "\n")
-    paths = {"script": script, "environment": environment, "parent": folder.parent, "runner": RUNNER}
+    paths = {"script": script, "environment": environment, "parent": folder.parent}
     names = {"node": together.NODE, "count": together.COUNT, "rendezvous": together.RENDEZVOUS}
-    script.write_text(_SCRIPT.format(**{name: shlex.quote(str(path)) for name, path in (paths | names).items()}))
+    script.write_text(_SCRIPT.format(runner=shlex.join(runner), **{name: shlex.quote(str(path))
+                                                                   for name, path in (paths | names).items()}))
     return script
 
 
@@ -110,19 +133,11 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
     command = ["sbatch", "--nodes=1", "--exclusive", f"--time={int(timeout_s // 60) + 1}", *options,
                "--parsable", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
                f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
-    # In a session of its own Ctrl-C does not reach it, so a job that it has submitted is always known here.
-    sbatch = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, start_new_session=True)
-    try:
-        out, err = sbatch.communicate()
-    except BaseException:
-        out, _ = sbatch.communicate()
-        if out:
-            _cancel(out.strip().split(";")[0])
-        raise
+    sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]))
     if sbatch.returncode != 0:
-        raise Infrastructure(f"sbatch refused the job: {(err.strip() or 'it did not say why').splitlines()[-1]}")
-    return out.strip().split(";")[0]
+        why = sbatch.stderr.strip() or "it did not say why"
+        raise Infrastructure(f"sbatch refused the job: {why.splitlines()[-1]}")
+    return sbatch.stdout.strip().split(";")[0]
 
 
 def _ask(*command: str) -> str:
