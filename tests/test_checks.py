@@ -44,6 +44,15 @@ def test_what_the_instances_show(runs, check, verdict, words):
     assert words in found.line()
 
 
+@pytest.mark.parametrize(("began_at", "verdict"), [(0, "invalid"), (60, "ok")])
+def test_a_resumed_training_has_only_its_remaining_steps_to_measure(began_at, verdict):
+    """40 of 100 steps: those that were left, or what a training from the start lost."""
+    one = document(run(0, steps=40, warmup_steps=2))
+    one["processes"][0]["facts"]["data"] = {"0": {"training": {
+        "began_at": began_at, "total_steps": 102, "weights_sha256": "0"}}}
+    assert judged(one)["common window"].verdict.value == verdict
+
+
 def test_drift_over_the_window():
     starts, ends, now = [], [], 0
     for step in range(200):

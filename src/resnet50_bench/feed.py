@@ -20,6 +20,8 @@ class DummyFeed:
 
     #: Steps that there are; None: as many as are wanted.
     length: int | None = None
+    #: Steps that the warm-up may take; None: as many as it wants.
+    most_warm_up: int | None = None
 
     def __init__(self, batch: torch.Tensor) -> None:
         self.warm = batch

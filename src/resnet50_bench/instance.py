@@ -85,7 +85,8 @@ class Instance(threading.Thread):
     def _warm_up(self) -> None:
         """At least WARMUP_STEPS steps, then on until step times are steady or patience ends."""
         began = time.monotonic()
-        least = self.spec["warmup_steps"]
+        least, most = self.spec["warmup_steps"], self.feed.most_warm_up
+        least = least if most is None else min(least, most)
         # Instances that train together must do equally many steps.
         restless = least > 0 and not self.spec["training"]
         times: list[float] = []

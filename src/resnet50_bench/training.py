@@ -210,6 +210,7 @@ class TrainingFeed(DummyFeed):
         self._first = next(self._batches)
         super().__init__(self._first)
         self.length = trainer.total  # more than there are: the end of the feed is the end
+        self.most_warm_up = trainer.total - trainer.step - 1  # of a resumed training one step at least is measured
 
     def warm_batch(self) -> Batch:
         """Warm-up steps are the training's first steps."""

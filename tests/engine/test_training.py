@@ -16,7 +16,7 @@ import digits
 from resnet50_bench.evidence import TRAINING_CONVOLUTIONS
 from resnet50_bench.precision import PRECISIONS
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 
 
@@ -85,6 +85,13 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
     assert resumed["losses"] == pytest.approx(uninterrupted["losses"], rel=0.05, abs=0.05)
     last = run_test(again, *flags)
     assert last.returncode == 2 and "has come to its end (18 steps)" in last.stderr
+    near_its_end = torch.load(checkpoint, weights_only=True)
+    torch.save(near_its_end | {"step": 16, "losses": near_its_end["losses"][:16]}, checkpoint)
+    rest = tmp_path / "rest"
+    rest.mkdir()
+    done = run_test(rest, f"--precision={FP32}", *words(pictures, 8, "--warmup_steps=10", f"--checkpoint={checkpoint}"))
+    assert done.returncode == 0, "a warm-up of more steps than are left takes all but one: " + done.stderr
+    assert len(result_of(rest)["processes"][0]["runs"][0]["starts_ns"]) == 1
     other = run_test(again, f"--precision={FP32}", *words(pictures, 5, f"--checkpoint={checkpoint}"))
     assert other.returncode == 2 and "is of a training of 18 steps" in other.stderr
 

@@ -274,8 +274,14 @@ def test_a_node_dies_in_the_middle(folder, cluster, node, monkeypatch):
 
 def test_a_node_down_from_the_start(folder, cluster):
     cluster.kill_node("n2")
-    cluster.ask("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")  # else noticed in 30 s only
+
+    def down() -> bool:
+        """Told so, as Slurm notices in 30 s only; again where a last word of the killed daemon came in later."""
+        cluster.ask("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+        return cluster.node_states()[1].startswith("down")
+
     try:
+        cluster.wait_for(down, lambda: f"nodes are {cluster.node_states()}")
         for options in ("--nodes=2", "--nodelist=n2"):
             with pytest.raises(Infrastructure, match=r"cannot start and was cancelled: .*n2 \(down.*: test\)"):
                 run(folder, options)

@@ -27,10 +27,15 @@ def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for report in result["processes"] for run in report["runs"]]
 
 
+def trainings(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each instance's training record; none for inference."""
+    return [record["training"] for report in result["processes"]
+            for record in report["facts"].get("data", {}).values() if "training" in record]
+
+
 def _replicas(result: dict[str, Any]) -> list[Check]:
     """Instances that train together must end with the same weights."""
-    digests = {record["training"]["weights_sha256"] for report in result["processes"]
-               for record in report["facts"].get("data", {}).values() if "training" in record}
+    digests = {training["weights_sha256"] for training in trainings(result)}
     if not digests:
         return []
     return [judge("replicas", f"{len(digests)} different sets of weights", len(digests) > 1, Verdict.INVALID,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Check, Verdict, judge
+from .process import trainings
 
 #: Below this the instances were partly measured without each other's load.
 LEAST_OVERLAP = 0.95
@@ -19,7 +20,7 @@ MOST_DRIFT = 0.05
 def run_all(result: dict[str, Any]) -> list[Check]:
     """Every check of the window."""
     statistics = result["statistics"]
-    return [_overlap(statistics), _enough(statistics, result["case"]), _outliers(statistics), _drift(statistics)]
+    return [_overlap(statistics), _enough(statistics, _asked(result)), _outliers(statistics), _drift(statistics)]
 
 
 def _overlap(statistics: dict[str, Any]) -> Check:
@@ -33,10 +34,17 @@ def _overlap(statistics: dict[str, Any]) -> Check:
                  "the instances did not measure the whole time together", "raise STEPS or MIN_DURATION")
 
 
-def _enough(statistics: dict[str, Any], case: dict[str, Any]) -> Check:
+def _asked(result: dict[str, Any]) -> int:
+    """How many steps each instance was to measure; a resumed training has fewer left than STEPS."""
+    for training in trainings(result):
+        return training["total_steps"] - training["began_at"] - result["processes"][0]["runs"][0]["warmup_steps"]
+    steps = str(result["case"]["STEPS"])
+    return int(steps) if steps.isdigit() else 1
+
+
+def _enough(statistics: dict[str, Any], asked: int) -> Check:
     """Whether every instance has at least half of the steps asked for within the common window."""
     fewest = min(instance["steps_in_window"] for instance in statistics["instances"])
-    asked = int(case["STEPS"]) if str(case["STEPS"]).isdigit() else 1
     return judge("common window", f"{statistics['window']['duration_s']:.3f} s, {fewest} steps at least",
                  fewest < max(1, asked / 2), Verdict.INVALID,
                  f"an instance has {fewest} of {asked} steps in the window common to all",
