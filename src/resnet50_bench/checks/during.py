@@ -12,8 +12,9 @@ MOST_STEAL = 0.005
 MOST_WAIT = 0.01
 #: ... and in all: some slices of the kernel's scheduler (3 to 4 ms each) are no finding in a window of 0.15 s.
 LEAST_WAIT_S = 0.010
-#: Voluntary switches a step and core. ResNet50 has 53 convolutions, each a parallel region: above this, threads sleep
-#: in every second one. Measured on two cores: 117 a step (58 a core) cost a fifth of the speed; sound runs made 0 to 20.
+#: Voluntary switches a step and core. ResNet50 has 53 convolutions, each a parallel region: above this,
+#: threads sleep in every second one. Measured on two cores: 117 a step (58 a core) cost a fifth of the
+#: speed; sound runs made 0 to 20.
 MOST_SLEEPS = 25
 #: Share of the instances' cores that other work may take, on them or on their SMT siblings.
 MOST_OTHER_LOAD = 0.02
