@@ -208,7 +208,8 @@ def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_pat
 
 
 #: FAKE: it hangs in the last turn of round 3.
-_FAKE_COMPARISON = "import sys, pathlib, test_versus; test_versus.FakeFolder(pathlib.Path(sys.argv[1])).go_on(hang_at=6)"
+_FAKE_COMPARISON = """import sys, pathlib, test_versus
+test_versus.FakeFolder(pathlib.Path(sys.argv[1])).go_on(hang_at=6)"""
 
 
 class FakeFolder:
