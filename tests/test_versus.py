@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from fakes import GENOA_CPU, SPR_CPU, machine
-from resnet50_bench import host
-from resnet50_bench.errors import BadInput, RunFailed
+from resnet50_bench import __main__, host
+from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.result import Result
 from resnet50_bench.versus import command, outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
@@ -298,6 +298,19 @@ def test_the_outcome_says_who_is_faster_by_how_much_and_names_noisy_turns(here):
     assert "higher latency" in outcome.is_slower(latency)[0]
     equal = outcome.text(outcome_of(here, 1.0))
     assert "no difference shown" in equal and "would have been seen" in equal
+
+
+@pytest.mark.parametrize(("ratio", "option", "status"), [
+    (0.8, ["--fail-if-slower"], Regression.exit_status), (0.8, [], 0), (1.0, ["--fail-if-slower"], 0),
+    (1.2, ["--fail-if-slower"], 0)])
+def test_the_exit_status_tells_ci_whether_a_side_is_slower(here, ratio, option, status, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_compare", lambda *given: outcome_of(here, ratio))
+    monkeypatch.setattr(command, "sides", lambda *given: [])
+    argv = ["versus", "--a", "", "--b", "", "--json", "--folder", str(tmp_path / "versus"), *option]
+    assert __main__.main(argv) == status
+    said = capsys.readouterr()
+    assert json.loads(said.out)["pairs"][0]["ratio"] == pytest.approx(ratio, rel=0.05)
+    assert ("B is slower than A by" in said.err) == (status == 4)
 
 
 def test_the_document_holds_every_pair_and_every_round(here):

@@ -167,7 +167,7 @@ def _compare(folder: Path, plan: Plan, found: list[Side], machine: Machine, rule
         ended = take_turns([side.name for side in found], rules, rounds, turns, time.monotonic,
                            Heard(turns.say_round, turns.say_failure))
     except BenchError:
-        print(f"to go on: versus --folder {folder}", file=sys.stderr, flush=True)
+        turns.say_broken_off()
         raise
     finally:
         outcome = Outcome(found, rounds, rules.most_rounds, plan.seed, ended, time.monotonic() - began)
@@ -232,6 +232,10 @@ class Turns:
     def say_failure(self, number: int, error: RunFailed) -> None:
         """Why a round does not count."""
         self._say(f"round {number} does not count and is measured once more: {error}")
+
+    def say_broken_off(self) -> None:
+        """How to go on."""
+        self._say(f"to go on: versus --folder {self._folder}")
 
     def _doing(self, text: str) -> None:
         """On a terminal alone: the next line takes its place."""
