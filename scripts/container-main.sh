@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # A container's life: run the case, offer its logs once at the FIFO /export-logs, sleep until removed.
 set -uo pipefail
-/opt/resnet50/run_test.sh > >(tee console.log) 2>&1 &
+exec {out}> >(exec tee console.log)
+writer=$!
+/opt/resnet50/run_test.sh >&"$out" 2>&1 {out}>&- &
 runner=$!
+exec {out}>&-
 # As process 1 nothing is ended by a signal that it does not handle.
 trap 'kill -TERM "$runner" 2>/dev/null; ended=yes' TERM INT
 wait "$runner"
@@ -11,6 +14,12 @@ status=$?
 while kill -0 "$runner" 2>/dev/null; do
     wait "$runner"
     status=$?
+done
+# console.log is whole once tee has ended. A process that outlived the runner with its output must not hold the logs
+# back for ever, so not longer than ten seconds.
+for _ in {1..100}; do
+    kill -0 "$writer" 2>/dev/null || break
+    sleep 0.1
 done
 echo "$status" > status
 [ -z "${ended:-}" ] || exit "$status"

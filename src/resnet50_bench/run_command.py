@@ -118,10 +118,11 @@ def run_case(case: Case, found: Inputs, topology: Topology, python: Path, folder
         _hold_to_target(case, found, result, log)
         log.line("RESULT: passed")
         return 0
-    except BenchError as error:
-        result.failure, result.verdict = str(error), "invalid"
+    except Exception as error:  # a fault of ours must not look like a run that is still to be judged
+        why = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+        result.failure, result.verdict = why, "invalid"
         with suppress(Infrastructure):  # where the disk is full, the log cannot take this line either
-            log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+            log.line(f"RESULT: failed: {'; '.join(why.splitlines())}")
         raise
     finally:
         log.close()

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torchvision
 
 from .. import data, weights
+from ..model_cache import source_digest
 from ..weights import SEED
+from . import peak
 
 IMAGE_SIZE = 224
 #: Images a batch of calibration, and batches of it on dummy images.
@@ -44,8 +47,8 @@ class ModelRequest:
         return weights.network(self.weights, self.classes)
 
     def inputs_key(self) -> dict[str, str]:
-        """What the prepared model depends on besides code and CPU."""
-        recipe = self.qconf.read_text() if self.qconf else " ".join(map(str, self.calibration))
+        """What the prepared model depends on besides code and CPU; of files the contents, wherever they lie."""
+        recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
         return {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
 
     def calibration_images(self) -> Iterator[torch.Tensor]:
@@ -91,6 +94,17 @@ class Engine(ABC):
     @abstractmethod
     def onednn_verbose(self) -> AbstractContextManager[object]:
         """While entered, the oneDNN that this engine uses prints what it runs on stdout."""
+
+
+def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
+    """What every prepared model depends on: the shape it is for, the libraries, and the code that makes it.
+
+    ``files`` are an engine's own modules. Their source decides, comments and all: a model built once too often costs
+    seconds, one that an older recipe made would be measured as the new one.
+    """
+    shared = (__file__, data.__file__, weights.__file__, peak.__file__)
+    return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
+            "torchvision": torchvision.__version__, "code": source_digest(*shared, *files)}
 
 
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:

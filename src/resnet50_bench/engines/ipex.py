@@ -20,7 +20,7 @@ from ..errors import BadInput
 from ..model_cache import cache_key, cached
 from ..precision import PRECISIONS
 from . import peak
-from .base import Engine, ModelRequest, Prepared, dummy_batch
+from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
 
 
 class IpexEngine(Engine):
@@ -44,15 +44,15 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
     if request.data_type == "bfloat32":
         ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
     key = cache_key(
-        engine="IPEX", precision=request.precision, batch_size=str(example.shape[0]), isa_cap=request.isa_cap,
-        torch=torch.__version__, ipex=ipex.__version__, capability=torch.backends.cpu.get_cpu_capability(),
-        saturates=str(PRECISIONS[request.precision].saturates), **inputs_key)
+        engine="IPEX", precision=request.precision, isa_cap=request.isa_cap, ipex=ipex.__version__,
+        capability=torch.backends.cpu.get_cpu_capability(), saturates=str(PRECISIONS[request.precision].saturates),
+        **code_key(example, __file__), **inputs_key)
     recipe = request.cache_dir / f"{key}.qconf.json" if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".pt",
         build=lambda: _build(request, make(), example, calibration(), recipe),
         save=lambda module, path: torch.jit.save(module, str(path)),
-        load=lambda path: torch.jit.load(str(path)))
+        load=lambda path: torch.jit.load(str(path)), beside=(recipe,) if recipe else ())
     return Prepared(model, cache, recipe)
 
 
