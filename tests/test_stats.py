@@ -386,23 +386,3 @@ def test_mann_whitney_by_the_normal_approximation():
 def test_mann_whitney_refuses_an_empty_side():
     with pytest.raises(ValueError):
         mann_whitney([], [1])
-
-
-# --- settled
-
-@pytest.mark.parametrize(("times_s", "expected"), [
-    ([], False),
-    ([0.01] * 9, False),                                  # short steps: two blocks of five
-    ([0.01] * 10, True),
-    ([0.02] * 5 + [0.01] * 5, False),
-    ([0.02] * 5 + [0.01] * 10, True),
-    ([0.2] * 5, False),                                   # three of these span half a second
-    ([0.2] * 6, True),
-    ([2.0] * 3, False),                                   # long ones: two of two
-    ([9.0, 2.0, 2.0, 2.0], False),
-    ([9.0, 2.0, 2.0, 2.0, 2.0], True),
-    ([0.01] * 10 + [1.0], False),                         # a stall is no new block of long steps
-    ([2.0, 2.0, 2.09, 2.09], True),                       # 4.5 %
-    ([2.0, 2.0, 2.12, 2.12], False)])                     # 6 %
-def test_warm_up_ends_when_neighbouring_blocks_take_equally_long(times_s, expected):
-    assert stats.settled(times_s) is expected

@@ -9,11 +9,11 @@ import time
 _WAIT_NS = int(os.environ.get("SLOWER_STEP_NS", "0"))
 
 if _WAIT_NS:
-    from resnet50_bench.instance import Instance
+    from resnet50_bench.stepper import Stepper
 
-    _init = Instance.__init__
+    _init = Stepper.__init__
 
-    def _slower(self, part, model, *rest, **more):
+    def _slower(self, model, *rest, **more):
         def step(batch):
             output = model(batch)
             end = time.monotonic_ns() + _WAIT_NS
@@ -21,6 +21,6 @@ if _WAIT_NS:
                 pass
             return output
 
-        _init(self, part, step, *rest, **more)
+        _init(self, step, *rest, **more)
 
-    Instance.__init__ = _slower
+    Stepper.__init__ = _slower

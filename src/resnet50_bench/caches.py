@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from . import cgroup
 from .topology import parse_cpulist
 
 #: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
@@ -35,6 +36,20 @@ def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/
         if busy := len(everyone & set(shared)):
             total += _TIMES * size * len(mine & set(shared)) / busy
     return -(-int(total) // 4) or None
+
+
+def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int | None:
+    """``floats``, or 0 where the three arrays of all instances would take more than a quarter of the free memory.
+
+    A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
+    """
+    free = [int(line.split()[1]) * 1024 for line in _text(root / "proc/meminfo").splitlines()
+            if line.startswith("MemAvailable:")]
+    for folder in cgroup.folders(root, "memory")[:1]:
+        free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
+                 if (text := _text(folder / name)).isdigit()]
+    needed = 3 * 4 * (floats or 0) * instances
+    return 0 if free and needed > min(free) / 4 else floats
 
 
 def _text(path: Path) -> str:

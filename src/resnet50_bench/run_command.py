@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from . import burst, counters, host, inputs, limits, logfile, measurement, model_cache, nodes
+from . import burst, caches, counters, host, inputs, limits, logfile, measurement, model_cache, nodes
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
@@ -163,6 +163,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
              result: Result, run_workers: RunWorkers) -> None:
     moments: list[dict[str, object]] = []
     shown = Progress(case.batch_size, case.min_duration)
+    used = tuple(cpu for instance in placement.instances for cpu in instance.cpus)
+    clocks = counters.FrequencySamples(used)
 
     def start(pids: list[int]) -> None:
         moments.append(counters.snapshot(pids))
@@ -178,7 +180,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
         libraries=native_libraries(), inputs=found.spec(case, len(placement.instances)),
         loader_cpus=placement.idle_share(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
         nodes=nodes.nodes() if case.training else Nodes(), say=log.line, on_start=start, on_end=end,
-        progress_s=shown.every_s,
+        progress_s=shown.every_s, every_second=clocks.sample,
+        stream_floats=lambda cpus: caches.affordable(caches.stream_floats(cpus, used), len(placement.instances)),
         on_progress=lambda message: shown.update(State(**{n: message[n] for n in State.__dataclass_fields__})))
     try:
         result.processes = run_workers(case, placement, plan)
@@ -188,6 +191,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
     result.counters = counters.difference(*moments)
+    if clocks.record():
+        result.counters["frequency"] = clocks.record()
     if case.accuracy:
         result.statistics = measurement.pass_statistics(runs, result.counted())
     else:

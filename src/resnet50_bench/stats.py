@@ -23,9 +23,6 @@ OUTLIER_INDICES = 20
 DRIFT_BLOCKS = 200          # Theil-Sen looks at every pair: 200 blocks are 19 900 pairs
 DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
-SETTLED_STEPS = (2, 5)      # steps of a block: few where they are long, as warm-up is a matter of time ...
-SETTLED_BLOCK_S = 0.5       # ... so a block ends where it spans this
-SETTLED_SHARE = 0.05        # neighbouring blocks may differ by this
 
 
 @dataclass(frozen=True)
@@ -259,13 +256,3 @@ def _checked(values: list[float]) -> list[float]:
 def _bounds(n: int, parts: int) -> list[tuple[int, int]]:
     """n positions cut into consecutive parts whose sizes differ by at most one."""
     return [(i * n // parts, (i + 1) * n // parts) for i in range(parts)]
-
-
-def settled(times_s: Sequence[float]) -> bool:
-    """Whether the medians of the last two blocks of steps are close: of 5 steps each, or fewer where they are long."""
-    least, most = SETTLED_STEPS
-    size = next((count for count in range(least, most) if math.fsum(times_s[-count:]) >= SETTLED_BLOCK_S), most)
-    if len(times_s) < 2 * size:
-        return False
-    before, now = median(times_s[-2 * size:-size]), median(times_s[-size:])
-    return abs(now - before) <= SETTLED_SHARE * before

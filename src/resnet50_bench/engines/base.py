@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import torch
-import torchvision
 
 from .. import data, weights
 from ..model_cache import source_digest
@@ -41,6 +41,8 @@ class ModelRequest:
     classes: int | None = None
     calibration: tuple[Path, ...] = ()
     qconf: Path | None = None
+    #: Cores of an instance: the peak's product has rows for each of them.
+    cores: int = 1
 
     def network(self) -> torch.nn.Module:
         """The plain model. Raises BadInput where the checkpoint is another model's."""
@@ -89,7 +91,7 @@ class Engine(ABC):
 
     @abstractmethod
     def prepare_peak(self, request: ModelRequest) -> Prepared:
-        """Optimise ``peak.product()`` in the same way; called with ``peak.images(request.input_dtype)``."""
+        """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
 
     @abstractmethod
     def onednn_verbose(self) -> AbstractContextManager[object]:
@@ -104,7 +106,7 @@ def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
     """
     shared = (__file__, data.__file__, weights.__file__, peak.__file__)
     return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
-            "torchvision": torchvision.__version__, "code": source_digest(*shared, *files)}
+            "torchvision": metadata.version("torchvision"), "code": source_digest(*shared, *files)}
 
 
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:
@@ -112,24 +114,3 @@ def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch_size, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     return images.to(dtype).contiguous(memory_format=torch.channels_last)
-
-
-def denormal_share(model: torch.nn.Module) -> float:
-    """Share of denormal numbers among all activations of one fp32 forward pass of one image.
-
-    Arithmetic on denormals is many times slower on some CPUs, and only fp32 has room to show them.
-    """
-    denormal, total = 0, 0
-
-    def count(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
-        nonlocal denormal, total
-        magnitude = output.abs()
-        denormal += int(((magnitude > 0) & (magnitude < torch.finfo(torch.float32).tiny)).sum())
-        total += output.numel()
-
-    for module in model.modules():
-        if not list(module.children()):
-            module.register_forward_hook(count)
-    with torch.inference_mode():
-        model(dummy_batch(1, torch.float32))
-    return denormal / total

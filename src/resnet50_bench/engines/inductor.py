@@ -29,7 +29,7 @@ class InductorEngine(Engine):
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         if request.data_type == "int8":
-            example = peak.images(request.input_dtype)
+            example = peak.images(request.input_dtype, request.cores)
             return _quantised(request, {"weights": "peak"}, peak.product, example, lambda: [example])
         # Compiling the product would take longer than measuring it, and oneDNN runs it either way.
         return Prepared(peak.product().to(request.input_dtype), "unused")
