@@ -50,7 +50,8 @@ def prepared(cache: Path, precision: str, sizes: str, threads: int = 1) -> list[
     """One process that prepares and proves a model for each batch size."""
     require_precision(precision)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": str(threads),
-                                "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+                                "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+                                "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     done = subprocess.run([worker_python(), "-c", _PREPARE, precision, sizes, cache / "models"], capture_output=True,
                           text=True, env=environment, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
