@@ -178,6 +178,25 @@ def test_workers_add_up_and_iterations_are_averaged(tmp_path):
     assert_invalid(kpi(tmp_path), "no\n")
 
 
+@pytest.mark.parametrize("awk", AWKS)
+def test_over_workers_the_extremes_are_extremes_and_a_percentile_is_the_worst_workers(tmp_path, awk):
+    if not shutil.which(AWKS[awk].split()[0]):
+        pytest.skip(f"{awk} is not installed")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/awk").write_text(f'#!/bin/sh\nexec {AWKS[awk]} "$@"\n')
+    (tmp_path / "tools/awk").chmod(0o755)
+    # iteration -> each worker's (mean, least, greatest, P99)
+    for iteration, workers in (("itr-1", ((10, 9, 30, 20), (20, 8, 40, 28))),
+                               ("itr-2", ((12, 7, 26, 24), (14, 9, 25, 16)))):
+        for number, (mean, least, most, p99) in enumerate(workers):
+            put(tmp_path / "logs" / iteration, log(mode="latency", Latency_Mean=f"{mean} ms", Latency_Min=f"{least} ms",
+                Latency_Max=f"{most} ms", Latency_P99=f"{p99} ms"), worker=f"worker-{number}-c0")
+    shown = kpi(tmp_path / "logs", PATH=f"{tmp_path}/tools:{os.environ['PATH']}").stdout
+    assert [line for line in shown.splitlines() if "Latency" in line] == [
+        "# Latency percentiles: of the worst of 2 workers", "*Latency (ms): 14.0000", "Latency Min (ms): 7.0000",
+        "Latency Max (ms): 40.0000", "Latency P99 (ms): 26.0000"]
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_iteration_or_a_worker_that_left_no_log_is_not_averaged_away(tmp_path, shell):
     if not shutil.which(SHELLS[shell][0]):

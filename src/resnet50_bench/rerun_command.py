@@ -20,9 +20,7 @@ def main(argv: list[str]) -> int:
         raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
     if before.placement.get("burst"):
         raise BadInput(f"{argv[0]} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
-    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case}
-    if texts.get("STEPS") == ALL:  # what a pass over the data set takes: nobody can ask for it, the mode gives it
-        del texts["STEPS"]
+    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case and not _implied(name, before)}
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:
         os.environ.pop(name, None)
@@ -31,6 +29,13 @@ def main(argv: list[str]) -> int:
     for line in comparison(before, result.read(made)):
         print(line)
     return status
+
+
+def _implied(name: str, before: result.Result) -> bool:
+    """Whether giving the parameter would be refused, or mean more than its default did."""
+    if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
+        return dict(before.case.get("origins", {})).get(name) == "default"
+    return name == "STEPS" and before.case[name] == ALL
 
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:
