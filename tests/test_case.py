@@ -103,6 +103,10 @@ def test_case_names_go_both_ways(spr):
         parse_option("inference_speed_amx_int8")
 
 
+def test_verbose_0_and_1_are_wsfs_words_for_false_and_true(spr):
+    assert [of(spr, VERBOSE=text).verbose for text in ("0", "1", "False", "True")] == [False, True, False, True]
+
+
 def test_customer_env_is_data(spr):
     case = of(spr, CUSTOMER_ENV="A=$(id) B=x;y A=2")
     assert case.customer_env == (("A", "2"), ("B", "x;y"))

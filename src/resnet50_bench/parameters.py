@@ -190,7 +190,7 @@ _CATALOGUE = (
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
     _choice("TORCH_TYPE", "how PyTorch runs the model", ("IPEX", "COMPILE-INDUCTOR", "EAGER"),
             _when("IPEX")),
-    Parameter("VERBOSE", "more in the log", "True False", _boolean, (_when(False),)),
+    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),
 )
