@@ -1,5 +1,5 @@
 #!/bin/sh
-# Logs of a case -> its KPIs: "##NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
+# Logs of a case -> its KPIs: "## NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
 # Reads */benchmark_*.log (else itr-*/*/benchmark_*.log, as the mean over the iterations) below the
 # current folder or the one named. Needs a POSIX shell and any awk. A run that failed, was cut off or
 # lost an instance gives "# INVALID RESULT: why" and exit status 1, never a primary KPI.
@@ -184,7 +184,7 @@ END {
     }
     for (i = 2; i <= iterations; i++)
         if (workers[i] != workers[1]) invalid("the iterations have different numbers of workers")
-    for (i = 1; i <= tunable_count; i++) print "##" order[i] ": " tunable[order[i]]
+    for (i = 1; i <= tunable_count; i++) print "## " order[i] ": " tunable[order[i]]
     if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
     if (noisy != "") print "# NOISY RESULT: " noisy
     burst = tunable["BURST"] + 0

@@ -72,8 +72,8 @@ def test_every_shell_and_awk(tmp_path, shell, awk):
     done = kpi(tmp_path / "good", "make_kpi_resnet50", shell=SHELLS[shell], PATH=path, LC_ALL="de_DE.UTF-8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "##MODE: throughput", "##CASE_TYPE: ", "##PRECISION: amx_int8", "##BATCH_SIZE: 4",
-        "##CUSTOMER_ENV: A=1 B=x:y", "##INSTANCE_NUMBER: 2", "##Torch_Version: 2.8.0",
+        "## MODE: throughput", "## CASE_TYPE: ", "## PRECISION: amx_int8", "## BATCH_SIZE: 4",
+        "## CUSTOMER_ENV: A=1 B=x:y", "## INSTANCE_NUMBER: 2", "## Torch_Version: 2.8.0",
         "*Throughput (samples/sec): 40.0000", "Throughput CI95 Low (samples/sec): 39.0000",
         "Throughput CI95 High (samples/sec): 41.0000", "Latency (ms): 12.5000", "Latency P99 (ms): 20.0000",
         "Window Overlap (%): 99.9000", "Instance 0 Throughput (samples/sec): 10.0000",

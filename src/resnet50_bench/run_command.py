@@ -25,7 +25,7 @@ from .inputs import Inputs
 from .launcher import LaunchPlan, launch
 from .logfile import Log
 from .nodes import Nodes
-from .parameters import AUTO, CATALOGUE
+from .parameters import AUTO, from_environment
 from .placement import Placement, place
 from .progress import Progress, State
 from .result import ProcessReport, Result
@@ -38,7 +38,7 @@ RunWorkers = Callable[[Case, Placement, LaunchPlan], list[ProcessReport]]
 def main(argv: list[str]) -> int:
     """Run the case that the flags and the environment describe, in the current folder."""
     flags, others = parse_flags(argv)
-    environment = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
+    environment = from_environment(os.environ)
     now = datetime.now(timezone.utc)
     folder = Path.cwd()
     with interruptible():

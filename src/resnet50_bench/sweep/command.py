@@ -20,7 +20,7 @@ from ..environment import worker_python
 from ..errors import BadInput, Infrastructure, RunFailed
 from ..flags import parse_flags
 from ..launcher import Session
-from ..parameters import CATALOGUE
+from ..parameters import from_environment
 from ..result import write_json
 from ..run_command import interruptible, run_case
 from ..topology import read_topology
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     folder = Path.cwd()
     with interruptible():
         machine = Machine(read_cpu(), read_topology())
-        environment = {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()}
+        environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
         before = _given_before(folder)
         planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
         _say_plan(planned)
