@@ -147,6 +147,13 @@ def test_a_team_larger_than_its_cores_is_invalid():
     assert found.verdict.value == "invalid" and "2 threads on 1 cores" in found.message
 
 
+def test_a_team_that_torch_cut_to_the_machine_was_asked_for_all_the_same():
+    made = document()
+    made["case"]["CUSTOMER_ENV"] = "KMP_BLOCKTIME=1 OMP_NUM_THREADS=4"
+    found = judged(made)["affinity"]
+    assert found.verdict.value == "invalid" and "4 threads on 1 cores" in found.message
+
+
 def test_own_decoders_are_not_other_load():
     made = document()
     made["counters"]["processes"]["100"].update(cpu_s=1.0, children_cpu_s=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .base import Check, Verdict, judge, unknown
@@ -48,8 +49,13 @@ def _affinity(result: dict[str, Any]) -> Check:
              f"{list(run['observed_cpus'])}" for run in _runs(result) if set(run["observed_cpus"]) != set(run["cpus"])}
     teams = {int(instance): threads for report in result["processes"]
              for instance, threads in report["facts"].get("omp_threads", {}).items()}
+    # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
+    asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", str(result["case"].get("CUSTOMER_ENV", "")))
     for run in _runs(result):
         threads = teams.get(run["instance"], len(run["cpus"]))
+        if run["instance"] not in wrong and asked and int(asked.group(1)) != len(run["cpus"]):
+            wrong[run["instance"]] = (f"instance {run['instance']} was told to compute with {asked.group(1)} threads on "
+                                      f"{len(run['cpus'])} cores")
         if run["instance"] not in wrong and threads != len(run["cpus"]):
             wrong[run["instance"]] = (f"instance {run['instance']} computed with {threads} threads on "
                                       f"{len(run['cpus'])} cores")
