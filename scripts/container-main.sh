@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # A container's life: run the case, offer its logs once at the FIFO /export-logs, sleep until removed.
 set -uo pipefail
+# A deadline of its own: where the host side was killed, nobody else ends this container.
+if [ -n "${RESNET50_BENCH_DEADLINE_S:-}" ]; then
+    exec env -u RESNET50_BENCH_DEADLINE_S timeout --kill-after=15 "$RESNET50_BENCH_DEADLINE_S" "$0"
+fi
 /opt/resnet50/run_test.sh > >(tee console.log) 2>&1 &
 runner=$!
 # As process 1 nothing is ended by a signal that it does not handle.

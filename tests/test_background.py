@@ -14,6 +14,7 @@ import pytest
 from fake_checkout import Checkout, until
 from resnet50_bench.errors import BadInput
 from resnet50_bench.hostside import background
+from resnet50_bench.hostside.backends import owner
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 
@@ -122,12 +123,12 @@ def innocent():
 def told(build, name: str, **changes) -> None:
     (build / "background" / name).mkdir(parents=True)
     (build / "background" / name / "run.json").write_text(json.dumps(
-        {"pid": os.getpid(), "ticks": background._ticks(os.getpid()), "boot": background._boot(), "log": "/no/log",
+        {"pid": os.getpid(), "ticks": owner.start_ticks(os.getpid()), "boot": background._boot(), "log": "/no/log",
          "started": "2026-01-01 00:00:00"} | changes))
 
 
 def test_a_process_id_that_was_given_away_is_not_ended(tmp_path, innocent, capsys):
-    ticks = background._ticks(innocent.pid)
+    ticks = owner.start_ticks(innocent.pid)
     told(tmp_path, "old", pid=innocent.pid, ticks=ticks - 1)
     told(tmp_path, "before-the-restart", pid=innocent.pid, ticks=ticks, boot="another")
     told(tmp_path, "gone", pid=2**22 + 1)
