@@ -73,8 +73,8 @@ def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
     log = Path(given).absolute() if given else folder / "log"
     for other in _runs(build):
         if other.runs:
-            print(f"NOTICE: {other.name} is running, too: both are slower at once; ./ctest.sh --stop {other.name} ends "
-                  "it")
+            print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
+                  f"./ctest.sh --stop {other.name} ends it")
     words = [*without(argv, "--nohup", "--daemon"), *(["--noenv"] if ours.daemon is not None else [])]
     try:
         with log.open("ab") as sink:  # as nohup: what an earlier run left there stays

@@ -115,7 +115,7 @@ class ContainerBackend:
         finally:
             timer.cancel()
             export.kill()
-            export.wait()
+            export.communicate()
         status = read_status(folder) if came is Stream.WHOLE else None
         if status is not None:
             return status
@@ -159,7 +159,8 @@ class ContainerBackend:
         """Whether all that lies there came."""
         copied = self.engine.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
         came = extract(copied.stdout, folder)
-        return copied.wait() == 0 and came is Stream.WHOLE
+        copied.communicate()
+        return copied.returncode == 0 and came is Stream.WHOLE
 
 
 def _start(engine: Engine, command: Sequence[str], name: str) -> None:
