@@ -59,6 +59,6 @@ def test_scancel_removes_the_containers(images: Images, cluster, tmp_path):
 
 def test_training_is_refused(tmp_path):
     backend = slurm.make(Settings("slurm", options="--nodes=2 --docker"))
-    assert backend.options == ("--nodes=2",) and backend.image.startswith("resnet50-pytorch-intel-public-inference")
+    assert (backend.options, backend.tool) == (("--nodes=2",), "docker")
     with pytest.raises(BadInput, match="leave out --docker"):
         backend.run({"FUNCTION": "training"}, tmp_path, 60.0)
