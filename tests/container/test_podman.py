@@ -66,7 +66,7 @@ def pod_of(job: str) -> dict:
 
 
 def test_the_pod_of_the_jobs_template_runs_a_case(image, build):
-    texts = {"CUSTOMER_ENV": "A=$(id) B=$HOME,\"x\" 'y'", "MODE": "throughput", "PRECISION": FP32, "BATCH_SIZE": "2",
+    texts = {"CUSTOMER_ENV": "A=$(id) B=$HOME,x;y:z", "MODE": "throughput", "PRECISION": FP32, "BATCH_SIZE": "2",
              "STEPS": "5", "CORES_PER_INSTANCE": "1"}
     options = kubernetes_manifest.Options(cpus=1, memory="4Gi")
     pod = pod_of(kubernetes_manifest.manifest(POD, image, "IfNotPresent", texts, options, 300.0))
@@ -82,6 +82,7 @@ def test_the_pod_of_the_jobs_template_runs_a_case(image, build):
         seen = rootless.podman("exec", container, "sh", "-c",
                                "id -u; id -g; findmnt -n -o SIZE /dev/shm || df -h /dev/shm; "
                                "grep -E 'CapBnd|CapEff|NoNewPrivs' /proc/1/status").stdout
+        print(seen)
         assert seen.startswith("1000\n1000\n") and "NoNewPrivs:\t1" in seen, seen
         assert "CapBnd:\t0000000000800000" in seen, "nothing but SYS_NICE"
         (build / "logs.tar").write_bytes(subprocess.run(
@@ -91,6 +92,6 @@ def test_the_pod_of_the_jobs_template_runs_a_case(image, build):
             archive.extractall(build, filter="data")
     finally:
         rootless.podman("pod", "rm", "--force", "--time=0", POD)
-    assert (build / "status").read_text() == "0\n"
     log = "".join(path.read_text() for path in build.glob("benchmark_*.log"))
+    assert (build / "status").read_text() == "0\n", log
     assert f"CUSTOMER_ENV as seen inside: {texts['CUSTOMER_ENV']}" in log and "RESULT: passed" in log

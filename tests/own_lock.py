@@ -1,4 +1,4 @@
-"""What all tests share: a lock on the machine's cores of their own, so that a benchmark beside them refuses none."""
+"""A lock on the cores of the tests' own, so that a benchmark beside them refuses none; a conftest imports it."""
 
 from __future__ import annotations
 
