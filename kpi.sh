@@ -1,5 +1,5 @@
 #!/bin/sh
-# Logs of a case -> its KPIs: "##NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
+# Logs of a case -> its KPIs: "## NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
 # Reads */benchmark_*.log (else itr-*/*/benchmark_*.log, as the mean over the iterations) below the
 # current folder or the one named. Needs a POSIX shell and any awk. A run that failed, was cut off or
 # lost an instance gives "# INVALID RESULT: why" and exit status 1, never a primary KPI.
@@ -122,14 +122,28 @@ function judge(file,    status, i, sum, line, name) {
         # A share, an accuracy or a loss may be nought, a time may not.
         if (!is_positive(reading[file, line]) && !((unit_of[i] == "%" || unit_of[i] == "nats") && is_nought(reading[file, line])))
             invalid(line ": " reading[file, line] " in " name " is no positive number")
-        metric_sum[line] += reading[file, line]; metric_files[line]++
+        take(line, reading[file, line] + 0)
     }
     if (mode == "latency" && !ours[file] && !((file, "Latency_Mean") in reading) && sum > 0) {
         if (!is_positive(parameter[file, "BATCH_SIZE"])) invalid("no BATCH_SIZE to derive the latency from in " name)
-        metric_sum["Latency_Mean"] += 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum
-        metric_files["Latency_Mean"]++; derived = 1
+        take("Latency_Mean", 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum); derived = 1
     }
     if (verdict[file] ~ /^noisy/ && noisy == "") { noisy = verdict[file]; sub(/^noisy:? */, "", noisy) }
+}
+
+# A reading of one node. Percentiles of several nodes together cannot be had from theirs: the worst node stands for
+# the iteration, of which the mean is taken as of all else. The least and the greatest are those of all nodes and times.
+function take(line, value) {
+    if (line == "Latency_Min" || line == "Latency_Max") {
+        if (!metric_files[line] || (line == "Latency_Min" ? value < metric_sum[line] : value > metric_sum[line]))
+            metric_sum[line] = value
+        metric_files[line] = 1
+    } else if (line ~ /^Latency_P/) {
+        if (!((line, iterations) in worst)) { worst[line, iterations] = 0; metric_files[line]++ }
+        if (value > worst[line, iterations]) {
+            metric_sum[line] += value - worst[line, iterations]; worst[line, iterations] = value
+        }
+    } else { metric_sum[line] += value; metric_files[line]++ }
 }
 
 function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
@@ -170,12 +184,14 @@ END {
     }
     for (i = 2; i <= iterations; i++)
         if (workers[i] != workers[1]) invalid("the iterations have different numbers of workers")
-    for (i = 1; i <= tunable_count; i++) print "##" order[i] ": " tunable[order[i]]
+    for (i = 1; i <= tunable_count; i++) print "## " order[i] ": " tunable[order[i]]
     if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
     if (noisy != "") print "# NOISY RESULT: " noisy
     burst = tunable["BURST"] + 0
     if (burst > 1) print "# BURST RESULT: " burst " runs at once on the same cores; not the number of a run alone"
     if (iterations > 1) print "# mean of " iterations " iterations"
+    if (workers[1] > 1 && metric_files["Latency_P99"])
+        print "# Latency percentiles: of the worst of " workers[1] " workers"
     if (derived) print "# Latency derived from throughput: this log has no step times"
     primary = mode == "latency" ? "Latency" : mode == "accuracy" ? "Accuracy" : "Throughput"
     if (primary != "Throughput" && !metric_files[primary == "Latency" ? "Latency_Mean" : "Accuracy"]) {

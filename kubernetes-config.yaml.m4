@@ -1,5 +1,6 @@
 include(config.m4)dnl
-dnl One job with one container. WSF defines K_<PARAM> for every parameter, IMAGENAME and IMAGEPOLICY.
+dnl One job with one container. WSF defines K_<PARAM>, IMAGENAME, IMAGEPOLICY and NODEAFFINITY. Each K_<PARAM> holds
+dnl what stands between double quotes in YAML, escaped by wsf-settings, so no value ends its string.
 dnl No parameter says how many CPUs the pod gets: RECONFIG_OPTIONS="-DK_CPUS=56 -DK_MEMORY=64Gi" does, and makes it
 dnl of the guaranteed class (requests equal to limits in whole CPUs), which the static CPU manager gives CPUs of its own.
 apiVersion: batch/v1
@@ -22,6 +23,7 @@ spec:
         runAsGroup: 1000
         seccompProfile:
           type: RuntimeDefault
+      NODEAFFINITY(preferred,HAS-SETUP-BKC-AI,"yes")
       containers:
       - name: resnet50-pytorch-xeon-public-benchmark
         image: IMAGENAME(Dockerfile.1.inference)

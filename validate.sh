@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # validate.sh <option>: one case; inside a Workload Services Framework (WSF) checkout by WSF's scripts, standing
 # alone by our own ctest.sh. The option is a case's name without the workload.
+set -e
 DIR="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd -P)"
 option=${1:?usage: validate.sh <FUNCTION>_<MODE>_<PRECISION>[_<CASE_TYPE>]}
 
@@ -8,25 +9,24 @@ if [ ! -e "$DIR/../../script/validate.sh" ]; then
     exec "$DIR/ctest.sh" -V --testcase "resnet50_pytorch_xeon_public_$option"
 fi
 
-WORKLOAD=${WORKLOAD:-resnet50_pytorch_xeon_public}
-# Assignments of every parameter, PARAMETERS and EVENT_TRACE_PARAMS; Python has quoted the values.
-assignments=$("$DIR/scripts/resnet50-bench.sh" wsf-settings "$option") || exit
-eval "$assignments"
+# Python writes the assignments and quotes the values, so nothing in them is evaluated.
+settings() {
+    local assignments
+    assignments=$("$DIR/scripts/resnet50-bench.sh" wsf-settings "$@")
+    eval "$assignments"
+}
 
+settings "$option" # the parameters: the name's, the environment's, the defaults
 # shellcheck source=/dev/null
-. "$DIR/../../script/overwrite.sh"
+. "$DIR/../../script/overwrite.sh" # those of --set and --config
 
+export DOCKER_OPTIONS RECONFIG_OPTIONS BACKEND # the caller's
+settings --words "$option" # in the words of WSF's backends
 # WSF's validate.sh reads all of these.
-WORKLOAD_PARAMS=("${PARAMETERS[@]}")
 DOCKER_IMAGE="$DIR/Dockerfile.1.inference"
-DOCKER_OPTIONS="--cap-drop=ALL --cap-add=SYS_NICE --shm-size=4g"
-RECONFIG_OPTIONS=${RECONFIG_OPTIONS-}  # the caller's, such as -DK_CPUS=56
-for name in "${PARAMETERS[@]}"; do
-    DOCKER_OPTIONS+=" -e $name=$(printf '%q' "${!name}")"
-    RECONFIG_OPTIONS+=" -DK_$name=$(printf '%q' "${!name}")"
-done
 JOB_FILTER="job-name=resnet50-pytorch-xeon-public-benchmark"
-export WORKLOAD WORKLOAD_PARAMS DOCKER_IMAGE DOCKER_OPTIONS RECONFIG_OPTIONS JOB_FILTER EVENT_TRACE_PARAMS
+export DOCKER_CMAKE_OPTIONS WORKLOAD_PARAMS DOCKER_IMAGE JOB_FILTER EVENT_TRACE_PARAMS
+trap '"$DIR/scripts/resnet50-bench.sh" wsf-settings --outcome "${LOGSDIRH:-.}"' EXIT
 
 # shellcheck source=/dev/null
 . "$DIR/../../script/validate.sh"

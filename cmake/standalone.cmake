@@ -29,8 +29,11 @@ message(STATUS "PLATFORM: ${PLATFORM} (${platform_is}); BACKEND: ${BACKEND}")
 function(add_workload name)
   set(folder "${CMAKE_BINARY_DIR}/workload/ResNet50-Pytorch-Xeon-Public")
   file(MAKE_DIRECTORY "${folder}")
+  # Between single quotes the shell evaluates nothing; one in a path ends them, stands alone, and begins them anew.
+  string(REPLACE "'" "'\\''" build "${CMAKE_BINARY_DIR}")
+  string(REPLACE "'" "'\\''" source "${CMAKE_CURRENT_SOURCE_DIR}")
   file(WRITE "${folder}/ctest.sh" "#!/usr/bin/env bash\n"
-       "RESNET50_BENCH_BUILD='${CMAKE_BINARY_DIR}' exec '${CMAKE_CURRENT_SOURCE_DIR}/ctest.sh' \"$@\"\n")
+       "RESNET50_BENCH_BUILD='${build}' exec '${source}/ctest.sh' \"$@\"\n")
   file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
        GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
   set(settings "--backend=${BACKEND}" "--registry=${REGISTRY}" "--release=${RELEASE}" "--timeout=${TIMEOUT}")

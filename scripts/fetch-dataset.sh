@@ -2,6 +2,7 @@
 # ASSETS OUT: the data set that a Dockerfile's ARGs or the assets folder name -> OUT/val/<synset>/*; else an empty OUT.
 set -euo pipefail
 assets=$1 out=$2
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 mkdir -p "$out"
 tar="$assets/${IMAGENET_VAL_VER:?}"
 if [ -d "$assets/val" ]; then
@@ -9,11 +10,10 @@ if [ -d "$assets/val" ]; then
     exit
 fi
 if [ ! -e "$tar" ] && [ "${WITH_DATASET:-no}" = yes ]; then
-    curl -fL --retry 3 -C - -o "$tar" "${IMAGENET_VAL_REPO:?}"
+    "$here/fetch.sh" "${IMAGENET_VAL_REPO:?}" "$tar"
 fi
 if [ -e "$tar" ]; then
-    here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-    PYTHONPATH="$here/src" python3 -m resnet50_bench prepare-dataset "$tar" "$out" \
+    PYTHONPATH="$here/../src" python3 -m resnet50_bench prepare-dataset "$tar" "$out" \
         --ground-truth "$assets/ground_truth.txt" --sha256 "${IMAGENET_VAL_SHA256:?}"
 else
     echo "no data set was asked for: this image serves DATA_TYPE=dummy"

@@ -2,11 +2,12 @@
 # ASSETS OUT: the weights that a Dockerfile's ARGs or the assets folder name -> OUT/<name>; else an empty OUT.
 set -euo pipefail
 assets=$1 out=$2
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 mkdir -p "$out"
 name=${RESNET50_WEIGHTS_VER:?}
 file="$assets/$name"
 if [ ! -e "$file" ] && [ "${WITH_WEIGHTS:-no}" = yes ]; then
-    curl -fL --retry 3 -C - -o "$file" "${RESNET50_WEIGHTS_REPO:?}"
+    "$here/fetch.sh" "${RESNET50_WEIGHTS_REPO:?}" "$file"
 fi
 if [ -e "$file" ]; then
     # torch's rule for names of weights: <model>-<first digits of the SHA-256>.pth

@@ -4,7 +4,13 @@
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 value() { sed -n "s/^ARG $1=//p" "$here/Dockerfile.1.inference"; }
-image="$(value BASE_REPO):$(value BASE_VER)"
+version=$(value BASE_VER)
+image="$(value BASE_REPO):$version"
+case $version in # debootstrap knows Debian's releases by name
+    13.*|trixie*) suite=trixie ;;
+    12.*|bookworm*) suite=bookworm ;;
+    *) echo "error: BASE_VER=$version is no Debian release that this script knows: 12.* and 13.* are" >&2; exit 2 ;;
+esac
 if docker image inspect "$image" >/dev/null 2>&1; then
     echo "$image is there already"
     exit
@@ -15,7 +21,8 @@ fi
 echo "no registry gives $image: making it by debootstrap" >&2
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
-debootstrap --variant=minbase bookworm "$scratch/tree" >"$scratch/log" 2>&1 || { tail -5 "$scratch/log" >&2; exit 3; }
+debootstrap --variant=minbase "$suite" "$scratch/tree" >"$scratch/log" 2>&1 || { tail -5 "$scratch/log" >&2; exit 3; }
+echo "made of Debian $(cat "$scratch/tree/etc/debian_version")" >&2
 rm -rf "$scratch"/tree/var/cache/apt/archives/*.deb "$scratch"/tree/var/lib/apt/lists/*
 # Under a name of its own: the package ca-certificates rewrites the usual file.
 bundle=etc/ssl/host-ca-certificates.crt

@@ -35,6 +35,8 @@ def work(spec, behaviour):
         say(event="failed", why="53 of 53 convolutions did not run amx_int8's kernels")
         sys.exit(0)
     say(event="stage", stage="preparing the model")
+    each(spec, "prepared")
+    assert json.loads(words.readline())["word"] == "warm"
     each(spec, "ready", step_s=0.001)
     assert json.loads(words.readline())["word"] == "go"
     if behaviour == "die":

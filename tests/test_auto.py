@@ -41,6 +41,21 @@ def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):  
     assert again.texts()["BATCH_SIZE"] == "64" and dict(again.origins)["BATCH_SIZE"] == "auto"
 
 
+def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypatch):  # noqa: F811
+    def software(**found: object) -> None:
+        monkeypatch.setattr(best.host, "software_record", lambda python: found)
+
+    software(torch="2.8.0", git_commit="a", git_changed=False)
+    decided(BATCH_SIZE="auto")
+    measured = len(fake.measured)
+    software(torch="2.8.0", git_commit="b", git_changed=True)
+    decided(BATCH_SIZE="auto")
+    assert len(fake.measured) == measured
+    software(torch="2.9.0", git_commit="b", git_changed=True)
+    decided(BATCH_SIZE="auto")
+    assert len(fake.measured) > measured
+
+
 def test_only_what_is_auto_is_searched(fake):  # noqa: F811
     case = decided(BATCH_SIZE="auto", CORES_PER_INSTANCE="2")
     assert case.cores_per_instance == 2 and {cores for _, _, cores in fake.measured} == {2}

@@ -66,6 +66,7 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
     ({"BATCH_SIZE": "0"}, r"BATCH_SIZE='0' \(flag\) is too small: 1 or more is allowed \(nearest: 1\)"),
     ({"STEPS": "abc"}, "STEPS='abc' .* is not a whole number of 1 or more"),
     ({"PRECISION": "amx_bfloat61"}, r"did you mean amx_bfloat16\?"),
+    ({"TRAIN_EPOCH": "3"}, r"TRAIN_EPOCH=3 \(flag\) is not supported; training is measured in steps: STEPS=N"),
     ({"BATCHSIZE": "1"}, r"BATCHSIZE \(flag\) is not a parameter \(did you mean BATCH_SIZE\?\)"),
     ({"WEIGHT_SHARING": "True", "PRECISION": "avx_fp32"}, "WEIGHT_SHARING=True is not supported with avx_fp32"),
     ({"WEIGHT_SHARING": "True", "PRECISION": "amx_bfloat32"}, "not supported with amx_bfloat32"),
@@ -100,6 +101,10 @@ def test_case_names_go_both_ways(spr):
     assert option_of(resolve([Layer(CASE_NAME, texts)], spr)) == option
     with pytest.raises(BadInput, match="MODE"):
         parse_option("inference_speed_amx_int8")
+
+
+def test_verbose_0_and_1_are_wsfs_words_for_false_and_true(spr):
+    assert [of(spr, VERBOSE=text).verbose for text in ("0", "1", "False", "True")] == [False, True, False, True]
 
 
 def test_customer_env_is_data(spr):

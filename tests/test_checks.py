@@ -8,6 +8,7 @@ import pytest
 
 from documents import MS, document, run
 from fakes import FakeMachine, put
+from resnet50_bench import counters, process_facts
 from resnet50_bench.checks import machine_checks, overall, result_checks
 
 
@@ -118,3 +119,80 @@ def test_the_doctor_reads_a_machine(tmp_path):
 def test_the_docs_list_every_check():
     text = (Path(__file__).parents[1] / "docs/checks.md").read_text()
     assert [c.name for c in result_checks(document()) if f"| `{c.name}` |" not in text] == []
+
+
+@pytest.mark.parametrize(("switches", "verdict"), [(200 * 20, "ok"), (200 * 58, "noisy")])
+def test_threads_that_sleep_in_each_step_are_noisy(switches, verdict):
+    made = document()
+    for process in made["counters"]["processes"].values():
+        process["voluntary_switches"] = switches
+    assert judged(made)["context switches"].verdict.value == verdict
+
+
+def test_a_team_that_left_its_cores_is_seen_and_helpers_are_not(tmp_path):
+    """Of cores 0 and 1: the two bound threads, two that left, the main thread, a decoder's, jemalloc's."""
+    masks = [("python", "0"), ("python", "1"), ("python", "2"), ("python", "3"), ("python", "0-1"),
+             ("python", "6"), ("jemalloc_bg_thd", "0-7")]
+    for tid, (name, cpus) in enumerate(masks):
+        put(tmp_path / f"proc/self/task/{tid}/status", f"Name:\t{name}\nCpus_allowed_list:\t{cpus}")
+    read = process_facts.thread_masks(tmp_path)
+    assert process_facts.observed_cpus(read, [0, 1], [0, 1], [6]) == (0, 1, 2, 3)
+    assert process_facts.observed_cpus({t: read[t] for t in (0, 1, 4, 5, 6)}, [0, 1], [0, 1], [6]) == (0, 1)
+
+
+def test_a_team_larger_than_its_cores_is_invalid():
+    made = document()
+    made["processes"][0]["facts"]["omp_threads"] = {"0": 2}
+    found = judged(made)["affinity"]
+    assert found.verdict.value == "invalid" and "2 threads on 1 cores" in found.message
+
+
+def test_a_team_that_torch_cut_to_the_machine_was_asked_for_all_the_same():
+    made = document()
+    made["case"]["CUSTOMER_ENV"] = "KMP_BLOCKTIME=1 OMP_NUM_THREADS=4"
+    found = judged(made)["affinity"]
+    assert found.verdict.value == "invalid" and "4 threads on 1 cores" in found.message
+
+
+def test_own_decoders_are_not_other_load():
+    made = document()
+    made["counters"]["processes"]["100"].update(cpu_s=1.0, children_cpu_s=1.0)
+    assert judged(made)["other load"].verdict.value == "ok"
+
+
+def test_a_process_counts_its_threads_switches_and_its_childrens_time(tmp_path):
+    for pid, children in ((7, "8"), (8, "")):
+        task = tmp_path / f"proc/{pid}/task/{pid}"
+        put(task / "schedstat", "2000000000 1000000 5")
+        put(task / "status", "voluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t3")
+        put(task / "children", children)
+    found = counters.snapshot([7], tmp_path)["processes"]["7"]
+    assert (found["voluntary_switches"], found["involuntary_switches"]) == (11, 3)
+    assert (found["cpu_s"], found["children_cpu_s"]) == (2.0, 2.0)
+
+
+def test_frequency_is_judged_by_samples_under_load(tmp_path):
+    samples = counters.FrequencySamples([0], tmp_path)
+    samples.sample()
+    assert samples.record() == {}
+    for mhz in (3000, 3000, 2000):
+        put(tmp_path / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", mhz * 1000)
+        samples.sample()
+    made = document()
+    made["counters"]["frequency"] = samples.record()
+    found = judged(made)["frequency"]
+    assert found.verdict.value == "note" and "2000 to 3000 MHz, median 3000 (3 samples)" in found.reading
+
+
+def test_a_busy_sibling_outside_our_cpuset_is_seen():
+    made = document()
+    made["topology"]["cores"][0]["siblings"] = [4]
+    made["counters"]["cpu_s"]["4"] = {"user": 1.0, "idle": 1.0}
+    assert judged(made)["SMT siblings"].verdict.value == "noisy"
+
+
+def test_ten_switches_in_a_window_of_a_seventh_of_a_second_are_no_finding():
+    made = document()
+    made["counters"]["duration_s"] = 0.15
+    made["counters"]["processes"]["100"].update(run_queue_wait_s=0.006, involuntary_switches=10)
+    assert judged(made)["waiting for a core"].verdict.value == "ok"

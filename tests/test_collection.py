@@ -78,7 +78,7 @@ def test_what_is_no_result_is_named_and_the_rest_listed(tmp_path, capsys, text, 
 def test_a_logs_folder_without_result_is_named_with_its_kpi_text(tmp_path):
     folder = tmp_path / "20260101-000000-logs-resnet50_pytorch_xeon_public_x"
     folder.mkdir()
-    (folder / "kpi.txt").write_text("##MODE: x\n# INVALID RESULT: BATCH_SIZE=0 is too small\n")
+    (folder / "kpi.txt").write_text("## MODE: x\n# INVALID RESULT: BATCH_SIZE=0 is too small\n")
     notices: list[str] = []
     assert collection.find([tmp_path], notices) == []
     assert notices == [f"{folder} holds no result: BATCH_SIZE=0 is too small"]
@@ -111,7 +111,7 @@ def test_all_metrics_parameters_and_noise(tmp_path, capsys):
     put(tmp_path, synthetic(case={"MODE": "latency"}, verdict="noisy", reasons=["steal time"]))
     main(["list-kpi", "--all", "--params", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
-    assert "##CUSTOMER_ENV: A=1 B=x|y" in lines
+    assert "## CUSTOMER_ENV: A=1 B=x|y" in lines
     assert "# NOISY RESULT: steal time" in lines
     assert [line for line in lines if line.startswith("*")] == ["*Latency (ms): 40.0000"]
     assert {"Throughput (samples/sec): 100.0000", "Latency P50 (ms): 39.0000", "Compute Utilization (%): 50.0000",

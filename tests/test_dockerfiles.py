@@ -24,6 +24,7 @@ DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
 def test_a_dockerfile_keeps_the_rules(path):
     text = path.read_text().replace("\\\n", " ")
     assert re.search(r"^ARG BASE_VER=\S*\d", text, re.M), "the base image has a version"
+    assert set(re.findall(r"^FROM (\$\{BASE.*?)(?: AS .*)?$", text, re.M)) <= {"${BASE_REPO}:${BASE_VER}${BASE_DIGEST}"}
     assert ":latest" not in re.sub(r"ARG RELEASE=:latest", "", text)
     assert "no-check-certificate" not in text and "--insecure" not in text and "trusted-host" not in text
     for line in text.splitlines():
@@ -58,6 +59,32 @@ def test_the_pins_of_image_and_environment_agree():
         for name, version, marker in re.findall(r"^([\w-]+)==([^;\s]+)(.*)$", text, re.M):
             if '< "3.11"' not in marker:
                 assert hashed[name.lower().replace("_", "-")] == version
+
+
+def test_every_wheel_of_the_image_is_among_its_ingredients():
+    names = {"torch": "PYTORCH", "intel-extension-for-pytorch": "IPEX"}
+    listed = dict(images.images()[-1].ingredients())
+    wheels = re.findall(r"^([a-z0-9-]+)==(\S+) --hash", (ROOT / "requirements/image.txt").read_text(), re.M)
+    expected = {names.get(name, name.upper().replace("-", "_")): version for name, version in wheels}
+    assert expected.items() <= {name.removesuffix("_VER"): text for name, text in listed.items()}.items()
+    every = {name for image in images.images() for name, _ in image.ingredients()}
+    assert {name.removesuffix("_VER") for name in every if name.endswith("_VER")} == {
+        name.removesuffix("_REPO") for name in every if name.endswith("_REPO")}, "each has its version and its source"
+
+
+def test_an_image_says_what_it_was_built_from(monkeypatch, tmp_path):
+    for folder in ("src", "scripts", "requirements"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file.py").write_text(folder)
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    before = images.commit()
+    assert re.fullmatch("sources-[0-9a-f]{64}", before) and images.commit() == before
+    (tmp_path / "src/cached.pyc").write_text("not the source")
+    assert images.commit() == before
+    (tmp_path / "src/file.py").rename(tmp_path / "src/other.py")
+    assert images.commit() != before
+    monkeypatch.undo()
+    assert re.match("[0-9a-f]{40}|sources-", images.commit())
 
 
 def test_a_container_is_confined_and_parameters_are_words_of_their_own():

@@ -72,8 +72,8 @@ def test_every_shell_and_awk(tmp_path, shell, awk):
     done = kpi(tmp_path / "good", "make_kpi_resnet50", shell=SHELLS[shell], PATH=path, LC_ALL="de_DE.UTF-8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "##MODE: throughput", "##CASE_TYPE: ", "##PRECISION: amx_int8", "##BATCH_SIZE: 4",
-        "##CUSTOMER_ENV: A=1 B=x:y", "##INSTANCE_NUMBER: 2", "##Torch_Version: 2.8.0",
+        "## MODE: throughput", "## CASE_TYPE: ", "## PRECISION: amx_int8", "## BATCH_SIZE: 4",
+        "## CUSTOMER_ENV: A=1 B=x:y", "## INSTANCE_NUMBER: 2", "## Torch_Version: 2.8.0",
         "*Throughput (samples/sec): 40.0000", "Throughput CI95 Low (samples/sec): 39.0000",
         "Throughput CI95 High (samples/sec): 41.0000", "Latency (ms): 12.5000", "Latency P99 (ms): 20.0000",
         "Window Overlap (%): 99.9000", "Instance 0 Throughput (samples/sec): 10.0000",
@@ -176,6 +176,25 @@ def test_workers_add_up_and_iterations_are_averaged(tmp_path):
     assert "CI95 High (samples/sec): 157.06" in done.stdout and "CI95 Low (samples/sec): 0.0000" in done.stdout
     put(tmp_path / "itr-2", log(rates=(20.0,), RESULT="failed: no"))
     assert_invalid(kpi(tmp_path), "no\n")
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_over_workers_the_extremes_are_extremes_and_a_percentile_is_the_worst_workers(tmp_path, awk):
+    if not shutil.which(AWKS[awk].split()[0]):
+        pytest.skip(f"{awk} is not installed")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/awk").write_text(f'#!/bin/sh\nexec {AWKS[awk]} "$@"\n')
+    (tmp_path / "tools/awk").chmod(0o755)
+    # iteration -> each worker's (mean, least, greatest, P99)
+    for iteration, workers in (("itr-1", ((10, 9, 30, 20), (20, 8, 40, 28))),
+                               ("itr-2", ((12, 7, 26, 24), (14, 9, 25, 16)))):
+        for number, (mean, least, most, p99) in enumerate(workers):
+            put(tmp_path / "logs" / iteration, log(mode="latency", Latency_Mean=f"{mean} ms", Latency_Min=f"{least} ms",
+                Latency_Max=f"{most} ms", Latency_P99=f"{p99} ms"), worker=f"worker-{number}-c0")
+    shown = kpi(tmp_path / "logs", PATH=f"{tmp_path}/tools:{os.environ['PATH']}").stdout
+    assert [line for line in shown.splitlines() if "Latency" in line] == [
+        "# Latency percentiles: of the worst of 2 workers", "*Latency (ms): 14.0000", "Latency Min (ms): 7.0000",
+        "Latency Max (ms): 40.0000", "Latency P99 (ms): 26.0000"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

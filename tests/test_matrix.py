@@ -56,3 +56,13 @@ def test_an_unknown_platform_is_refused_with_the_known_ones(tmp_path):
     done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPX"], capture_output=True, text=True,
                           check=False)
     assert done.returncode != 0 and re.search(r"PLATFORM=SPX is not one of auto,.*SPR", done.stderr, re.S)
+
+
+def test_nothing_in_the_build_folders_path_is_evaluated(tmp_path):
+    """The shell reads it twice: in the generated ctest.sh, and in what that one calls."""
+    build = tmp_path / "it's $(touch evaluated) `touch evaluated` \"x\" b"
+    subprocess.run(["cmake", "-S", ROOT, "-B", build, "-DPLATFORM=SPR"], check=True, capture_output=True)
+    listed = subprocess.run([build / "workload/ResNet50-Pytorch-Xeon-Public/ctest.sh", "-N"], cwd=tmp_path,
+                            capture_output=True, text=True, check=False)
+    assert "Total Tests: 52" in listed.stdout, listed.stderr
+    assert not list(tmp_path.rglob("evaluated"))

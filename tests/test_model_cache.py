@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from resnet50_bench import model_cache
 from resnet50_bench.errors import Infrastructure
-from resnet50_bench.model_cache import cache_key, cached
+from resnet50_bench.model_cache import cache_key, cached, source_digest
 
 KEY = cache_key(engine="IPEX", precision="amx_int8", batch_size="8", torch="2.8.0")
 
@@ -84,3 +87,60 @@ def test_a_folder_that_cannot_be_made_is_said_with_the_remedy(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Infrastructure, match="RESNET50_BENCH_CACHE"):
         _cached(tmp_path / "file" / "below")
+
+
+def test_what_is_there_is_taken_while_another_process_holds_the_lock(tmp_path):
+    _cached(tmp_path)
+    with (tmp_path / f"{KEY}.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert _cached(tmp_path) == ("model", "hit")  # would wait for ever
+
+
+def test_bytes_that_changed_are_seen_though_size_and_time_were_put_back(tmp_path):
+    _cached(tmp_path)
+    entry = next(tmp_path.glob("*.pt"))
+    before = entry.stat()
+    with entry.open("r+b") as stream:
+        stream.write(b"x")
+    os.utime(entry, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "SHA-256" in _cached(tmp_path, "fresh")[1]
+
+
+def test_a_copied_entry_is_read_in_full_once(tmp_path, monkeypatch):
+    _cached(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    for file in (tmp_path / "a").iterdir():
+        (tmp_path / "b" / file.name).write_bytes(file.read_bytes())
+    read: list[Path] = []
+    monkeypatch.setattr("resnet50_bench.model_cache._digest", lambda path, real=model_cache._digest: (
+        read.append(path), real(path))[1])
+    assert [_cached(tmp_path / "b") for _ in range(3)] == [("model", "hit")] * 3
+    assert len(read) == 1
+
+
+def test_an_entry_with_the_note_of_an_older_version_is_used(tmp_path):
+    _cached(tmp_path)
+    note = next(tmp_path.glob("*.sha256"))
+    note.write_text(note.read_text().split()[0] + "\n")
+    assert _cached(tmp_path, "other") == ("model", "hit")
+
+
+def test_an_entry_without_the_file_beside_it_is_rebuilt(tmp_path):
+    recipe = tmp_path / "recipe.json"
+
+    def use() -> str:
+        return cached(tmp_path, KEY, suffix=".pt", build=lambda: recipe.write_text("{}"), beside=(recipe,),
+                      save=lambda value, path: path.write_text("model"), load=lambda path: path.read_text())[1]
+
+    assert (use(), use()) == ("built", "hit")
+    recipe.unlink()
+    assert use() == f"rebuilt: recipe.json is missing beside {KEY}.pt" and recipe.exists()
+
+
+def test_the_digest_of_sources_follows_their_contents_not_their_place(tmp_path):
+    (tmp_path / "a.py").write_text("1")
+    (tmp_path / "b.py").write_text("1")
+    first = source_digest(tmp_path / "a.py")
+    assert first == source_digest(tmp_path / "b.py")
+    (tmp_path / "b.py").write_text("2")
+    assert first != source_digest(tmp_path / "b.py")

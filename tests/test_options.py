@@ -48,6 +48,7 @@ def test_run_repeats_values_and_burst_enumerates_them(words, expected):
     (["--status", "-1"], "--status -1 is too small"), (["--run", "two"], "invalid int value"),
     (["--loop", "1000", "--burst", "1000", "--run", "1000"], "are 1000000000 runs; at most 10000"),
     (["--nohup", "--daemon"], "exclude each other"), (["--testset", "x.yaml", "--testcase", "y"], "exclude each other"),
+    (["--options=--cpus='2"], "--options=--cpus='2 is not words for a command: No closing quotation"),
 ])
 def test_what_cannot_be_is_refused(words, why):
     with pytest.raises(BadInput, match=re.escape(why)):
@@ -90,7 +91,7 @@ def test_a_burst_runs_at_once_in_folders_of_its_own_and_says_what_it_is(checkout
     logs, = checkout.logs()
     assert [path.read_text() for path in sorted(logs.glob("itr-*/worker-0-c0/status"))] == ["0\n"] * 3
     assert "[itr-2] STEPS: 20\n" in done.stdout and "run at once, each placed on the same cores" in done.stdout
-    assert "##BURST: 3\n" in done.stdout
+    assert "## BURST: 3\n" in done.stdout
     assert "# BURST RESULT: 3 runs at once on the same cores; not the number of a run alone" in done.stdout
     assert "*Throughput (samples/sec): 20.0000" in done.stdout and "CI95" not in done.stdout
     assert '"3"' in re.search("RESNET50_BENCH_BURST: .*", (logs / "workload-config.yaml").read_text()).group()
@@ -217,7 +218,7 @@ def test_kpi_gives_a_burst_no_interval_between_runs(tmp_path):
         put_log(tmp_path / iteration, log(rates=(rate,), BURST="2", Throughput_CI95=None))
     done = kpi(tmp_path)
     assert done.returncode == 0 and "*Throughput (samples/sec): 15.0000" in done.stdout
-    assert "##BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
+    assert "## BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
     assert "# no 95 % interval: runs at once are not independent" in done.stdout and "CI95" not in done.stdout
 
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes import FakeMachine, cgroup_v2, topology
+from resnet50_bench import homes
 from resnet50_bench.placement import place
 from resnet50_bench.topology import read_topology
 
@@ -44,6 +45,15 @@ def test_twelve_nodes(tmp_path):
     whole = place(topology(tmp_path, **shape), 96, "flex", False)
     assert whole.instances[0].nodes == tuple(range(12))
     assert "spans NUMA nodes" in whole.notices[0]
+
+
+def test_memory_is_bound_to_the_nodes_of_an_instance(tmp_path, monkeypatch):
+    monkeypatch.setattr(homes.shutil, "which", lambda name: "true")
+    halves = place(topology(tmp_path, **SNC4), 56, "flex", False)
+    assert [i.memory_nodes for i in halves.instances] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert homes.memory_binding(halves.processes[1], 8) == (["true", "--membind=4-7"], None)
+    whole = place(topology(tmp_path, **SNC4), 112, "flex", False)
+    assert homes.memory_binding(whole.processes[0], 8) == ([], None), "all nodes: nothing to bind"
 
 
 def test_left_over_cores_are_named(tmp_path):

@@ -155,18 +155,40 @@ def test_repeated_runs_are_one_point_with_an_interval_between_runs(tmp_path):
     assert (repeated.value, repeated.source) == (101, "between 3 runs")
     assert (repeated.low, repeated.high) == pytest.approx((98.52, 103.48), abs=0.01)
     assert (single.low, single.high, single.source) == (49, 51, "within one run")
-    assert points.best([single, repeated]) == [repeated]
+    assert points.best([single, repeated]) == [(repeated, 1, 0)], "one restart cannot be told from others"
     (name, inside), = points.grids([repeated, single])
     assert name == "amx_int8 · throughput"
     assert [(point.batch, point.cores) for point in inside] == [(4, 2), (8, 2)]
+
+
+def test_the_best_is_told_from_those_that_differ_by_more_than_restarts(tmp_path):
+    for place, rates in enumerate(((100, 101, 102), (50, 51, 52), (99, 100, 104)), start=1):
+        for number, rate in enumerate(rates, start=1):
+            put(tmp_path, synthetic(rate=rate, case={"BATCH_SIZE": str(place)}), stamp=f"20260101-00000{place}",
+                iteration=number)
+    (winner, others, told), = points.best(points.points(collection.find([tmp_path])))
+    assert (others, told) == (2, 1) and winner.value == 101
+    assert "1 of 2" in page_module.page(collection.find([tmp_path]), [], "title")
+
+
+def test_further_runs_of_a_warm_worker_are_no_restarts(tmp_path):
+    warm = {"processes": [{"instances": [{"cpus": [0]}]}], "workers": "warm"}
+    for number, (rate, placement) in enumerate(((90, warm), (91, warm), (100, warm | {"workers": "fresh"}),
+                                                (102, warm | {"workers": "fresh"})), start=1):
+        put(tmp_path, synthetic(rate=rate, placement=placement), iteration=number)
+    entries = collection.find([tmp_path])
+    point, = points.points(entries)
+    assert (point.value, point.source, len(point.entries)) == (101, "between 2 runs", 4)
+    point, = points.points([entry for entry in entries if entry.document["placement"]["workers"] == "warm"])
+    assert point.source.startswith("one run")
 
 
 def test_lower_latency_is_better(tmp_path):
     for number, latency in enumerate((40.0, 30.0)):
         put(tmp_path, synthetic(latency_ms=latency, case={"MODE": "latency", "BATCH_SIZE": str(number + 1)},
                                 statistics={"throughput_ci95": [90, 110]}), stamp=f"20260101-00000{number}")
-    winner, = points.best(points.points(collection.find([tmp_path])))
-    assert winner.value == 30
+    (winner, others, told), = points.best(points.points(collection.find([tmp_path])))
+    assert (winner.value, others, told) == (30, 1, 0)
     assert (winner.low, winner.high) == pytest.approx((27, 33))
 
 

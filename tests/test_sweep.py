@@ -34,12 +34,14 @@ class FakeMachine:
         self.cpu = "FAKE Xeon"
         self.fails: dict[tuple[str, int, int], Exception] = {}
         self.ends_before: int | None = None
+        self.launches: list[object] = []
 
     def run_case(self, case, found, topology, python, folder, now, run_workers, echo) -> int:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
         point = (case.precision, case.batch_size, case.cores_per_instance)
         self.measured.append(point)
+        self.launches.append(run_workers.__self__)
         if point in self.fails:
             raise self.fails[point]
         step_ms = 10.0 * case.batch_size / (case.batch_size / (case.batch_size + 1)) / case.cores_per_instance**0.8
@@ -73,6 +75,13 @@ def fake(tmp_path, monkeypatch):
 
 def _named(name: str):
     return replace(MILAN_CPU, name=name)
+
+
+def warm(fake: FakeMachine) -> list[tuple[str, int, int]]:
+    """The points that were measured by workers that stay, once for each time."""
+    documents_ = [entry.document for entry in collection.find([fake.folder])]
+    return [(each["case"]["PRECISION"], int(each["case"]["BATCH_SIZE"]), int(each["case"]["CORES_PER_INSTANCE"]))
+            for each in documents_ if each["placement"]["workers"] == "warm"]
 
 
 def best_row(fake: FakeMachine, unit: str = "samples/sec") -> list[str]:
@@ -123,7 +132,7 @@ def test_a_sweep_that_was_ended_goes_on_and_measures_nothing_twice(fake, capsys,
     fake.ends_before = None
     assert fake.sweep() == 0, "its folder tells what it was started with"
     assert "4 runs of these points are there already" in capsys.readouterr().out
-    assert max(Counter(fake.measured).values()) == 1
+    assert max(Counter(warm(fake)).values()) == 1
     whole = set(fake.measured)
     assert {entry.document["case"]["STEPS"] for entry in collection.find([fake.folder])} == {"9"}
     fake.measured.clear()
@@ -131,6 +140,45 @@ def test_a_sweep_that_was_ended_goes_on_and_measures_nothing_twice(fake, capsys,
     assert fake.measured == [], "nothing is left to do"
     assert whole == {(entry.document["case"]["PRECISION"], int(entry.document["case"]["BATCH_SIZE"]),
                       int(entry.document["case"]["CORES_PER_INSTANCE"])) for entry in collection.find([fake.folder])}
+
+
+def test_the_last_rivals_take_turns_in_fresh_processes(fake, capsys):
+    assert fake.sweep("--precision=avx2_int8", "--batch_size=16 32 64", "--cores_per_instance=2") == 0
+    searched, turns = fake.measured[:3], [batch for _, batch, _ in fake.measured[3:]]
+    assert sorted(searched) == sorted(warm(fake)) == [("avx2_int8", batch, 2) for batch in (16, 32, 64)]
+    assert turns == [64, 32, 16, 16, 32, 64, 64, 32, 16], "the FAKE has no spread: three rounds decide"
+    assert len({id(session) for session in fake.launches[:3]}) == 1
+    assert len({id(session) for session in fake.launches[3:]}) == 9, "each with workers of its own"
+    fresh = [entry for entry in collection.find([fake.folder]) if entry.document["placement"]["workers"] == "fresh"]
+    assert len(fresh) == 9
+    text = (fake.folder / "sweep.txt").read_text()
+    assert "avx2_int8: the best is told from BS 32 CPI 2, BS 16 CPI 2 by restarts taking turns" in text
+    assert best_row(fake)[1] == "64" and best_row(fake)[-1] == "3 restarts"
+    assert "are close: fresh processes of each take turns, 5 rounds at most" in capsys.readouterr().out
+
+
+def test_a_duel_that_was_ended_goes_on_with_the_next_turn(fake, capsys):
+    fake.ends_before = 7
+    words = ("--precision=avx2_int8", "--batch_size=16 32 64", "--cores_per_instance=2")
+    with pytest.raises(Interrupted):
+        fake.sweep(*words)
+    assert "restarts have not decided between them" in (fake.folder / "sweep.txt").read_text()
+    fake.ends_before = None
+    assert fake.sweep() == 0
+    assert [batch for _, batch, _ in fake.measured[3:]] == [64, 32, 16, 16, 32, 64, 64, 32, 16]
+
+
+def test_a_rival_whose_restart_fails_leaves_the_duel(fake, capsys):
+    def fails_late(*words, **named):
+        if len(fake.measured) == 4:
+            fake.fails = {("avx2_int8", 32, 2): RunFailed("killed")}
+        return original(*words, **named)
+
+    original, fake.run_case = fake.run_case, fails_late
+    command.run_case = fails_late
+    assert fake.sweep("--precision=avx2_int8", "--batch_size=16 32 64", "--cores_per_instance=2") == 0
+    assert [batch for _, batch, _ in fake.measured[3:]] == [64, 32, 16, 16, 64, 64, 16]
+    assert "avx2_int8 BS 32 CPI 2: failed: killed" in (fake.folder / "sweep.txt").read_text()
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_measured(fake, capsys):

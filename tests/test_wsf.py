@@ -1,75 +1,292 @@
-"""The folder inside a WSF checkout, by a STAND-IN for WSF that implements contract section 5's interface."""
+"""The folder inside a WSF checkout, by a STAND-IN that carries text as strictly as WSF does (contract section 5)."""
 
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from resnet50_bench.parameters import CATALOGUE
+from resnet50_bench.errors import BadInput
+from resnet50_bench.hostside.wsf_command import words
+from resnet50_bench.parameters import CATALOGUE, from_environment
 
+yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[1]
+STAND_IN = ROOT / "tests/wsf_stand_in"
+WORKLOAD = "workload/ResNet50-PyTorch-Xeon-Public"
+OPTION = "inference_throughput_amx_bfloat16_gated"
+NAMED = {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_bfloat16", "CASE_TYPE": "gated"}
+#: FAKE docker: keeps the words of its last call.
+_DOCKER = """#!/usr/bin/env bash
+printf '%s\\0' "$@" >"$FAKE_CALL"
+[ "$1" != build ] || exit "${FAKE_BUILD_STATUS:-0}"
+"""
+needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
+needs_m4 = pytest.mark.skipif(not shutil.which("m4"), reason="m4 is not installed")
+
+
+class Wsf:
+    """A WSF checkout (STAND-IN) with this project below workload/, and a FAKE docker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "wsf"
+        self.workload = self.folder / WORKLOAD
+        self.logs = folder / "logs-case"
+        shutil.copytree(STAND_IN, self.folder)
+        shutil.copytree(ROOT, self.workload, symlinks=True, ignore=shutil.ignore_patterns(
+            ".git", "build", ".*cache", "__pycache__", "tests"))
+        fake = folder / "fakes/docker"
+        fake.parent.mkdir()
+        fake.write_text(_DOCKER)
+        fake.chmod(0o755)
+        kept = {name: text for name, text in os.environ.items() if name not in CATALOGUE}
+        self.environment = kept | {
+            "PATH": f"{fake.parent}:{os.environ['PATH']}", "FAKE_CALL": str(folder / "call"), "TESTCASE": "test_case",
+            "PROJECTROOT": str(self.folder), "SOURCEROOT": str(self.workload), "BACKEND": "docker", "PLATFORM": "SPR"}
+
+    def run(self, *command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(list(map(str, command)), cwd=self.folder.parent, capture_output=True, text=True,
+                              check=False, env=self.environment | environment)
+
+    def case(self, option: str = OPTION, **environment: str) -> str:
+        """One case by WSF's start.sh; what it says."""
+        done = self.run(self.folder / "script/start.sh", option, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def call(self) -> list[str]:
+        """The words of the last call of docker."""
+        return Path(self.environment["FAKE_CALL"]).read_bytes().decode().split("\0")[:-1]
+
+
+def environment_of(call: list[str]) -> dict[str, str]:
+    """What ``-e`` gives the container, but for what WSF adds."""
+    given = dict(call[i + 1].split("=", 1) for i, word in enumerate(call) if word == "-e")
+    given.pop("WORKER_0_HOST")
+    return given
+
+
+def container_of(manifest: Path) -> list[dict[str, Any]]:
+    return yaml.safe_load(manifest.read_text())["spec"]["template"]["spec"]["containers"]
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A WSF checkout (STAND-IN) with this project below workload/."""
-    wsf = tmp_path / "wsf"
-    shutil.copytree(ROOT / "tests/wsf_stand_in", wsf)
-    shutil.copytree(ROOT, wsf / "workload/ResNet50-PyTorch-Xeon-Public", symlinks=True,
-                    ignore=shutil.ignore_patterns(".git", "build", ".*cache", "__pycache__", "tests"))
-    return wsf
+def wsf(tmp_path: Path) -> Wsf:
+    return Wsf(tmp_path)
 
 
-def sh(*words: object, cwd: Path, **environment: str) -> str:
-    environment = {name: text for name, text in os.environ.items() if name not in CATALOGUE} | environment
-    done = subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
-def test_wsfs_cmake_lists_the_cases_and_runs_validate(checkout):
-    build = checkout / "build"
-    sh("cmake", "-S", checkout, "-B", build, "-DPLATFORM=GNR", cwd=checkout)
-    listed = sh("ctest", "-N", cwd=build)
+@needs_cmake
+@needs_m4
+def test_wsfs_cmake_lists_the_cases_and_runs_validate(wsf):
+    build = wsf.folder / "build"
+    assert wsf.run("cmake", "-S", wsf.folder, "-B", build, "-DPLATFORM=GNR").returncode == 0
+    listed = wsf.run("ctest", "--test-dir", build, "-N").stdout
     assert len(re.findall(r"test_resnet50_pytorch_xeon_public_", listed)) == 51
     assert "setup_environment" not in listed, "our own fixture is for standing alone"
-    shown = sh("ctest", "-V", "-R", "inference_throughput_amx_int8_pkm$", cwd=build)
-    assert "EVENT_TRACE_PARAMS=roi,Evaluating RESNET: ,Complete..." in shown
+    shown = wsf.run("ctest", "--test-dir", build, "-V", "-R", "inference_throughput_amx_int8_pkm$").stdout
+    assert "EVENT_TRACE_PARAMS=roi,Evaluating RESNET: ,Complete..." in shown and "100% tests passed" in shown
 
 
-@pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
-def test_a_workload_that_was_not_selected_adds_nothing(checkout):
-    sh("cmake", "-S", checkout, "-B", checkout / "build", "-DBENCHMARK=other", cwd=checkout)
-    assert "Total Tests: 0" in sh("ctest", "-N", cwd=checkout / "build")
+@needs_cmake
+def test_a_workload_that_was_not_selected_adds_nothing(wsf):
+    build = wsf.folder / "build"
+    wsf.run("cmake", "-S", wsf.folder, "-B", build, "-DBENCHMARK=other")
+    assert "Total Tests: 0" in wsf.run("ctest", "--test-dir", build, "-N").stdout
 
 
-def test_validate_hands_over_what_wsf_reads(checkout):
-    workload = checkout / "workload/ResNet50-PyTorch-Xeon-Public"
-    shown = sh(workload / "validate.sh", "inference_throughput_amx_bfloat16_gated", cwd=checkout,
-               CUSTOMER_ENV="A=$(touch evaluated) B=x y=1", STAND_IN_OVERWRITE="BATCH_SIZE=4",
-               RECONFIG_OPTIONS="-DK_CPUS=56")
-    assert "PARAM PRECISION=amx_bfloat16" in shown and "PARAM CASE_TYPE=gated" in shown
-    assert "PARAM BATCH_SIZE=4" in shown, "overwrite.sh comes before the options are made"
+@needs_m4
+def test_a_default_case_gives_its_name_and_nothing_else(wsf):
+    shown = wsf.case()
+    call = wsf.call()
+    assert environment_of(call) == NAMED | {"PLATFORM": "SPR"}
+    assert {"--cap-drop=ALL", "--cap-add=SYS_NICE", "--shm-size=4g"} <= set(call) and call[-1] == "image:latest"
     assert "Dockerfile.1.inference (resnet50-pytorch-intel-public-inference)" in shown
-    assert "EVENT_TRACE_PARAMS=\n" in shown
-    options = shlex.split(re.search(r"^DOCKER_OPTIONS=(.*)$", shown, re.M).group(1))
-    assert "CUSTOMER_ENV=A=$(touch evaluated) B=x y=1" in options and "BATCH_SIZE=4" in options
-    assert "RECONFIG_OPTIONS=-DK_CPUS=56 " in shown, "the caller's own definitions are kept"
-    assert "-DK_BATCH_SIZE=4" in shown and not list(checkout.rglob("evaluated"))
+    assert "JOB_FILTER=job-name=resnet50-pytorch-xeon-public-benchmark" in shown
+    assert "EVENT_TRACE_PARAMS=\n" in shown and "TESTCASE test_case\n" in shown
+    # What WSF keeps as tunables says what the case's defaults are.
+    assert {"PARAM BATCH_SIZE=1", "PARAM STEPS=10", "PARAM TORCH_TYPE=IPEX"} <= set(shown.splitlines())
+    assert yaml.safe_load((wsf.logs / "cluster-config.yaml").read_text()) == {
+        "cluster": [{"labels": {"HAS-SETUP-BKC-AI": "preferred"}}]}
 
 
-def test_a_wrong_option_is_refused(checkout):
-    done = subprocess.run([checkout / "workload/ResNet50-PyTorch-Xeon-Public/validate.sh", "inference_speed_amx_int8"],
-                          capture_output=True, text=True, check=False)
+@needs_m4
+def test_the_name_beats_the_environment_and_set_beats_the_name(wsf):
+    shown = wsf.case(MODE="latency", PRECISION="avx_fp32", BATCH_SIZE="2")
+    assert environment_of(wsf.call()) == NAMED | {"PLATFORM": "SPR", "BATCH_SIZE": "2"}
+    assert "TESTCASE test_case\n" in shown, "an environment customizes nothing"
+    shown = wsf.case(STAND_IN_OVERWRITE="BATCH_SIZE=1\nSTEPS=10")
+    assert "TESTCASE test_case\n" in shown and environment_of(wsf.call()) == NAMED | {"PLATFORM": "SPR"}
+    shown = wsf.case("inference_throughput_amx_int8", STAND_IN_OVERWRITE="MODE=latency")
+    assert "TESTCASE test_case_customized" in shown and environment_of(wsf.call())["MODE"] == "latency"
+    assert "PARAM BATCH_SIZE=1" in shown.splitlines(), "the default of what is run, not of the name"
+
+
+@needs_m4
+def test_the_callers_own_options_are_kept_and_last(wsf):
+    shown = wsf.case(DOCKER_OPTIONS="-v '/my data:/dataset' --owner=somebody --privileged", BACKEND="docker",
+                     RECONFIG_OPTIONS="-DK_CPUS=56")
+    assert wsf.call()[-4:] == ["-v", "/my data:/dataset", "--privileged", "image:latest"]
+    assert "WSF_OPTIONS=--owner=somebody\n" in shown
+    wsf.case(BACKEND="kubernetes", RECONFIG_OPTIONS="-DK_CPUS=56 -DK_MEMORY=64Gi")
+    container, = container_of(wsf.logs / "kubernetes-config.yaml")
+    assert container["resources"]["limits"] == {"cpu": 56, "memory": "64Gi"}
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"CUSTOMER_ENV": "A='x'"}, "CUSTOMER_ENV=\"A='x'\" holds \"'\", which WSF cannot carry"),
+    ({"DATASET": "/a~b"}, "DATASET='/a~b' holds '~', which WSF cannot carry"),
+    ({"CUSTOMER_ENV": "A={{lookup}}"}, "holds '{{', which WSF's terraform backend would evaluate"),
+    ({"DOCKER_OPTIONS": "-v '/x"}, "DOCKER_OPTIONS=\"-v '/x\" is not words for a command: No closing quotation"),
+    ({"DOCKER_OPTIONS": "-e 'A=\"'"}, "DOCKER_OPTIONS: 'A=\"' holds"),
+    ({"RECONFIG_OPTIONS": "-DK_CPUS=`id`"}, "RECONFIG_OPTIONS: '-DK_CPUS=`id`' is not -DNAME=VALUE"),
+    ({"BATCH_SIZE": "0"}, "BATCH_SIZE='0' is too small"),
+    ({"STAND_IN_OVERWRITE": "STEPS=abc"}, "STEPS='abc' is not a whole number"),
+    ({"TRAIN_EPOCH": "3"}, "TRAIN_EPOCH=3 is not supported; training is measured in steps: STEPS=N"),
+    ({"STAND_IN_OVERWRITE": "DISTRIBUTED=True"}, "DISTRIBUTED=True is not supported; training over"),
+    ({"CCL_WORKER": "4"}, "CCL_WORKER=4 is not supported; it is oneCCL's own variable"),
+], ids=lambda value: next(iter(value.values()))[:20] if isinstance(value, dict) else "")
+def test_what_cannot_be_carried_or_means_nothing_is_refused_by_name(wsf, given, message):
+    done = wsf.run(wsf.folder / "script/start.sh", OPTION, **given)
+    assert done.returncode == 2 and message in done.stderr
+    assert not Path(wsf.environment["FAKE_CALL"]).exists(), "nothing was started"
+
+
+def test_a_wrong_option_is_refused(wsf):
+    done = wsf.run(wsf.folder / "script/start.sh", "inference_speed_amx_int8")
     assert done.returncode == 2 and "MODE" in done.stderr
 
 
-def test_build_hands_over_to_wsf(checkout):
-    assert "STAND-IN build.sh" in sh(checkout / "workload/ResNet50-PyTorch-Xeon-Public/build.sh", cwd=checkout)
+@needs_m4
+def test_a_step_that_fails_is_never_a_pass(wsf):
+    (wsf.workload / "cluster-config.yaml.m4").write_text("include(nowhere.m4)")
+    assert wsf.run(wsf.folder / "script/start.sh", OPTION).returncode != 0
+    (wsf.workload / "cluster-config.yaml.m4").unlink()
+    assert wsf.run(wsf.folder / "script/start.sh", OPTION).returncode != 0
+
+
+@needs_m4
+def test_a_cpu_that_cannot_run_it_says_so_in_one_line(wsf):
+    done = wsf.run(wsf.folder / "script/start.sh", OPTION, STAND_IN_STATUS="77",
+                   STAND_IN_LOG="error: PRECISION=amx_int8 needs the CPU flags amx_tile")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == (
+        "SKIPPED, though WSF counts it as failed: PRECISION=amx_int8 needs the CPU flags amx_tile")
+    assert "SKIPPED" not in wsf.run(wsf.folder / "script/start.sh", OPTION, STAND_IN_STATUS="1").stdout
+
+
+def test_a_build_that_fails_fails_and_says_what_it_was_built_from(wsf):
+    assert wsf.run(wsf.workload / "build.sh").returncode == 0
+    commit, = (word for word in wsf.call() if word.startswith("COMMIT="))
+    assert re.fullmatch(r"COMMIT=sources-[0-9a-f]{64}", commit), "a copy has no commit of its own"
+    (wsf.workload / "src/resnet50_bench/new.py").write_text("changed = True\n")
+    wsf.run(wsf.workload / "build.sh", BUILD_OPTIONS="--build-arg WITH_WEIGHTS=yes")
+    assert commit not in wsf.call() and "WITH_WEIGHTS=yes" in wsf.call()
+    assert wsf.run(wsf.workload / "build.sh", FAKE_BUILD_STATUS="1").returncode != 0
+
+
+def test_wsfs_list_of_ingredients_has_a_pair_for_each(wsf):
+    names = re.findall(r"^ARG (\w+)=\S", wsf.run(wsf.workload / "build.sh", "--bom").stdout, re.M)
+    for ingredient in ("BASE", "PYTHON", "PYTORCH", "TORCHVISION", "IPEX", "NUMPY", "OPENMP", "JEMALLOC",
+                       "RESNET50_WEIGHTS", "IMAGENET_VAL"):
+        assert {f"{ingredient}_VER", f"{ingredient}_REPO"} <= set(names)
+
+
+def test_wsfs_index_reads_the_readme():
+    """By WSF's pattern: from ### Index Info to the next ###, the last line with the word."""
+    text = (ROOT / "README.md").read_text()
+    section = re.search(r"^ *### *Index *Info *$(.*?)(^ *###|\Z)", text, re.M | re.S).group(1)
+    read = {word: re.findall(rf"- {word}: *(.*?) *$", section, re.M)
+            for word in ("Name", "Category", "Platform", "Keywords")}
+    assert read["Name"] == ["`ResNet50-PyTorch-Xeon-Public`"] and read["Category"] == ["`ML/DL/AI`"]
+    assert set(re.findall(r"\w+", read["Platform"][0])) == {path.stem for path in (ROOT / "cmake").glob("[A-Z]*.cmake")}
+    assert len(read["Keywords"]) == 1
+
+
+def test_distributed_false_is_what_holds_anyway():
+    assert from_environment({"DISTRIBUTED": "False", "TRAIN_EPOCH": "", "STEPS": "3", "HOME": "/"}) == {"STEPS": "3"}
+    assert from_environment({"DISTRIBUTED": "True"}) == {"DISTRIBUTED": "True"}, "for the case to refuse"
+
+
+def hostile(seed: int, count: int) -> Iterator[dict[str, str]]:
+    """Texts of CUSTOMER_ENV and DATASET from signs that some reader on the way may take for its own."""
+    pieces = ["$(id)", "`id`", "${HOME}", "$HOME", "$$", "$(MODE)", "\\", "\\n", "'", '"', "$'x'", ";id", "&", "|",
+              ">f", "<f", "*", "?", "[a]", "{a,b}", "!", "#", "%", "%s", "~", ",", "(", ")", "options:", "image:",
+              " options: X=x", "%20Y=y", " --owner=root", "--owner=root", "- name: Z", "value: v", ":", "{{x}}", "{%",
+              "\t", "\n", "\x07", "\x85", "\xa0", "\u2028", "é", "€", "\U0001f600", "\udcff", "include(/etc/passwd)",
+              "dnl", "changequote", "define(`A',`B')", "esyscmd(`id')", "K_MODE", "PLATFORM", "IMAGENAME", "-e", "=",
+              "a", "0", "null", "---", "^", "]]", "\\x41", "$1", ",(),", "defn", "eval(1+1)", " #x=1", " -DK_MODE=x"]
+    rng = random.Random(seed)
+    for _ in range(count):
+        text = "".join(rng.choice(pieces) for _ in range(rng.randint(1, 4)))
+        yield {"CUSTOMER_ENV": "A=1 B=" + text} if rng.random() < 0.6 else {"DATASET": "/data/" + text}
+
+
+#: Reads every line of stdin (the option texts of one case, of each backend) by the STAND-IN's reader, into files.
+_READ = r"""
+set -e
+. "$PROJECTROOT/script/reader.sh"
+docker() { printf '%s\0' "$@"; }
+shopt -s extglob
+for folder in */; do
+    cd "$folder"
+    . ./words
+    docker_config docker-config.yaml
+    docker_run docker-config.yaml >docker
+    from_template "$SOURCEROOT/kubernetes-config.yaml.m4" >kubernetes
+    . ./words-of-terraform
+    docker_config terraform
+    cd ..
+done
+"""
+
+
+@needs_m4
+def test_200_hostile_values_arrive_as_they_are_or_are_refused_by_name(tmp_path):
+    expected: dict[str, dict[str, str]] = {}
+    refused = 0
+    for number, given in enumerate(hostile(20261124, 200)):
+        name, text = next(iter(given.items()))
+        try:
+            lines = {file: "\n".join(words(OPTION, given | {"BACKEND": backend, "PLATFORM": "SPR"} | (
+                {"DATA_TYPE": "real"} if name == "DATASET" else {})))
+                     for file, backend in (("words", "docker"), ("words-of-terraform", "terraform"))}
+        except BadInput as error:
+            assert str(error).startswith(f"{name}="), "refused by name"
+            refused += 1
+            continue
+        folder = tmp_path / f"{number:03d}"
+        folder.mkdir()
+        for file, content in lines.items():
+            (folder / file).write_text(content)
+        # What WSF takes for a space in its own options is one here; spaces at the ends are no part of a value.
+        expected[folder.name] = {name: text.replace("%20", " ").strip(" ")}
+    assert 60 < refused < 140, "both ways are tried"
+    done = subprocess.run(["bash", "-c", _READ], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env=os.environ | {"PROJECTROOT": str(STAND_IN), "SOURCEROOT": str(ROOT), "BACKEND": "docker"})
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    for number, value in expected.items():
+        folder = tmp_path / number
+        call = (folder / "docker").read_text().split("\0")[:-1]
+        assert (environment_of(call).items() >= value.items(), call[-1]) == (True, "image:latest"), value
+        assert call[4:8] == ["WORKER_0_HOST=127.0.0.1", "--cap-drop=ALL", "--cap-add=SYS_NICE", "--shm-size=4g"]
+        container, = container_of(folder / "kubernetes")
+        seen = {entry["name"]: entry["value"] for entry in container["env"]}
+        assert {name: seen[name].replace("$$", "$") for name in value} == value, "the kubelet makes $ of $$"
+        assert not re.search(r"(?<!\$)(\$\$)*\$\(", seen["CUSTOMER_ENV"] + seen["DATASET"]), "and refers to nothing"
+        # WSF's terraform backend reads the file as YAML and hands the text to bash.
+        options = yaml.safe_load((folder / "terraform").read_text())["worker-0"][0]["options"]
+        assert {f"{name}={text}" for name, text in value.items()} <= set(shlex.split(options))
+
+
+def test_validate_takes_no_more_than_the_systems_python():
+    done = subprocess.run(["python3", "-S", "-m", "resnet50_bench", "wsf-settings", "--words", OPTION], check=False,
+                          capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    assert done.returncode == 0 and "DOCKER_OPTIONS=" in done.stdout, done.stderr

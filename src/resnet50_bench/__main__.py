@@ -12,6 +12,7 @@ from .errors import BenchError, Interrupted
 COMMANDS = {
     "run": ("run_command", "main"),
     "sweep": ("sweep.command", "main"),
+    "versus": ("versus.command", "main"),
     "env": ("environment", "main"),
     "describe-params": ("describe_command", "main"),
     "rerun": ("rerun_command", "main"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from . import WORKLOAD, platforms
 from .cpu import Cpu
 from .errors import BadInput, UnsupportedCpu
-from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET, nearest, text_of
+from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET, refusal, text_of
 from .precision import PRECISIONS, Precision
 from .topology import Topology
 
@@ -164,8 +164,7 @@ def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], lis
     for layer in layers:
         for name, text in layer.values.items():
             if name not in CATALOGUE:
-                bad.append(f"{name} ({layer.origin}) is not a parameter{nearest(name, tuple(CATALOGUE))}; "
-                           f"the parameters are {', '.join(CATALOGUE)}")
+                bad.append(refusal(name, text, layer.origin))
             elif text.strip() and name not in texts:
                 texts[name], origins[name] = text.strip(), layer.origin
     return texts, origins, bad

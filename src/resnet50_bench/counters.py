@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from . import cgroup
@@ -129,19 +130,65 @@ def _temperatures(root: Path) -> dict[str, float]:
 
 
 def _process(root: Path, pid: int) -> dict[str, float] | None:
-    """CPU time, time spent runnable but waiting for a core, and switches, over all threads."""
-    totals = {"cpu_s": 0.0, "run_queue_wait_s": 0.0, "involuntary_switches": 0}
-    tasks = root / "proc" / str(pid) / "task"
+    """CPU time, time spent runnable but waiting for a core, and switches, over all threads.
+
+    ``children_cpu_s`` is what its own child processes (training's decoders) took, those that have ended included.
+    """
+    totals = {"cpu_s": 0.0, "run_queue_wait_s": 0.0, "involuntary_switches": 0, "voluntary_switches": 0,
+              "children_cpu_s": 0.0}
+    folder = root / "proc" / str(pid)
     try:
-        threads = list(tasks.iterdir())
+        threads = list((folder / "task").iterdir())
     except OSError:
         return None
     for task in threads:
-        schedstat = (_text(task / "schedstat") or "").split()
-        if len(schedstat) == 3:  # Documentation/scheduler/sched-stats.rst: on cpu, waiting (ns), slices
-            totals["cpu_s"] += int(schedstat[0]) / 1e9
-            totals["run_queue_wait_s"] += int(schedstat[1]) / 1e9
+        on_cpu, waited = _schedstat(task)
+        totals["cpu_s"] += on_cpu
+        totals["run_queue_wait_s"] += waited
         for line in (_text(task / "status") or "").splitlines():
-            if line.startswith("nonvoluntary_ctxt_switches"):
-                totals["involuntary_switches"] += int(line.split()[1])
+            for kind in ("nonvoluntary", "voluntary"):
+                if line.startswith(f"{kind}_ctxt_switches"):
+                    totals[f"{'in' if kind == 'nonvoluntary' else ''}voluntary_switches"] += int(line.split()[1])
+        for child in (_text(task / "children") or "").split():
+            totals["children_cpu_s"] += _family_cpu_s(root, int(child))
+    totals["children_cpu_s"] += _ended_children_s(folder)
     return totals
+
+
+def _schedstat(task: Path) -> tuple[float, float]:
+    """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
+    fields = (_text(task / "schedstat") or "").split()
+    return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) == 3 else (0.0, 0.0)
+
+
+def _family_cpu_s(root: Path, pid: int) -> float:
+    """CPU seconds of a process and all below it."""
+    found = _process(root, pid)
+    return found["cpu_s"] + found["children_cpu_s"] if found else 0.0
+
+
+def _ended_children_s(folder: Path) -> float:
+    """cutime + cstime of /proc/PID/stat (proc(5), fields 16 and 17): children that were waited for."""
+    fields = (_text(folder / "stat") or "").rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / _TICKS_PER_S if len(fields) > 14 else 0.0
+
+
+class FrequencySamples:
+    """The kernel's figures of some cpus' clocks, taken while the load runs; the caller chooses the moments."""
+
+    def __init__(self, cpus: Iterable[int], root: Path = Path("/")) -> None:
+        self._paths = [root / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq" for cpu in cpus]
+        self._means: list[float] = []
+
+    def sample(self) -> None:
+        """Read them once, without waiting; nothing where this machine has no cpufreq."""
+        found = [int(text) / 1000 for path in self._paths if (text := _text(path)) and text.isdigit()]
+        if found:
+            self._means.append(sum(found) / len(found))
+
+    def record(self) -> dict[str, float]:
+        """``samples`` and min, median, max in MHz of the cpus' mean; {} where there was nothing to read."""
+        if not self._means:
+            return {}
+        return {"samples": len(self._means), "min_mhz": min(self._means), "median_mhz": median(self._means),
+                "max_mhz": max(self._means)}

@@ -21,7 +21,6 @@ import numpy
 import PIL.Image
 import torch
 from torch.utils import data as torch_data
-from torchvision.transforms import functional
 
 from .dataset import DataSet, Image
 from .errors import BadInput, RunFailed
@@ -88,6 +87,8 @@ def _recipe(image: PIL.Image.Image) -> torch.Tensor:
         image = PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(numpy.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # the same colours, without Pillow's warning
+    from torchvision.transforms import functional
+
     image = functional.resize(image.convert("RGB"), [SHORT_SIDE], functional.InterpolationMode.BILINEAR, antialias=True)
     pixels = functional.pil_to_tensor(functional.center_crop(image, [CROP, CROP]))
     return functional.normalize(functional.convert_image_dtype(pixels, torch.float32), MEAN, STD)
@@ -148,6 +149,8 @@ class Loader:
                  cpus: Sequence[int] = (), limit: int | None = None) -> None:
         if batch_size < 1 or workers < 0:
             raise BadInput(f"batches of {batch_size} from {workers} processes; allowed are >= 1 from >= 0: give these")
+        import torchvision.transforms.functional  # noqa: F401 - here once, not in each process that decodes
+
         self.part, self.batch_size, self.dtype = part, batch_size, dtype
         self.workers, self.cpus = workers, tuple(cpus)
         self.limit = len(part.images) // 1000 if limit is None else limit

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .case import Case
 from .placement import Process
+from .topology import format_cpulist
 from .worker_environment import worker_environment
 
 
@@ -33,16 +34,18 @@ def home(case: Case, process: Process, python: Path, libraries: Mapping[str, str
 
 
 def memory_binding(process: Process, memory_nodes: int) -> tuple[list[str], str | None]:
-    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) on a single node."""
-    nodes = {instance.memory_node for instance in process.instances}
-    if memory_nodes < 2 or len(nodes) != 1 or None in nodes:
+    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) where
+    there is nothing to bind: the instances' nodes are all that have memory, or one of them has none.
+    """
+    nodes = {node for instance in process.instances for node in instance.memory_nodes}
+    if len(nodes) >= memory_nodes or not all(instance.memory_nodes for instance in process.instances):
         return [], None
     numactl = shutil.which("numactl")
     if not numactl:
-        return [], "memory is not bound to its NUMA node: numactl is not installed"
-    words = [numactl, f"--membind={nodes.pop()}"]
+        return [], "memory is not bound to its NUMA nodes: numactl is not installed"
+    words = [numactl, f"--membind={format_cpulist(nodes)}"]
     allowed = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if allowed.returncode != 0:
-        return [], ("memory is not bound to its NUMA node: the kernel refused numactl (in a container add "
+        return [], ("memory is not bound to its NUMA nodes: the kernel refused numactl (in a container add "
                     "--cap-add SYS_NICE)")
     return words, None

@@ -34,12 +34,14 @@ print(json.dumps(found))
 def system_record(root: Path = Path("/")) -> dict[str, object]:
     """CPU, firmware, kernel, memory, mitigations, limits of the cgroup."""
     cpu = read_cpu(root)
+    mhz, mhz_from = _mhz(root)
     record: dict[str, object] = {
         "node": socket.gethostname(), "cpu": cpu.name, "cpu_vendor": cpu.vendor, "cpu_family": cpu.family,
         "cpu_model": cpu.model, "cpu_stepping": cpu.stepping, "microcode": cpu.microcode,
         "virtual_machine": "hypervisor" in cpu.flags, "kernel": platform.release(), "os": _os_name(root),
         "kernel_command_line": _text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
-        "cpu_mhz": _mhz(root), "memory_devices": _memory_devices() if root == Path("/") else None,
+        "cpu_mhz": mhz, "cpu_mhz_from": mhz_from,
+        "memory_devices": _memory_devices() if root == Path("/") else None,
         "firmware": {name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
                      if (text := _text(root / "sys/class/dmi/id" / name))},
         "mitigations": {path.name: _text(path) for path in sorted(
@@ -86,14 +88,24 @@ def _os_name(root: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def _mhz(root: Path) -> float | None:
-    """The nominal clock where the kernel or the model name tells it, else what /proc/cpuinfo shows."""
-    base = _text(root / "sys/devices/system/cpu/cpu0/cpufreq/base_frequency")
-    if base and base.isdigit():
-        return int(base) / 1000
-    named = re.search(r"@ ([0-9.]+)GHz", _text(root / "proc/cpuinfo") or "")
-    shown = re.search(r"^cpu MHz\s*: ([0-9.]+)", _text(root / "proc/cpuinfo") or "", re.M)
-    return float(named.group(1)) * 1000 if named else float(shown.group(1)) if shown else None
+def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
+    """(MHz, where the figure is from): the nominal clock where firmware, kernel or model name tell it.
+
+    What /proc/cpuinfo shows is the clock of a moment on most CPUs, and said to be that.
+    """
+    cpu0 = root / "sys/devices/system/cpu/cpu0"
+    base = _text(cpu0 / "cpufreq/base_frequency") or ""  # intel_pstate, kHz
+    if base.isdigit() and int(base):
+        return int(base) / 1000, "nominal, of cpufreq's base_frequency"
+    nominal = _text(cpu0 / "acpi_cppc/nominal_freq") or ""  # MHz; 0 where the firmware does not say
+    if nominal.isdigit() and int(nominal):
+        return float(nominal), "nominal, of acpi_cppc"
+    text = _text(root / "proc/cpuinfo") or ""
+    if named := re.search(r"@ ([0-9.]+)GHz", text):
+        return float(named.group(1)) * 1000, "nominal, of the model's name"
+    if shown := re.search(r"^cpu MHz\s*: ([0-9.]+)", text, re.M):
+        return float(shown.group(1)), "as /proc/cpuinfo showed it"
+    return None, None
 
 
 def _memory_bytes(root: Path) -> int | None:

@@ -1,23 +1,28 @@
-"""One pinned set of cores + a model + its feed of batches -> the start and end of every measured step.
+"""A thread with cores of its own: it measures their peak, warms up, and steps from ``go`` until ``stop``.
 
-An instance is a thread with cores of its own, so that several may share one copy of the weights.
+Everything that computes in a process does so in the threads of its instances, and these end with the case. libgomp
+keeps a team for each thread that ever entered a parallel region; a second team, of a thread that only prepared,
+makes it count more threads than cpus, and then its threads sleep between regions instead of waiting.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 import time
-from array import array
+import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+from . import process_facts
 from .result import Run
-from .stats import settled
 
-#: Beyond WARMUP_STEPS the warm-up goes on for at most this long, then the measurement begins anyway.
-_MOST_EXTRA_S = 20.0
+if TYPE_CHECKING:
+    from .preparation import Job
+    from .stepper import Stepper
 
 
 def pin(cpus: list[int]) -> None:
@@ -28,116 +33,91 @@ def pin(cpus: list[int]) -> None:
         raise RuntimeError(f"pinning asked for cpus {sorted(cpus)}, the kernel gave {sorted(observed)}")
 
 
-def threads_cpus(within: set[int]) -> tuple[int, ...]:
-    """The cpus that this process's threads may run on, of the threads bound inside ``within``.
+def give_back_memory() -> None:
+    """Return freed memory to the system, so that what comes next begins as in a process of its own."""
+    with suppress(AttributeError):  # only jemalloc has mallctl; its manual gives 4096 for all arenas
+        ctypes.CDLL(None).mallctl(b"arena.4096.purge", None, None, None, ctypes.c_size_t(0))
 
-    OpenMP binds each thread of a team to its own cpu, so only the union shows the whole set.
-    """
-    masks = []
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            masks.append(os.sched_getaffinity(int(task.name)))
-        except ProcessLookupError:  # a thread that ended while we looked
-            continue
-    return tuple(sorted(set().union(*(mask for mask in masks if mask <= within))))
+
+class Signals:
+    """What the launcher has said to all instances of a process."""
+
+    def __init__(self) -> None:
+        self.warm, self.go, self.stop, self.report = (threading.Event() for _ in range(4))
 
 
 class Instance(threading.Thread):
-    """Measures its cores' peak, warms up, waits for ``go`` and steps until ``stop``."""
+    """One instance's life. The first of a process also prepares for all of them, and reports for all at the end.
 
-    def __init__(self, part: dict[str, Any], model: Callable[[Any], Any], feed: Any,
-                 spec: dict[str, Any], measure_peak: Callable[[], dict[str, float]]) -> None:
+    ``get_job`` gives what the process runs: for the first instance by making it, for the others by waiting for it.
+    ``say`` sends an event with its facts; ``report`` is called where the kernel's counters have been read.
+    """
+
+    def __init__(self, part: dict[str, Any], spec: dict[str, Any], signals: Signals, get_job: Callable[[], Job | None],
+                 say: Callable[..., None], report: Callable[[], None] = lambda: None) -> None:
         super().__init__(name=f"instance-{part['index']}", daemon=True)
-        self.part, self.model, self.feed, self.spec = part, model, feed, spec
-        self._measure_peak = measure_peak
-        self.go, self.stop = threading.Event(), threading.Event()
-        self.measured, self.release = threading.Event(), threading.Event()
-        self.on_enough: Callable[[int], None] = lambda index: None
-        self.on_warm: Callable[[int, float], None] = lambda index, step_s: None
-        self.on_failed: Callable[[BaseException], None] = lambda error: None
+        self.part, self._spec, self._signals = part, spec, signals
+        self._get_job, self._say, self._report = get_job, say, report
+        self.measured = threading.Event()
         self.failure: BaseException | None = None
-        self.starts, self.ends = array("q"), array("q")
-        self.warmup_steps, self.warmup_s, self.steady = 0, 0.0, True
+        self.stepper: Stepper | None = None
         self.peak: dict[str, float] = {}
         self.observed: tuple[int, ...] = ()
+        self.omp_threads = 0
 
     def run(self) -> None:
-        """The thread's life; what fails is kept for the worker to raise."""
+        """The thread's life; what fails is said, kept for the worker, and stands in the log."""
         try:
-            import torch
-
             pin(self.part["cpus"])
-            with torch.inference_mode():
-                self.peak = self._measure_peak()
-            with torch.inference_mode(not self.spec["training"]):
-                self._warm_up()
-                self.go.wait()
-                self._measure()
-                self.feed.close()
-            self.observed = threads_cpus(set(self.part["cpus"]))
+            job = self._get_job()
+            if job is not None:
+                self._live(job)
         except BaseException as error:
             self.failure = error
-            self.on_failed(error)
+            traceback.print_exc()
+            sys.stderr.flush()
+            self._say("failed", error=error)
+        finally:
+            self.measured.set()
+
+    def _live(self, job: Job) -> None:
+        import torch
+
+        index = self.part["index"]
+        look = job.peak_look(self.part)
+        stepper = self.stepper = job.stepper(index)
+        self._say("prepared", instance=index)
+        self._signals.warm.wait()
+        with torch.inference_mode():
+            self.peak = look()
+        del look  # and with it the arrays that outgrow the caches
+        give_back_memory()
+        with torch.inference_mode(not self._spec["training"]):
+            stepper.warm_up(lambda step_s: self._say("ready", instance=index, step_s=job.step_s(step_s)),
+                            self._signals.go.is_set)
+            self._signals.go.wait()
+            stepper.measure(lambda: self._say("enough", instance=index), self._signals.stop.is_set)
+            job.feed(index).close()
+        self.omp_threads = torch.get_num_threads()
+        self.observed = process_facts.observed_cpus(process_facts.thread_masks(), self.part["cpus"],
+                                                    self._spec["cpus"], self.part["loader_cpus"])
         self.measured.set()
         # The kernel's counters of a thread end with it: stay until they have been read.
-        self.release.wait()
-
-    def _warm_up(self) -> None:
-        """At least WARMUP_STEPS steps, then on until step times are steady or patience ends."""
-        began = time.monotonic()
-        least, most = self.spec["warmup_steps"], self.feed.most_warm_up
-        least = least if most is None else min(least, most)
-        # Instances that train together must do equally many steps.
-        restless = least > 0 and not self.spec["training"]
-        times: list[float] = []
-        limit = None
-        while len(times) < least or (restless and not settled(times)):
-            now = time.monotonic()
-            if len(times) >= least:
-                limit = limit or now + _MOST_EXTRA_S
-                if now > limit:
-                    self.steady = False
-                    break
-            self.model(self.feed.warm_batch())
-            times.append(time.monotonic() - now)
-        self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began
-        self.on_warm(self.part["index"], times[-1] if times else self.spec["step_s"])
-
-    def _measure(self) -> None:
-        """Step until STEPS and MIN_DURATION are reached, then on until every instance of the case has enough.
-
-        Going on keeps the load on the machine the same for those who are not done yet. A feed that has an end
-        (a data set once) is enough where it ends.
-        """
-        clock, model, after, stopped = time.monotonic_ns, self.model, self.feed.after, self.stop.is_set
-        starts, ends, enough = self.starts.append, self.ends.append, self.feed.length or self.spec["steps"]
-        least_end = clock() + int(self.spec["min_duration"] * 1e9)
-        said = False
-        for done, batch in enumerate(self.feed.batches(), start=1):
-            if stopped():
-                break
-            begin = clock()
-            output = model(batch)
-            end = clock()
-            starts(begin)
-            ends(end)
-            after(output)
-            if not said and done >= enough and end >= least_end:
-                said = True
-                self.on_enough(self.part["index"])
-        if not said:
-            self.on_enough(self.part["index"])
+        self._signals.report.wait()
+        self._report()
 
     def progress(self) -> dict[str, Any]:
         """Where the measurement stands; read by another thread while it runs."""
-        done, now = len(self.ends), time.monotonic_ns()
-        began = self.starts[0] if done else now
-        last_ms = (self.ends[done - 1] - self.starts[done - 1]) / 1e6 if done else 0.0
-        return {"instance": self.part["index"], "done": done, "wanted": self.feed.length or self.spec["steps"],
-                "elapsed_s": (now - began) / 1e9, "last_ms": last_ms, "facts": self.feed.progress()}
+        stepper, now = self.stepper, time.monotonic_ns()
+        done = len(stepper.ends)
+        began = stepper.starts[0] if done else now
+        last_ms = (stepper.ends[done - 1] - stepper.starts[done - 1]) / 1e6 if done else 0.0
+        return {"instance": self.part["index"], "done": done, "wanted": stepper.wanted,
+                "elapsed_s": (now - began) / 1e9, "last_ms": last_ms, "facts": stepper.feed.progress()}
 
-    def values(self, process: int) -> Run:
+    def values(self) -> Run:
         """The measured run."""
-        return Run(self.part["index"], process, os.getpid(), tuple(self.part["cpus"]), self.observed,
-                   self.part["memory_node"], self.warmup_steps, self.warmup_s, self.steady, self.peak,
-                   tuple(self.starts), tuple(self.ends))
+        stepper = self.stepper
+        return Run(self.part["index"], self.part["process"], os.getpid(), tuple(self.part["cpus"]), self.observed,
+                   self.part["memory_node"], stepper.warmup_steps, stepper.warmup_s, stepper.steady, self.peak,
+                   tuple(stepper.starts), tuple(stepper.ends))

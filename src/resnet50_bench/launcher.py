@@ -69,6 +69,10 @@ class LaunchPlan:
     #: Every this many seconds (0: never) ``on_progress`` gets where each measuring instance stands.
     progress_s: float = 0.0
     on_progress: Callable[[dict[str, Any]], None] = lambda state: None
+    #: Floats of the arrays by which an instance on some cpus measures its bandwidth; None: the worker's default.
+    stream_floats: Callable[[tuple[int, ...]], int | None] = lambda cpus: None
+    #: Called once a second while instances measure, where it is given: what it reads is gone afterwards.
+    every_second: Callable[[], None] | None = None
 
 
 @dataclass
@@ -100,7 +104,11 @@ class Worker:
 def launch(case: Case, placement: Placement, plan: LaunchPlan) -> list[ProcessReport]:
     """Run every instance of one case; see ``Session.launch``. No process is left when this returns or raises."""
     with Session() as session:
-        return session.launch(case, placement, plan)
+        reports = session.launch(case, placement, plan)
+        ended_badly = session.close()
+    if ended_badly:
+        raise RunFailed("; ".join(ended_badly))
+    return reports
 
 
 class Session:
@@ -139,6 +147,9 @@ class Session:
         began = time.monotonic()
         self._get_workers(case, placement, plan)
         workers = self._workers
+        _wait(workers, "prepared", began + READY_TIMEOUT_S, plan)
+        # Together: a peak that an instance reaches beside idle neighbours is none, nor does it settle beside them.
+        _tell(workers, word="warm")
         _wait(workers, "ready", began + READY_TIMEOUT_S, plan)
         plan.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
         pids = [worker.popen.pid for worker in workers]
@@ -148,7 +159,7 @@ class Session:
         steps = case.steps or plan.inputs["images"] // case.batch_size + 1
         patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.inputs["images"]))
         patience += case.min_duration
-        _wait(workers, "enough", time.monotonic() + patience, plan)
+        _wait(workers, "enough", time.monotonic() + patience, plan, plan.every_second)
         _tell(workers, word="stop")
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
         _wait(workers, "stopped", time.monotonic() + patience, plan)
@@ -171,21 +182,27 @@ class Session:
             for number, process in enumerate(placement.processes):
                 self._workers[number] = _hand_over(self._workers[number], case, process, plan)
             return
-        self.close()
+        for why in self.close():
+            plan.say(f"NOTICE: {why}")
         self._setup = setup
         for process, made in zip(placement.processes, homes, strict=True):
             self._workers.append(_start(case, process, plan, made))
 
-    def close(self) -> None:
-        """Let the workers end by the end of their channel; those that do not are ended."""
+    def close(self) -> list[str]:
+        """Let the workers end by the end of their channel; those that do not are ended. Who ended badly, and how."""
         for worker in self._workers:
             worker.channel.close()
         deadline = time.monotonic() + CLOSE_S
         for worker in self._workers:
             with suppress(subprocess.TimeoutExpired):
                 worker.popen.wait(timeout=max(0.0, deadline - time.monotonic()))
+        ended_badly = [f"{worker.name()} ended with status {worker.popen.returncode} after its report"
+                       for worker in self._workers if worker.popen.returncode]
+        ended_badly += [f"{worker.name()} did not end after its report"
+                        for worker in self._workers if worker.popen.returncode is None]
         reap(self._workers)
         self._workers = []
+        return ended_badly
 
 
 def _start(case: Case, process: Process, plan: LaunchPlan, made: Home) -> Worker:
@@ -223,6 +240,7 @@ def _exchange(case: Case, process: Process, plan: LaunchPlan) -> tuple[Path, Pat
         "node": plan.nodes.index, "nodes": plan.nodes.count,
         "rendezvous": plan.nodes.rendezvous or str(_rendezvous(plan)),
         "instances": [{"index": i.index, "cpus": list(i.cpus), "memory_node": i.memory_node,
+                       "memory_nodes": list(i.memory_nodes), "stream_floats": plan.stream_floats(i.cpus),
                        "loader_cpus": plan.loader_cpus.get(i.index, []), "process": process.index}
                       for i in process.instances]}))
     return spec_file, report, log
@@ -240,14 +258,18 @@ def _tell(workers: list[Worker], **message: str) -> None:
             raise RunFailed(_obituary(worker)) from None
 
 
-def _wait(workers: list[Worker], event: str, deadline: float, plan: LaunchPlan) -> None:
+def _wait(workers: list[Worker], event: str, deadline: float, plan: LaunchPlan,
+          every_second: Callable[[], None] | None = None) -> None:
     """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             selector.register(worker.channel, selectors.EVENT_READ, worker)
         while waiting := [worker for worker in workers if not worker.has(event)]:
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
+            left = max(0.0, deadline - time.monotonic())
+            ready = selector.select(min(left, 1.0) if every_second else left)
+            if every_second:
+                every_second()
+            if not ready and time.monotonic() >= deadline:
                 names = "; ".join(worker.name() for worker in waiting)
                 raise RunFailed(f"{names}: no {event!r} within the time allowed: it hangs or was stopped")
             for key, _ in ready:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import theory
 from .precision import PRECISIONS
 
 OPERATIONS_PER_IMAGE = 8.2e9
@@ -18,18 +19,13 @@ OPERATIONS_PER_IMAGE = 8.2e9
 TRAINING_FACTOR = 3
 
 _BYTES = {"f32": 4, "bf16": 2, "u8": 1, "s8": 1}
-#: Operations a core does in a cycle (a multiply-add is two). AVX-512: two ports of 16 fp32 lanes; VNNI four
-#: times that; AVX512_BF16 twice; AMX 16x16 tiles of 64 bytes in 16 cycles (Intel 64 and IA-32 Architectures
-#: Optimization Reference Manual, chapters on AVX-512 and AMX). AVX2: two FMA ports of 8 lanes; int8 without
-#: VNNI takes three instructions for what one does with it (uops.info).
-_PER_CYCLE = {"avx_fp32": 64, "avx_int8": 256, "avx_bfloat16": 128, "amx_int8": 2048, "amx_bfloat16": 1024,
-              "amx_bfloat32": 1024, "avx2_fp32": 32, "avx2_int8": 64}
-
 
 def limits(document: Mapping[str, Any]) -> dict[str, float]:
     """What is known of: achieved, theoretical and measured peaks, and the two utilizations (shares).
 
-    ``document`` is a Result as its JSON document. Absent is what was not measured.
+    ``document`` is a Result as its JSON document. Absent is what was not measured, or is not known of this CPU.
+    ``measured_peak_...`` is what the peak's own measurement gave, ``peak_...`` the best that these cores were seen
+    to do: where the run itself was faster than that measurement, the run's own rate. So no share exceeds 1.
     """
     rate = document["statistics"]["throughput_images_per_s"]
     runs = [run for report in document["processes"] for run in report["runs"]]
@@ -37,19 +33,26 @@ def limits(document: Mapping[str, Any]) -> dict[str, float]:
     found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
     cores = sum(len(run["cpus"]) for run in runs)
     mhz = document["system"].get("cpu_mhz")
-    if mhz:
-        found["theoretical_operations_per_s"] = cores * mhz * 1e6 * _PER_CYCLE[document["case"]["PRECISION"]]
+    per_cycle = theory.operations_per_cycle(document["system"], document["case"]["PRECISION"])
+    if mhz and per_cycle:
+        found["theoretical_operations_per_s"] = cores * mhz * 1e6 * per_cycle
         found["theoretical_mhz"] = mhz
     peaks = [run["peak"] for run in runs]
-    if all("operations_per_s" in peak for peak in peaks):
-        found["peak_operations_per_s"] = sum(peak["operations_per_s"] for peak in peaks)
-        found["compute_utilization"] = found["operations_per_s"] / found["peak_operations_per_s"]
+    found |= _against(peaks, "operations_per_s", "compute_utilization", found["operations_per_s"])
     moved = _bytes_per_image(document)
     if moved and all("bytes_per_s" in peak for peak in peaks):
         found["bytes_per_s"] = rate * moved
-        found["peak_bytes_per_s"] = sum(peak["bytes_per_s"] for peak in peaks)
-        found["memory_utilization"] = found["bytes_per_s"] / found["peak_bytes_per_s"]
+        found |= _against(peaks, "bytes_per_s", "memory_utilization", found["bytes_per_s"])
     return found
+
+
+def _against(peaks: Sequence[Mapping[str, float]], unit: str, share: str, achieved: float) -> dict[str, float]:
+    """The peak in ``unit`` of all instances together and the share of it that was achieved; {} where one lacks it."""
+    if not peaks or any(unit not in peak for peak in peaks):
+        return {}
+    measured = sum(peak[unit] for peak in peaks)
+    best = max(measured, achieved)
+    return {f"measured_peak_{unit}": measured, f"peak_{unit}": best, share: achieved / best}
 
 
 def _bytes_per_image(document: Mapping[str, Any]) -> float:

@@ -83,7 +83,7 @@ def measured(result: Result) -> Iterator[str]:
         window = statistics["window"]
         yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
         yield f"Window_Duration: {window['duration_s']:.3f} s"
-    yield from _limits(result.limits)
+    yield from _limits(result.limits, str(result.system.get("cpu_mhz_from", "nominal")))
     yield from _data(result)
     slowest = max(result.runs(), key=lambda run: run.warmup_s)
     yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
@@ -128,13 +128,18 @@ def _latency(latency: dict[str, Any]) -> Iterator[str]:
             yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
 
 
-def _limits(limits: Mapping[str, float]) -> Iterator[str]:
+def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
     for name, key in (("Achieved", "operations_per_s"), ("Measured_Peak", "peak_operations_per_s")):
         if key in limits:
             yield f"{name}: {limits[key] / 1e9:.1f} GOP/s"
+    for unit, shown in (("operations_per_s", "GOP/s"), ("bytes_per_s", "GB/s")):
+        look, best = limits.get(f"measured_peak_{unit}"), limits.get(f"peak_{unit}")
+        if look is not None and best is not None and best > look:
+            yield (f"NOTICE: the run reached {best / 1e9:.1f} {shown}, more than the {look / 1e9:.1f} that the "
+                   " peak's own measurement had found: the run's rate stands as the peak")
     if "theoretical_operations_per_s" in limits:
-        yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at a nominal "
-               f"{limits['theoretical_mhz']:.0f} MHz")
+        yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at "
+               f"{limits['theoretical_mhz']:.0f} MHz ({clock})")
     for name, key in (("Compute_Utilization", "compute_utilization"), ("Memory_Utilization", "memory_utilization")):
         if key in limits:
             yield f"{name}: {100 * limits[key]:.2f} %"

@@ -22,12 +22,11 @@ def statistics(runs: Sequence[Run], batch_size: int) -> dict[str, object]:
     start, end, overlap = window
     if overlap <= 0:
         raise RunFailed("the instances did not measure at the same time: their windows have no common part")
-    per_instance, pooled, intervals_s = [], [], []
+    per_instance, pooled = [], []
     for run in runs:
-        record, latency_ms, step_to_step_s = _instance(run, (start, end), batch_size)
+        record, latency_ms = _instance(run, (start, end), batch_size)
         per_instance.append(record)
         pooled += latency_ms
-        intervals_s.append(step_to_step_s)
     found: dict[str, object] = {
         "window": {"duration_s": (end - start) / 1e9, "overlap": overlap,
                    "start_skew_ms": (start - min(run.starts_ns[0] for run in runs)) / 1e6,
@@ -36,7 +35,7 @@ def statistics(runs: Sequence[Run], batch_size: int) -> dict[str, object]:
         "latency_ms": stats.summary(pooled).as_record(),
         "instances": per_instance,
     }
-    interval = stats.throughput_interval(intervals_s, batch_size)
+    interval = stats.throughput_interval([(run.starts_ns, run.ends_ns) for run in runs], (start, end), batch_size)
     if interval:
         found |= {"throughput_ci95": list(interval), "interval_kind": WITHIN_RUN}
     return found
@@ -59,15 +58,14 @@ def pass_statistics(runs: Sequence[Run], counted: Mapping[int, Mapping[str, int]
             "accuracy": accuracy.total(counted.values())}
 
 
-def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[str, object], list[float], list[float]]:
-    """(record, step times in ms within the window, times from start to start in s within it)."""
+def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[str, object], list[float]]:
+    """(record, step times in ms within the window)."""
     steps = [(begin, end) for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)
              if begin >= window[0] and end <= window[1]]
     if not steps:
         raise RunFailed(f"instance {run.instance} has no whole step in the window common to all instances: "
                         "raise STEPS or MIN_DURATION")
     latency_ms = [(end - begin) / 1e6 for begin, end in steps]
-    step_to_step_s = [(after[0] - before[0]) / 1e9 for before, after in zip(steps, steps[1:], strict=False)]
     outliers, drift = stats.outliers(latency_ms), stats.drift(latency_ms)
     return {
         "instance": run.instance, "steps": len(run.starts_ns), "steps_in_window": len(steps),
@@ -76,4 +74,4 @@ def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[dict[
         "outliers": {"count": outliers.count, "cost": outliers.cost, "worst_step": outliers.worst_index,
                      "worst_ms": outliers.worst, "steps": list(outliers.indices)},
         "drift": asdict(drift),
-    }, latency_ms, step_to_step_s
+    }, latency_ms

@@ -190,13 +190,41 @@ _CATALOGUE = (
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
     _choice("TORCH_TYPE", "how PyTorch runs the model", ("IPEX", "COMPILE-INDUCTOR", "EAGER"),
             _when("IPEX")),
-    Parameter("VERBOSE", "more in the log", "True False", _boolean, (_when(False),)),
+    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),
 )
 
 #: By name, in the order in which defaults are resolved (PRECISION before BATCH_SIZE, say).
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for parameter in _CATALOGUE}
+
+
+#: Parameters of the Workload Services Framework's own ResNet50 workload that there is no like of here: what there is.
+FOREIGN = {
+    "TRAIN_EPOCH": "training is measured in steps: STEPS=N",
+    "DISTRIBUTED": 'training over several machines is BACKEND=slurm with --options="--nodes=N"',
+    "CCL_WORKER": "it is oneCCL's own variable that says so: CUSTOMER_ENV=CCL_WORKER_COUNT=N",
+}
+
+
+def refusal(name: str, text: str, origin: str = "") -> str:
+    """Why a name that is not in the catalogue is no parameter, and what is one. ``origin``: where it was given."""
+    given = f" ({origin})" if origin else ""
+    if name in FOREIGN:
+        return f"{name}={text}{given} is not supported; {FOREIGN[name]}"
+    return (f"{name}{given} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
+            + ", ".join(CATALOGUE))
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that environment variables give; WSF's others too, for ``case.resolve`` to refuse by name.
+
+    DISTRIBUTED=False says what holds anyway, and is taken.
+    """
+    foreign = {name: environment[name].strip() for name in FOREIGN if environment.get(name, "").strip()}
+    if foreign.get("DISTRIBUTED", "").lower() in ("false", "0"):
+        del foreign["DISTRIBUTED"]
+    return {name: environment[name] for name in CATALOGUE if name in environment} | foreign
 
 
 def text_of(value: object) -> str:

@@ -22,6 +22,8 @@ class Instance:
     sockets: tuple[int, ...]
     nodes: tuple[int, ...]
     memory_node: int | None
+    #: All nodes of its cores, where each has memory that it may use; empty: there is nothing to bind it to.
+    memory_nodes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Placement:
         return {
             "processes": [{"process": p.index, "instances": [
                 {"instance": i.index, "cpus": list(i.cpus), "sockets": list(i.sockets),
-                 "nodes": list(i.nodes), "memory_node": i.memory_node} for i in p.instances]}
+                 "nodes": list(i.nodes), "memory_node": i.memory_node,
+                 "memory_nodes": list(i.memory_nodes)} for i in p.instances]}
                 for p in self.processes],
             "idle_cpus": list(self.idle_cpus)}
 
@@ -99,9 +102,10 @@ def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]
 
 def _instance(index: int, group: list[Core], topology: Topology) -> Instance:
     nodes = tuple(sorted({core.node for core in group}))
-    bindable = len(nodes) == 1 and nodes[0] in topology.memory_nodes
-    return Instance(index, tuple(core.cpus[0] for core in group),
-                    tuple(sorted({core.socket for core in group})), nodes, nodes[0] if bindable else None)
+    bindable = nodes if set(nodes) <= set(topology.memory_nodes) else ()
+    sockets = tuple(sorted({core.socket for core in group}))
+    return Instance(index, tuple(core.cpus[0] for core in group), sockets, nodes,
+                    bindable[0] if len(bindable) == 1 else None, bindable)
 
 
 def _processes(instances: list[Instance], weight_sharing: bool) -> tuple[Process, ...]:

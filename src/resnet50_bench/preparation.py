@@ -1,9 +1,11 @@
-"""A worker's spec -> the work of its instances: a model or a trainer, their feeds, and what proves the kernels."""
+"""A worker's spec -> the job of its instances: a model or a trainer with proven kernels, their feeds and peaks."""
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +13,17 @@ from typing import Any
 
 import torch
 
-from . import dataset
+from . import dataset, evidence
 from .agreement import agreement
 from .data import Loader
-from .engines.base import Engine, ModelRequest, dummy_batch
+from .engines import load, peak
+from .engines.base import Engine, ModelRequest, Prepared, dummy_batch
+from .errors import RunFailed
 from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS
 from .feed import POOL_BYTES, DummyFeed, PassFeed, PoolFeed
 from .precision import PRECISIONS
+from .proof import prove
+from .stepper import Stepper
 
 #: More processes an instance decode no faster than the models here take images.
 _MOST_DECODERS = 8
@@ -34,7 +40,8 @@ def model_request(spec: dict[str, Any]) -> ModelRequest:
         precision.name, precision.data_type, isa_cap, spec["batch_size"], Path(spec["cache_dir"]),
         weights=Path(inputs["weights"]) if inputs["weights"] else None, weights_sha256=inputs["weights_sha256"],
         classes=inputs["classes"], qconf=Path(inputs["qconf"]) if inputs["qconf"] else None,
-        calibration=tuple(map(Path, inputs["calibration"])) if precision.data_type == "int8" else ())
+        calibration=tuple(map(Path, inputs["calibration"])) if precision.data_type == "int8" else (),
+        cores=len(spec["instances"][0]["cpus"]))
 
 
 @dataclass
@@ -52,6 +59,69 @@ class Work:
     recipe: Path | None = None
     quantise_nodes: int | None = None
     finish_setup: Callable[[], None] = lambda: None
+
+
+@dataclass
+class Job:
+    """What the instances of a process run: the work, proven to run its precision's kernels in ``step_seconds``."""
+
+    spec: dict[str, Any]
+    request: ModelRequest
+    work: Work
+    proof: evidence.Evidence
+    step_seconds: float
+    agreement: dict[str, float]
+    product: Prepared | None
+    #: What each instance's cpus reach, kept from one case of the process to the next.
+    peaks: dict[tuple[int, ...], dict[str, float]]
+    prepare_s: float
+
+    def feed(self, index: int) -> DummyFeed:
+        """The feed of an instance by its number."""
+        return self.work.feeds[[part["index"] for part in self.spec["instances"]].index(index)]
+
+    def stepper(self, index: int) -> Stepper:
+        """A stepper over that instance's feed."""
+        return Stepper(self.work.step, self.feed(index), steps=self.spec["steps"],
+                       warmup_steps=self.spec["warmup_steps"], min_duration_s=self.spec["min_duration"],
+                       counted=self.spec["training"])
+
+    def step_s(self, warm: float) -> float:
+        """Seconds of a step: the last of the warm-up, or the proving one where there was none."""
+        return self.step_seconds if math.isnan(warm) else warm
+
+    def peak_look(self, part: dict[str, Any]) -> Callable[[], dict[str, float]]:
+        """Get the instance's peak measurement ready; all instances then take it together, whatever it says."""
+        cpus = tuple(part["cpus"])
+        if self.product is None:
+            return lambda: self.peaks[cpus]
+        batch = peak.images(self.request.input_dtype, len(cpus))
+        floats = part["stream_floats"]
+        with torch.inference_mode():
+            ready = peak.ready(self.product.model, batch, **({} if floats is None else {"stream_floats": floats}))
+
+        def look() -> dict[str, float]:
+            self.peaks[cpus] = ready()
+            return self.peaks[cpus]
+
+        return look
+
+
+def make_job(spec: dict[str, Any], say: Callable[[str], None], peaks: dict[tuple[int, ...], dict[str, float]]) -> Job:
+    """Prepare, then prove. Raises RunFailed where the kernels are not the precision's; see ``work_of``."""
+    began = time.monotonic()
+    request, engine = model_request(spec), load(spec["torch_type"])
+    work = work_of(spec, request, engine)
+    product = None if peaks else engine.prepare_peak(request)
+    prepare_s = time.monotonic() - began
+    say(f"model ready after {prepare_s:.1f} s (cache: {work.cache})")
+    proof, step_s = prove(work.rehearse, work.feeds[0].warm, engine.onednn_verbose, spec["training"])
+    doubt = proof.doubt(PRECISIONS[spec["precision"]], work.convolutions)
+    if doubt:
+        raise RunFailed(doubt)
+    agreed = agreement_of(spec, request, work.step)
+    work.finish_setup()
+    return Job(spec, request, work, proof, step_s, agreed, product, peaks, prepare_s)
 
 
 def work_of(spec: dict[str, Any], request: ModelRequest, engine: Engine) -> Work:

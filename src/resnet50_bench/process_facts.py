@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from .topology import parse_cpulist
+
+#: (name, cpus that it may run on) of a thread.
+Mask = tuple[str, frozenset[int]]
 
 
 def allocator(root: Path = Path("/")) -> str:
@@ -39,3 +44,32 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
         return {}
     found = re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.M)
     return {f"{name.lower()}_bytes": int(kilobytes) * 1024 for name, kilobytes in found}
+
+
+def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
+    """This process's threads by their number; one that ends meanwhile is left out."""
+    found: dict[int, Mask] = {}
+    for task in (root / "proc/self/task").iterdir():
+        try:
+            text = (task / "status").read_text()
+        except OSError:
+            continue
+        name = re.search(r"^Name:\t(.*)$", text, re.M)
+        cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)$", text, re.M)
+        if cpus:
+            found[int(task.name)] = (name.group(1) if name else "", frozenset(parse_cpulist(cpus.group(1))))
+    return found
+
+
+def observed_cpus(masks: Mapping[int, Mask], own: Iterable[int], process: Iterable[int],
+                  loaders: Iterable[int] = ()) -> tuple[int, ...]:
+    """The cpus that an instance's threads may run on: of those bound inside its ``own`` cpus and of those that left.
+
+    ``process`` are the cpus of all instances of this process, ``loaders`` those of its decoders. A thread that may
+    run outside both has left. jemalloc's own threads start before the process is pinned, keep the launcher's mask and
+    compute nothing: they are not counted.
+    """
+    inside, allowed = frozenset(own), frozenset(process) | frozenset(own) | frozenset(loaders)
+    return tuple(sorted(frozenset().union(*(
+        cpus for name, cpus in masks.values()
+        if cpus <= inside or not (cpus <= allowed or name.startswith("jemalloc"))))))

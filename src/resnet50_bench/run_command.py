@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from . import burst, counters, host, inputs, limits, logfile, machine_lock, measurement, model_cache, nodes
+from . import burst, caches, counters, host, inputs, limits, logfile, machine_lock, measurement, model_cache, nodes
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
@@ -25,7 +25,7 @@ from .inputs import Inputs
 from .launcher import LaunchPlan, launch
 from .logfile import Log
 from .nodes import Nodes
-from .parameters import AUTO, CATALOGUE
+from .parameters import AUTO, from_environment
 from .placement import Placement, place
 from .progress import Progress, State
 from .result import ProcessReport, Result
@@ -38,7 +38,7 @@ RunWorkers = Callable[[Case, Placement, LaunchPlan], list[ProcessReport]]
 def main(argv: list[str]) -> int:
     """Run the case that the flags and the environment describe, in the current folder."""
     flags, others = parse_flags(argv)
-    environment = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
+    environment = from_environment(os.environ)
     now = datetime.now(timezone.utc)
     folder = Path.cwd()
     with interruptible(), ExitStack() as stack:
@@ -119,10 +119,11 @@ def run_case(case: Case, found: Inputs, topology: Topology, python: Path, folder
         _hold_to_target(case, found, result, log)
         log.line("RESULT: passed")
         return 0
-    except BenchError as error:
-        result.failure, result.verdict = str(error), "invalid"
+    except Exception as error:  # a fault of ours must not look like a run that is still to be judged
+        why = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+        result.failure, result.verdict = why, "invalid"
         with suppress(Infrastructure):  # where the disk is full, the log cannot take this line either
-            log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+            log.line(f"RESULT: failed: {'; '.join(why.splitlines())}")
         raise
     finally:
         log.close()
@@ -163,6 +164,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
              result: Result, run_workers: RunWorkers) -> None:
     moments: list[dict[str, object]] = []
     shown = Progress(case.batch_size, case.min_duration)
+    used = tuple(cpu for instance in placement.instances for cpu in instance.cpus)
+    clocks = counters.FrequencySamples(used)
 
     def start(pids: list[int]) -> None:
         moments.append(counters.snapshot(pids))
@@ -178,7 +181,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
         libraries=native_libraries(), inputs=found.spec(case, len(placement.instances)),
         loader_cpus=placement.idle_share(), memory_nodes=len(topology.memory_nodes), outer_environment=os.environ,
         nodes=nodes.nodes() if case.training else Nodes(), say=log.line, on_start=start, on_end=end,
-        progress_s=shown.every_s,
+        progress_s=shown.every_s, every_second=clocks.sample,
+        stream_floats=lambda cpus: caches.affordable(caches.stream_floats(cpus, used), len(placement.instances)),
         on_progress=lambda message: shown.update(State(**{n: message[n] for n in State.__dataclass_fields__})))
     try:
         result.processes = run_workers(case, placement, plan)
@@ -188,6 +192,8 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
     result.counters = counters.difference(*moments)
+    if clocks.record():
+        result.counters["frequency"] = clocks.record()
     if case.accuracy:
         result.statistics = measurement.pass_statistics(runs, result.counted())
     else:

@@ -13,7 +13,9 @@ from statistics import NormalDist, median
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
-MAX_BATCHES = 20            # Schmeiser (1982): more than 30 batches gain little, fewer than 10 cost width
+MOST_SLICES = 10            # Schmeiser (1982): 10 to 30; the fewer, the longer, the less do neighbours have in common
+SLICE_STEPS = 2             # each has at least so many steps of each instance ...
+LEAST_STEPS = 4             # ... so with fewer steps there are no two slices
 MAD_TO_SIGMA = 0.6745       # the MAD of a normal distribution is 0.6745 sigma
 OUTLIER_SCORE = 3.5         # Iglewicz & Hoaglin (1993)
 OUTLIER_EXCESS = 0.10       # a tiny MAD must not make outliers of nothing
@@ -21,9 +23,6 @@ OUTLIER_INDICES = 20
 DRIFT_BLOCKS = 200          # Theil-Sen looks at every pair: 200 blocks are 19 900 pairs
 DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
-SETTLED_STEPS = (2, 5)      # steps of a block: few where they are long, as warm-up is a matter of time ...
-SETTLED_BLOCK_S = 0.5       # ... so a block ends where it spans this
-SETTLED_SHARE = 0.05        # neighbouring blocks may differ by this
 
 
 @dataclass(frozen=True)
@@ -164,41 +163,31 @@ def t_quantile(p: float, df: float) -> float:
     return sign * math.sqrt(df * y)
 
 
-def batch_means_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Confidence interval of the mean of correlated values, in their unit; None for fewer than 4 values.
-
-    Non-overlapping batch means: Law & Kelton, Simulation Modeling and Analysis; Schmeiser (1982), Batch size effects
-    in the analysis of simulation output, recommends 10 to 30 batches. ValueError for a level outside (0, 1).
-    """
-    estimate = _batch_means(values)
-    if estimate is None:
-        return None
-    mean, error, df = estimate
-    half = t_quantile((1 + level) / 2, df) * error
-    return mean - half, mean + half
-
-
-def throughput_interval(step_durations_s_per_instance: Sequence[Sequence[float]],
+def throughput_interval(steps_ns: Sequence[tuple[Sequence[int], Sequence[int]]], window: tuple[int, int],
                         batch_size: int) -> tuple[float, float] | None:
-    """95 % interval in images/s of the summed throughput of all instances; None where one has under 4 steps.
+    """95 % interval in images/s of the summed throughput over the window; None where an instance has under 4 steps.
 
-    Per instance the delta method on batch_size / mean: se = batch_size / mean^2 * se(mean), by batch means. The
-    instances count as independent (variances add); the smallest df makes the interval rather too wide than too
-    narrow. ValueError for a mean that is not positive.
+    ``steps_ns`` has (starts, ends) of each instance's steps, ascending. The window is cut into at most 10 slices of
+    equal time, in each of which the throughputs of all instances are summed: non-overlapping batch means (Law &
+    Kelton, Simulation Modeling and Analysis; Schmeiser 1982, Batch size effects in the analysis of simulation output)
+    of the sum, so that what disturbs several instances at once, and steps that follow each other, is in it. The
+    slices' mean is the window's throughput. A step that an edge cuts is shared by two slices: with m steps in a slice
+    that takes 1/(3 m) of their variance (the mean of (1 - u)^2 + u^2 over places u of the edge is 2/3), which is
+    given back. ValueError as of ``throughput``.
     """
-    estimates = []
-    for durations in step_durations_s_per_instance:
-        estimate = _batch_means(durations)
-        if estimate is None:
-            return None
-        if estimate[0] <= 0:
-            raise ValueError("the mean step time must be positive")
-        estimates.append(estimate)
-    if not estimates:
+    start, end = window
+    span = (end - start) / 1e9
+    rates = [throughput(starts, ends, window, batch_size) for starts, ends in steps_ns]
+    least = round(min(rates, default=0.0) * span / batch_size, 6)
+    if least < LEAST_STEPS:
         return None
-    total = math.fsum(batch_size / mean for mean, _, _ in estimates)
-    error = math.sqrt(math.fsum((batch_size * error / mean**2) ** 2 for mean, error, _ in estimates))
-    half = t_quantile(0.975, min(df for _, _, df in estimates)) * error
+    slices = min(MOST_SLICES, int(least / SLICE_STEPS))
+    edges = [start + (end - start) * i // slices for i in range(slices + 1)]
+    sums = [math.fsum(throughput(starts, ends, (low, high), batch_size) for starts, ends in steps_ns)
+            for low, high in zip(edges, edges[1:], strict=False)]
+    total = math.fsum(rates)
+    squares = math.fsum((x - total) ** 2 for x in sums) / (1 - slices / least / 3)
+    half = t_quantile(0.975, slices - 1) * math.sqrt(squares / (slices - 1) / slices)
     return max(0.0, total - half), total + half  # no throughput is negative
 
 
@@ -267,29 +256,3 @@ def _checked(values: list[float]) -> list[float]:
 def _bounds(n: int, parts: int) -> list[tuple[int, int]]:
     """n positions cut into consecutive parts whose sizes differ by at most one."""
     return [(i * n // parts, (i + 1) * n // parts) for i in range(parts)]
-
-
-def _batch_means(values: Sequence[float]) -> tuple[float, float, int] | None:
-    """(mean, its standard error, degrees of freedom) by batch means; None for fewer than 4 values.
-
-    All values are used: batches may differ by one value and are weighted by their size (dropping the remainder
-    would lose up to a third of a short run). For equal sizes this is the textbook formula.
-    """
-    n = len(values)
-    if n < 4:
-        return None
-    batches = max(2, min(MAX_BATCHES, n // 2))
-    mean = math.fsum(values) / n
-    squares = math.fsum((high - low) * (math.fsum(values[low:high]) / (high - low) - mean) ** 2
-                        for low, high in _bounds(n, batches))
-    return mean, math.sqrt(squares / (batches - 1) / n), batches - 1
-
-
-def settled(times_s: Sequence[float]) -> bool:
-    """Whether the medians of the last two blocks of steps are close: of 5 steps each, or fewer where they are long."""
-    least, most = SETTLED_STEPS
-    size = next((count for count in range(least, most) if math.fsum(times_s[-count:]) >= SETTLED_BLOCK_S), most)
-    if len(times_s) < 2 * size:
-        return False
-    before, now = median(times_s[-2 * size:-size]), median(times_s[-size:])
-    return abs(now - before) <= SETTLED_SHARE * before

@@ -19,12 +19,16 @@ from . import cgroup
 
 @dataclass(frozen=True)
 class Core:
-    """One physical core; ``cpus`` are those of its SMT siblings that may be used, lowest first."""
+    """One physical core; ``cpus`` are those of its SMT siblings that may be used, lowest first.
+
+    ``siblings`` are the core's other online cpus, which this process may not use but others may.
+    """
 
     socket: int
     node: int
     core_id: int
     cpus: tuple[int, ...]
+    siblings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Topology:
     def as_record(self) -> dict[str, object]:
         """For the result file."""
         return {
-            "cores": [{"socket": c.socket, "node": c.node, "core_id": c.core_id, "cpus": list(c.cpus)}
+            "cores": [{"socket": c.socket, "node": c.node, "core_id": c.core_id, "cpus": list(c.cpus),
+                       "siblings": list(c.siblings)}
                       for c in self.cores],
             "online_cpus": format_cpulist(self.online_cpus), "allowed_cpus": format_cpulist(self.allowed_cpus),
             "nodes": list(self.nodes), "memory_nodes": list(self.memory_nodes),
@@ -116,7 +121,7 @@ def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None)
     allowed = tuple(sorted(set(online) & set(affinity) & set(_cpuset(root) or online)))
     node_of = {cpu: int(path.name[4:]) for path in (root / "sys/devices/system/node").glob("node[0-9]*")
                for cpu in _list(path / "cpulist")}
-    cores = sorted({_core(cpus, cpu, node_of, allowed) for cpu in allowed},
+    cores = sorted({_core(cpus, cpu, node_of, allowed, online) for cpu in allowed},
                    key=lambda core: (core.socket, core.node, core.cpus))
     return Topology(
         cores=tuple(cores), online_cpus=online, allowed_cpus=allowed,
@@ -141,12 +146,15 @@ def _siblings(cpus: Path, cpu: int) -> tuple[int, ...]:
     return _list(folder / "core_cpus_list") or _list(folder / "thread_siblings_list") or (cpu,)
 
 
-def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...]) -> Core:
+def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...],
+          online: tuple[int, ...]) -> Core:
     folder = cpus / f"cpu{cpu}" / "topology"
-    usable = tuple(sibling for sibling in _siblings(cpus, cpu) if sibling in allowed)
+    threads = _siblings(cpus, cpu)
+    usable = tuple(thread for thread in threads if thread in allowed)
+    barred = tuple(thread for thread in threads if thread in online and thread not in allowed)
     # Some virtual machines report -1 for a package that they do not know.
     return Core(socket=max(0, int(_text(folder / "physical_package_id") or 0)), node=node_of.get(cpu, 0),
-                core_id=int(_text(folder / "core_id") or cpu), cpus=usable)
+                core_id=int(_text(folder / "core_id") or cpu), cpus=usable, siblings=barred)
 
 
 def _memory_nodes(root: Path) -> tuple[int, ...]:

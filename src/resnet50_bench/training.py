@@ -193,8 +193,9 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         return plain, optimizer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import intel_extension_for_pytorch as ipex
+        from .engines import ipex_library
 
+        ipex = ipex_library.package()
         if data_type == "bfloat32":
             ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
         dtype = torch.bfloat16 if data_type == "bfloat16" else torch.float32

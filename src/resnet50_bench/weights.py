@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
 from .errors import BadInput
 
@@ -27,6 +26,8 @@ def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
     state = read_state(path) if path else None
     classes = classes or _classes(state) or CLASSES
     torch.manual_seed(SEED)
+    import torchvision  # takes a second, and a model from the cache needs none of it
+
     model = torchvision.models.resnet50(weights=None, num_classes=classes)
     if state is not None:
         _refuse_another(path, state, model, classes)

@@ -53,7 +53,8 @@ def test_a_gated_case_in_a_container_on_each_node(images: Images, cluster, tmp_p
 
 def test_a_gated_case_by_rootless_podman_on_each_node(image, build, cluster):
     # Without a cgroup of its own a container stays in the job's, with the memory that the job asked for.
-    command = [ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32), "--options=--nodes=2 --podman --mem=0"]
+    command = [ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32),
+               "--options=--nodes=2 --podman --mem=0"]
     done = subprocess.run(rootless.as_user(*command), capture_output=True, text=True, check=False, timeout=400, cwd="/",
                           env=rootless.environment(
                               RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="slurm",

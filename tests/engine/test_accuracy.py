@@ -6,10 +6,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import MINE, require_precision
+from conftest import MINE, ROOT, require_precision
 from test_run import TWO_CORES, assert_no_kpi, folder, kpi, result_of, run_test  # noqa: F401
 
 import digits
@@ -69,6 +70,16 @@ def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, w
     shown = kpi(folder)
     assert shown.returncode == 0 and "*Accuracy (%): " in shown.stdout and "Loader Throughput" in shown.stdout
     assert "the default is ImageNet's and was not applied to 10 classes" in done.stdout
+
+
+def test_an_accuracy_result_can_be_run_again(folder, pictures, weights, tmp_path):  # noqa: F811
+    assert accuracy(folder, pictures, weights).returncode == 0
+    again = tmp_path / "again"
+    again.mkdir()
+    done = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "rerun", next(folder.glob("benchmark_*.json"))],
+                          cwd=again, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result_of(again)["statistics"]["accuracy"] == result_of(folder)["statistics"]["accuracy"]
 
 
 def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights):  # noqa: F811

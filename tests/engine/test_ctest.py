@@ -40,7 +40,7 @@ def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):
                  "--output-junit", str(tmp_path / "junit.xml"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "CUSTOMER_ENV as seen inside: FOO=1 BAR=x" in done.stdout
-    assert "##BATCH_SIZE: 2" in done.stdout and "*Throughput (samples/sec): " in done.stdout
+    assert "## BATCH_SIZE: 2" in done.stdout and "*Throughput (samples/sec): " in done.stdout
     assert "Throughput (samples/sec)" in ElementTree.parse(tmp_path / "junit.xml").getroot().find(
         f"testcase[@name='{GATED}']/system-out").text
     logs, = logs_folders(build)
@@ -84,7 +84,7 @@ def test_a_burst_is_measured_at_once_and_its_results_say_so(build):
     require_precision(INT8)
     done = ctest(build, "-V", "--testcase", GATED, "--burst", "2", "--min_duration=4")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "##BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
+    assert "## BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
     share = int(re.search("BURST: all 2 runs were measuring during ([0-9]+) %", done.stdout).group(1))
     assert share > 20
     results = [json.loads(path.read_text()) for path in logs_folders(build)[0].glob("itr-*/*/benchmark_*.json")]

@@ -23,9 +23,16 @@ def sweep(folder: Path, *words: str) -> subprocess.Popen[str]:
                             stderr=subprocess.STDOUT, env=os.environ | {"BACKEND": "native"})
 
 
-def points_of(folder: Path) -> Counter[tuple[str, ...]]:
-    """How often each point was measured."""
+def results_of(folder: Path, workers: str) -> list[dict]:
+    """In the order of time; ``warm`` are those of the search, ``fresh`` the restarts of the last rivals."""
     results = [json.loads(path.read_text()) for path in folder.glob("*/benchmark_*.json")]
+    return sorted((result for result in results if result["placement"]["workers"] == workers),
+                  key=lambda result: result["started_at"])
+
+
+def points_of(folder: Path, workers: str = "warm") -> Counter[tuple[str, ...]]:
+    """How often each point was measured."""
+    results = results_of(folder, workers)
     assert all(result["failure"] is None and result["verdict"] != "invalid" for result in results)
     return Counter(tuple(result["case"][name] for name in ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE"))
                    for result in results)
@@ -65,7 +72,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
 
     listed = subprocess.run([ROOT / "list-kpi.sh", "--format", "json", folder], capture_output=True, text=True,
                             check=True)
-    assert len(json.loads(listed.stdout)) == 8
+    assert len(json.loads(listed.stdout)) == 8 + sum(points_of(folder, "fresh").values())
     subprocess.run([ROOT / "scripts/resnet50-bench.sh", "report", folder, "--output", tmp_path / "report.html"],
                    check=True, capture_output=True)
     assert "Batch size and cores" in (tmp_path / "report.html").read_text()
@@ -78,7 +85,7 @@ def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(
                  "--min_duration=1")
     said = done.communicate(timeout=600)[0]
     assert done.returncode == 0, said
-    results = [json.loads(path.read_text()) for path in sorted((tmp_path / "sweep").glob("*/benchmark_*.json"))]
+    results = results_of(tmp_path / "sweep", "warm")
     assert len(results) == 3
     assert len({tuple(report["pid"] for report in result["processes"]) for result in results}) == 1
     for result in results:
@@ -87,6 +94,10 @@ def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(
             assert f"mb{result['case']['BATCH_SIZE']}_" in report["facts"]["layers"][0]["shape"]
     logs = sorted((tmp_path / "sweep").glob("*/benchmark_*.log"))
     assert all("RESULT: passed" in log.read_text() for log in logs)
+    restarts = results_of(tmp_path / "sweep", "fresh")
+    pids = [report["pid"] for result in restarts for report in result["processes"]]
+    assert len(set(pids)) == len(pids), "a restart shares no process with any other"
+    assert not restarts or 3 <= max(points_of(tmp_path / "sweep", "fresh").values()) <= 5
 
 
 @TWO_CORES

@@ -10,6 +10,12 @@ from .base import Check, Verdict, judge, unknown
 MOST_STEAL = 0.005
 #: Share of the window that an instance's threads may wait for a core that somebody else holds.
 MOST_WAIT = 0.01
+#: ... and in all: some slices of the kernel's scheduler (3 to 4 ms each) are no finding in a window of 0.15 s.
+LEAST_WAIT_S = 0.010
+#: Voluntary switches a step and core. ResNet50 has 53 convolutions, each a parallel region: above this,
+#: threads sleep in every second one. Measured on two cores: 117 a step (58 a core) cost a fifth of the
+#: speed; sound runs made 0 to 20.
+MOST_SLEEPS = 25
 #: Share of the instances' cores that other work may take, on them or on their SMT siblings.
 MOST_OTHER_LOAD = 0.02
 MOST_PRESSURE = 0.01
@@ -24,7 +30,8 @@ def run_all(result: dict[str, Any]) -> list[Check]:
     counters, runs = result["counters"], [run for report in result["processes"] for run in report["runs"]]
     cpus = sorted({cpu for run in runs for cpu in run["cpus"]})
     return [
-        _waiting(counters, len(cpus)), _other_load(counters, cpus), _siblings(counters, cpus, result["topology"]),
+        _waiting(counters, len(cpus)), _sleeping(result, len(cpus)), _other_load(counters, cpus),
+        _siblings(counters, cpus, result["topology"]),
         _steal(counters, cpus), _quota(counters), _memory(counters), _swap(counters), _clock(counters),
         _online(counters, cpus), _frequency(counters, cpus), _thermal(counters)]
 
@@ -44,8 +51,25 @@ def _waiting(counters: dict[str, Any], cores: int) -> Check:
     switches = sum(process["involuntary_switches"] for process in processes.values())
     share = waited / (counters["duration_s"] * cores)
     return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
-                 share > MOST_WAIT, Verdict.NOISY, "other load: something else ran on the instances' cores",
+                 share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
+                 "other load: something else ran on the instances' cores",
                  "stop it, or keep it off these cores")
+
+
+def _sleeping(result: dict[str, Any], cores: int) -> Check:
+    """How often threads gave their core up of themselves; trainings and decoders wait for each other rightly."""
+    processes = result["counters"].get("processes", {})
+    if not processes or any("voluntary_switches" not in process for process in processes.values()):
+        return unknown("context switches", "the kernel shows no voluntary switches")
+    instances = sum(len(report["runs"]) for report in result["processes"])
+    steps = sum(len(run["starts_ns"]) for report in result["processes"] for run in report["runs"])
+    a_step = sum(process["voluntary_switches"] for process in processes.values()) / max(1, steps)
+    a_core = a_step * instances / max(1, cores)
+    waits = any(record for report in result["processes"] for record in report["facts"].get("data", {}).values())
+    return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
+                 Verdict.NOISY,
+                 "the instances' threads went to sleep within a step: more threads than cores, or a passive wait",
+                 "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV; see that other work leaves these cores")
 
 
 def _busy(times: dict[str, float]) -> float:
@@ -58,7 +82,7 @@ def _other_load(counters: dict[str, Any], cpus: list[int]) -> Check:
     if not processes or any(str(cpu) not in times for cpu in cpus):
         return unknown("other load", "/proc/stat or schedstat lacks the instances' cpus")
     other = (sum(_busy(times[str(cpu)]) for cpu in cpus)
-             - sum(process["cpu_s"] for process in processes.values()))
+             - sum(process["cpu_s"] + process.get("children_cpu_s", 0.0) for process in processes.values()))
     share = max(0.0, other) / (counters["duration_s"] * len(cpus))
     return judge("other load", f"{100 * share:.1f} % of the instances' cores",
                  share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,
@@ -66,7 +90,8 @@ def _other_load(counters: dict[str, Any], cpus: list[int]) -> Check:
 
 
 def _siblings(counters: dict[str, Any], cpus: list[int], topology: dict[str, Any]) -> Check:
-    siblings = {cpu for core in topology["cores"] for cpu in core["cpus"][1:] if core["cpus"][0] in cpus}
+    siblings = {cpu for core in topology["cores"] if set(core["cpus"]) & set(cpus)
+                for cpu in (*core["cpus"], *core.get("siblings", [])) if cpu not in cpus}
     if not siblings:
         return Check("SMT siblings", "none", Verdict.OK)
     times = counters.get("cpu_s", {})
@@ -131,6 +156,13 @@ def _online(counters: dict[str, Any], cpus: list[int]) -> Check:
 
 
 def _frequency(counters: dict[str, Any], cpus: list[int]) -> Check:
+    """By samples taken under load where there are some; the two at its edges may show cores that idle."""
+    if samples := counters.get("frequency"):
+        low, middle, high = (samples[f"{name}_mhz"] for name in ("min", "median", "max"))
+        reading = f"{low:.0f} to {high:.0f} MHz, median {middle:.0f} ({samples['samples']:.0f} samples)"
+        return judge("frequency", reading,
+                     (high - low) / middle > MOST_FREQUENCY_CHANGE, Verdict.NOTE,
+                     "the cores' frequency changed over the run", "raise WARMUP_STEPS; look at the governor")
     readings = counters.get("cpu_mhz")
     if not readings or any(str(cpu) not in readings[side] for cpu in cpus for side in ("before", "after")):
         return unknown("frequency", "this machine shows no cpufreq")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .base import Check, Verdict, judge, unknown
@@ -43,12 +44,24 @@ def _replicas(result: dict[str, Any]) -> list[Check]:
 
 
 def _affinity(result: dict[str, Any]) -> Check:
-    wrong = [run for run in _runs(result) if set(run["observed_cpus"]) != set(run["cpus"])]
-    return judge("affinity", f"{len(_runs(result)) - len(wrong)} of {len(_runs(result))} instances as asked",
-                 bool(wrong), Verdict.INVALID,
-                 "; ".join(f"instance {run['instance']} was to run on {list(run['cpus'])} and ran on "
-                           f"{list(run['observed_cpus'])}" for run in wrong),
-                 "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
+    """Whether each instance's threads could run on its cores and nowhere else, one thread a core."""
+    wrong = {run["instance"]: f"instance {run['instance']} was to run on {list(run['cpus'])} and ran on "
+             f"{list(run['observed_cpus'])}" for run in _runs(result) if set(run["observed_cpus"]) != set(run["cpus"])}
+    teams = {int(instance): threads for report in result["processes"]
+             for instance, threads in report["facts"].get("omp_threads", {}).items()}
+    # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
+    asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", str(result["case"].get("CUSTOMER_ENV", "")))
+    for run in _runs(result):
+        threads = teams.get(run["instance"], len(run["cpus"]))
+        if run["instance"] not in wrong and asked and int(asked.group(1)) != len(run["cpus"]):
+            wrong[run["instance"]] = (f"instance {run['instance']} was told to compute with {asked.group(1)} threads on "
+                                      f"{len(run['cpus'])} cores")
+        if run["instance"] not in wrong and threads != len(run["cpus"]):
+            wrong[run["instance"]] = (f"instance {run['instance']} computed with {threads} threads on "
+                                      f"{len(run['cpus'])} cores")
+    return judge("affinity", f"{len(_runs(result)) - len(wrong)} of {len(_runs(result))} instances as asked"
+                 + ("" if teams else ", size of the teams unknown"), bool(wrong), Verdict.INVALID,
+                 "; ".join(wrong.values()), "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
 
 
 def _shared_cores(result: dict[str, Any]) -> Check:

@@ -13,6 +13,8 @@ LEAST_OVERLAP = 0.95
 INVALID_OVERLAP = 0.5
 #: Share of the window that outlying steps may cost beyond the median step.
 MOST_OUTLIER_COST = 0.02
+#: ... and in all: one hiccup of some milliseconds is no finding in a window of 0.15 s.
+LEAST_OUTLIER_COST_S = 0.010
 #: Relative change of the step time over the window, where it is significant.
 MOST_DRIFT = 0.05
 
@@ -58,7 +60,8 @@ def _outliers(statistics: dict[str, Any]) -> Check:
     if outliers["count"]:
         reading += (f"; instance {worst['instance']}: step {outliers['worst_step']} took "
                     f"{outliers['worst_ms']:.1f} ms against a median of {worst['latency_ms']['median']:.1f} ms")
-    return judge("outliers", reading, outliers["cost"] > MOST_OUTLIER_COST, Verdict.NOISY,
+    return judge("outliers", reading, outliers["cost"] > MOST_OUTLIER_COST
+                 and outliers["cost"] * statistics["window"]["duration_s"] > LEAST_OUTLIER_COST_S, Verdict.NOISY,
                  f"slow steps cost {100 * outliers['cost']:.1f} % of an instance's window",
                  "look for what else ran; repeat with --loop")
 

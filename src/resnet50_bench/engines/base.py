@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from .. import data, weights
+from ..model_cache import source_digest
 from ..weights import SEED
+from . import peak
 
 IMAGE_SIZE = 224
 #: Images a batch of calibration, and batches of it on dummy images.
@@ -38,14 +41,16 @@ class ModelRequest:
     classes: int | None = None
     calibration: tuple[Path, ...] = ()
     qconf: Path | None = None
+    #: Cores of an instance: the peak's product has rows for each of them.
+    cores: int = 1
 
     def network(self) -> torch.nn.Module:
         """The plain model. Raises BadInput where the checkpoint is another model's."""
         return weights.network(self.weights, self.classes)
 
     def inputs_key(self) -> dict[str, str]:
-        """What the prepared model depends on besides code and CPU."""
-        recipe = self.qconf.read_text() if self.qconf else " ".join(map(str, self.calibration))
+        """What the prepared model depends on besides code and CPU; of files the contents, wherever they lie."""
+        recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
         return {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
 
     def calibration_images(self) -> Iterator[torch.Tensor]:
@@ -86,11 +91,22 @@ class Engine(ABC):
 
     @abstractmethod
     def prepare_peak(self, request: ModelRequest) -> Prepared:
-        """Optimise ``peak.product()`` in the same way; called with ``peak.images(request.input_dtype)``."""
+        """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
 
     @abstractmethod
     def onednn_verbose(self) -> AbstractContextManager[object]:
         """While entered, the oneDNN that this engine uses prints what it runs on stdout."""
+
+
+def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
+    """What every prepared model depends on: the shape it is for, the libraries, and the code that makes it.
+
+    ``files`` are an engine's own modules. Their source decides, comments and all: a model built once too often costs
+    seconds, one that an older recipe made would be measured as the new one.
+    """
+    shared = (__file__, data.__file__, weights.__file__, peak.__file__)
+    return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
+            "torchvision": metadata.version("torchvision"), "code": source_digest(*shared, *files)}
 
 
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:
@@ -98,24 +114,3 @@ def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch_size, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     return images.to(dtype).contiguous(memory_format=torch.channels_last)
-
-
-def denormal_share(model: torch.nn.Module) -> float:
-    """Share of denormal numbers among all activations of one fp32 forward pass of one image.
-
-    Arithmetic on denormals is many times slower on some CPUs, and only fp32 has room to show them.
-    """
-    denormal, total = 0, 0
-
-    def count(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
-        nonlocal denormal, total
-        magnitude = output.abs()
-        denormal += int(((magnitude > 0) & (magnitude < torch.finfo(torch.float32).tiny)).sum())
-        total += output.numel()
-
-    for module in model.modules():
-        if not list(module.children()):
-            module.register_forward_hook(count)
-    with torch.inference_mode():
-        model(dummy_batch(1, torch.float32))
-    return denormal / total

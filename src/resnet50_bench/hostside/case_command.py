@@ -15,7 +15,7 @@ from .. import burst, environment, machine_lock, progress
 from ..case import CASE_NAME, Layer, Machine, parse_option, resolve
 from ..cpu import read_cpu
 from ..errors import BadInput, BenchError, RunFailed
-from ..parameters import CATALOGUE
+from ..parameters import from_environment
 from ..run_command import interruptible
 from ..topology import read_topology
 from . import gate_command, logs, plausibility
@@ -91,7 +91,7 @@ def _timeout_s(text: str | None, configured: float) -> float:
 
 def _layers(option: str, point: Mapping[str, str], overrides: Overrides) -> list[Layer]:
     """The contract's order: flag or --set, --config, environment, case name."""
-    given = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
+    given = from_environment(os.environ)
     return [Layer("flag", overrides.flags), Layer("--set", point),
             Layer("--config", texts_for(overrides.config, f"test_resnet50_pytorch_xeon_public_{option}")),
             Layer("environment", given), Layer(CASE_NAME, parse_option(option))]

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..accuracy import difference
-from ..comparison_stats import interval_of_means, ratio_interval
+from ..comparison_stats import CANNOT_TELL, ratio_interval
 from ..errors import BadInput
-from ..stats import t_quantile
 from . import collection
 from .arguments import Parser
 from .collection import CPU, VERSIONS, Entry
+from .restarts import restarts
 
 #: What people compare on purpose: it may differ where nothing else does.
 ON_PURPOSE = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE", "TORCH_TYPE", "CUSTOMER_ENV", "INSTANCE_MODE",
               "WEIGHT_SHARING", VERSIONS, CPU)
-#: With fewer runs the bootstrap finds differences where there are none: between 5 and 5 runs of one thing in 12 %
-#: of comparisons, between 2 and 2 in 31 %, instead of in 5 %.
-BOOTSTRAP_RUNS = 20
 _LONGEST_VALUE = 100
 #: (label, A's runs, B's runs)
 Pairs = list[tuple[str, list[Entry], list[Entry]]]
@@ -28,12 +25,11 @@ Pairs = list[tuple[str, list[Entry], list[Entry]]]
 
 @dataclass(frozen=True)
 class Ratio:
-    """B / A; ``low`` and ``high`` bound its 95 % interval, None where there is none; ``source`` says whence."""
+    """B / A; ``low`` and ``high`` bound its 95 % interval between restarts, None where a side has only one."""
 
     value: float
     low: float | None
     high: float | None
-    source: str
 
 
 def parser() -> Parser:
@@ -172,16 +168,21 @@ def _count(runs: Sequence[Entry]) -> str:
 
 
 def outcome(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
-    """The means, their ratio, and the verdict in words."""
-    values = [[entry.primary[2] for entry in side if entry.primary] for side in (a, b)]
+    """The means, their ratio, and the verdict in words; runs that are no restarts are left out of it."""
+    sides = [restarts(side) for side in (a, b)]
+    for side, runs, kept in zip("AB", (a, b), sides, strict=True):
+        if len(kept) < len(runs):
+            yield f"NOTICE: {side}: {_count(kept)} of {len(runs)} counts: a warm worker's further runs are no restarts"
+    values = [[entry.primary[2] for entry in side if entry.primary] for side in sides]
     name, unit, _ = a[0].primary or ("", "", 0)
     if name == "Accuracy":
         yield from _accuracies(a[0], b[0])
         return
-    found = ratio(*values, a, b)
+    found = Ratio(*ratio_interval(*values))
     means = [math.fsum(side) / len(side) for side in values]
     yield f"{name}: A {means[0]:.4f} {unit}, B {means[1]:.4f} {unit}"
-    interval = f" (95 % interval {found.low:.4f} to {found.high:.4f}; {found.source})" if found.low is not None else ""
+    interval = (f" (95 % interval {found.low:.4f} to {found.high:.4f}; between restarts, by Welch's t of the "
+                "logarithms)" if found.low is not None else "")
     yield f"Ratio B/A: {found.value:.4f}{interval}"
     yield verdict(found, lower_is_better=name == "Latency")
 
@@ -195,47 +196,10 @@ def _accuracies(a: Entry, b: Entry) -> Iterator[str]:
     yield f"{word}: {found:+.3f} points (95 % interval {low:+.3f} to {high:+.3f})"
 
 
-def ratio(a: Sequence[float], b: Sequence[float], a_runs: Sequence[Entry], b_runs: Sequence[Entry]) -> Ratio:
-    """B / A with the best interval that the runs give."""
-    value = math.fsum(b) / len(b) / (math.fsum(a) / len(a))
-    if min(len(a), len(b)) >= BOOTSTRAP_RUNS:
-        return Ratio(*ratio_interval(a, b), "between runs, by bootstrap")
-    if min(len(a), len(b)) >= 2:
-        factor = math.exp(_welch(a, b))
-        return Ratio(value, value / factor, value * factor, "between runs, by Welch's t of the logarithms")
-    widths = [_relative_half_width(*side) for side in ((a, a_runs), (b, b_runs))]
-    if None in widths:
-        return Ratio(value, None, None, "")
-    factor = math.exp(math.hypot(*(width for width in widths if width is not None)))
-    return Ratio(value, value / factor, value * factor,
-                 "within single runs: what changes between restarts is not in it; --loop 5 shows it")
-
-
-def _welch(a: Sequence[float], b: Sequence[float]) -> float:
-    """Half the width of the 95 % interval of the difference of mean logarithms (Welch 1947)."""
-    squares = []
-    for side in (a, b):
-        logs = [math.log(x) for x in side]
-        mean = math.fsum(logs) / len(logs)
-        squares.append(math.fsum((x - mean) ** 2 for x in logs) / (len(logs) - 1) / len(logs))
-    if not sum(squares):
-        return 0.0
-    df = sum(squares) ** 2 / (squares[0] ** 2 / (len(a) - 1) + squares[1] ** 2 / (len(b) - 1))
-    return t_quantile(0.975, max(1, math.floor(df))) * math.sqrt(sum(squares))
-
-
-def _relative_half_width(values: Sequence[float], runs: Sequence[Entry]) -> float | None:
-    """Half a side's 95 % interval relative to its middle; a latency's is as wide as its throughput's."""
-    interval = interval_of_means(values) or runs[0].document["statistics"].get("throughput_ci95")
-    if not interval or interval[0] + interval[1] <= 0:
-        return None
-    return (interval[1] - interval[0]) / (interval[1] + interval[0])
-
-
 def verdict(found: Ratio, lower_is_better: bool) -> str:
     """``B is faster by 12.3 % (95 % interval 10.1 to 14.6 %)``, slower, or no difference shown."""
     if found.low is None or found.high is None:
-        return "no difference shown: single runs without an interval cannot show one; repeat them with --loop 5"
+        return f"no difference shown: {CANNOT_TELL}"
     low, middle, high = (100 * (value - 1) for value in (found.low, found.value, found.high))
     if low <= 0 <= high:
         return f"no difference shown (95 % interval {low:+.1f} to {high:+.1f} %)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -20,6 +21,8 @@ from .arguments import Parser
 from .backends.engines import DOCKER, ENGINES, PODMAN, last_line
 
 _RETRIES = 2
+#: What Dockerfile.3.benchmark copies.
+_IN_THE_IMAGE = ("requirements", "scripts", "run_test.sh", "kpi.sh", "src")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
     parser.add_argument("--no-cache", action="store_true", help="build every layer anew")
+    parser.add_argument("--commit", action="store_true", help="what the images are built from, as their COMMIT says it")
     given = parser.parse_args(argv)
+    if given.commit:
+        print(commit())
+        return 0
     chosen = _choose(given.images)
     if given.bom:
         for image in chosen:
@@ -92,7 +99,7 @@ def _choose(words: Sequence[str]) -> list[Image]:
 def _command(image: Image, build_args: Sequence[str], no_cache: bool) -> list[str]:
     registry, release = os.environ.get("REGISTRY", ""), os.environ.get("RELEASE", "") or ":latest"
     known = set(re.findall(r"^ARG (\w+)", image.dockerfile.read_text(), re.M))
-    arguments = {"REGISTRY": registry, "RELEASE": release, "COMMIT": _commit()}
+    arguments = {"REGISTRY": registry, "RELEASE": release, "COMMIT": commit()}
     for word in build_args:
         name, equals, value = word.partition("=")
         if not equals:
@@ -104,10 +111,21 @@ def _command(image: Image, build_args: Sequence[str], no_cache: bool) -> list[st
               for word in ("--build-arg", f"{name}={value}")), str(ROOT)]
 
 
-def _commit() -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"],
-                          capture_output=True, text=True, check=False) if shutil.which("git") else None
-    return done.stdout.strip() if done and done.returncode == 0 else "unknown"
+def commit() -> str:
+    """The commit of this checkout, ``-dirty`` where it was changed; of a copy without one, such as inside a WSF
+    checkout (whose commit says nothing about it), a hash of the files that go into the image: ``sources-<SHA-256>``.
+    """
+    if shutil.which("git") and (ROOT / ".git").exists():
+        done = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    digest = hashlib.sha256()
+    for path in sorted(path for name in _IN_THE_IMAGE for path in (ROOT / name, *(ROOT / name).rglob("*"))):
+        if path.is_file() and path.suffix != ".pyc":
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{content} {path.relative_to(ROOT)}\n".encode())
+    return f"sources-{digest.hexdigest()}"
 
 
 def _engine() -> str:

@@ -105,7 +105,7 @@ def listing(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[s
             if len(inside) > 1:
                 yield f"# {entry.path.relative_to(logs)}"
             if tunables:
-                yield from (f"##{name}: {value}" for name, value in parameters(entry.document).items())
+                yield from (f"## {name}: {value}" for name, value in parameters(entry.document).items())
             yield from _kpi_lines(entry, every)
 
 

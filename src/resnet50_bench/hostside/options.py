@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BadInput
 from ..flags import parse_flags
-from ..parameters import CATALOGUE, nearest
+from ..parameters import CATALOGUE, refusal
 from .arguments import Parser
 from .config import Rules, read_config
 from .references import read_references
@@ -121,6 +122,10 @@ def _check_options(ours: argparse.Namespace) -> None:
             ("gate", "burst", "runs at once disturb each other, so they say nothing about a regression")):
         if getattr(ours, one) is not None and getattr(ours, other) is not None and (other != "burst" or ours.burst > 1):
             bad.append(f"--{one} and --{other} exclude each other: {why}")
+    try:
+        shlex.split(ours.options)
+    except ValueError as error:
+        bad.append(f"--options={ours.options} is not words for a command: {error}")
     if bad:
         raise BadInput(*bad)
 
@@ -141,8 +146,7 @@ def _check(texts: Mapping[str, str]) -> None:
     bad = []
     for name, text in texts.items():
         if name not in CATALOGUE:
-            bad.append(f"{name} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
-                       f"{', '.join(CATALOGUE)}")
+            bad.append(refusal(name, text))
             continue
         try:
             if text.strip():

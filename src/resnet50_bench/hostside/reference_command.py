@@ -16,6 +16,7 @@ from . import collection
 from .arguments import Parser
 from .collection import PRIMARY, Entry
 from .judgement import LEAST_HISTORY
+from .restarts import restarts
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = ("BATCH_SIZE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "WEIGHT_SHARING", "DATA_TYPE",
@@ -90,11 +91,12 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
             yield f"    cores: {cores}"
         yield "    cases:"
         for case, runs in cases.items():
-            values = [entry.primary[2] for entry in runs if entry.primary]
+            values = [entry.primary[2] for entry in restarts(runs) if entry.primary]
             kpi, unit = runs[0].mode, PRIMARY[runs[0].mode][1]
             if len(values) < LEAST_HISTORY:
-                notices.append(f"{case}: its tolerance rests on {len(values)} run{'s' * (len(values) > 1)}, "
-                               f"which is little; repeat with --loop {LEAST_HISTORY}")
+                rests = (f"{len(values)} restarts, which is little" if len(values) > 1 else
+                         "1 restart, which shows no spread: it is the least that restarts differ by")
+                notices.append(f"{case}: its tolerance rests on {rests}; repeat with --loop {LEAST_HISTORY}")
             tolerance = math.ceil(round(1000 * control_limit(values)[1], 6)) / 10
             yield f"      {json.dumps(case)}:  # {len(values)} of {runs[0].started_at} and before"
             yield f"        {kpi}: {{value: {median(values):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"

@@ -26,8 +26,10 @@ def file_for(case: Case, sought: Sequence[str], machine: Machine, python: Path) 
     """Named by everything that decides which point is the best, but for the ``sought`` of ``NAMES``."""
     topology = machine.topology
     facts: dict[str, Any] = {name: text for name, text in case.texts().items() if name not in (*_NO_MATTER, *sought)}
+    # A new commit need not change a speed, and a search takes minutes: what was found holds until a package changes.
+    software = {name: version for name, version in host.software_record(python).items() if not name.startswith("git_")}
     facts |= {"cpu": machine.cpu.name, "cores": topology.core_count, "socket": topology.cores_per_socket,
-              "software": host.software_record(python)}
+              "software": software}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
     return model_cache.default_folder() / "best" / f"{case.precision}_{case.mode}-{digest[:16]}.json"
 

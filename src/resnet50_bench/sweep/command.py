@@ -14,19 +14,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .. import inputs
-from ..case import Case, Layer, Machine
+from ..case import Layer, Machine
 from ..cpu import read_cpu
 from ..environment import worker_python
 from ..errors import BadInput, Infrastructure, RunFailed
 from ..flags import parse_flags
 from ..launcher import Session
-from ..parameters import CATALOGUE
-from ..result import read, write_json
+from ..parameters import from_environment
+from ..result import write_json
 from ..run_command import interruptible, run_case
 from ..topology import read_topology
 from . import best, outlook, record, tables
 from .axes import Axes, axes
-from .search import Grid, Place, wanted
+from .search import LOOKS, Grid, Place, duel, wanted
 from .tables import Outcome
 
 #: What the sweep was started with: with it, its folder is all that is needed to go on.
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     folder = Path.cwd()
     with interruptible():
         machine = Machine(read_cpu(), read_topology())
-        environment = {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()}
+        environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
         before = _given_before(folder)
         planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
         _say_plan(planned)
@@ -99,6 +99,7 @@ class Sweep:
         """Measure what is wanted, say and write what was found. Raises RunFailed for a precision without a best."""
         try:
             self.search()
+            self._decide()
         finally:
             text = tables.ending(self._outcomes)
             (self._folder / TABLE).write_text(text)
@@ -128,10 +129,23 @@ class Sweep:
         return self._outcomes
 
     def _search(self, each: Outcome, session: Session) -> None:
-        while places := wanted(each.grid, each.scores, each.unmeasured):
+        while places := wanted(each.grid, each.scores):
             for number, place in enumerate(places):
                 if not self._is_too_slow(each, place):
-                    self._measure(each, place, session, places[number + 1:])
+                    self._measure(each, place, session, record.WARM)
+                    self._say(each, place, places[number + 1:], each.grid.every)
+
+    def _decide(self) -> None:
+        """Between the last rivals of each precision, by fresh processes that take turns."""
+        for each in self._outcomes:
+            if places := duel(each.scores, each.unmeasured):
+                print(f"{each.precision}: {tables.named(sorted(places))} are close: fresh processes of each take "
+                      f"turns, {LOOKS[-1]} rounds at most", flush=True)
+            while places := duel(each.scores, each.unmeasured):
+                for number, place in enumerate(places):
+                    with Session() as session:
+                        self._measure(each, place, session, record.FRESH)
+                    self._say(each, place, places[number + 1:], False)
 
     def _is_too_slow(self, each: Outcome, place: Place) -> bool:
         step_s = outlook.step_seconds(place, ((at, run) for at, runs in each.runs.items() for run in runs))
@@ -140,7 +154,7 @@ class Sweep:
         each.unmeasured[place] = f"left out: a step would take about {step_s:.0f} s (name BATCH_SIZE to measure it)"
         return True
 
-    def _measure(self, each: Outcome, place: Place, session: Session, rest: list[Place]) -> None:
+    def _measure(self, each: Outcome, place: Place, session: Session, workers: str) -> None:
         """Run the point once more and keep what came of it; only a failure of the point itself lets the sweep go on."""
         case = each.cases[place]
         folder = record.new_folder(self._folder, case)
@@ -149,17 +163,16 @@ class Sweep:
             run_case(case, self._inputs, self._machine.topology, self._python, folder, datetime.now(timezone.utc),
                      session.launch, io.StringIO())
             path, = folder.glob("benchmark_*.json")
-            each.runs.setdefault(place, []).append(record.run_of(read(path)))
+            each.runs.setdefault(place, []).append(record.marked(path, workers))
         except RunFailed as error:
             each.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
         except OSError as error:
             raise Infrastructure(f"{folder}: {error}") from error
         self._measured += 1
         self._took.append((place[0], time.monotonic() - began))
-        self._say(each, place, case, rest)
 
-    def _say(self, each: Outcome, place: Place, case: Case, rest: list[Place]) -> None:
-        unit = record.KPI[case.mode][0]
+    def _say(self, each: Outcome, place: Place, rest: list[Place], certain: bool) -> None:
+        unit = record.KPI[each.cases[place].mode][0]
         what = f"{each.precision} BS {place[0]} CPI {place[1]}: "
         if place in each.runs:
             value, low, high = each.value(place)
@@ -172,9 +185,11 @@ class Sweep:
         more += sum(self._foreseen(one) for one in self._outcomes[self._outcomes.index(each) + 1:])
         left_s = outlook.seconds_left(self._took, [batch for batch, _ in rest], more)
         total = self._measured + len(rest) + more
-        print(outlook.line(self._measured, total, each.grid.every, what, left_s), flush=True)
+        print(outlook.line(self._measured, total, certain, what, left_s), flush=True)
 
     def _foreseen(self, each: Outcome) -> int:
-        """About how many points of a precision are still to be measured."""
+        """About how many points of a precision are still to be searched."""
+        if len(self._finished) > self._outcomes.index(each):
+            return 0
         usual = max(self._finished, default=len(wanted(each.grid, {})) + _USUALLY_MORE)
         return max(0, (len(each.grid.places()) if each.grid.every else usual) - len(each.scores))

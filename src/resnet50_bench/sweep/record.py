@@ -19,6 +19,9 @@ KPI: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "latency": ("ms", -1, ("latency_ms", "mean")),
 }
 
+#: ``placement.workers`` of a run: by workers that stayed from point to point, or by fresh ones that end with it.
+WORKERS, WARM, FRESH = "workers", "warm", "fresh"
+
 #: All parameters of a case: equal keys are runs of one point.
 Key = tuple[str, ...]
 
@@ -61,7 +64,16 @@ def run_of(result: Result) -> Run:
     rate = statistics["throughput_images_per_s"]
     low, high = statistics.get("throughput_ci95", (rate, rate))
     half = value * (high - low) / 2 / rate
-    return Run(Score(sign * value, sign * value - half, sign * value + half), result.verdict, rate, len(result.runs()))
+    score = Score(sign * value, sign * value - half, sign * value + half, result.placement.get(WORKERS) == FRESH)
+    return Run(score, result.verdict, rate, len(result.runs()))
+
+
+def marked(path: Path, workers: str) -> Run:
+    """The run of a result, once that says by which ``workers`` it is: a restart must be told from what is none."""
+    result = read(path)
+    result.placement[WORKERS] = workers
+    result.write(path)
+    return run_of(result)
 
 
 def new_folder(sweep: Path, case: Case) -> Path:

@@ -1,4 +1,4 @@
-"""What is known of a grid's points -> the points to measure next, none once the best is decided; pure.
+"""What is known of a grid's points -> the points to measure next, and the restarts that decide between the last; pure.
 
 The choice depends on nothing but what is known, so a search that was interrupted goes on where it was.
 """
@@ -10,22 +10,31 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from ..comparison_stats import interval_of_means
+from ..paired import paired
+
 #: (batch size, cores per instance)
 Place = tuple[int, int]
 
-#: Points near the best that are looked around, and measured again: noise must not make a search of everything.
+#: Points near the best that are looked around, and that are left for the duel: noise must not make a search of all.
 MOST_RIVALS = 3
-#: Measurements of a point that cannot be told from the best; what is not apart then is close enough.
-MOST_RUNS = 3
+#: By how much a restart alone may change a value: six runs of one case differed by 12 % (avx_int8, EPYC, batch 4).
+RESTART_SHARE = 0.05
+#: After how many rounds of the duel it is looked whether it has decided; the last is the end of it.
+LOOKS = (3, 5)
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a point is, greater is better; ``low`` and ``high`` bound its 95 % interval."""
+    """How good a run is, greater is better; ``low`` and ``high`` bound its 95 % interval within the run.
+
+    ``restart``: of a fresh process, in the duel, not of a worker that stayed.
+    """
 
     value: float
     low: float
     high: float
+    restart: bool = False
 
 
 #: The scores of the runs of each point; without any where a point failed or was left out.
@@ -34,7 +43,7 @@ Known = Mapping[Place, Sequence[Score]]
 
 @dataclass(frozen=True)
 class Grid:
-    """The points of one precision. ``every``: measure each of them once, else search for the best."""
+    """The points of one precision. ``every``: measure each of them, else search for the best."""
 
     batches: tuple[int, ...]
     cores: tuple[int, ...]
@@ -46,38 +55,83 @@ class Grid:
 
 
 def combined(scores: Sequence[Score]) -> Score:
-    """The runs of one point as one score: their mean, the narrower the more there are, at least as wide as they differ.
+    """The runs of one point as one score: of its restarts alone, where there are any.
 
-    ValueError for no scores.
+    From two on their mean with Student's t between them; one has nothing but the interval within it. ValueError for
+    no scores.
     """
     if not scores:
         raise ValueError("no scores")
-    if len(scores) == 1:
-        return scores[0]
-    mean = math.fsum(score.value for score in scores) / len(scores)
-    within = math.fsum(score.high - score.low for score in scores) / len(scores) / 2 / math.sqrt(len(scores))
-    between = (max(score.value for score in scores) - min(score.value for score in scores)) / 2
-    half = max(within, between)
-    return Score(mean, mean - half, mean + half)
+    counted = _restarts(scores) or scores
+    values = [score.value for score in counted]
+    between = interval_of_means(values)
+    return Score(math.fsum(values) / len(values), *between, counted[0].restart) if between else counted[0]
 
 
 def ranking(known: Known) -> list[tuple[Place, Score]]:
-    """The measured points, the best first."""
+    """The measured points, the best first: those still in the duel, the others of it, all others."""
+    last, duelled = standing(known), finalists(known)
     found = [(place, combined(scores)) for place, scores in known.items() if scores]
-    return sorted(found, key=lambda each: -each[1].value)
+    return sorted(found, key=lambda each: (each[0] not in last, each[0] not in duelled, -each[1].value))
 
 
 def rivals(known: Known) -> list[Place]:
-    """The best point, then those whose interval reaches into the best's."""
-    ranked = ranking(known)
-    return [place for place, score in ranked if score.high >= ranked[0][1].low][:MOST_RIVALS]
+    """The best point of the search, then those whose interval reaches into the best's."""
+    return _close(known, 0.0)
 
 
-def wanted(grid: Grid, known: Known, spent: Container[Place] = ()) -> list[Place]:
-    """The points to measure next; a point that is known already is wanted once more, unless it is ``spent``.
+def finalists(known: Known) -> list[Place]:
+    """The best point of the search, then those that a restart might set above it: the duel decides between them."""
+    return _close(known, RESTART_SHARE)
 
-    First a coarse grid, then ever closer around the best and its rivals (a pattern search: Hooke & Jeeves 1961),
-    then the rivals again until the intervals tell them apart.
+
+def standing(known: Known, spent: Container[Place] = ()) -> list[Place]:
+    """The finalists but those ``spent`` and those that the duel has told from the best of them.
+
+    All pairs of restarts are looked at up to twice, so each look has its share of the 5 % error (``paired``).
+    """
+    left = first = [place for place in finalists(known) if place not in spent]
+    restarts = {place: [abs(score.value) for score in _restarts(known[place])] for place in first}
+    for look in LOOKS:
+        if len(left) < 2 or any(len(restarts[place]) < look for place in left):
+            break
+        values = {place: restarts[place][:look] for place in left}
+        leader = max(left, key=lambda place: math.fsum(score.value for score in _restarts(known[place])[:look]))
+        looks = len(LOOKS) * math.comb(len(first), 2)
+        left = [place for place in left
+                if place == leader or not paired(values[leader], values[place], looks).apart]
+    return left
+
+
+def duel(known: Known, spent: Container[Place] = ()) -> list[Place]:
+    """What is left of a round of restarts, where the finalists take turns (A B C, C B A, ...); nothing at the end."""
+    left = standing(known, spent)
+    if len(left) < 2:
+        return []
+    made = {place: len(_restarts(known[place])) for place in left}
+    rounds = min(made.values())
+    if rounds >= LOOKS[-1]:
+        return []
+    turns = left if rounds % 2 == 0 else left[::-1]
+    return [place for place in turns if made[place] == rounds]
+
+
+def _restarts(scores: Sequence[Score]) -> list[Score]:
+    return [score for score in scores if score.restart]
+
+
+def _close(known: Known, share: float) -> list[Place]:
+    """The best points by the first run of each, which is the search's, its interval widened by a share of the value."""
+    scores = {place: runs[0] for place, runs in known.items() if runs}
+    ranked = sorted(scores, key=lambda place: -scores[place].value)
+    return [place for place in ranked if scores[place].high + share * abs(scores[place].value)
+            >= scores[ranked[0]].low - share * abs(scores[ranked[0]].value)][:MOST_RIVALS]
+
+
+def wanted(grid: Grid, known: Known) -> list[Place]:
+    """The points to measure next, none of which is known yet.
+
+    First a coarse grid, then ever closer around the best and its rivals (a pattern search: Hooke & Jeeves 1961).
     """
     if grid.every:
         return [place for place in grid.places() if place not in known]
@@ -91,11 +145,7 @@ def wanted(grid: Grid, known: Known, spent: Container[Place] = ()) -> list[Place
         missing = [place for place in grid.places() if place in around and place not in known]
         if missing:
             return missing
-    again = [place for place in leaders if place not in spent and len(known[place]) < MOST_RUNS]
-    if len(leaders) == 1 or not again:
-        return []
-    fewest = min(len(known[place]) for place in again)
-    return [place for place in grid.places() if place in again and len(known[place]) == fewest]
+    return []
 
 
 def _thirds(values: Sequence[int]) -> list[int]:

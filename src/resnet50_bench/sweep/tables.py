@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..case import Case, option_of
 from ..parameters import CATALOGUE
 from .record import KPI, Run
-from .search import Grid, Place, Score, combined, ranking, rivals
+from .search import LOOKS, Grid, Place, Score, combined, finalists, ranking, standing
 
 #: How long was measured is not what is best; the rest is what the name of the case says.
 _NOT_IN_CONFIG = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "FAIL_ON_NOISY", "VERBOSE", "WORKLOAD", "PLATFORM",
@@ -50,19 +50,33 @@ def ending(outcomes: Sequence[Outcome]) -> str:
     """Every measured point, the best of each precision, the heat maps."""
     parts = [_points("All points", [(each, place) for each in outcomes for place, _ in ranking(each.scores)])]
     parts.append(_points("The best of each precision", [(each, each.best) for each in outcomes if each.best]))
-    for each in outcomes:
-        others = rivals(each.scores)[1:] if each.best else []
-        if others:
-            names = ", ".join(f"BS {batch} CPI {cores}" for batch, cores in others)
-            parts.append(f"{each.precision}: no difference shown between the best and {names}")
+    parts += [_decision(each) for each in outcomes]
     parts += [_heat_map(each) for each in outcomes]
     parts += [f"{each.precision} BS {batch} CPI {cores}: {why}" for each in outcomes
               for (batch, cores), why in sorted(each.unmeasured.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def named(places: Sequence[Place]) -> str:
+    """``BS 8 CPI 2, BS 16 CPI 2``."""
+    return ", ".join(f"BS {batch} CPI {cores}" for batch, cores in places)
+
+
+def _decision(each: Outcome) -> str:
+    """What the duel has told from the best and what not; empty where nothing came close."""
+    last = [place for place in standing(each.scores) if place != each.best]
+    beaten = [place for place in finalists(each.scores) if place not in (*last, each.best)]
+    parts = [f"the best is told from {named(beaten)} by restarts taking turns"] if beaten else []
+    if last:
+        rounds = min(sum(run.score.restart for run in each.runs[place]) for place in (each.best, *last) if place)
+        parts.append(f"no difference shown between the best and {named(last)}" + (
+            f" by {rounds} rounds of restarts taking turns" if rounds >= LOOKS[0] else
+            ": restarts have not decided between them"))
+    return f"{each.precision}: {'; '.join(parts)}" if parts else ""
+
+
 def _points(title: str, rows: Sequence[tuple[Outcome, Place]]) -> str:
-    """The description's table, with the interval and the number of runs; ``~``: a run of it is noisy."""
+    """The description's table, with the interval and the runs that it is of; ``~``: a run of it is noisy."""
     if not rows:
         return ""
     head = ("precision", "BS", "CPI", "CPU", "value", "95 % interval", "runs")
@@ -72,7 +86,7 @@ def _points(title: str, rows: Sequence[tuple[Outcome, Place]]) -> str:
         noisy = any(run.verdict == "noisy" for run in each.runs[place])
         cells.append((each.precision, str(place[0]), str(place[1]), each.cases[place].platform,
                       _short(value) + ("~" if noisy else ""), f"{_short(low)} - {_short(high)}",
-                      str(len(each.runs[place]))))
+                      _basis(each.scores[place])))
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     left = (0, 3)
     unit = KPI[rows[0][0].cases[rows[0][1]].mode][0]
@@ -80,6 +94,11 @@ def _points(title: str, rows: Sequence[tuple[Outcome, Place]]) -> str:
                                for column, (word, width) in enumerate(zip(row, widths, strict=True))) + " |"
              for row in cells]
     return "\n".join([f"{title} ({unit}):", *lines])
+
+
+def _basis(scores: Sequence[Score]) -> str:
+    restarts = sum(score.restart for score in scores)
+    return f"{restarts} restart{'s' * (restarts > 1)}" if restarts else str(len(scores))
 
 
 def _heat_map(outcome: Outcome) -> str:

@@ -18,7 +18,7 @@ from .points import Point, is_better
 STEPS, COLOURS = 7, 8
 #: So many maps, and cases in detail, are drawn; a detail costs reading a file with all its step times.
 PANELS, DETAILED = 24, 8
-SIGNS = "★ is the best of the map, ≈ a noisy one."
+SIGNS = "★ is the best value of the map, ≈ a noisy one."
 STEP_TIME, STEP_COUNT, NODE_COUNT, RATE = "step time (ms)", "steps", "nodes", "samples/sec"
 #: An instance this much below the median is pointed at.
 _SLOW = -0.05

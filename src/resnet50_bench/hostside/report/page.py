@@ -60,23 +60,26 @@ def _summary(entries: Sequence[Entry], found: Sequence[Point]) -> Html:
     counts = Counter(map(health.verdict, entries))
     tiles = [el("li", el("b", str(counts[word])), health.badge(word))
              for word in ("valid", "noisy", "invalid", "failed")]
-    rows = [_best(point) for point in best(found)]
-    head = ("Precision", "Best", "95 % interval", "Interval is", "Batch", "Cores", "Verdict", "Of compute peak", "KPI",
-            "Run by")
+    rows = [_best(*each) for each in best(found)]
+    head = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
+            "Of compute peak", "KPI", "Run by")
     return el("section", el("h2", "Summary"), el("ul", *tiles, class_="tiles"),
               table("The best of each precision", head, rows) if rows else
               el("p", "No result has a KPI." if entries else "There are no results here."),
-              el("p", "Best of several points: the more points, the more of it is luck. An interval within one run "
-                      "does not hold what changes between restarts.", class_="hint") if len(found) > 1 else "",
+              el("p", "Best of several points: the more points, the more of it is luck. It is told from those that it "
+                      "differs from by more than restarts do; one restart cannot tell: repeat with --loop 5. An "
+                      "interval within one run does not hold what changes between restarts.", class_="hint")
+              if len(found) > 1 else "",
               id="summary")
 
 
-def _best(point: Point) -> tuple[object, ...]:
+def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
     name, unit = point.kpi
     facts = point.facts
     gap = f"{short(point.low)} to {short(point.high)}" if point.low is not None else "–"
     used = number(point.entries[0].document.get("limits") or {}, "compute_utilization")
     return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {unit}"), gap, point.source,
+            "–" if not others else f"{told} of {others}" if told else f"no difference shown to {others}",
             facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
             el("td", health.badge("noisy" if point.noisy else "valid")),
             "–" if used is None else f"{100 * used:.0f} %", name,

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...comparison_stats import interval_of_means
+from ...comparison_stats import interval_of_means, ratio_interval
 from ...errors import BadInput
 from ...stats import common_window
 from .. import collection
 from ..collection import Entry
+from ..restarts import restarts
 
 #: How long is measured does not set what is measured apart.
 _HOW_LONG = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "VERBOSE", "FAIL_ON_NOISY", "CASE_TYPE")
@@ -74,12 +75,13 @@ def points(entries: Iterable[Entry]) -> list[Point]:
 
 
 def _point(runs: Sequence[Entry]) -> Point:
-    values = [entry.primary[2] for entry in runs if entry.primary]
+    counted = restarts(runs)
+    values = [entry.primary[2] for entry in counted if entry.primary]
     mean = math.fsum(values) / len(values)
     between = interval_of_means(values)
     if between:
         return Point(tuple(runs), mean, max(0.0, between[0]), between[1], f"between {len(values)} runs")
-    low, high = interval(runs[0]) or (None, None)
+    low, high = interval(counted[0]) or (None, None)
     return Point(tuple(runs), mean, low, high, "within one run" if low is not None else "one run, without an interval")
 
 
@@ -99,15 +101,33 @@ def interval(entry: Entry) -> tuple[float, float] | None:
     return value * (1 - half), value * (1 + half)
 
 
-def best(found: Iterable[Point]) -> list[Point]:
-    """For each CPU, MODE and PRECISION the point with the highest throughput or lowest latency."""
-    winners: dict[tuple[str, ...], Point] = {}
+def best(found: Iterable[Point]) -> list[tuple[Point, int, int]]:
+    """For each CPU, MODE and PRECISION (the point with the best value, how many others there are, how many of them
+    its restarts are told from).
+
+    By the interval of their ratio; as all others are looked at, each has its share of the 5 % error (Bonferroni).
+    One restart tells nothing.
+    """
+    groups: dict[tuple[str, ...], list[Point]] = {}
     for point in found:
-        group = tuple(point.facts.get(name, "") for name in ("cpu", "MODE", "PRECISION"))
-        other = winners.get(group)
-        if other is None or is_better(point, other):
-            winners[group] = point
-    return [winners[group] for group in sorted(winners)]
+        groups.setdefault(tuple(point.facts.get(name, "") for name in ("cpu", "MODE", "PRECISION")), []).append(point)
+    made = []
+    for _, inside in sorted(groups.items()):
+        winner = inside[0]
+        for point in inside:
+            winner = point if is_better(point, winner) else winner
+        level = 1 - 0.05 / max(1, len(inside) - 1)
+        told = sum(_apart(winner, point, level) for point in inside if point is not winner)
+        made.append((winner, len(inside) - 1, told))
+    return made
+
+
+def _apart(point: Point, other: Point, level: float) -> bool:
+    sides = [[entry.primary[2] for entry in restarts(each.entries) if entry.primary] for each in (point, other)]
+    if min(map(min, sides)) <= 0:  # an accuracy of nought has no logarithm
+        return False
+    _, low, high = ratio_interval(*sides, level=level)
+    return low is not None and high is not None and not low <= 1 <= high
 
 
 def is_better(point: Point, other: Point) -> bool:

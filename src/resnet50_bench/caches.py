@@ -1,0 +1,59 @@
+"""/sys below a root folder -> sizes of the last-level caches and the arrays that outgrow them; read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import cgroup
+from .topology import parse_cpulist
+
+#: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
+_TIMES = 4
+_UNITS = {"K": 2**10, "M": 2**20}
+
+
+def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
+    """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
+    found: dict[tuple[int, ...], int] = {}
+    for cpu in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
+        levels = [(int(_text(index / "level") or 0), index) for index in (cpu / "cache").glob("index[0-9]*")]
+        if levels:
+            last = max(levels)[1]
+            size, cpus = _text(last / "size"), parse_cpulist(_text(last / "shared_cpu_list"))
+            if size[:-1].isdigit() and size[-1] in _UNITS and cpus:
+                found[cpus] = int(size[:-1]) * _UNITS[size[-1]]
+    return found
+
+
+def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/")) -> int | None:
+    """Floats an array of an instance on ``cpus`` where all instances use ``used``; None where no cache is shown.
+
+    Each cache's share falls to the instances on it by their cpus, so that together they stream over four times it.
+    """
+    mine, everyone, total = set(cpus), set(used), 0.0
+    for shared, size in last_level(root).items():
+        if busy := len(everyone & set(shared)):
+            total += _TIMES * size * len(mine & set(shared)) / busy
+    return -(-int(total) // 4) or None
+
+
+def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int | None:
+    """``floats``, or 0 where the three arrays of all instances would take more than a quarter of the free memory.
+
+    A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
+    """
+    free = [int(line.split()[1]) * 1024 for line in _text(root / "proc/meminfo").splitlines()
+            if line.startswith("MemAvailable:")]
+    for folder in cgroup.folders(root, "memory")[:1]:
+        free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
+                 if (text := _text(folder / name)).isdigit()]
+    needed = 3 * 4 * (floats or 0) * instances
+    return 0 if free and needed > min(free) / 4 else floats
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

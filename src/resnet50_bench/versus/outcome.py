@@ -1,0 +1,144 @@
+"""Sides and rounds -> the table and the verdicts that a user reads, and one JSON document; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..sweep.record import KPI
+from .record import texts_of
+from .rounds import Pair, Round, looks, pairs, spread
+from .words import Side
+
+FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference shown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a comparison came to. ``wall_s`` is that of this call alone."""
+
+    sides: Sequence[Side]
+    rounds: Sequence[Round]
+    most_rounds: int
+    seed: int
+    ended: str
+    wall_s: float
+
+    @property
+    def names(self) -> list[str]:
+        """In the order given."""
+        return [side.name for side in self.sides]
+
+    @property
+    def mode(self) -> str:
+        """That of all sides."""
+        return self.sides[0].case.mode
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every later side against every earlier one."""
+        return pairs(self.names, self.rounds, self.most_rounds)
+
+    def values(self, name: str) -> list[float]:
+        """A side's, by round."""
+        return [each.turns[name].value for each in self.rounds]
+
+
+def word(pair: Pair, mode: str) -> str:
+    """What the pair's later side is: faster, slower, or no difference shown."""
+    if not pair.found.apart:
+        return NO_DIFFERENCE
+    return FASTER if (pair.found.ratio > 1) == (KPI[mode][1] > 0) else SLOWER
+
+
+def is_slower(outcome: Outcome) -> list[str]:
+    """The verdict of each side that is slower than the first one."""
+    return [verdict(pair, outcome.mode) for pair in outcome.pairs
+            if pair.a == outcome.names[0] and word(pair, outcome.mode) == SLOWER]
+
+
+def verdict(pair: Pair, mode: str) -> str:
+    """``B is faster than A by 6.0 % (95 % interval 4.1 to 8.0 %)``, or that no difference was shown, and which would
+    have been."""
+    found = pair.found
+    if found.low is None or found.high is None:
+        return f"{pair.b} and {pair.a}: {NO_DIFFERENCE}: one round cannot tell; more --rounds can"
+    low, middle, high = (100 * (value - 1) for value in (found.low, found.ratio, found.high))
+    if not found.apart:
+        return (f"{pair.b} and {pair.a}: {NO_DIFFERENCE} (95 % interval {low:+.1f} to {high:+.1f} %): differences "
+                f"above {max(-low, high):.1f} % would have been seen")
+    near, far = sorted((abs(low), abs(high)))
+    kpi = "" if KPI[mode][1] > 0 else f": {'higher' if middle > 0 else 'lower'} latency"
+    interval = f"(95 % interval {near:.1f} to {far:.1f} %)"
+    return f"{pair.b} is {word(pair, mode)} than {pair.a} by {abs(middle):.1f} % {interval}{kpi}"
+
+
+def ratio_text(pair: Pair) -> str:
+    """``B/A 1.0604 (1.0412 to 1.0801)``."""
+    found = pair.found
+    interval = f" ({found.low:.4f} to {found.high:.4f})" if found.low is not None else ""
+    return f"{pair.b}/{pair.a} {found.ratio:.4f}{interval}"
+
+
+def text(outcome: Outcome) -> str:
+    """The table, a ratio and a verdict for each pair, and how they came to be."""
+    if not outcome.rounds:
+        return "no round was measured\n"
+    unit = KPI[outcome.mode][0]
+    rows = [("side", "what", f"median {unit}", "min .. max", "noisy", "memory MB")]
+    for side in outcome.sides:
+        turns = [each.turns[side.name] for each in outcome.rounds]
+        middle, low, high = spread(outcome.values(side.name))
+        memory = [turn.memory_mb for turn in turns if turn.memory_mb is not None]
+        noisy = sum(turn.verdict == "noisy" for turn in turns)
+        rows.append((side.name, side.shown, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
+                     f"{spread(memory)[0]:.0f}" if memory else "unknown"))
+    lines = _aligned(rows)
+    lines.append("")
+    for pair in outcome.pairs:
+        lines.append(f"{ratio_text(pair)}: what changes between restarts, paired by round")
+        lines.append(verdict(pair, outcome.mode))
+    count = len(outcome.rounds)
+    lines.append(f"{count} round{'s' if count > 1 else ''}; ended: {outcome.ended}; wall time {clock(outcome.wall_s)}; "
+                 f"order by seed {outcome.seed}")
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The second column's words are cut by nobody; numbers stand to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
+                      for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+
+
+def clock(seconds: float) -> str:
+    """``2:05``."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def document(outcome: Outcome) -> dict[str, object]:
+    """For programs. Values in ``unit``; ratios without unit; an unknown bound is null."""
+    unit, sign, _ = KPI[outcome.mode]
+    return {
+        "schema": "resnet50-bench-versus-outcome", "schema_version": 1,
+        "mode": outcome.mode, "unit": unit, "higher_is_better": sign > 0,
+        "sides": {side.name: _side(outcome, side) for side in outcome.sides},
+        "pairs": [{"a": pair.a, "b": pair.b, "ratio": pair.found.ratio, "low": pair.found.low,
+                   "high": None if pair.found.high == math.inf else pair.found.high,
+                   "verdict": word(pair, outcome.mode), "text": verdict(pair, outcome.mode)} for pair in outcome.pairs],
+        "rounds": [{"round": each.number, "turns": {name: _turn(each, name) for name in outcome.names}}
+                   for each in outcome.rounds],
+        "looks": list(looks(outcome.most_rounds)), "seed": outcome.seed, "ended": outcome.ended,
+        "wall_s": round(outcome.wall_s, 1)}
+
+
+def _side(outcome: Outcome, side: Side) -> Mapping[str, object]:
+    middle, low, high = spread(outcome.values(side.name)) if outcome.rounds else (None, None, None)
+    return {"what": side.text, "parameters": texts_of(side), "python": str(side.python), "median": middle, "min": low,
+            "max": high}
+
+
+def _turn(each: Round, name: str) -> Mapping[str, object]:
+    turn = each.turns[name]
+    return {"value": turn.value, "verdict": turn.verdict, "reasons": list(turn.reasons), "memory_mb": turn.memory_mb}

@@ -1,0 +1,134 @@
+"""A comparison's folder <-> its plan and its rounds; what does not count lies in ``left-out``.
+
+``versus.json`` holds what was typed, ``A/round-001`` the whole result of a turn, so that ``compare FOLDER/A FOLDER/B``,
+``list-kpi`` and ``report`` read it as any other. A round counts once every side's turn passed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import host
+from ..case import Machine
+from ..errors import BadInput
+from ..parameters import CATALOGUE
+from ..result import Result, read, write_json
+from ..sweep.record import KPI
+from .rounds import Round, Turn
+from .words import Given, Side
+
+PLAN, TABLE, OUTCOME, LEFT_OUT = "versus.json", "versus.txt", "outcome.json", "left-out"
+_SCHEMA = "resnet50-bench-versus"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a comparison was started with. ``decided``: each side's numbers for ``auto``; ``pythons``: its Python."""
+
+    given: Given
+    seed: int
+    decided: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pythons: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, and hold it: two at once would measure rounds twice. Raises BadInput where another holds it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be made or written: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"another versus runs in {folder}; wait for it, or name another folder") from None
+        yield
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """None where nothing was started there. Raises BadInput for what is no plan."""
+    path = folder / PLAN
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text())
+        if document["schema"] != _SCHEMA or document["schema_version"] != 1:
+            raise ValueError(f"not {_SCHEMA} of version 1")
+        return Plan(Given(**document["given"]), int(document["seed"]), document["decided"], document["pythons"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Atomically."""
+    write_json(folder / PLAN, {"schema": _SCHEMA, "schema_version": 1, **asdict(plan)})
+
+
+def turn_folder(folder: Path, name: str, number: int) -> Path:
+    """Where a side's turn of a round lies."""
+    return folder / name / f"round-{number:03}"
+
+
+def leave_out(folder: Path, names: Sequence[str], number: int) -> None:
+    """Move the turns of a round that does not count out of the way; nothing is deleted."""
+    for name in names:
+        there = turn_folder(folder, name, number)
+        if there.exists():
+            aside = folder / LEFT_OUT
+            aside.mkdir(exist_ok=True)
+            taken = sum(1 for _ in aside.glob(f"{name}-{there.name}-*"))
+            there.rename(aside / f"{name}-{there.name}-{taken + 1}")
+
+
+def rounds(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Round]:
+    """The rounds that are there whole, by number. Raises BadInput for those of another machine or other versions."""
+    found: dict[int, dict[str, Result]] = {}
+    for side in sides:
+        for path in folder.glob(f"{side.name}/round-*/benchmark_*.json"):
+            result = read(path)
+            if result.failure is None:
+                found.setdefault(int(path.parent.name.removeprefix("round-")), {})[side.name] = result
+    whole = {number: results for number, results in found.items() if len(results) == len(sides)}
+    if whole:
+        last = whole[max(whole)]
+        for side in sides:
+            _require_same(side, last[side.name], machine, folder)
+    return [Round(number, {name: turn_of(result) for name, result in results.items()})
+            for number, results in sorted(whole.items())]
+
+
+def _require_same(side: Side, result: Result, machine: Machine, folder: Path) -> None:
+    software = {name: value for name, value in result.software.items() if not name.startswith("git_")}
+    now = {name: value for name, value in host.software_record(side.python).items() if not name.startswith("git_")}
+    pairs = [("CPU", result.system.get("cpu"), machine.cpu.name),
+             ("cores", result.topology.get("allowed_cpus"), machine.topology.as_record()["allowed_cpus"]),
+             *((name, result.case.get(name), text) for name, text in side.case.texts().items()),
+             *((name, software.get(name), now.get(name)) for name in {**software, **now})]
+    bad = [f"{name} {was} (now {is_now})" for name, was, is_now in pairs if was != is_now]
+    if bad:
+        raise BadInput(f"{folder} holds rounds of {side.name} with other {', '.join(bad)}: rounds of both would not be "
+                       "comparable; name a new folder")
+
+
+def turn_of(result: Result) -> Turn:
+    """What counts of a result that passed."""
+    value: Any = result.statistics
+    for name in KPI[str(result.case["MODE"])][2]:
+        value = value[name]
+    memories = [report.facts.get("memory", {}).get("pss_bytes") for report in result.processes]
+    known = [each for each in memories if each is not None]
+    memory = sum(known) / 1e6 if known and len(known) == len(memories) else None
+    return Turn(float(value), result.verdict, tuple(result.reasons), memory)
+
+
+def texts_of(side: Side) -> dict[str, str]:
+    """Its parameters, in the catalogue's order."""
+    return {name: side.case.texts()[name] for name in CATALOGUE}

@@ -1,0 +1,82 @@
+"""Inductor in one process over many models, as a sweep's warm worker does it, on real torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import MINE, ROOT, require_precision
+
+from resnet50_bench.environment import worker_python
+
+FP32 = next(name for name in MINE if name.endswith("fp32"))
+INT8 = next(name for name in MINE if name.endswith("int8"))
+_PREPARE = """
+import collections, json, sys
+from pathlib import Path
+import torch
+import torch._dynamo
+from resnet50_bench import evidence, worker
+from resnet50_bench.engines import inductor
+from resnet50_bench.engines.base import ModelRequest, dummy_batch
+from resnet50_bench.precision import PRECISIONS
+
+torch._dynamo.config.suppress_errors = False
+precision = PRECISIONS[sys.argv[1]]
+for batch_size in map(int, sys.argv[2].split(",")):
+    request = ModelRequest(precision.name, precision.data_type, precision.isa_cap, batch_size, Path(sys.argv[3]))
+    prepared = inductor.ENGINE.prepare(request)
+    batch = dummy_batch(batch_size, request.input_dtype)
+    compiled = dict(torch._dynamo.utils.counters["stats"])
+    # Whatever is not compiled runs by PyTorch's own operators, which the profiler then sees.
+    with torch.inference_mode(), torch.profiler.profile(record_shapes=False) as seen:
+        prepared.model(batch)
+    eager = sum(event.count for event in seen.key_averages() if event.key in ("aten::batch_norm", "aten::relu_"))
+    with torch.inference_mode(), worker.captured_stdout() as lines, inductor.ENGINE.onednn_verbose():
+        prepared.model(batch)
+    kernels = evidence.parse(lines)
+    print(json.dumps({"batch": batch_size, "eager": eager, "convolutions": len(kernels.convolutions),
+                      "doubt": kernels.doubt(precision, 53), "graphs": compiled["unique_graphs"],
+                      "recompiled": dict(torch._dynamo.utils.counters["stats"]) != compiled,
+                      "cache": dict(torch._dynamo.utils.counters["inductor"])}), flush=True)
+"""
+
+
+def prepared(cache: Path, precision: str, sizes: str, threads: int = 1) -> list[dict]:
+    """One process that prepares and proves a model for each batch size."""
+    require_precision(precision)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": str(threads),
+                                "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+                                "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    done = subprocess.run([worker_python(), "-c", _PREPARE, precision, sizes, cache / "models"], capture_output=True,
+                          text=True, env=environment, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def test_ten_batch_sizes_in_one_process_are_each_compiled_for_their_own_shape(tmp_path):
+    found = prepared(tmp_path, FP32, "1,2,3,4,5,6,7,8,9,10")
+    assert [each["batch"] for each in found] == list(range(1, 11))
+    for each in found:
+        assert each["convolutions"] == 53 and not each["doubt"], each
+        assert not each["eager"] and not each["recompiled"], each
+    code = [path.read_text() for path in (tmp_path / "inductor").rglob("*.py")]
+    assert code and not [text for text in code if re.search(r"\bs\d+\b *=", text)], "a dynamic shape has a symbol"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_an_instance_of_another_size_gets_code_for_its_own_threads(tmp_path):
+    teams = []
+    for threads in (1, 2):
+        before = set((tmp_path / "inductor").rglob("*.cpp"))
+        prepared(tmp_path, FP32, "2", threads)
+        made = set((tmp_path / "inductor").rglob("*.cpp")) - before
+        teams.append({int(n) for path in made for n in re.findall(r"num_threads\((\d+)\)", path.read_text())})
+    assert teams == [set(), {2}]  # for one thread no team is opened
+    again = set((tmp_path / "inductor").rglob("*.cpp"))
+    prepared(tmp_path, FP32, "2", 1)
+    assert set((tmp_path / "inductor").rglob("*.cpp")) == again  # and the first's is still known
