@@ -1,10 +1,10 @@
 # What WSF would provide: the settings, add_workload and add_testcase.
 set(PLATFORM auto CACHE STRING "CPU generation: auto or the name of a cmake/<PLATFORM>.cmake")
-set(BACKEND auto CACHE STRING "Where a case runs: auto native docker kubernetes slurm")
+set(BACKEND auto CACHE STRING "Where a case runs: auto native docker podman kubernetes slurm")
 set(REGISTRY "" CACHE STRING "Registry of the images, with a trailing slash; empty for local images")
 set(RELEASE "" CACHE STRING "Tag of the images, with its colon; empty for :latest")
 set(TIMEOUT 3600 CACHE STRING "Seconds that a case may take")
-set_property(CACHE BACKEND PROPERTY STRINGS auto native docker kubernetes slurm)
+set_property(CACHE BACKEND PROPERTY STRINGS auto native docker podman kubernetes slurm)
 
 find_program(PYTHON3 python3 REQUIRED)
 set(resnet50_bench "${CMAKE_CURRENT_SOURCE_DIR}/scripts/resnet50-bench.sh")

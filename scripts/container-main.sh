@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # A container's life: run the case, offer its logs once at the FIFO /export-logs, sleep until removed.
 set -uo pipefail
+# A deadline of its own: where the host side was killed, nobody else ends this container.
+if [ -n "${RESNET50_BENCH_DEADLINE_S:-}" ]; then
+    exec env -u RESNET50_BENCH_DEADLINE_S timeout --kill-after=15 "$RESNET50_BENCH_DEADLINE_S" "$0"
+fi
 exec {out}> >(exec tee console.log)
 writer=$!
 /opt/resnet50/run_test.sh >&"$out" 2>&1 {out}>&- &

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from resnet50_bench import machine_lock
 from resnet50_bench.parameters import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +46,7 @@ class Checkout:
         self.environment = {name: text for name, text in os.environ.items()
                             if name not in CATALOGUE and not name.startswith("RESNET50_BENCH_")} | {
             # Where a Python is named, no environment is set up; nothing here runs it.
-            "BACKEND": "native", "RESNET50_BENCH_PYTHON": "/bin/true"}
+            "BACKEND": "native", "RESNET50_BENCH_PYTHON": "/bin/true", machine_lock.FOLDER: str(folder)}
         self.case = self._run(folder / "scripts/resnet50-bench.sh", "best-case").stdout.strip()
 
     def ctest(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:

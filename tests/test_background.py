@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import sys
 import pytest
 
 from fake_checkout import Checkout, until
-from resnet50_bench.errors import BadInput
+from resnet50_bench import machine_lock
+from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.hostside import background
+from resnet50_bench.hostside.backends import owner
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 
@@ -80,9 +83,10 @@ def test_daemon_drops_the_callers_environment_and_nohup_keeps_it(checkout):
         assert re.findall(r' STEPS: "(.*)"', (logs / "workload-config.yaml").read_text()) == steps
 
 
-def test_stop_ends_only_what_begins_with_the_prefix(checkout):
+def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path):
     for number, log in enumerate(("one.log", "two.log"), start=1):
-        done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}")
+        done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}",
+                              **({machine_lock.FOLDER: str(tmp_path)} if number == 2 else {}))
         assert ("NOTICE: one-" in done.stdout) == (number == 2), "it is said what disturbs it"
         until(lambda count=number: measuring(checkout, count))
     wrong = checkout.ctest("--stop", "three")
@@ -91,6 +95,28 @@ def test_stop_ends_only_what_begins_with_the_prefix(checkout):
     shown = checkout.ctest("--status", "0").stdout
     assert re.search(r"two-\S+: running", shown) and re.search(r"one-\S+: ended with status 143", shown)
     assert shown.index("two-") < shown.index("one-"), "what runs comes first"
+
+
+def test_two_cannot_measure_on_the_same_cores(checkout):
+    assert checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", "--nohup=one.log").returncode == 0
+    until(lambda: measuring(checkout))
+    second = checkout.ctest("-V", "--testcase", checkout.case)
+    assert second.returncode == 3, second.stdout
+    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: \S*python3 "
+                     ".* case ", second.stdout), second.stdout
+    checkout.ctest("--stop")
+    assert checkout.ctest("--testcase", checkout.case).returncode == 0, "the kernel has freed them"
+
+
+def test_a_run_that_does_not_start_in_time_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(background, "_START_S", 0.5)
+    monkeypatch.setattr(background.sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "python").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nsleep 1000\n")
+    (tmp_path / "python").chmod(0o755)
+    ours = argparse.Namespace(nohup="", daemon=None, testcase=None, testset=None)
+    with pytest.raises(Infrastructure, match="did not start within 0.5 s and was ended"):
+        background.launch(tmp_path, ours, [])
+    assert owner.start_ticks(int((tmp_path / "pid").read_text())) is None
 
 
 def test_bad_input_is_said_at_once(checkout):
@@ -122,12 +148,12 @@ def innocent():
 def told(build, name: str, **changes) -> None:
     (build / "background" / name).mkdir(parents=True)
     (build / "background" / name / "run.json").write_text(json.dumps(
-        {"pid": os.getpid(), "ticks": background._ticks(os.getpid()), "boot": background._boot(), "log": "/no/log",
+        {"pid": os.getpid(), "ticks": owner.start_ticks(os.getpid()), "boot": background._boot(), "log": "/no/log",
          "started": "2026-01-01 00:00:00"} | changes))
 
 
 def test_a_process_id_that_was_given_away_is_not_ended(tmp_path, innocent, capsys):
-    ticks = background._ticks(innocent.pid)
+    ticks = owner.start_ticks(innocent.pid)
     told(tmp_path, "old", pid=innocent.pid, ticks=ticks - 1)
     told(tmp_path, "before-the-restart", pid=innocent.pid, ticks=ticks, boot="another")
     told(tmp_path, "gone", pid=2**22 + 1)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.hostside import images
-from resnet50_bench.hostside.backends import docker, workers
+from resnet50_bench.hostside.backends import container, workers
+from resnet50_bench.hostside.backends.engines import DOCKER
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
@@ -87,12 +88,14 @@ def test_an_image_says_what_it_was_built_from(monkeypatch, tmp_path):
 
 
 def test_a_container_is_confined_and_parameters_are_words_of_their_own():
-    words = docker.run_command("image:1", {"CUSTOMER_ENV": "A=$(id) B=`x`\n;"}, ("--cpuset-cpus=0",))
+    words = container.run_command(DOCKER, "image:1", {"CUSTOMER_ENV": "A=$(id) B=`x`\n;"}, ("--cpuset-cpus=0",),
+                                  "resnet50-bench-1", 60)
     assert "--privileged" not in words
     assert words[words.index("--cap-drop") + 1] == "ALL" and words[words.index("--cap-add") + 1] == "SYS_NICE"
     assert words[words.index("--network") + 1] == "none"
     assert words[words.index("--hostname") + 1] == socket.gethostname(), "the result says which machine it is of"
-    assert words[-3:] == ["--env", "CUSTOMER_ENV=A=$(id) B=`x`\n;", "image:1"] and "--cpuset-cpus=0" in words
+    assert words[-5:-2] == ["--env", "CUSTOMER_ENV=A=$(id) B=`x`\n;", "--env"]
+    assert words[-1] == "image:1" and "--cpuset-cpus=0" in words
 
 
 def test_what_a_container_sends_stays_in_the_folder(tmp_path):
@@ -108,6 +111,6 @@ def test_what_a_container_sends_stays_in_the_folder(tmp_path):
     stream.seek(0)
     folder = tmp_path / "in"
     folder.mkdir()
-    assert workers.extract(stream, folder)
+    assert workers.extract(stream, folder) is workers.Stream.WHOLE
     assert sorted(p.name for p in folder.iterdir()) == ["absolute.log", "escaped.log", "status"]
     assert [p.name for p in tmp_path.iterdir()] == ["in"]

@@ -8,13 +8,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from . import burst, caches, counters, host, inputs, limits, logfile, measurement, model_cache, nodes
+from . import burst, caches, counters, host, inputs, limits, logfile, machine_lock, measurement, model_cache, nodes
 from .case import Case, Layer, Machine, resolve
 from .checks import overall, result_checks
 from .cpu import read_cpu
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     environment = from_environment(os.environ)
     now = datetime.now(timezone.utc)
     folder = Path.cwd()
-    with interruptible():
+    with interruptible(), ExitStack() as stack:
         try:
             if others:
                 raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --help of ctest.sh or "
@@ -52,6 +52,7 @@ def main(argv: list[str]) -> int:
             python = worker_python()
             burst.copies()
             nodes.nodes()
+            stack.enter_context(machine_lock.held())
             case = _decided(case, machine, python)
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)

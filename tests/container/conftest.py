@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from own_lock import lock_folder as lock_folder
+
 ROOT = Path(__file__).parents[2]
 IMAGE = "resnet50-pytorch-intel-public-inference"
 RELEASE = ":container-test"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,8 +16,12 @@ from resnet50_bench.errors import BadInput
 from resnet50_bench.hostside.backends import Settings, slurm
 from scheduler.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
+from . import rootless
 from .conftest import Images, containers
-from .test_containers import CASE, INT8, ROOT, environment
+from .test_containers import CASE, FP32, INT8, ROOT, environment
+from .test_lifetimes import until
+from .test_podman import build as build
+from .test_podman import image as image
 
 
 @pytest.fixture
@@ -45,6 +51,41 @@ def test_a_gated_case_in_a_container_on_each_node(images: Images, cluster, tmp_p
     assert containers() == ""
 
 
+def test_a_gated_case_by_rootless_podman_on_each_node(image, build, cluster):
+    # Without a cgroup of its own a container stays in the job's, with the memory that the job asked for.
+    command = [ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32),
+               "--options=--nodes=2 --podman --mem=0"]
+    done = subprocess.run(rootless.as_user(*command), capture_output=True, text=True, check=False, timeout=400, cwd="/",
+                          env=rootless.environment(
+                              RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="slurm",
+                              TIMEOUT="300", SLURM_CONF=str(cluster.conf), RESNET50_BENCH_LOCK_FOLDER=str(build)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+    results = [json.loads(path.read_text())
+               for path in build.glob("workload/*/*/itr-1/worker-*-c0/benchmark_*.json")]
+    assert [each["system"]["container"] for each in results] == ["podman", "podman"]
+    assert all(f"{node} " in done.stdout for node in NODES) and "*Throughput (samples/sec): " in done.stdout
+    assert rootless.containers(image) == [] and cluster.jobs() == ""
+
+
+def test_a_job_whose_host_side_was_killed_is_cancelled_at_the_next_start(images: Images, cluster, tmp_path):
+    with case(tmp_path / "one", "--steps=100000") as killed:
+        until(lambda: len(containers().split()) == 2)
+        hosts = subprocess.run(["pgrep", "-f", "resnet50_bench case .*gated"], capture_output=True, text=True,
+                               check=True).stdout.split()
+        mine = [pid for pid in map(int, hosts)
+                if f"RESNET50_BENCH_BUILD={tmp_path / 'one'}" in Path(f"/proc/{pid}/environ").read_text()]
+        for pid in mine:
+            os.kill(pid, signal.SIGKILL)
+        killed.communicate(timeout=60)
+    assert cluster.jobs() != "" and len(mine) >= 1
+    with case(tmp_path / "two") as running:
+        said, _ = running.communicate(timeout=300)
+    assert running.returncode == 0, said
+    assert "was left by a case that was killed, and is cancelled" in said
+    assert containers() == "" and cluster.jobs() == "" and cluster.leftovers() == []
+
+
 def test_scancel_removes_the_containers(images: Images, cluster, tmp_path):
     with case(tmp_path, "--steps=100000") as running:
         deadline = time.monotonic() + 200
@@ -59,6 +100,6 @@ def test_scancel_removes_the_containers(images: Images, cluster, tmp_path):
 
 def test_training_is_refused(tmp_path):
     backend = slurm.make(Settings("slurm", options="--nodes=2 --docker"))
-    assert backend.options == ("--nodes=2",) and backend.image.startswith("resnet50-pytorch-intel-public-inference")
+    assert (backend.options, backend.tool) == (("--nodes=2",), "docker")
     with pytest.raises(BadInput, match="leave out --docker"):
         backend.run({"FUNCTION": "training"}, tmp_path, 60.0)

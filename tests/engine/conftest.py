@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from own_lock import lock_folder as lock_folder
 from resnet50_bench import platforms
 from resnet50_bench.cpu import read_cpu
 from resnet50_bench.environment import worker_python

@@ -189,8 +189,10 @@ def running_cluster() -> Iterator[Cluster]:
 
 def _configure(folder: Path) -> None:
     folder.chmod(0o755)
-    for name in ("munge", "state", *(f"spool.{node}" for node in NODES)):
+    for name in ("munge", "state"):
         (folder / name).mkdir(mode=0o700)
+    for node in NODES:
+        (folder / f"spool.{node}").mkdir(mode=0o755)  # another user's job finds its script there
     key = folder / "munge/key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o600)

@@ -17,6 +17,7 @@ from slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 from documents import result
 from documents import run as run_of
+from own_lock import lock_folder as lock_folder
 from resnet50_bench import platforms
 from resnet50_bench.cpu import read_cpu
 from resnet50_bench.environment import worker_python

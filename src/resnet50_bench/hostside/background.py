@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +24,10 @@ from pathlib import Path
 from ..errors import BadInput, Infrastructure
 from ..result import write_json
 from ..run_command import interruptible
+from .backends.owner import start_ticks
 
 _START_S = 20.0
+_START_END_S = 5.0
 #: A case is given 20 s to end, some backends' clean-up comes on top.
 _STOP_S = 60.0
 #: Enough of a log's end to find the running case and the last lines in.
@@ -60,7 +63,7 @@ class Run:
     @property
     def runs(self) -> bool:
         """Whether the very process that was started is still there."""
-        return self.status is None and self.boot == _boot() and self.ticks == _ticks(self.pid)
+        return self.status is None and self.boot == _boot() and self.ticks == start_ticks(self.pid)
 
 
 def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -70,8 +73,8 @@ def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
     log = Path(given).absolute() if given else folder / "log"
     for other in _runs(build):
         if other.runs:
-            print(f"NOTICE: {other.name} is running, too: both are slower at once; ./ctest.sh --stop {other.name} ends "
-                  "it")
+            print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
+                  f"./ctest.sh --stop {other.name} ends it")
     words = [*without(argv, "--nohup", "--daemon"), *(["--noenv"] if ours.daemon is not None else [])]
     try:
         with log.open("ab") as sink:  # as nohup: what an earlier run left there stays
@@ -84,11 +87,22 @@ def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
     deadline = time.monotonic() + _START_S
     while not (folder / "run.json").exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise Infrastructure(f"the background run did not start; see {log}")
+            _end(process)
+            raise Infrastructure(f"the background run did not start within {_START_S:g} s and was ended; see {log}")
         time.sleep(0.02)
     print(f"{folder.name} runs in the background as process {process.pid}", f"log: {log}",
           "look at it: ./ctest.sh --status", f"end it:     ./ctest.sh --stop {folder.name}", sep="\n", flush=True)
     return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it and what it has started: its session has one process group."""
+    for signum, patience_s in ((signal.SIGTERM, _START_END_S), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience_s)
+            return
 
 
 def main(argv: list[str]) -> int:
@@ -100,7 +114,7 @@ def main(argv: list[str]) -> int:
     try:
         with interruptible():
             write_json(Path(folder) / "run.json", {
-                "pid": os.getpid(), "ticks": _ticks(os.getpid()), "boot": _boot(), "log": log, "words": words,
+                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": _boot(), "log": log, "words": words,
                 "started": datetime.now().isoformat(" ", "seconds")})
             status = command_line(["ctest", *words])
     except BaseException as error:
@@ -225,15 +239,6 @@ def _tail(log: Path) -> list[str]:
             return stream.read().decode(errors="replace").splitlines()
     except OSError as error:
         return [f"(the log cannot be read: {error.strerror})"]
-
-
-def _ticks(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot (proc(5): field 22 of stat); None where none runs."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def _boot() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from .. import burst, environment, progress
+from .. import burst, environment, machine_lock, progress
 from ..case import CASE_NAME, Layer, Machine, parse_option, resolve
 from ..cpu import read_cpu
 from ..errors import BadInput, BenchError, RunFailed
@@ -27,14 +28,14 @@ from .references import read_references
 
 def main(argv: list[str]) -> int:
     """Run one case; its status is also told to ctest.sh, which ctest itself would hide."""
-    settings, option = _parse(argv)
+    given, option = _parse(argv)
     overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
     if overrides.stop_file and Path(overrides.stop_file).exists():
         raise RunFailed("not started: ctest.sh was ended by a signal")
     status = 1
     try:
         with interruptible():
-            status = _run(option, settings, overrides)
+            status = _run(option, _settings(given, overrides), overrides)
     except BenchError as error:
         status = error.exit_status
         raise
@@ -47,10 +48,10 @@ def main(argv: list[str]) -> int:
 
 def prepare(argv: list[str]) -> int:
     """The ctest fixture: set up the environment where the backend needs it on this host."""
-    settings, _ = _parse([*argv, ""])
+    given, _ = _parse([*argv, ""])
     overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
     try:
-        backend, _ = choose(settings)
+        backend, _ = choose(_settings(given, overrides))
     except BenchError:
         return 0  # each case says it itself, and ends with its status; ctest would hide this one's
     if overrides.dry_run or backend.local is not True or os.environ.get("RESNET50_BENCH_PYTHON"):
@@ -58,7 +59,7 @@ def prepare(argv: list[str]) -> int:
     return environment.main([])
 
 
-def _parse(argv: list[str]) -> tuple[Settings, str]:
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, str]:
     parser = argparse.ArgumentParser(prog="case")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--registry", default="")
@@ -66,10 +67,26 @@ def _parse(argv: list[str]) -> tuple[Settings, str]:
     parser.add_argument("--timeout", type=float, default=3600.0)
     parser.add_argument("option")
     given = parser.parse_args(argv)
-    overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
+    return given, given.option
+
+
+def _settings(given: argparse.Namespace, overrides: Overrides) -> Settings:
+    """CMake's settings, each overridden by the environment's of its name. Raises BadInput."""
     return Settings(os.environ.get("BACKEND") or given.backend, os.environ.get("REGISTRY") or given.registry,
-                    os.environ.get("RELEASE") or given.release, float(os.environ.get("TIMEOUT") or given.timeout),
-                    overrides.backend_options), given.option
+                    os.environ.get("RELEASE") or given.release,
+                    _timeout_s(os.environ.get("TIMEOUT"), given.timeout), overrides.backend_options)
+
+
+def _timeout_s(text: str | None, configured: float) -> float:
+    """The environment's TIMEOUT, else CMake's ``configured``. Raises BadInput for what ctest would cut short."""
+    if not text:
+        return configured
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        raise BadInput(f"TIMEOUT={text!r} is no number of seconds; 1, 2, 3 ... are allowed")
+    if int(text) > configured:
+        raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; first: "
+                       f"cmake -DTIMEOUT={text} build")
+    return int(text)
 
 
 def _layers(option: str, point: Mapping[str, str], overrides: Overrides) -> list[Layer]:
@@ -110,7 +127,8 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         return 0
     status = 1
     try:
-        status = _iterate(backend, points, folder, settings, overrides)
+        with machine_lock.held(backend.cpus()):
+            status = _iterate(backend, points, folder, settings, overrides)
     finally:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)

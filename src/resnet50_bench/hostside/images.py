@@ -18,6 +18,7 @@ from ..errors import BadInput, Infrastructure
 from ..host import ROOT
 from ..parameters import nearest
 from .arguments import Parser
+from .backends.engines import DOCKER, ENGINES, PODMAN, last_line
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
     """Build, or list ingredients (--bom), or print the commands (--dry-run)."""
     parser = Parser(prog="./build.sh", description="Build the images, highest number first.",
                                      epilog="REGISTRY (with a trailing slash) and RELEASE (with its colon) from the "
-                                            "environment name the images.")
+                                            "environment name the images; BACKEND=podman builds them by podman.")
     parser.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
     parser.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
@@ -104,7 +105,7 @@ def _command(image: Image, build_args: Sequence[str], no_cache: bool) -> list[st
         if not equals:
             raise BadInput(f"--build-arg {word}: NAME=VALUE is expected")
         arguments[name] = value
-    return ["docker", "build", "--file", str(image.dockerfile), "--tag", image.tag(registry, release),
+    return [_engine(), "build", "--file", str(image.dockerfile), "--tag", image.tag(registry, release),
             *(["--no-cache"] if no_cache else []),
             *(word for name, value in arguments.items() if name in known
               for word in ("--build-arg", f"{name}={value}")), str(ROOT)]
@@ -127,14 +128,19 @@ def commit() -> str:
     return f"sources-{digest.hexdigest()}"
 
 
+def _engine() -> str:
+    """What builds: podman where ``BACKEND`` from the environment says so, else docker."""
+    return PODMAN.name if os.environ.get("BACKEND") == PODMAN.name else DOCKER.name
+
+
 def require_engine() -> None:
-    """Raises Infrastructure where no docker engine answers."""
-    if not shutil.which("docker"):
-        raise Infrastructure("docker is not installed")
-    done = subprocess.run(["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True,
-                          check=False)
+    """Raises Infrastructure where the engine that builds does not answer."""
+    engine = ENGINES[_engine()]
+    if not shutil.which(engine.name):
+        raise Infrastructure(f"{engine.name} is not installed")
+    done = engine.ask(*engine.alive)
     if done.returncode != 0:
-        raise Infrastructure("no docker engine answers: " + (done.stderr.strip().splitlines() or ["no message"])[-1])
+        raise Infrastructure(f"no {engine.name} engine answers: {last_line(done.stderr) or 'no message'}")
 
 
 def _build(image: Image, command: list[str], place: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from ...errors import BadInput, Infrastructure
 from ...parameters import nearest
 
-BACKENDS = ("auto", "native", "docker", "kubernetes", "slurm")
+CONTAINERS = ("docker", "podman")
+BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Backend(Protocol):
     #: Whether the case runs on this host, so that this host's CPU and cores decide what is valid.
     local: bool
 
+    def cpus(self) -> Sequence[int] | None:
+        """The logical CPUs of this host that it measures on, which nobody else then may; None: all that this process
+        may use, an empty one: none."""
+
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """Run with the parameter ``texts``; logs into ``folder``; the runner's exit status.
 
@@ -45,20 +51,34 @@ def choose(settings: Settings) -> tuple[Backend, str]:
     if name not in BACKENDS:
         raise BadInput(f"BACKEND={name} is not one of {', '.join(BACKENDS)}{nearest(name, BACKENDS)}")
     if name == "auto":
-        from . import docker
+        name, why = _best(settings)
+    module = "container" if name in CONTAINERS else name
+    return importlib.import_module(f"{__name__}.{module}").make(replace(settings, backend=name)), \
+        f"BACKEND: {name} ({why})"
 
-        reason = docker.why_not(docker.image_name(settings))
-        name, why = ("native", reason) if reason else ("docker", "an engine answers and the image is there")
-    return importlib.import_module(f"{__name__}.{name}").make(settings), f"BACKEND: {name} ({why})"
+
+def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str, str]:
+    """The first of the engines that can run the image, else native; and why."""
+    from .container import image_name
+    from .engines import ENGINES
+
+    reasons = []
+    for name in engines:
+        reason = ENGINES[name].why_not(image_name(settings))
+        if reason is None:
+            return name, "; ".join([*reasons, "an engine answers and the image is there"])
+        reasons.append(reason)
+    return "native", "; ".join(reasons)
 
 
 def check_docker_image() -> int:
-    """``--check-docker-image``: 0 where the inference image is there, else 3 and why."""
-    from . import docker
+    """``--check-docker-image``: 0 where an engine has the inference image, else 3 and why."""
+    from .container import image_name
 
-    image = docker.image_name(Settings())
-    reason = docker.why_not(image)
-    if reason:
-        raise Infrastructure(reason)
-    print(f"{image} is there")
+    settings = Settings(os.environ.get("BACKEND") or "auto", os.environ.get("REGISTRY", ""),
+                        os.environ.get("RELEASE", ""))
+    name, why = _best(settings, [settings.backend] if settings.backend in CONTAINERS else CONTAINERS)
+    if name == "native":
+        raise Infrastructure(why)
+    print(f"{name} has {image_name(settings)}")
     return 0

@@ -25,5 +25,6 @@ def heard_out(command: Sequence[str], undo: Callable[[str], None],
             if out:
                 undo(out.strip())
         client.kill()
+        client.communicate()
         raise
     return subprocess.CompletedProcess(command, client.returncode, out, err)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import BenchError, Infrastructure
-from .workers import extract
+from .workers import Stream, extract, read_status
 
 RETRY_S = 10.0  # between attempts to read a stream that broke off
 _PATIENCE_S = 30.0
@@ -139,11 +139,10 @@ class PodStreams:
     def _read(self, *words: str) -> bool:
         """Whether all of it came, and the run is over."""
         with self._running("exec", self._pod, "--", *words) as (process, stream, errors):
-            ended = extract(stream, self._folder)
-            stream.read()  # what follows the end of the archive
+            came = extract(stream, self._folder)
             status = process.wait()
             errors.seek(0)
             why = errors.read().decode(errors="replace").strip()
         if status != 0 and "forbidden" in why.lower():
             raise Infrastructure(f"kubectl exec is not allowed, so no logs come back: {why.splitlines()[-1]}")
-        return ended and status == 0 and (self._folder / "status").read_text().strip().isdigit()
+        return came is Stream.WHOLE and status == 0 and read_status(self._folder) is not None

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import BadInput, BenchError, Infrastructure, RunFailed
 from . import Settings
-from .docker import image_name
+from .container import image_name
 from .kubectl import Kubectl, PodStreams, last_line
 from .kubernetes_manifest import Options, manifest, parse_options, require_jinja
 from .kubernetes_state import Pod, Problem, diagnose
@@ -46,6 +46,10 @@ class KubernetesBackend:
     image: str
     pull_policy: str
     local = False
+
+    def cpus(self) -> Sequence[int]:
+        """None of this host's."""
+        return ()
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend; ``folder`` is pod 0's, those of the other pods are made beside it."""

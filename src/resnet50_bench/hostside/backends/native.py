@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import RunFailed
@@ -29,21 +29,32 @@ class NativeBackend:
 
     local = True
 
+    def cpus(self) -> Sequence[int] | None:
+        """All that this process may use."""
+        return None
+
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend."""
-        libc = ctypes.CDLL(None)
         environment = {name: text for name, text in os.environ.items() if name not in CATALOGUE} | dict(texts)
-        runner = subprocess.Popen(
-            [ROOT / "run_test.sh"], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
-        try:
-            status = runner.wait(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
-        finally:
-            if runner.poll() is None:
-                _end(runner)
-        return 128 - status if status < 0 else status
+        return run_child([str(ROOT / "run_test.sh")], folder, environment, timeout_s)
+
+
+def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> int:
+    """Run it in ``folder`` as a child that ends with this process; its status, 128+N where a signal ended it.
+
+    Raises RunFailed at the time-out.
+    """
+    libc = ctypes.CDLL(None)
+    runner = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                              preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
+    try:
+        status = runner.wait(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
+    finally:
+        if runner.poll() is None:
+            _end(runner)
+    return 128 - status if status < 0 else status
 
 
 def _end(runner: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
 """Parameter texts and a shared folder -> one Slurm job that runs the case on each of its nodes, and its status.
 
-Natively by run_test.sh, or in a container where ``--options`` has ``--docker``.
+Natively by run_test.sh, or in a container where ``--options`` has ``--docker``, ``--podman``, ``--apptainer=FILE`` or
+``--enroot=FILE``.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from ...host import ROOT
 from ...parameters import CATALOGUE
 from . import Settings
 from .client import heard_out
-from .docker import image_name
+from .container import image_name
+from .engines import ENGINES
+from .owner import MARK, is_gone, owner
+from .site_containers import COMMANDS
 from .workers import Node, read_node, require_replicas, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
-#: ... or this, with the image's name and the seconds that it may take.
+#: ... or this, with the container tool, the image and the seconds that it may take.
 IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
-_DOCKER = "--docker"
+#: --docker, --podman; --apptainer=FILE, --enroot=FILE.
+_BY_NAME, _BY_FILE = tuple(ENGINES), tuple(COMMANDS)
+SUBMISSION_S = 60.0  # a controller under load answers sbatch late, one that is gone never
 POLL_S = 5.0  # sites do not like the controller to be asked more often
 SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
 CONTROLLER_PATIENCE_S = 60.0  # it may be restarted in the middle of a job
@@ -68,31 +74,56 @@ def make(settings: Settings) -> SlurmBackend:
         words = shlex.split(settings.options)
     except ValueError as error:
         raise BadInput(f"--options={settings.options}: {error}") from error
-    return SlurmBackend(tuple(word for word in words if word != _DOCKER),
-                        image_name(settings) if _DOCKER in words else "")
+    ours = [word for word in words if _tool(word) in (*_BY_NAME, *_BY_FILE)]
+    if len(ours) > 1:
+        raise BadInput(f"--options={settings.options}: {' and '.join(ours)} exclude each other")
+    others = tuple(word for word in words if word not in ours)
+    return SlurmBackend(others, *(_container(ours[0], settings) if ours else ("", "")))
+
+
+def _tool(word: str) -> str:
+    return word.partition("=")[0].removeprefix("--") if word.startswith("--") else ""
+
+
+def _container(word: str, settings: Settings) -> tuple[str, str]:
+    """(the tool, the image's name or file). Raises BadInput."""
+    tool, (_, equals, file) = _tool(word), word.partition("=")
+    if tool in _BY_NAME:
+        if equals:
+            raise BadInput(f"{word}: --{tool} takes no value; REGISTRY and RELEASE name the image")
+        return tool, image_name(settings)
+    if not file:
+        raise BadInput(f"{word}: --{tool}=FILE is expected, the image's file, which every node sees")
+    return tool, str(Path(file).absolute())
 
 
 @dataclass(frozen=True)
 class SlurmBackend:
     """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host.
 
-    With an ``image`` each node runs it by its own docker engine.
+    With a container ``tool`` each node runs the ``image`` by its own.
     """
 
     options: tuple[str, ...] = ()
+    tool: str = ""
     image: str = ""
     local = False
+
+    def cpus(self) -> Sequence[int]:
+        """None of this host's: each node's runner says which it uses."""
+        return ()
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend; ``folder`` is node 0's, those of the other nodes are made beside it."""
         folder = folder.absolute()
         if self.image and texts.get("FUNCTION") == "training":
-            raise BadInput(f"FUNCTION=training with {_DOCKER}: these containers have no network to train over; "
-                           f"leave out {_DOCKER}")
+            raise BadInput(f"FUNCTION=training with --{self.tool}: these containers have no network to train over; "
+                           f"leave out --{self.tool}")
         if not shutil.which("sbatch"):
             raise Infrastructure("sbatch is not installed: BACKEND=slurm needs a host that can submit jobs")
         deadline = time.monotonic() + timeout_s
-        runner = (*IN_CONTAINER, self.image, f"{timeout_s:g}") if self.image else (str(RUNNER),)
+        _cancel_orphans()
+        runner = (*IN_CONTAINER, self.tool, self.image, f"{timeout_s:g}") if self.image else (str(RUNNER),)
         job = _submit(_write_job(texts, folder, runner), folder, timeout_s, self.options)
         try:
             print(f"slurm: job {job} is submitted", flush=True)
@@ -120,7 +151,7 @@ def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) ->
         old.unlink()
     script, environment = folder / "job.sh", folder / "job.env"
     lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
-    environment.write_text("\n".join(lines) + "\n")
+    environment.write_text("\n".join(lines) + "\n", errors="surrogateescape")
     paths = {"script": script, "environment": environment, "parent": folder.parent}
     names = {"node": together.NODE, "count": together.COUNT, "rendezvous": together.RENDEZVOUS}
     script.write_text(_SCRIPT.format(runner=shlex.join(runner), **{name: shlex.quote(str(path))
@@ -131,13 +162,26 @@ def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) ->
 def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]) -> str:
     """The job's number. The user's options come after what they may change and before what they may not."""
     command = ["sbatch", "--nodes=1", "--exclusive", f"--time={int(timeout_s // 60) + 1}", *options,
-               "--parsable", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
+               "--parsable", f"--job-name={MARK}:{owner()}", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
                f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
-    sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]))
+    try:
+        sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]), SUBMISSION_S)
+    except subprocess.TimeoutExpired as error:
+        raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: does the controller run? A job that it "
+                             "made after all is cancelled at the next start") from error
     if sbatch.returncode != 0:
         why = sbatch.stderr.strip() or "it did not say why"
         raise Infrastructure(f"sbatch refused the job: {why.splitlines()[-1]}")
     return sbatch.stdout.strip().split(";")[0]
+
+
+def _cancel_orphans() -> None:
+    """Cancel the user's jobs whose host side was killed; those of a case that runs beside this one are left alone."""
+    for line in _ask("squeue", "-h", "--me", "-o", "%A %j").splitlines():
+        job, _, name = line.partition(" ")
+        if name.startswith(f"{MARK}:") and is_gone(name.removeprefix(f"{MARK}:")):
+            print(f"NOTICE: job {job} was left by a case that was killed, and is cancelled", flush=True)
+            _cancel(job)
 
 
 def _ask(*command: str) -> str:

@@ -8,11 +8,15 @@ import shutil
 import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from ...errors import Infrastructure, RunFailed
 from .. import fleet_command
+
+#: Two blocks of zeros end an archive (POSIX, pax interchange format).
+_END_BYTES = 1024
 
 
 class Node(NamedTuple):
@@ -25,12 +29,12 @@ class Node(NamedTuple):
 
 def read_node(folder: Path) -> Node:
     """Read ``node``, ``status`` and the newest result of a worker folder."""
-    found = {path.name: path.read_text().strip() for path in (folder / "node", folder / "status") if path.exists()}
-    status, throughput = int(found["status"]) if found.get("status") else None, None
+    name = (folder / "node").read_text().strip() if (folder / "node").exists() else folder.name
+    status, throughput = read_status(folder), None
     with suppress(OSError, ValueError, LookupError, TypeError):  # kpi.sh judges the result, not this summary
         newest = max(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime)
         throughput = float(json.loads(newest.read_text())["statistics"]["throughput_images_per_s"])
-    return Node(folder, found.get("node", folder.name), status, throughput if status == 0 else None)
+    return Node(folder, name, status, throughput if status == 0 else None)
 
 
 def summary(nodes: Sequence[Node]) -> str:
@@ -62,20 +66,56 @@ def worst_of(nodes: Sequence[Node]) -> Node:
     return max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
 
 
-def extract(stream: IO[bytes] | None, folder: Path) -> bool:
-    """Plain files of the tar stream into ``folder``, by their last name only; whether ``status`` came.
+class Stream(Enum):
+    """What came of a tar stream; the value is what a user reads."""
+    WHOLE = "whole"
+    CUT = "cut"
+    EMPTY = "empty"
+
+
+class _Watched:
+    """A stream that remembers its last bytes: tarfile takes one that ends between two files for whole."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._tail, self.any = stream, b"", False
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._tail = (self._tail + content[-_END_BYTES:])[-_END_BYTES:]
+        self.any = self.any or bool(content)
+        return content
+
+    def is_whole(self) -> bool:
+        """Whether nothing is left and an archive's end was the last that came."""
+        while self.read(1 << 16):
+            pass
+        return self._tail == bytes(_END_BYTES)
+
+
+def extract(stream: IO[bytes] | None, folder: Path) -> Stream:
+    """Plain files of the tar stream into ``folder``, by their last name only; whether all of it came.
 
     Raises Infrastructure where the disk is full.
     """
+    assert stream is not None
+    watched = _Watched(stream)
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=watched, mode="r|") as archive:  # type: ignore[call-overload]
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
                 if content:
                     with (folder / os.path.basename(member.name)).open("wb") as sink:  # noqa: PTH119
                         shutil.copyfileobj(content, sink)
+        return Stream.WHOLE if watched.is_whole() else Stream.CUT
     except tarfile.TarError:
-        pass  # an empty or cut-off stream: the caller finds out why
+        return Stream.CUT if watched.any else Stream.EMPTY
     except OSError as error:
         raise Infrastructure(f"the logs cannot be written to {folder}: {error.strerror}") from error
-    return (folder / "status").exists()
+
+
+def read_status(folder: Path) -> int | None:
+    """The number in ``status``; None where there is none: the file is missing, empty or cut."""
+    try:
+        return int((folder / "status").read_text())
+    except (OSError, ValueError):
+        return None

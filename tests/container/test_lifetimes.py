@@ -1,0 +1,116 @@
+"""Nothing outlives a killed host side for long, and 200 hostile values arrive inside as they are; docker and podman."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.hostside.backends import container
+from resnet50_bench.hostside.backends.engines import ENGINES
+from test_container_backend import hostile
+
+from .conftest import ROOT, docker
+from .rootless import as_user, environment, podman
+from .test_podman import image as image
+
+BACKEND = """
+import sys; from pathlib import Path; from resnet50_bench.hostside.backends import Settings, choose
+backend, _ = choose(Settings(sys.argv[1], release=":container-test"))
+sys.exit(backend.run(dict(STEPS=sys.argv[2], BATCH_SIZE="1", PRECISION=sys.argv[3]), Path(sys.argv[4]), 120.0))
+"""
+
+
+def engine_command(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return docker(*words) if name == "docker" else podman(*words)
+
+
+def ours(name: str) -> list[str]:
+    return engine_command(name, "ps", "--all", "--quiet", "--filter", f"label={container.OWNER_LABEL}").stdout.split()
+
+
+def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
+    """The host side of a case: what ctest starts, without ctest."""
+    from .test_containers import FP32
+
+    words = ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", "python3", "-c", BACKEND, name, steps, FP32, str(folder)]
+    return subprocess.Popen(words if name == "docker" else as_user(*words), text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
+                            env=dict(os.environ) if name == "docker" else environment())
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_nothing_is_left_after_five_killed_host_sides_and_a_start(image, name):
+    from .rootless import folder as users_folder
+
+    logs = users_folder()
+    assert ours(name) == []
+    for kills in range(1, 6):
+        with start(name, "1000000", logs) as running:
+            until(lambda: "Evaluating RESNET" in (engine_command(name, "logs", ours(name)[-1]).stdout if ours(name)
+                                                   else ""))
+            os.killpg(running.pid, signal.SIGKILL)  # not what it has started in sessions of their own
+        assert len(ours(name)) == 1, f"after kill {kills} there is the last one's, and no earlier one's"
+    with start(name, "2", logs) as last:
+        said, _ = last.communicate(timeout=120)
+    assert last.returncode == 0, said
+    assert said.count("was left by a case that was killed, and is removed") == 1
+    assert ours(name) == []
+    until(lambda: not clients(name), "the clients of the killed ones end with their containers")
+
+
+def clients(name: str) -> list[str]:
+    found = subprocess.run(["pgrep", "-af", f"^{name} (exec|logs) .*resnet50-bench-"], capture_output=True, text=True,
+                           check=False)
+    return found.stdout.splitlines()
+
+
+def test_a_container_whose_host_side_lives_is_left_alone(image, tmp_path):
+    with start("docker", "1000000", tmp_path) as first:
+        until(lambda: len(ours("docker")) == 1)
+        one = ours("docker")
+        with start("docker", "2", tmp_path) as second:
+            said, _ = second.communicate(timeout=120)
+        assert second.returncode == 0 and "was left by" not in said
+        assert ours("docker") == one
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+    docker("rm", "--force", *one)
+
+
+def test_a_container_ends_by_its_own_deadline(image):
+    words = container.run_command(ENGINES["docker"], image, {"STEPS": "1000000"}, (), "resnet50-bench-deadline", 5)
+    subprocess.run(words, check=True, capture_output=True)
+    try:
+        began = time.monotonic()
+        until(lambda: docker("inspect", "--format", "{{.State.Status}}", "resnet50-bench-deadline").stdout
+              == "exited\n")
+        assert time.monotonic() - began < 40
+    finally:
+        docker("rm", "--force", "resnet50-bench-deadline")
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_two_hundred_hostile_values_arrive_as_they_are(image, name):
+    texts = {f"{variable}_{number}": value for variable in ("CUSTOMER_ENV", "DATASET")
+             for number, value in enumerate(hostile())}
+    words = container.run_command(ENGINES[name], image, texts, ("--rm",), f"resnet50-bench-hostile-{name}", 60)
+    words.remove("--detach")
+    dump = "import json, os; print(json.dumps(dict(os.environ)))"
+    words += ["/opt/venv/bin/python", "-c", dump]
+    done = subprocess.run(words if name == "docker" else as_user(*words), capture_output=True, check=True, cwd="/",
+                          env=dict(os.environ) if name == "docker" else environment())
+    inside = json.loads(done.stdout)
+    assert {variable: inside.get(variable) for variable in texts} == texts
+
+
+def until(is_so, why: str = "", patience_s: float = 90.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline, why or "too late"
+        time.sleep(0.2)
