@@ -52,13 +52,11 @@ def _affinity(result: dict[str, Any]) -> Check:
     # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
     asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", str(result["case"].get("CUSTOMER_ENV", "")))
     for run in _runs(result):
-        threads = teams.get(run["instance"], len(run["cpus"]))
-        if run["instance"] not in wrong and asked and int(asked.group(1)) != len(run["cpus"]):
-            wrong[run["instance"]] = (f"instance {run['instance']} was told to compute with {asked.group(1)} threads on "
-                                      f"{len(run['cpus'])} cores")
-        if run["instance"] not in wrong and threads != len(run["cpus"]):
-            wrong[run["instance"]] = (f"instance {run['instance']} computed with {threads} threads on "
-                                      f"{len(run['cpus'])} cores")
+        number, cores = run["instance"], len(run["cpus"])
+        if asked and int(asked.group(1)) != cores:
+            wrong.setdefault(number, f"instance {number} was told to use {asked.group(1)} threads on {cores} cores")
+        if teams.get(number, cores) != cores:
+            wrong.setdefault(number, f"instance {number} computed with {teams[number]} threads on {cores} cores")
     return judge("affinity", f"{len(_runs(result)) - len(wrong)} of {len(_runs(result))} instances as asked"
                  + ("" if teams else ", size of the teams unknown"), bool(wrong), Verdict.INVALID,
                  "; ".join(wrong.values()), "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .. import inputs
+from .. import inputs, machine_lock
 from ..case import Layer, Machine
 from ..cpu import read_cpu
 from ..environment import worker_python
@@ -55,7 +55,8 @@ def main(argv: list[str]) -> int:
             return 0
         sweep = Sweep(folder, planned, machine)
         write_json(folder / _GIVEN, {**before, **environment, **flags})
-        return sweep.run()
+        with machine_lock.held():
+            return sweep.run()
 
 
 def _given_before(folder: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from .. import machine_lock
 from ..case import Machine
 from ..cpu import read_cpu
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
@@ -85,7 +86,7 @@ def main(argv: list[str]) -> int:
         machine = Machine(read_cpu(), read_topology())
         plan = _plan(given, words.seed, record.read_plan(folder), folder)
         found = sides(plan.given, machine)
-        with record.alone_in(folder):
+        with record.alone_in(folder), machine_lock.held():
             plan, found = _decided(plan, found, machine)
             rules = Rules(words.rounds, within, limit_s, plan.seed)
             outcome = _compare(folder, plan, found, machine, rules)
