@@ -416,6 +416,9 @@ class FakeBackend:
 
     local = False
 
+    def cpus(self):
+        return ()
+
     def run(self, texts, folder, timeout_s):
         synthetic(rate=90.1, started_at="2026-06-01T00:00:00+00:00").write(folder / "benchmark_x.json")
         return 0
