@@ -17,6 +17,7 @@ from test_container_backend import hostile
 
 from .conftest import ROOT, docker
 from .rootless import as_user, environment, podman
+from .test_podman import build as build
 from .test_podman import image as image
 
 BACKEND = """
@@ -45,10 +46,8 @@ def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("name", ["docker", "podman"])
-def test_nothing_is_left_after_five_killed_host_sides_and_a_start(image, name):
-    from .rootless import folder as users_folder
-
-    logs = users_folder()
+def test_nothing_is_left_after_five_killed_host_sides_and_a_start(image, build, name):
+    logs = build
     assert ours(name) == []
     for kills in range(1, 6):
         with start(name, "1000000", logs) as running:
