@@ -39,7 +39,7 @@ def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/
 
 
 def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int | None:
-    """``floats``, or 0 where the three arrays of all instances would take more than a quarter of the free memory.
+    """``floats``, or 0 where the three arrays of all instances would take more than an eighth of the free memory.
 
     A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
     """
@@ -49,7 +49,7 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
         free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
                  if (text := _text(folder / name)).isdigit()]
     needed = 3 * 4 * (floats or 0) * instances
-    return 0 if free and needed > min(free) / 4 else floats
+    return 0 if free and needed > min(free) / 8 else floats
 
 
 def _text(path: Path) -> str:
