@@ -23,6 +23,9 @@ import digits
 from resnet50_bench.model_cache import default_folder
 from resnet50_bench.precision import PRECISIONS
 
+#: A target of its own: scripts/test.sh -m slow tests/engine/test_digits.py
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 RUNNABLE = [name for name in MINE if not PRECISIONS[name].missing_flags(CPU.flags)]
 FP32 = next(name for name in MINE if name.endswith("fp32"))

@@ -20,7 +20,7 @@ import collections, json, sys
 from pathlib import Path
 import torch
 import torch._dynamo
-from resnet50_bench import evidence, worker
+from resnet50_bench import evidence, proof
 from resnet50_bench.engines import inductor
 from resnet50_bench.engines.base import ModelRequest, dummy_batch
 from resnet50_bench.precision import PRECISIONS
@@ -36,7 +36,7 @@ for batch_size in map(int, sys.argv[2].split(",")):
     with torch.inference_mode(), torch.profiler.profile(record_shapes=False) as seen:
         prepared.model(batch)
     eager = sum(event.count for event in seen.key_averages() if event.key in ("aten::batch_norm", "aten::relu_"))
-    with torch.inference_mode(), worker.captured_stdout() as lines, inductor.ENGINE.onednn_verbose():
+    with torch.inference_mode(), proof.captured_stdout() as lines, inductor.ENGINE.onednn_verbose():
         prepared.model(batch)
     kernels = evidence.parse(lines)
     print(json.dumps({"batch": batch_size, "eager": eager, "convolutions": len(kernels.convolutions),
