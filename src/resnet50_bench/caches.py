@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from .topology import parse_cpulist
 
 #: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
 _TIMES = 4
+#: Where no cache is shown: beyond the share of the last-level cache that a few cores have.
+DEFAULT_FLOATS = 16 * 2**20
 _UNITS = {"K": 2**10, "M": 2**20}
 
 
+@functools.cache
 def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
     """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
     found: dict[tuple[int, ...], int] = {}
@@ -38,9 +42,10 @@ def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/
     return -(-int(total) // 4) or None
 
 
-def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int | None:
-    """``floats``, or 0 where the three arrays of all instances would take more than an eighth of the free memory.
+def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int:
+    """``floats`` (DEFAULT_FLOATS where no cache is shown), or 0 where that is too much.
 
+    Too much is where the three arrays of all instances would take more than an eighth of the free memory.
     A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
     """
     free = [int(line.split()[1]) * 1024 for line in _text(root / "proc/meminfo").splitlines()
@@ -48,7 +53,8 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
     for folder in cgroup.folders(root, "memory")[:1]:
         free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
                  if (text := _text(folder / name)).isdigit()]
-    needed = 3 * 4 * (floats or 0) * instances
+    floats = DEFAULT_FLOATS if floats is None else floats
+    needed = 3 * 4 * floats * instances
     return 0 if free and needed > min(free) / 8 else floats
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import torch
 
@@ -21,7 +22,9 @@ def denormal_share(request: ModelRequest) -> float:
         return float(json.loads(path.read_text())["share"])
     except (OSError, ValueError, LookupError, TypeError):
         share = count(request.network(), images)
-    write_json(path, {"share": share})
+    with suppress(OSError):  # where the cache cannot be written it is counted again the next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"share": share})
     return share
 
 

@@ -55,6 +55,7 @@ def why_not() -> str | None:
     if not all(map(shutil.which, ("podman", "newuidmap", "catatonit", "runc"))):
         if not shutil.which("apt-get"):
             return "no podman, and no apt-get to install it"
+        subprocess.run(["apt-get", "update", "-qq"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         done = subprocess.run(["apt-get", "install", "-y", "-qq", *_PACKAGES], stdin=subprocess.DEVNULL, check=False,
                               capture_output=True, text=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
         if done.returncode != 0:

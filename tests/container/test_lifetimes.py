@@ -50,9 +50,10 @@ def test_nothing_is_left_after_five_killed_host_sides_and_a_start(image, build, 
     logs = build
     assert ours(name) == []
     for kills in range(1, 6):
+        before = set(ours(name))
         with start(name, "1000000", logs) as running:
-            until(lambda: "Evaluating RESNET" in (engine_command(name, "logs", ours(name)[-1]).stdout if ours(name)
-                                                   else ""))
+            until(lambda before=before: any("Evaluating RESNET" in engine_command(name, "logs", one).stdout
+                              for one in set(ours(name)) - before))
             os.killpg(running.pid, signal.SIGKILL)  # not what it has started in sessions of their own
         assert len(ours(name)) == 1, f"after kill {kills} there is the last one's, and no earlier one's"
     with start(name, "2", logs) as last:

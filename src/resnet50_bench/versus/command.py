@@ -129,7 +129,7 @@ def _plan(given: Given, seed: int | None, before: Plan | None, folder: Path) -> 
     changed = [f"--{name.lower()} {words!r}" for name, words in given.sides.items() if was.sides.get(name) != words]
     changed += [f"--{name.lower()}={words}" for name, words in given.flags.items() if was.flags.get(name) != words]
     changed += [f"{name}={words} in the environment" for name, words in given.environment.items()
-                if (was.environment | was.flags).get(name) != words]
+                if words not in (was.environment.get(name), was.flags.get(name))]
     if seed not in (None, before.seed):
         changed.append(f"--seed {seed}")
     if changed:

@@ -158,8 +158,13 @@ class ContainerBackend:
     def _copy_logs(self, container: str, folder: Path) -> bool:
         """Whether all that lies there came."""
         copied = self.engine.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
-        came = extract(copied.stdout, folder)
-        copied.communicate()
+        timer = threading.Timer(PATIENCE_S, copied.kill)  # an engine that hangs must not hold the case
+        timer.start()
+        try:
+            came = extract(copied.stdout, folder)
+            copied.communicate()
+        finally:
+            timer.cancel()
         return copied.returncode == 0 and came is Stream.WHOLE
 
 

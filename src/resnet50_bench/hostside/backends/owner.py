@@ -41,7 +41,22 @@ def is_gone(name: str, root: Path = Path("/")) -> bool:
         return False
     if told["boot"] != _boot(root):
         return True
-    return told["namespace"] == _namespace(root) and start_ticks(int(told["pid"]), root) != int(told["ticks"])
+    if told["namespace"] != _namespace(root) or _is_hidden(int(told["pid"]), root):
+        return False
+    return start_ticks(int(told["pid"]), root) != int(told["ticks"])
+
+
+def _is_hidden(pid: int, root: Path) -> bool:
+    """Whether it runs although /proc does not show it (mounted with hidepid, another user's)."""
+    if (root / f"proc/{pid}/stat").exists() or root != Path("/"):
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return False
 
 
 def _boot(root: Path) -> str:
