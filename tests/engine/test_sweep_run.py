@@ -57,7 +57,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
     assert left.stdout == "", "the workers end with their launcher"
 
     second = sweep(folder)  # what it was started with lies in its folder
-    said = second.communicate(timeout=600)[0]
+    said = second.communicate(timeout=1200)[0]
     assert second.returncode == 0, said
     assert "3 runs of these points are there already" in said
     assert points_of(folder) == Counter(POINTS)
@@ -83,7 +83,7 @@ def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(
     require_precision(INT8)
     done = sweep(tmp_path / "sweep", "--set", f"PRECISION={INT8}/BATCH_SIZE=1 2 3/CORES_PER_INSTANCE=1",
                  "--min_duration=1")
-    said = done.communicate(timeout=600)[0]
+    said = done.communicate(timeout=1200)[0]
     assert done.returncode == 0, said
     results = results_of(tmp_path / "sweep", "warm")
     assert len(results) == 3
