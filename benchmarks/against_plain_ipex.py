@@ -21,9 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from resnet50_bench.cpu import read_cpu  # noqa: E402
-from resnet50_bench.environment import worker_python  # noqa: E402
-from resnet50_bench.precision import PRECISIONS  # noqa: E402
+from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
+from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
+from resnet50_bench.stack.environment import worker_python  # noqa: E402
 
 _PLAIN = {"float32": "fp32", "bfloat16": "bf16", "int8": "int8"}
 

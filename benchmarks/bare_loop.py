@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from resnet50_bench.engines import ipex_library
+from resnet50_bench.worker.engines import ipex_library
 
 model_file, batch_size, dtype, seconds = sys.argv[1], int(sys.argv[2]), getattr(torch, sys.argv[3]), float(sys.argv[4])
 library = ipex_library.library()

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from resnet50_bench.stats import t_quantile  # noqa: E402
+from resnet50_bench.result.stats import t_quantile  # noqa: E402
 
 LOAD = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
 

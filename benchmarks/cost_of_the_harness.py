@@ -22,12 +22,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from resnet50_bench import environment, model_cache, worker_environment  # noqa: E402
-from resnet50_bench.case import Layer, Machine, resolve  # noqa: E402
-from resnet50_bench.cpu import read_cpu  # noqa: E402
-from resnet50_bench.placement import place  # noqa: E402
-from resnet50_bench.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.topology import read_topology  # noqa: E402
+from resnet50_bench.case.case import Layer, Machine, resolve  # noqa: E402
+from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
+from resnet50_bench.launch import worker_environment  # noqa: E402
+from resnet50_bench.launch.placement import place  # noqa: E402
+from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
+from resnet50_bench.machine.topology import read_topology  # noqa: E402
+from resnet50_bench.stack import environment  # noqa: E402
+from resnet50_bench.worker import model_cache  # noqa: E402
 
 
 def words(precision: str, batch: int, seconds: float) -> dict[str, str]:

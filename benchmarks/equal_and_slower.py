@@ -24,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from resnet50_bench.hostside import collection, compare_command  # noqa: E402
+from resnet50_bench.cli import compare_command  # noqa: E402
+from resnet50_bench.history import collection  # noqa: E402
 
 SIDE = 5
 

@@ -33,7 +33,7 @@ def take(source: str, folder: Path, load_s: float, together: multiprocessing.Bar
          done: multiprocessing.Queue) -> None:
     """One stand-in."""
     sys.path.insert(0, source)
-    from resnet50_bench.model_cache import cached
+    from resnet50_bench.worker.model_cache import cached
 
     together.wait()
     _, how = cached(folder, "entry", suffix=".pt", build=lambda: os.urandom(SIZE),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet50_bench import measurement
-from resnet50_bench.result import ProcessReport, Result, Run
+from resnet50_bench.result import measurement
+from resnet50_bench.result.result import ProcessReport, Result, Run
 
 MS = 1_000_000
 

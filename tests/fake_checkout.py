@@ -8,8 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from resnet50_bench import machine_lock
-from resnet50_bench.parameters import CATALOGUE
+from resnet50_bench.case.parameters import CATALOGUE
+from resnet50_bench.machine import machine_lock
 
 ROOT = Path(__file__).parents[1]
 #: Speaks the log's lines. WARMUP_STEPS tells it what to do: 1 fails, 2 runs until it is ended, 3 needs all of a burst

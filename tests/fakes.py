@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resnet50_bench.case import Machine
-from resnet50_bench.cpu import Cpu
-from resnet50_bench.topology import Topology, format_cpulist, read_topology
+from resnet50_bench.case.case import Machine
+from resnet50_bench.machine.cpu import Cpu
+from resnet50_bench.machine.topology import Topology, format_cpulist, read_topology
 
 AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}
 SPR_CPU = Cpu("GenuineIntel", 6, 0x8F, 8, "Intel Xeon Platinum 8480+ (fake)", "0x2b", frozenset(

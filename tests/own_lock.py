@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from resnet50_bench import machine_lock
+from resnet50_bench.machine import machine_lock
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import documents
-from resnet50_bench import measurement
-from resnet50_bench.result import ProcessReport, Result, Run
+from resnet50_bench.result import measurement
+from resnet50_bench.result.result import ProcessReport, Result, Run
 from test_collection import put
 
 HOSTILE = '<script>document.title="owned"</script>"\'><img src=x onerror=alert(1)>&lt;'

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from resnet50_bench.case import Case, Layer, Machine, resolve
+from resnet50_bench.case.case import Case, Layer, Machine, resolve
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.sweep import auto, best, command
 from test_sweep import fake  # noqa: F401

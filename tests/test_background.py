@@ -13,10 +13,10 @@ import sys
 import pytest
 
 from fake_checkout import Checkout, until
-from resnet50_bench import machine_lock
+from resnet50_bench.backends import owner
+from resnet50_bench.ctest import background
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.hostside import background
-from resnet50_bench.hostside.backends import owner
+from resnet50_bench.machine import machine_lock
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from resnet50_bench.channel import Channel
+from resnet50_bench.protocol.channel import Channel
 
 
 def test_messages_arrive_in_order_and_an_end_is_an_empty_list():

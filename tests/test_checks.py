@@ -8,8 +8,8 @@ import pytest
 
 from documents import MS, document, run
 from fakes import FakeMachine, put
-from resnet50_bench import counters, process_facts
-from resnet50_bench.checks import machine_checks, overall, result_checks
+from resnet50_bench.machine import counters, process_facts
+from resnet50_bench.result.checks import machine_checks, overall, result_checks
 
 
 def judged(document: dict) -> dict:

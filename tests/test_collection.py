@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from resnet50_bench.__main__ import main
+from resnet50_bench.cli import list_command
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside import collection, list_command
-from resnet50_bench.result import SCHEMA_VERSION, Result
+from resnet50_bench.history import collection
+from resnet50_bench.result.result import SCHEMA_VERSION, Result
 
 CASE = {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_int8", "BATCH_SIZE": "4", "TORCH_TYPE": "IPEX",
         "CUSTOMER_ENV": "A=1 B=x|y"}

@@ -9,9 +9,9 @@ import re
 import pytest
 
 from resnet50_bench.__main__ import main
-from resnet50_bench.comparison_stats import ratio_interval
-from resnet50_bench.hostside import compare_command
-from resnet50_bench.hostside.compare_command import Ratio
+from resnet50_bench.cli import compare_command
+from resnet50_bench.cli.compare_command import Ratio
+from resnet50_bench.result.comparison_stats import ratio_interval
 from test_collection import put, synthetic
 
 LATENCY = {"MODE": "latency"}

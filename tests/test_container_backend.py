@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench import backends
+from resnet50_bench.backends import Settings, container, owner, site_containers, slurm, workers
+from resnet50_bench.backends.engines import DOCKER, PODMAN
+from resnet50_bench.case.parameters import CATALOGUE
+from resnet50_bench.cli import case_command
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.hostside import backends, case_command
-from resnet50_bench.hostside.backends import Settings, container, owner, site_containers, slurm, workers
-from resnet50_bench.hostside.backends.engines import DOCKER, PODMAN
-from resnet50_bench.parameters import CATALOGUE
 
 LETTERS = "aZ9 \t\n\"'`$\\(){}[];&|<>*?!#~%=,:@/-\x01\x7fé€𝄞\u2028"
 

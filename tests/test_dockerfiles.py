@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.hostside import images
-from resnet50_bench.hostside.backends import container, workers
-from resnet50_bench.hostside.backends.engines import DOCKER
+from resnet50_bench.backends import container, workers
+from resnet50_bench.backends.engines import DOCKER
+from resnet50_bench.cli import images
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))

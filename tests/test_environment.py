@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import environment
 from resnet50_bench.errors import BadInput, Infrastructure
+from resnet50_bench.stack import environment
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from resnet50_bench.evidence import RESNET50_CONVOLUTIONS, parse
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.worker.evidence import RESNET50_CONVOLUTIONS, parse
 
 LINE = ("onednn_verbose,v1,primitive,exec,cpu,convolution,{kernel},forward_inference,"
         "src:{source}::blocked:acdb::f0 wei:{source}:a:blocked:Acdb16a::f0 dst:{source}::blocked:acdb::f0,"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.__main__ import main
-from resnet50_bench.comparison_stats import control_limit
+from resnet50_bench.cli import case_command, gate_command
+from resnet50_bench.ctest import config, logs, options
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside import case_command, config, gate_command, logs, options
-from resnet50_bench.hostside.judgement import LEAST_HISTORY, ONE_RESTART
-from resnet50_bench.hostside.references import read_references
+from resnet50_bench.history.judgement import LEAST_HISTORY, ONE_RESTART
+from resnet50_bench.history.references import read_references
+from resnet50_bench.result.comparison_stats import control_limit
 from test_collection import put, synthetic
 
 CASE = "inference_throughput_amx_int8"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from resnet50_bench.backends.kubernetes_manifest import Options, labels, manifest
+from resnet50_bench.case.parameters import CATALOGUE
+from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside.backends.kubernetes_manifest import Options, labels, manifest
-from resnet50_bench.parameters import CATALOGUE
-from resnet50_bench.precision import PRECISIONS
 
 yaml = pytest.importorskip("yaml")
 schemas = pytest.importorskip("kubernetes_validate", reason="requirements/tools.txt is not installed")

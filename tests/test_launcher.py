@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import launcher
-from resnet50_bench.case import Case
+from resnet50_bench.case.case import Case
 from resnet50_bench.errors import RunFailed
-from resnet50_bench.launcher import LaunchPlan, Session, launch
-from resnet50_bench.placement import Instance, Placement, Process
+from resnet50_bench.launch import launcher
+from resnet50_bench.launch.launcher import LaunchPlan, Session, launch
+from resnet50_bench.launch.placement import Instance, Placement, Process
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 

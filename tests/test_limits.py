@@ -6,7 +6,8 @@ import pytest
 
 from documents import document
 from fakes import put
-from resnet50_bench import caches, host, limits, logfile, theory
+from resnet50_bench.machine import caches, host, theory
+from resnet50_bench.result import limits, logfile
 
 FIRST = "mb4_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3"
 

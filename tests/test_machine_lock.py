@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from resnet50_bench import machine_lock
 from resnet50_bench.errors import Infrastructure
+from resnet50_bench.machine import machine_lock
 
 HOLD = ("import sys, os; from resnet50_bench import machine_lock\n"
         "with machine_lock.held([int(word) for word in sys.argv[1].split(',')]):\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import platforms
-from resnet50_bench.parameters import CATALOGUE
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case import platforms
+from resnet50_bench.case.parameters import CATALOGUE
+from resnet50_bench.case.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import model_cache
 from resnet50_bench.errors import Infrastructure
-from resnet50_bench.model_cache import cache_key, cached, source_digest
+from resnet50_bench.worker import model_cache
+from resnet50_bench.worker.model_cache import cache_key, cached, source_digest
 
 KEY = cache_key(engine="IPEX", precision="amx_int8", batch_size="8", torch="2.8.0")
 
@@ -112,7 +112,7 @@ def test_a_copied_entry_is_read_in_full_once(tmp_path, monkeypatch):
     for file in (tmp_path / "a").iterdir():
         (tmp_path / "b" / file.name).write_bytes(file.read_bytes())
     read: list[Path] = []
-    monkeypatch.setattr("resnet50_bench.model_cache._digest", lambda path, real=model_cache._digest: (
+    monkeypatch.setattr("resnet50_bench.worker.model_cache._digest", lambda path, real=model_cache._digest: (
         read.append(path), real(path))[1])
     assert [_cached(tmp_path / "b") for _ in range(3)] == [("model", "hit")] * 3
     assert len(read) == 1

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.backends.workers import Node, require_replicas
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.hostside.backends.workers import Node, require_replicas
-from resnet50_bench.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
+from resnet50_bench.launch.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
 
 
 def test_a_scheduler_says_which_node_it_is():

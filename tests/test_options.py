@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from fake_checkout import Checkout, until
-from resnet50_bench import burst
 from resnet50_bench.__main__ import main
+from resnet50_bench.backends import Settings
+from resnet50_bench.cli import case_command
+from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.hostside import at_once, case_command, collection, options
-from resnet50_bench.hostside.backends import Settings
+from resnet50_bench.history import collection
+from resnet50_bench.launch import burst
 from test_collection import put, synthetic
 from test_kpi import kpi, log
 from test_kpi import put as put_log

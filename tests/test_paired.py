@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from resnet50_bench.paired import paired
+from resnet50_bench.result.paired import paired
 
 LOOKS = 9  # after each of round 2 to 10
 

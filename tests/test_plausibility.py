@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from documents import result, run
-from resnet50_bench import rerun_command
-from resnet50_bench.hostside import plausibility
+from resnet50_bench.cli import rerun_command
+from resnet50_bench.ctest import plausibility
 
 
 def put(base: Path, stamp: str, precision: str, step_ms: float) -> Path:

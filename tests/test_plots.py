@@ -12,8 +12,8 @@ import pytest
 
 import report_folder
 from resnet50_bench.__main__ import main
-from resnet50_bench.hostside import collection
-from resnet50_bench.hostside.report import figures, plots, points
+from resnet50_bench.history import collection
+from resnet50_bench.report import figures, plots, points
 from test_collection import put, synthetic
 
 pytest.importorskip("matplotlib", reason="requirements/tools.txt is not installed")

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from resnet50_bench import progress
-from resnet50_bench.progress import Progress, State, line
+from resnet50_bench.launch import progress
+from resnet50_bench.launch.progress import Progress, State, line
 
 
 def state(instance: int = 0, done: int = 50, wanted: int = 200, **facts: float) -> State:

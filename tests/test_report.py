@@ -14,9 +14,9 @@ import pytest
 import report_folder
 from report_folder import HOSTILE
 from resnet50_bench.__main__ import main
-from resnet50_bench.hostside import collection
-from resnet50_bench.hostside.report import charts, figures, markup, points
-from resnet50_bench.hostside.report import page as page_module
+from resnet50_bench.history import collection
+from resnet50_bench.report import charts, figures, markup, points
+from resnet50_bench.report import page as page_module
 from test_collection import put, synthetic
 
 PACKAGE = Path(page_module.__file__).parent

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import rerun_command, result, run_command
-from resnet50_bench.case import Layer, Machine, resolve
-from resnet50_bench.cpu import read_cpu
+from resnet50_bench.case.case import Layer, Machine, resolve
+from resnet50_bench.case.inputs import Inputs
+from resnet50_bench.cli import rerun_command, run_command
 from resnet50_bench.errors import RunFailed
-from resnet50_bench.inputs import Inputs
-from resnet50_bench.topology import read_topology
+from resnet50_bench.machine.cpu import read_cpu
+from resnet50_bench.machine.topology import read_topology
+from resnet50_bench.result import result
 from test_collection import synthetic
 
 

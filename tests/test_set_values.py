@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnet50_bench.ctest.set_values import points
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside.set_values import points
 
 
 def values(text: str) -> list[str]:

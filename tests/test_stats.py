@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet50_bench import stats
-from resnet50_bench.comparison_stats import interval_of_means, mann_whitney, ratio_interval
+from resnet50_bench.result import stats
+from resnet50_bench.result.comparison_stats import interval_of_means, mann_whitney, ratio_interval
 
 TIMES = st.floats(1e-6, 1e6)
 relaxed = settings(deadline=None, max_examples=60)  # a busy machine must not fail a test

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from resnet50_bench import stepper
-from resnet50_bench.stepper import Stepper, settled
+from resnet50_bench.worker import stepper
+from resnet50_bench.worker.stepper import Stepper, settled
 
 
 @pytest.mark.parametrize(("times_s", "expected"), [

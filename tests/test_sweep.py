@@ -13,12 +13,13 @@ import pytest
 
 import documents
 from fakes import MILAN_CPU, machine
-from resnet50_bench import measurement
+from resnet50_bench.case.inputs import Inputs
+from resnet50_bench.cli import ctest_command
+from resnet50_bench.ctest.config import read_config, texts_for
 from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
-from resnet50_bench.hostside import collection, ctest_command
-from resnet50_bench.hostside.config import read_config, texts_for
-from resnet50_bench.hostside.report.points import grids, points
-from resnet50_bench.inputs import Inputs
+from resnet50_bench.history import collection
+from resnet50_bench.report.points import grids, points
+from resnet50_bench.result import measurement
 from resnet50_bench.sweep import command, outlook
 from resnet50_bench.sweep.record import Run
 from resnet50_bench.sweep.search import Score
@@ -281,7 +282,7 @@ def test_a_step_is_foretold_by_the_nearest_point():
 
 
 def test_a_sweep_starts_without_torch():
-    code = ("import sys; from resnet50_bench.hostside import sweep_command; "
+    code = ("import sys; from resnet50_bench.cli import sweep_command; "
             "print([m for m in ('torch', 'numpy') if m in sys.modules])")
     environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=environment, check=True)

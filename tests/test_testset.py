@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fake_checkout import Checkout
+from resnet50_bench.case.parameters import CATALOGUE
+from resnet50_bench.ctest import options
+from resnet50_bench.ctest.testset import _KEYS, Document, read_testset
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside import options
-from resnet50_bench.hostside.testset import _KEYS, Document, read_testset
-from resnet50_bench.parameters import CATALOGUE
 
 yaml = pytest.importorskip("yaml")
 NAMES = [f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"

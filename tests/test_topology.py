@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
-from resnet50_bench.topology import format_cpulist, parse_cpulist, read_topology
+from resnet50_bench.machine.topology import format_cpulist, parse_cpulist, read_topology
 
 
 def test_two_sockets_with_smt(tmp_path):

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from fakes import GENOA_CPU, SPR_CPU, machine
-from resnet50_bench import __main__, host
+from resnet50_bench import __main__
 from resnet50_bench.errors import BadInput, Regression, RunFailed
-from resnet50_bench.result import Result
+from resnet50_bench.machine import host
+from resnet50_bench.result.result import Result
 from resnet50_bench.versus import command, outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from resnet50_bench.case.parameters import CATALOGUE, from_environment
+from resnet50_bench.cli.wsf_command import words
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside.wsf_command import words
-from resnet50_bench.parameters import CATALOGUE, from_environment
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[1]

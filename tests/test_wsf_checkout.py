@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.cli.wsf_command import words
 from resnet50_bench.errors import BadInput
-from resnet50_bench.hostside.wsf_command import words
 from test_wsf import hostile
 from wsf_checkout import Checkout, copied
 

@@ -9,7 +9,7 @@ import time
 _WAIT_NS = int(os.environ.get("SLOWER_STEP_NS", "0"))
 
 if _WAIT_NS:
-    from resnet50_bench.stepper import Stepper
+    from resnet50_bench.worker.stepper import Stepper
 
     _init = Stepper.__init__
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from container.conftest import ROOT, Images, containers, docker
-from resnet50_bench import platforms
-from resnet50_bench.cpu import read_cpu
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case import platforms
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.machine.cpu import read_cpu
 
 CPU = read_cpu()
 PLATFORM, _ = platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from own_lock import lock_folder as lock_folder
-from resnet50_bench import platforms
-from resnet50_bench.cpu import read_cpu
-from resnet50_bench.environment import worker_python
+from resnet50_bench.case import platforms
+from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BenchError
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.machine.cpu import read_cpu
+from resnet50_bench.stack.environment import worker_python
 
 ROOT = Path(__file__).parents[2]
 CPU = read_cpu()

@@ -20,8 +20,10 @@ numpy = pytest.importorskip("numpy")
 PilImage = pytest.importorskip("PIL.Image")
 torchvision = pytest.importorskip("torchvision")
 
-from resnet50_bench import data, dataset, dataset_tool  # noqa: E402
+from resnet50_bench.case import dataset  # noqa: E402
+from resnet50_bench.cli import dataset_tool  # noqa: E402
 from resnet50_bench.errors import BadInput, RunFailed  # noqa: E402
+from resnet50_bench.worker import data  # noqa: E402
 
 RECIPE = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms()
 

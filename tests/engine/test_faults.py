@@ -31,7 +31,7 @@ def checks(folder: Path) -> dict[str, dict]:
 
 
 def pids_of(folder: Path) -> list[int]:
-    shown = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker {folder}"], capture_output=True, text=True,
+    shown = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker.main {folder}"], capture_output=True, text=True,
                            check=False)
     return [int(pid) for pid in shown.stdout.split()]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import MINE, ROOT, require_precision
 
-from resnet50_bench.environment import worker_python
+from resnet50_bench.stack.environment import worker_python
 
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 INT8 = next(name for name in MINE if name.endswith("int8"))

@@ -13,8 +13,8 @@ import pytest
 from conftest import MINE, ROOT
 from conftest import require_precision as _require
 
-from resnet50_bench import environment
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.stack import environment
 
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 INT8 = next(name for name in MINE if name.endswith("int8"))
@@ -153,7 +153,7 @@ def test_a_kill_in_the_middle_fails_the_case_and_leaves_nothing(folder, victim):
         seen += line
         if "Evaluating RESNET" in line:
             break
-    pids = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker {folder}"], capture_output=True, text=True,
+    pids = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker.main {folder}"], capture_output=True, text=True,
                           check=True).stdout.split()
     assert len(pids) == len(os.sched_getaffinity(0))
     time.sleep(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 from conftest import ROOT, require_precision
 from test_run import FP32, INT8, TWO_CORES, result_of, run_test
 
-from resnet50_bench.hostside.config import read_config, texts_for
+from resnet50_bench.ctest.config import read_config, texts_for
 
 POINTS = {(precision, batch, cores) for precision in (INT8, FP32) for batch in ("1", "2") for cores in ("1", "2")}
 WORDS = ("--set", f"PRECISION={INT8} {FP32}/BATCH_SIZE=1 2/CORES_PER_INSTANCE=1 2", "--min_duration=1")
@@ -52,7 +52,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
     first.wait(timeout=10)
     before = points_of(folder)
     assert sum(before.values()) == 3
-    left = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker {folder}"], capture_output=True, text=True,
+    left = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker.main {folder}"], capture_output=True, text=True,
                           check=False)
     assert left.stdout == "", "the workers end with their launcher"
 

@@ -13,8 +13,8 @@ from conftest import MINE, ROOT, require_precision
 from test_run import TWO_CORES, folder, kpi, result_of, run_test  # noqa: F401
 
 import digits
-from resnet50_bench.evidence import TRAINING_CONVOLUTIONS
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.worker.evidence import TRAINING_CONVOLUTIONS
 
 torch = pytest.importorskip("torch")
 FP32 = next(name for name in MINE if name.endswith("fp32"))
@@ -103,7 +103,7 @@ def test_too_few_images_for_a_batch_are_refused(folder, pictures):  # noqa: F811
 
 
 def test_between_nodes_oneccl_is_taken_where_its_bindings_are_installed(tmp_path, monkeypatch):
-    from resnet50_bench.training import collectives
+    from resnet50_bench.worker.training import collectives
 
     assert collectives(nodes=2) == "gloo", "without the bindings"
     fake = tmp_path / "oneccl_bindings_for_pytorch.py"

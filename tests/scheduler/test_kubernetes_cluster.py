@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.backends import Settings, kubernetes, kubernetes_state
+from resnet50_bench.backends.kubectl import Kubectl, last_line
+from resnet50_bench.backends.kubernetes_manifest import labels, manifest, parse_options
 from resnet50_bench.errors import Infrastructure
-from resnet50_bench.hostside.backends import Settings, kubernetes, kubernetes_state
-from resnet50_bench.hostside.backends.kubectl import Kubectl, last_line
-from resnet50_bench.hostside.backends.kubernetes_manifest import labels, manifest, parse_options
 
 pytestmark = pytest.mark.scheduler
 

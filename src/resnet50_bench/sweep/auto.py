@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .. import burst
-from ..case import Case, Layer, Machine
+from ..case.case import Case, Layer, Machine
+from ..case.parameters import AUTO
 from ..errors import BadInput, RunFailed
-from ..parameters import AUTO
+from ..launch import burst
 from . import best
 from .axes import axes
 from .command import Sweep

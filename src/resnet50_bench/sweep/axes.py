@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..case import Case, Layer, Machine, resolve
+from ..case.case import Case, Layer, Machine, resolve
+from ..case.platforms import PLATFORMS
+from ..case.precision import PRECISIONS
 from ..errors import BadInput, UnsupportedCpu
-from ..platforms import PLATFORMS
-from ..precision import PRECISIONS
 from .search import Grid, Place
 
 NAMES = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE")

@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .. import host, model_cache
-from ..case import Case, Machine
+from ..case.case import Case, Machine
 from ..errors import Infrastructure
-from ..result import write_json
+from ..machine import host
+from ..result.result import write_json
+from ..worker import model_cache
 from .record import KPI
 from .tables import Outcome
 

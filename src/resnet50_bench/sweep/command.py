@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .. import inputs, machine_lock
-from ..case import Layer, Machine
-from ..cpu import read_cpu
-from ..environment import worker_python
+from ..case import inputs
+from ..case.case import Layer, Machine
+from ..case.flags import parse_flags
+from ..case.parameters import from_environment
+from ..cli.run_command import interruptible, run_case
 from ..errors import BadInput, Infrastructure, RunFailed
-from ..flags import parse_flags
-from ..launcher import Session
-from ..parameters import from_environment
-from ..result import write_json
-from ..run_command import interruptible, run_case
-from ..topology import read_topology
+from ..launch.launcher import Session
+from ..machine import machine_lock
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
+from ..result.result import write_json
+from ..stack.environment import worker_python
 from . import best, outlook, record, tables
 from .axes import Axes, axes
 from .search import LOOKS, Grid, Place, duel, wanted

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..case import Case
+from ..case.case import Case
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..parameters import CATALOGUE
-from ..result import Result, read
+from ..result.result import Result, read
 from .search import Score
 
 #: MODE -> (unit, sign that makes greater better, path of the value in ``statistics``)

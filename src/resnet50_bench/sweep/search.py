@@ -10,8 +10,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ..comparison_stats import interval_of_means
-from ..paired import paired
+from ..result.comparison_stats import interval_of_means
+from ..result.paired import paired
 
 #: (batch size, cores per instance)
 Place = tuple[int, int]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..case import Case, option_of
-from ..parameters import CATALOGUE
+from ..case.case import Case, option_of
+from ..case.parameters import CATALOGUE
 from .record import KPI, Run
 from .search import LOOKS, Grid, Place, Score, combined, finalists, ranking, standing
 

@@ -16,17 +16,17 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .. import machine_lock
-from ..case import Machine
-from ..cpu import read_cpu
+from ..arguments import Parser
+from ..case.case import Machine
+from ..case.flags import parse_flags
+from ..case.parameters import AUTO, CATALOGUE, nearest
+from ..cli.run_command import interruptible, run_case
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
-from ..flags import parse_flags
-from ..hostside.arguments import Parser
-from ..parameters import AUTO, CATALOGUE, nearest
-from ..result import read, write_json
-from ..run_command import interruptible, run_case
+from ..machine import machine_lock
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
+from ..result.result import read, write_json
 from ..sweep.record import KPI
-from ..topology import read_topology
 from . import record
 from .outcome import Outcome, clock, document, is_slower, ratio_text, text
 from .record import Plan

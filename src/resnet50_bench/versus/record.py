@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import host
-from ..case import Machine
+from ..case.case import Machine
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..parameters import CATALOGUE
-from ..result import Result, read, write_json
+from ..machine import host
+from ..result.result import Result, read, write_json
 from ..sweep.record import KPI
 from .rounds import Round, Turn
 from .words import Given, Side

@@ -14,7 +14,7 @@ from statistics import fmean, median
 from typing import Protocol
 
 from ..errors import RunFailed
-from ..paired import Paired, paired
+from ..result.paired import Paired, paired
 
 #: The first look at the intervals; each next one comes after about 1.6 times as many rounds.
 _FIRST_LOOKS = (3, 5)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import environment, inputs
-from ..case import Case, Layer, Machine, resolve
+from ..case import inputs
+from ..case.case import Case, Layer, Machine, resolve
+from ..case.flags import SWITCHES
+from ..case.inputs import Inputs
+from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput, BenchError
-from ..flags import SWITCHES
-from ..inputs import Inputs
-from ..parameters import CATALOGUE, nearest
-from ..placement import place
+from ..launch.placement import place
+from ..stack import environment
 
 PYTHON, STACK, FOLDER = "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_STACK", "RESNET50_BENCH_ENV"
 #: What a side may set apart from its parameters: the environment that measures.

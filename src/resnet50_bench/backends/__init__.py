@@ -1,0 +1,84 @@
+"""BACKEND -> where a case runs: submit, wait, bring the logs back. Backends differ in nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ..case.parameters import nearest
+from ..errors import BadInput, Infrastructure
+
+CONTAINERS = ("docker", "podman")
+BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """CMake's cache settings as a case gets them, and ``--options``."""
+
+    backend: str = "auto"
+    registry: str = ""
+    release: str = ""
+    timeout_s: float = 3600.0
+    options: str = ""
+
+
+class Backend(Protocol):
+    """One way to run a case."""
+
+    #: Whether the case runs on this host, so that this host's CPU and cores decide what is valid.
+    local: bool
+
+    def cpus(self) -> Sequence[int] | None:
+        """The logical CPUs of this host that it measures on, which nobody else then may; None: all that this process
+        may use, an empty one: none."""
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """Run with the parameter ``texts``; logs into ``folder``; the runner's exit status.
+
+        Raises RunFailed at the time-out, Infrastructure where the case could not be run at all.
+        Whatever happens, nothing of the case runs on when this returns or raises.
+        """
+
+
+def choose(settings: Settings) -> tuple[Backend, str]:
+    """(the backend, a line that says which it is and why)."""
+    name, why = settings.backend, "as asked"
+    if name not in BACKENDS:
+        raise BadInput(f"BACKEND={name} is not one of {', '.join(BACKENDS)}{nearest(name, BACKENDS)}")
+    if name == "auto":
+        name, why = _best(settings)
+    module = "container" if name in CONTAINERS else name
+    return importlib.import_module(f"{__name__}.{module}").make(replace(settings, backend=name)), \
+        f"BACKEND: {name} ({why})"
+
+
+def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str, str]:
+    """The first of the engines that can run the image, else native; and why."""
+    from .container import image_name
+    from .engines import ENGINES
+
+    reasons = []
+    for name in engines:
+        reason = ENGINES[name].why_not(image_name(settings))
+        if reason is None:
+            return name, "; ".join([*reasons, "an engine answers and the image is there"])
+        reasons.append(reason)
+    return "native", "; ".join(reasons)
+
+
+def check_docker_image() -> int:
+    """``--check-docker-image``: 0 where an engine has the inference image, else 3 and why."""
+    from .container import image_name
+
+    settings = Settings(os.environ.get("BACKEND") or "auto", os.environ.get("REGISTRY", ""),
+                        os.environ.get("RELEASE", ""))
+    name, why = _best(settings, [settings.backend] if settings.backend in CONTAINERS else CONTAINERS)
+    if name == "native":
+        raise Infrastructure(why)
+    print(f"{name} has {image_name(settings)}")
+    return 0

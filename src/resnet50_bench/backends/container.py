@@ -1,0 +1,227 @@
+"""The docker and podman backends: one container for a case, its logs by the FIFO, and the container always removed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput, Infrastructure, RunFailed
+from ..machine.topology import parse_cpulist
+from . import Settings
+from .client import heard_out
+from .engines import ENGINES, PATIENCE_S, Engine
+from .owner import MARK, is_gone, owner
+from .workers import Stream, extract, read_status
+
+IMAGE = "resnet50-pytorch-intel-public-inference"
+#: Prepared models outlive a container in this volume; removing it costs only the time to make them again.
+MODEL_VOLUME = "resnet50-bench-models"
+OWNER_LABEL = f"{MARK}.owner"
+#: The seconds after which a container ends itself (scripts/container-main.sh) ...
+DEADLINE = "RESNET50_BENCH_DEADLINE_S"
+#: ... are later than this host's own, so that both never race: this counts only where the host side was killed.
+DEADLINE_MARGIN_S = 60
+_NAME_AND_OWNER = '{{.Name}} {{index .Config.Labels "' + OWNER_LABEL + '"}}'
+_LOGS = "/home/bench/logs"
+_DEATH_S, _REMOVAL_S = 5.0, 3.0
+_REMOVE_ATTEMPTS = 3
+#: Nothing but NUMA memory binding needs a capability, nothing needs the network.
+_CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
+             "--network", "none", "--shm-size", "4g",
+             "--mount", f"type=volume,src={MODEL_VOLUME},dst=/var/cache/resnet50-bench")
+
+
+def image_name(settings: Settings) -> str:
+    """The inference image's full name."""
+    return f"{settings.registry}{IMAGE}{settings.release or ':latest'}"
+
+
+def make(settings: Settings) -> ContainerBackend:
+    """The backend. Raises Infrastructure where its engine cannot run the case, BadInput for wrong options."""
+    engine, image = ENGINES[settings.backend], image_name(settings)
+    try:
+        options = tuple(shlex.split(settings.options))
+    except ValueError as error:
+        raise BadInput(f"--options={settings.options}: {error}") from error
+    reason = engine.why_not(image)
+    if reason:
+        raise Infrastructure(f"BACKEND={engine.name}: {reason}")
+    return ContainerBackend(engine, image, options)
+
+
+def run_command(engine: Engine, image: str, texts: Mapping[str, str], options: Sequence[str], name: str,
+                deadline_s: int) -> list[str]:
+    """The ``run`` words of a case; parameters are data, each a word of its own.
+
+    The container has this host's name: the result says where it was measured, and repeated runs are of one node.
+    Raises BadInput for texts that an engine would change on the way.
+    """
+    bad = [f"{variable}={text!r} is not UTF-8 text, which {engine.name} would change" for variable, text
+           in texts.items() if any("\ud800" <= letter <= "\udfff" for letter in text)]
+    if bad:
+        raise BadInput(*bad)
+    environment = {**texts, DEADLINE: str(deadline_s)}
+    return [engine.name, "run", "--detach", "--init", "--name", name, "--label", MARK, "--label",
+            f"{OWNER_LABEL}={owner()}", "--hostname", socket.gethostname(), *_CONFINED, *options,
+            *(word for variable, text in environment.items() for word in ("--env", f"{variable}={text}")), image]
+
+
+@dataclass(frozen=True)
+class ContainerBackend:
+    """Runs the inference image with the user's ``--options`` (such as --cpuset-cpus=0-3)."""
+
+    engine: Engine
+    image: str
+    options: Sequence[str] = ()
+    #: The container runs on this host, but its options decide which cores it gets: it validates itself.
+    local = False
+
+    def cpus(self) -> Sequence[int] | None:
+        """The logical CPUs that it is confined to; None: all that there are."""
+        words = "\n".join(self.options)
+        asked = re.findall(r"^--cpuset-cpus[=\n]([0-9,-]+)$", words, re.M)
+        return parse_cpulist(asked[-1]) if asked else None
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        deadline = time.monotonic() + timeout_s
+        name = f"{MARK}-{secrets.token_hex(5)}"
+        command = run_command(self.engine, self.image, texts, self.options, name, int(timeout_s) + DEADLINE_MARGIN_S)
+        remove_orphans(self.engine)
+        _start(self.engine, command, name)
+        try:
+            with _live_logs(self.engine, name):
+                return self._wait(name, folder, deadline, timeout_s)
+        finally:
+            _remove(self.engine, name)
+
+    def _wait(self, container: str, folder: Path, deadline: float, timeout_s: float) -> int:
+        """Block on the FIFO until the run is over; what logs there are come back in any case."""
+        export = self.engine.open("exec", container, "cat", "/export-logs", stdout=subprocess.PIPE)
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), export.kill)
+        timer.start()
+        try:
+            came = extract(export.stdout, folder)
+        finally:
+            timer.cancel()
+            export.kill()
+            export.communicate()
+        status = read_status(folder) if came is Stream.WHOLE else None
+        if status is not None:
+            return status
+        return self._post_mortem(container, folder, came, time.monotonic() >= deadline, timeout_s)
+
+    def _post_mortem(self, container: str, folder: Path, came: Stream, late: bool, timeout_s: float) -> int:
+        """Why the FIFO gave no whole logs; fetch what lies in the container."""
+        with contextlib.suppress(Infrastructure):
+            # A killed container counts as running for a moment after its exec has ended.
+            self.engine.ask("wait", container, patience_s=0.1 if late else _DEATH_S)
+        state = self._state(container)
+        gone_at = time.monotonic() + (0.0 if late else _REMOVAL_S)
+        # Removing kills first: for a moment it looks like a container that died.
+        while state and state[0] != "running" and time.monotonic() < gone_at:
+            time.sleep(0.1)
+            state = self._state(container)
+        if not state or state[0] in ("removing", "dead"):
+            raise Infrastructure(f"the {self.engine.name} engine went away, or somebody removed the container")
+        whole = self._copy_logs(container, folder)
+        run_status = read_status(folder) if whole else None
+        status, exit_code, oom = state
+        if late:
+            raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
+        if status == "running":
+            if run_status is not None:  # it stands there once the run is over
+                print(f"NOTICE: the stream of logs from {container} was {came.value}: they were copied instead",
+                      file=sys.stderr, flush=True)
+                return run_status
+            raise Infrastructure(f"the stream of logs from the container's /export-logs was {came.value}, and they "
+                                 "could not be copied")
+        how = "out of memory" if oom == "true" else f"exit status {exit_code}"
+        raise RunFailed(f"the container died before the run was over ({how})")
+
+    def _state(self, container: str) -> list[str]:
+        """[status, exit code, killed for memory] as the engine tells them; nothing where it knows no such container."""
+        told = self.engine.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}",
+                               container)
+        return told.stdout.split() if told.returncode == 0 else []
+
+    def _copy_logs(self, container: str, folder: Path) -> bool:
+        """Whether all that lies there came."""
+        copied = self.engine.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
+        timer = threading.Timer(PATIENCE_S, copied.kill)  # an engine that hangs must not hold the case
+        timer.start()
+        try:
+            came = extract(copied.stdout, folder)
+            copied.communicate()
+        finally:
+            timer.cancel()
+        return copied.returncode == 0 and came is Stream.WHOLE
+
+
+def _start(engine: Engine, command: Sequence[str], name: str) -> None:
+    """A signal in the middle, or an engine that is slow, leaves no container."""
+    try:
+        started = heard_out(command, lambda _: None, PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        _remove(engine, name)
+        raise Infrastructure(f"{engine.name} started no container within {PATIENCE_S:g} s") from error
+    except BaseException:
+        _remove(engine, name)
+        raise
+    if started.returncode != 0:
+        _remove(engine, name)  # it may have been made, and then it could not start
+        lines = [line for line in started.stderr.strip().splitlines() if "level=warning" not in line]
+        raise Infrastructure(f"{engine.name} could not start the container: {(lines or ['no message'])[0]}")
+
+
+@contextlib.contextmanager
+def _live_logs(engine: Engine, container: str) -> Iterator[None]:
+    """Everything that the container prints, as it prints it."""
+    follower = engine.open("logs", "--follow", container, stderr=subprocess.STDOUT)
+    try:
+        yield
+        # The run is over: ending the container ends the follower once it has printed everything.
+        with contextlib.suppress(Infrastructure, subprocess.TimeoutExpired):  # slow is not failed: the run has passed
+            engine.ask("kill", container)
+            follower.wait(timeout=PATIENCE_S)
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+def _remove(engine: Engine, container: str) -> None:
+    """Remove it, running or not. An engine that is too busy for it is told of and changes no outcome: the container
+    ends by its own deadline, and the next start removes it."""
+    why = "it did not answer"
+    for _ in range(_REMOVE_ATTEMPTS):
+        with contextlib.suppress(Infrastructure):
+            told = engine.ask(*engine.remove, container)
+            why = told.stderr.strip()
+            if told.returncode == 0 or "no such container" in why.lower() or "no container with" in why.lower():
+                return
+            if "already in progress" in why:
+                time.sleep(1)
+    print(f"error: {engine.name} has not removed {container} ({why}); to end it: {engine.name} rm --force {container}",
+          file=sys.stderr, flush=True)
+
+
+def remove_orphans(engine: Engine) -> None:
+    """Remove the containers whose host side was killed; those of a case that runs beside this one are left alone."""
+    found = engine.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
+    told = engine.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *found).stdout if found else ""
+    for line in told.splitlines():
+        container, _, whose = line.removeprefix("/").partition(" ")
+        if is_gone(whose):
+            print(f"NOTICE: {container} was left by a case that was killed, and is removed", file=sys.stderr,
+                  flush=True)
+            _remove(engine, container)

@@ -1,0 +1,148 @@
+"""kubectl's words -> its answers, and the two streams of a pod: what it prints, live, and its logs at the end."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from ..errors import BenchError, Infrastructure
+from .workers import Stream, extract, read_status
+
+RETRY_S = 10.0  # between attempts to read a stream that broke off
+_PATIENCE_S = 30.0
+_LOGS = "/home/bench/logs"
+
+
+class Kubectl:
+    """kubectl in one namespace; without a name it is that of the current context."""
+
+    def __init__(self, namespace: str = "") -> None:
+        self._words = ["kubectl", *([f"--namespace={namespace}"] if namespace else [])]
+
+    def ask(self, *words: str, stdin: str = "", patience_s: float = _PATIENCE_S) -> subprocess.CompletedProcess[str]:
+        """One command; one that hangs fails with status 124."""
+        command = [*self._words, *words]
+        try:
+            return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", errors="replace",
+                                  check=False, timeout=patience_s, start_new_session=True)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", f"no answer within {patience_s:g} s")
+
+    def open(self, *words: str, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """A command whose output is read as it comes; Ctrl-C does not reach it."""
+        return subprocess.Popen([*self._words, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=errors, start_new_session=True)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What kubectl said of its failure; warnings stand before it."""
+    return (done.stderr.strip().splitlines() or ["kubectl did not say why"])[-1].removeprefix("error: ")
+
+
+class PodStreams:
+    """What one pod prints goes to our stdout and ``pod.log``, what it leaves into ``folder``; both on threads.
+
+    ``changed`` is set when the logs are there or cannot be read, so that nobody has to look again and again.
+    """
+
+    def __init__(self, kubectl: Kubectl, pod: str, folder: Path, prefix: str, changed: threading.Event) -> None:
+        self._kubectl, self._pod, self._folder, self._prefix = kubectl, pod, folder, prefix
+        self._changed, self._stopped, self._lock = changed, threading.Event(), threading.Lock()
+        self._open: set[subprocess.Popen[bytes]] = set()
+        self._ended = False  # what is opened from now on ends at once
+        self.complete = False
+        self.error: BenchError | None = None
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._follow, self._fetch)]
+
+    def start(self) -> None:
+        """Begin to read."""
+        for thread in self._threads:
+            thread.start()
+
+    def rescue(self, patience_s: float) -> None:
+        """Fetch what lies in a pod whose run is not over."""
+        if not self.complete:
+            timer = threading.Timer(patience_s, self._end_processes)
+            timer.start()
+            with suppress(Infrastructure):
+                self._read("tar", "cf", "-", "-C", _LOGS, ".")
+            timer.cancel()
+
+    def stop(self, patience_s: float) -> None:
+        """End both threads; the live one gets ``patience_s`` to print what the pod has printed."""
+        self._stopped.set()
+        self._threads[0].join(patience_s)
+        self._end_processes()
+        for thread in self._threads:
+            thread.join()
+
+    def _end_processes(self) -> None:
+        with self._lock:
+            self._ended = self._stopped.is_set()
+            for process in self._open:
+                process.kill()
+
+    @contextmanager
+    def _running(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+        """(a command, its output, its complaints); afterwards it has ended."""
+        with tempfile.TemporaryFile() as errors:
+            process = self._kubectl.open(*words, errors=errors)
+            assert process.stdout is not None
+            with self._lock:
+                self._open.add(process)
+                if self._ended:
+                    process.kill()
+            try:
+                with process.stdout as stream:
+                    yield process, stream, errors
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                process.wait()
+                with self._lock:
+                    self._open.discard(process)
+
+    def _follow(self) -> None:
+        """Every line once, however often the stream breaks off."""
+        printed = 0
+        while True:
+            with (self._running("logs", "--follow", self._pod) as (_, stream, _),
+                  (self._folder / "pod.log").open("ab") as log):
+                for number, line in enumerate(stream, start=1):
+                    if number > printed:
+                        printed = number
+                        log.write(line)
+                        text = line.decode(errors="replace").removesuffix("\n")
+                        print(f"{self._prefix}{text}\n", end="", flush=True)  # one write: pods' lines stay apart
+            if self._stopped.wait(RETRY_S):
+                return
+
+    def _fetch(self) -> None:
+        """The FIFO gives the logs once, when the run is over; where that broke off, they are read from their folder."""
+        try:
+            self.complete = self._read("cat", "/export-logs")
+            while not self.complete:
+                self._changed.set()
+                if self._stopped.wait(RETRY_S):
+                    return
+                self.complete = self._read("tar", "cf", "-", "-C", _LOGS, ".")
+        except Infrastructure as error:
+            self.error = error
+        self._changed.set()
+
+    def _read(self, *words: str) -> bool:
+        """Whether all of it came, and the run is over."""
+        with self._running("exec", self._pod, "--", *words) as (process, stream, errors):
+            came = extract(stream, self._folder)
+            status = process.wait()
+            errors.seek(0)
+            why = errors.read().decode(errors="replace").strip()
+        if status != 0 and "forbidden" in why.lower():
+            raise Infrastructure(f"kubectl exec is not allowed, so no logs come back: {why.splitlines()[-1]}")
+        return came is Stream.WHOLE and status == 0 and read_status(self._folder) is not None

@@ -1,0 +1,207 @@
+"""Parameter texts and a logs folder -> one indexed Job on Kubernetes, a pod a node, and the worst pod's status."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput, BenchError, Infrastructure, RunFailed
+from . import Settings
+from .container import image_name
+from .kubectl import Kubectl, PodStreams, last_line
+from .kubernetes_manifest import Options, manifest, parse_options, require_jinja
+from .kubernetes_state import Pod, Problem, diagnose
+from .workers import Node, read_node, summary, worst_of
+
+START_POLL_S = 2.0  # until every pod runs
+POLL_S = 15.0  # then: an end shows up by itself in the stream that waits for it
+API_PATIENCE_S = 60.0  # the API server may be restarted in the middle
+# ctest kills a case 120 s after TIMEOUT: all of this has to be over before that.
+RESCUE_S, DELETE_PATIENCE_S, DRAIN_S = 20.0, 60.0, 5.0
+
+
+def make(settings: Settings) -> KubernetesBackend:
+    """The backend with the user's options. Raises BadInput for wrong ones, Infrastructure where Jinja is missing."""
+    options = parse_options(settings.options)
+    require_jinja()
+    # Without a registry the image was brought to the nodes by hand; with one a tag may have moved.
+    return KubernetesBackend(options, image_name(settings), "Always" if settings.registry else "IfNotPresent")
+
+
+@dataclass(frozen=True)
+class KubernetesBackend:
+    """Runs the inference image on the nodes that the scheduler chooses."""
+
+    options: Options
+    image: str
+    pull_policy: str
+    local = False
+
+    def cpus(self) -> Sequence[int]:
+        """None of this host's."""
+        return ()
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend; ``folder`` is pod 0's, those of the other pods are made beside it."""
+        if not shutil.which("kubectl"):
+            raise Infrastructure("kubectl is not installed: BACKEND=kubernetes needs it, and a cluster in KUBECONFIG")
+        if texts.get("FUNCTION") == "training" and self.options.nodes > 1:
+            raise BadInput("FUNCTION=training over several pods is not supported, for they see no common folder to "
+                           "meet in: use --nodes=1, or BACKEND=slurm")
+        deadline = time.monotonic() + timeout_s
+        name = f"resnet50-bench-{secrets.token_hex(5)}"
+        text = manifest(name, self.image, self.pull_policy, texts, self.options, timeout_s)
+        job = _Job(Kubectl(self.options.namespace), name, self.options.nodes, folder.absolute())
+        try:
+            try:
+                job.submit(text)
+                print(f"kubernetes: job {name} is submitted", flush=True)
+                job.wait(deadline, timeout_s)
+            finally:
+                job.delete()
+        except (RunFailed, Infrastructure):
+            if job.any_started:
+                print(summary(job.nodes()), flush=True)
+            raise
+        nodes = job.nodes()
+        print(summary(nodes), flush=True)
+        worst = worst_of(nodes)
+        if worst.status:
+            print(f"kubernetes: job {name}: node {worst.name} ended with status {worst.status}; see {worst.folder}",
+                  flush=True)
+        return worst.status or 0
+
+
+class _Job:
+    """One Job of ours, which nobody else's has the name of."""
+
+    def __init__(self, kubectl: Kubectl, name: str, count: int, folder: Path) -> None:
+        self._kubectl, self._name, self._count, self._folder = kubectl, name, count, folder
+        self._streams: dict[int, PodStreams] = {}
+        self._changed = threading.Event()
+        self._submitted = False
+
+    @property
+    def any_started(self) -> bool:
+        """Whether there is anything to sum up."""
+        return bool(self._streams)
+
+    def nodes(self) -> list[Node]:
+        """What each pod left; the folder of one that never started is empty."""
+        folders = [self._folder_of(index) for index in range(self._count)]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        return [read_node(folder) for folder in folders]
+
+    def _folder_of(self, index: int) -> Path:
+        return self._folder.with_name(f"worker-{index}-c0")
+
+    def submit(self, text: str) -> None:
+        """Make the Job; asked twice it is still one, by its name. Raises Infrastructure."""
+        asked = self._kubectl.ask("get", "--raw=/version", "--request-timeout=10s")
+        if asked.returncode != 0:
+            raise Infrastructure(f"no cluster answers: {last_line(asked)}; KUBECONFIG or ~/.kube/config names one")
+        self._submitted = True  # from here on there may be something to delete, whatever is heard
+        made = self._kubectl.ask("create", "--filename=-", stdin=text)
+        if made.returncode == 124:
+            made = self._kubectl.ask("create", "--filename=-", stdin=text)
+        if made.returncode != 0 and "(AlreadyExists)" not in made.stderr:
+            raise Infrastructure(f"kubectl could not create the Job: {last_line(made)}")
+
+    def wait(self, deadline: float, timeout_s: float) -> None:
+        """Return when the logs of every pod have come back; raise what keeps them from coming."""
+        kind, since = "", 0.0
+        while True:
+            job, pods = self._look(deadline)
+            self._read_new(pods)
+            if all(self._complete(index) for index in range(self._count)):
+                return
+            now = time.monotonic()
+            problem = diagnose(job, [pod for pod in pods if not self._complete(pod.index)])
+            if (problem.kind if problem else "") != kind:
+                kind, since = problem.kind if problem else "", now
+            if problem and now - since >= problem.patience_s:
+                raise self._explained(problem)
+            if now >= deadline:
+                self._rescue()
+                raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended"
+                                + (f" ({problem.error})" if problem else ""))
+            calm = len(self._streams) == self._count and not problem
+            self._changed.wait(max(0.0, min(POLL_S if calm else START_POLL_S, deadline - now)))
+            self._changed.clear()
+
+    def _look(self, deadline: float) -> tuple[Mapping[str, Any] | None, list[Pod]]:
+        """(the Job, None where it is gone; its pods). Raises Infrastructure where nobody answers for long."""
+        give_up_at = min(time.monotonic() + API_PATIENCE_S, deadline)
+        while True:
+            asked = self._kubectl.ask("get", "job,pods", f"--selector=app.kubernetes.io/instance={self._name}",
+                                      "--output=json", "--request-timeout=20s")
+            with suppress(ValueError):
+                if asked.returncode == 0:
+                    items = json.loads(asked.stdout)["items"]
+                    return (next((each for each in items if each["kind"] == "Job"), None),
+                            [Pod(each) for each in items if each["kind"] == "Pod"])
+            if time.monotonic() > give_up_at:
+                raise Infrastructure(f"Kubernetes does not answer: {last_line(asked)}")
+            time.sleep(START_POLL_S)
+
+    def _read_new(self, pods: Sequence[Pod]) -> None:
+        """Begin to read what has started; what could not be written is raised here."""
+        for pod in pods:
+            if pod.started and pod.index not in self._streams:
+                folder = self._folder_of(pod.index)
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "node").write_text(f"{pod.node}\n")
+                prefix = f"[{pod.node}] " if self._count > 1 else ""
+                self._streams[pod.index] = PodStreams(self._kubectl, pod.name, folder, prefix, self._changed)
+                self._streams[pod.index].start()
+        for stream in self._streams.values():
+            if stream.error:
+                raise stream.error
+
+    def _complete(self, index: int) -> bool:
+        return index in self._streams and self._streams[index].complete
+
+    def _explained(self, problem: Problem) -> BenchError:
+        """The error, with the newest warning about the Job where it has no pods: a quota, a policy."""
+        if problem.kind == "no pods":
+            asked = self._kubectl.ask("get", "events", "--output=json", "--sort-by=.metadata.creationTimestamp",
+                                      f"--field-selector=involvedObject.name={self._name},type=Warning")
+            with suppress(ValueError, LookupError):
+                return Infrastructure(f"{problem.error}: {json.loads(asked.stdout)['items'][-1]['message']}")
+        return problem.error
+
+    def _rescue(self) -> None:
+        """What logs there are of pods whose run is not over."""
+        end = time.monotonic() + RESCUE_S
+        for stream in self._streams.values():
+            if time.monotonic() < end:
+                stream.rescue(end - time.monotonic())
+
+    def delete(self) -> None:
+        """Delete the Job, and with it its pods, and return when they are gone; done twice it changes nothing."""
+        end = time.monotonic() + DELETE_PATIENCE_S
+        while self._submitted:
+            left = max(1, math.ceil(end - time.monotonic()))
+            done = self._kubectl.ask("delete", "job", self._name, "--cascade=foreground", "--ignore-not-found",
+                                     f"--timeout={left}s", patience_s=left + 2.0)
+            if done.returncode == 0:
+                break
+            if time.monotonic() + START_POLL_S >= end:
+                print(f"error: job {self._name} may run on: {last_line(done)}; to end it: kubectl delete job "
+                      f"{self._name}", file=sys.stderr, flush=True)
+                break
+            time.sleep(START_POLL_S)
+        end = time.monotonic() + DRAIN_S
+        for stream in self._streams.values():
+            stream.stop(max(0.0, end - time.monotonic()))

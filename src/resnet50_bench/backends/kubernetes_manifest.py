@@ -1,0 +1,109 @@
+"""``--options``, an image and parameter texts -> the manifest of the Job that runs the case on Kubernetes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ..arguments import Parser
+from ..case.precision import PRECISIONS
+from ..errors import BadInput, Infrastructure
+
+TEMPLATE = Path(__file__).with_name("kubernetes.yaml.j2")
+#: The cluster ends what this host did not: later than this host does, so that both never race.
+DEADLINE_MARGIN_S = 60
+#: Labels of Node Feature Discovery (its manual, "Feature labels"); the flags' names are those of klauspost/cpuid.
+_LABEL = "feature.node.kubernetes.io/cpu-cpuid."
+_OTHER_NAMES = {"fma": "FMA3"}
+_USAGE = '--options="--cpus=N [--nodes=N] [--memory=16Gi] [--namespace=NAME] [--node-selector=LABEL=VALUE ...]"'
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``--options`` says: whole logical ``cpus`` and ``memory`` (a quantity of Kubernetes) of each pod."""
+
+    cpus: int
+    nodes: int = 1
+    memory: str = "16Gi"
+    namespace: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+
+
+class _OptionsParser(Parser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise BadInput(f"BACKEND=kubernetes: {message}; expected: {_USAGE}")
+
+
+def parse_options(text: str) -> Options:
+    """Raises BadInput with what is allowed."""
+    parser = _OptionsParser(prog="--options", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--cpus", type=partial(_whole, "CPUs"), required=True)
+    parser.add_argument("--nodes", type=partial(_whole, "nodes"))
+    parser.add_argument("--memory", type=partial(_like, r"[1-9]\d*(Mi|Gi)", "such as 16Gi"))
+    parser.add_argument("--namespace", type=partial(_like, r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a name"))
+    parser.add_argument("--node-selector", action="append", default=[], metavar="LABEL=VALUE",
+                        type=partial(_like, r"[\w./-]+=[\w.-]*", "LABEL=VALUE"))
+    try:
+        given = vars(parser.parse_args(shlex.split(text)))
+    except ValueError as error:
+        raise BadInput(f"--options={text}: {error}") from error
+    selector = dict(word.split("=", 1) for word in given.pop("node_selector"))
+    return Options(**given, node_selector=selector)
+
+
+def _whole(what: str, text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {what} from 1 on")
+    return int(text)
+
+
+def _like(pattern: str, expected: str, text: str) -> str:
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return text
+
+
+def labels(precision: str) -> dict[str, str]:
+    """The node labels that say: this CPU has the flags of ``precision``."""
+    flags = PRECISIONS[precision].cpu_flags if precision in PRECISIONS else ()
+    return {_LABEL + _OTHER_NAMES.get(flag, flag.replace("_", "").upper()): "true" for flag in flags}
+
+
+def require_jinja() -> None:
+    """Raises Infrastructure, with what to install, where the template cannot be filled in."""
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise Infrastructure("BACKEND=kubernetes needs Jinja: python3 -m pip install -r requirements/kubernetes.txt "
+                             "(Debian: apt-get install python3-jinja2)") from error
+
+
+def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], options: Options,
+             timeout_s: float) -> str:
+    """The Job ``name`` as YAML. Raises BadInput for texts that Kubernetes cannot carry."""
+    import jinja2
+
+    bad = [f"{variable}={text!r} is not UTF-8 text, which Kubernetes needs" for variable, text in texts.items()
+           if any("\ud800" <= letter <= "\udfff" for letter in text)]
+    if bad:
+        raise BadInput(*bad)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                                     autoescape=False)
+    environment.filters["text"] = quoted
+    return environment.from_string(TEMPLATE.read_text()).render(
+        name=name, image=image, pull_policy=pull_policy, nodes=options.nodes, cpus=options.cpus, memory=options.memory,
+        # The kubelet makes $ of $$, and else the value of another variable of $(NAME).
+        env={variable: text.replace("$", "$$") for variable, text in texts.items()},
+        node_selector=labels(texts.get("PRECISION", "")) | dict(options.node_selector),
+        deadline_s=int(timeout_s) + DEADLINE_MARGIN_S)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a double-quoted YAML string of ASCII letters alone (YAML 1.2, section 5.7)."""
+    return '"' + "".join(letter if " " <= letter <= "~" and letter not in '"\\' else f"\\U{ord(letter):08x}"
+                         for letter in text) + '"'

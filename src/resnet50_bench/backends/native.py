@@ -1,0 +1,66 @@
+"""The native backend: run_test.sh as a child process on this host."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..case.parameters import CATALOGUE
+from ..errors import RunFailed
+from ..machine.host import ROOT
+from . import Settings
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: The runner reaps its instances within this.
+_GRACE_S = 15.0
+
+
+def make(settings: Settings) -> NativeBackend:
+    """The backend; it needs no settings."""
+    return NativeBackend()
+
+
+class NativeBackend:
+    """Runs on this host with the environment that scripts/setup.sh made."""
+
+    local = True
+
+    def cpus(self) -> Sequence[int] | None:
+        """All that this process may use."""
+        return None
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        environment = {name: text for name, text in os.environ.items() if name not in CATALOGUE} | dict(texts)
+        return run_child([str(ROOT / "run_test.sh")], folder, environment, timeout_s)
+
+
+def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> int:
+    """Run it in ``folder`` as a child that ends with this process; its status, 128+N where a signal ended it.
+
+    Raises RunFailed at the time-out.
+    """
+    libc = ctypes.CDLL(None)
+    runner = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                              preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
+    try:
+        status = runner.wait(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
+    finally:
+        if runner.poll() is None:
+            _end(runner)
+    return 128 - status if status < 0 else status
+
+
+def _end(runner: subprocess.Popen[bytes]) -> None:
+    runner.terminate()
+    try:
+        runner.wait(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        runner.kill()
+        runner.wait()

@@ -1,0 +1,84 @@
+"""An image file and parameter texts -> the words by which Apptainer or Enroot runs the case, and the run itself.
+
+What HPC sites have where no engine may run: both start the image's runner as a child of the caller, with its files.
+NOT SEEN on a real Apptainer or Enroot: none could be installed where this was written. The words are held by tests
+and follow the Apptainer 1.3 user guide ("Environment and Metadata", "Bind Paths and Mounts") and the Enroot 3.5
+documentation (doc/cmd/start.md).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput, Infrastructure
+from ..worker import model_cache
+from .native import run_child
+
+_RUNNER = "/opt/resnet50/run_test.sh"
+_LOGS = "/home/bench/logs"
+_MODELS = "/var/cache/resnet50-bench"
+#: A command and what is added to its environment.
+Command = tuple[list[str], dict[str, str]]
+
+
+def apptainer(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
+    """Parameters go by APPTAINERENV_<name>, which no shell reads with --no-eval: --env splits a value at its commas.
+
+    Raises BadInput for paths that --bind cannot carry.
+    """
+    binds = _binds({folder: _LOGS, models: _MODELS}, ",:")
+    return (["apptainer", "exec", "--no-eval", "--cleanenv", "--containall", "--writable-tmpfs",
+             *(word for bind in binds for word in ("--bind", bind)), "--pwd", _LOGS, image, _RUNNER],
+            {f"APPTAINERENV_{name}": text for name, text in texts.items()})
+
+
+def enroot(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
+    """Parameters go by --env, a line each for Enroot: a value of two lines is refused, and so are paths that --mount
+    cannot carry (BadInput)."""
+    bad = [f"{name}={text!r} is of two lines, which Enroot cannot carry"
+           for name, text in texts.items() if "\n" in text]
+    if bad:
+        raise BadInput(*bad)
+    binds = _binds({folder: _LOGS, models: _MODELS}, ": \t")
+    return (["enroot", "start", *(word for bind in binds for word in ("--mount", bind)),
+             *(word for name, text in texts.items() for word in ("--env", f"{name}={text}")), image, _RUNNER], {})
+
+
+def _binds(places: Mapping[Path, str], forbidden: str) -> list[str]:
+    bad = [f"{path}: a path with one of {forbidden!r} cannot be bound into a container" for path in places
+           if any(letter in forbidden for letter in str(path))]
+    if bad:
+        raise BadInput(*bad)
+    return [f"{path}:{inside}" for path, inside in places.items()]
+
+
+COMMANDS: Mapping[str, Callable[[str, Mapping[str, str], Path, Path], Command]] = {
+    "apptainer": apptainer, "enroot": enroot}
+
+
+@dataclass(frozen=True)
+class SiteBackend:
+    """Runs an image's file by the tool ``name``."""
+
+    name: str
+    image: str
+    local = False
+
+    def cpus(self) -> Sequence[int] | None:
+        """It shares the caller's."""
+        return None
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        if not shutil.which(self.name):
+            raise Infrastructure(f"{self.name} is not installed on this node")
+        if not Path(self.image).exists():
+            raise Infrastructure(f"{self.name}: there is no image {self.image} on this node")
+        models = model_cache.default_folder()
+        models.mkdir(parents=True, exist_ok=True)
+        command, more = COMMANDS[self.name](self.image, texts, folder.absolute(), models.absolute())
+        return run_child(command, folder, {**os.environ, **more}, timeout_s)

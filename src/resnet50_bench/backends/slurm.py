@@ -1,0 +1,294 @@
+"""Parameter texts and a shared folder -> one Slurm job that runs the case on each of its nodes, and its status.
+
+Natively by run_test.sh, or in a container where ``--options`` has ``--docker``, ``--podman``, ``--apptainer=FILE`` or
+``--enroot=FILE``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..case.parameters import CATALOGUE
+from ..errors import BadInput, Infrastructure, RunFailed
+from ..launch import nodes as together
+from ..machine.host import ROOT
+from . import Settings
+from .client import heard_out
+from .container import image_name
+from .engines import ENGINES
+from .owner import MARK, is_gone, owner
+from .site_containers import COMMANDS
+from .workers import Node, read_node, require_replicas, summary, worst_of
+
+RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
+#: ... or this, with the container tool, the image and the seconds that it may take.
+IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
+#: --docker, --podman; --apptainer=FILE, --enroot=FILE.
+_BY_NAME, _BY_FILE = tuple(ENGINES), tuple(COMMANDS)
+SUBMISSION_S = 60.0  # a controller under load answers sbatch late, one that is gone never
+POLL_S = 5.0  # sites do not like the controller to be asked more often
+SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
+CONTROLLER_PATIENCE_S = 60.0  # it may be restarted in the middle of a job
+CANCEL_PATIENCE_S = 90.0  # ctest kills a case 120 s after TIMEOUT: the job has to be gone before that
+SHARED_PATIENCE_S = 30.0  # other hosts' new files show up late on NFS
+_NEVER_STARTS = ("down", "drain", "unavailablenodes", "badconstraints", "partition", "invalid", "jobheld")
+_MAY_NOT_START = ("resources", "reqnodenotavail")
+_RUN_FAILED = {
+    "TIMEOUT": "it reached the time limit that sbatch was given; see --time in --options",
+    "CANCELLED": "somebody else ended it (scancel)",
+    "OUT_OF_MEMORY": "it used more memory than Slurm gave it; --mem=0 in --options asks for the whole node's",
+}
+#: sbatch copies the script, srun starts the one in the folder; so each node finds the same text there.
+_SCRIPT = """#!/usr/bin/env bash
+set -eu
+if [ "${{1-}}" != node ]; then
+    exec srun --ntasks-per-node=1 --cpu-bind=none --export=ALL --kill-on-bad-exit=0 --wait=0 bash {script} node
+fi
+folder={parent}/worker-$SLURM_NODEID-c0
+mkdir -p -- "$folder"; cd -- "$folder"
+printf '%s\\n' "$SLURMD_NODENAME" >node
+. {environment}
+export {node}="$SLURM_NODEID" {count}="$SLURM_NNODES" {rendezvous}={parent}/.rendezvous-"$SLURM_JOB_ID"
+# scancel's SIGTERM reaches this script alone, and Slurm kills the rest when it ends: the runner has to end first.
+{runner} </dev/null & runner=$!
+trap 'kill "$runner"' TERM
+status=0
+wait "$runner" || status=$?
+while kill -0 "$runner" 2>&-; do wait "$runner" || status=$?; done
+printf '%s\\n' "$status" >status
+exit "$status"
+"""
+
+
+def make(settings: Settings) -> SlurmBackend:
+    """The backend with the user's own options for sbatch. Raises BadInput where they cannot be split."""
+    try:
+        words = shlex.split(settings.options)
+    except ValueError as error:
+        raise BadInput(f"--options={settings.options}: {error}") from error
+    ours = [word for word in words if _tool(word) in (*_BY_NAME, *_BY_FILE)]
+    if len(ours) > 1:
+        raise BadInput(f"--options={settings.options}: {' and '.join(ours)} exclude each other")
+    others = tuple(word for word in words if word not in ours)
+    return SlurmBackend(others, *(_container(ours[0], settings) if ours else ("", "")))
+
+
+def _tool(word: str) -> str:
+    return word.partition("=")[0].removeprefix("--") if word.startswith("--") else ""
+
+
+def _container(word: str, settings: Settings) -> tuple[str, str]:
+    """(the tool, the image's name or file). Raises BadInput."""
+    tool, (_, equals, file) = _tool(word), word.partition("=")
+    if tool in _BY_NAME:
+        if equals:
+            raise BadInput(f"{word}: --{tool} takes no value; REGISTRY and RELEASE name the image")
+        return tool, image_name(settings)
+    if not file:
+        raise BadInput(f"{word}: --{tool}=FILE is expected, the image's file, which every node sees")
+    return tool, str(Path(file).absolute())
+
+
+@dataclass(frozen=True)
+class SlurmBackend:
+    """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host.
+
+    With a container ``tool`` each node runs the ``image`` by its own.
+    """
+
+    options: tuple[str, ...] = ()
+    tool: str = ""
+    image: str = ""
+    local = False
+
+    def cpus(self) -> Sequence[int]:
+        """None of this host's: each node's runner says which it uses."""
+        return ()
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend; ``folder`` is node 0's, those of the other nodes are made beside it."""
+        folder = folder.absolute()
+        if self.image and texts.get("FUNCTION") == "training":
+            raise BadInput(f"FUNCTION=training with --{self.tool}: these containers have no network to train over; "
+                           f"leave out --{self.tool}")
+        if not shutil.which("sbatch"):
+            raise Infrastructure("sbatch is not installed: BACKEND=slurm needs a host that can submit jobs")
+        deadline = time.monotonic() + timeout_s
+        _cancel_orphans()
+        runner = (*IN_CONTAINER, self.tool, self.image, f"{timeout_s:g}") if self.image else (str(RUNNER),)
+        job = _submit(_write_job(texts, folder, runner), folder, timeout_s, self.options)
+        try:
+            print(f"slurm: job {job} is submitted", flush=True)
+            state, reason = _wait(job, folder / f"slurm-{job}.out", deadline)
+            if state and time.monotonic() < deadline:
+                raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{_unavailable()}")
+            if state:
+                raise RunFailed(f"job {job} was still {state} ({reason}) at TIMEOUT={timeout_s:g} s since its "
+                                "submission and was cancelled")
+            record = _record(job)
+            nodes = _read_nodes(folder, record)
+        except BaseException:
+            _cancel(job)
+            raise
+        print(summary(nodes), flush=True)
+        status = _verdict(job, record, nodes)
+        if texts.get("FUNCTION") == "training":
+            require_replicas(nodes)
+        return status
+
+
+def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) -> Path:
+    """job.sh and job.env; what an earlier job of this folder left is not taken for this one's."""
+    for old in (*folder.parent.glob("worker-*-c0/status"), *folder.parent.glob("worker-*-c0/node")):
+        old.unlink()
+    script, environment = folder / "job.sh", folder / "job.env"
+    lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
+    environment.write_text("\n".join(lines) + "\n", errors="surrogateescape")
+    paths = {"script": script, "environment": environment, "parent": folder.parent}
+    names = {"node": together.NODE, "count": together.COUNT, "rendezvous": together.RENDEZVOUS}
+    script.write_text(_SCRIPT.format(runner=shlex.join(runner), **{name: shlex.quote(str(path))
+                                                                   for name, path in (paths | names).items()}))
+    return script
+
+
+def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]) -> str:
+    """The job's number. The user's options come after what they may change and before what they may not."""
+    command = ["sbatch", "--nodes=1", "--exclusive", f"--time={int(timeout_s // 60) + 1}", *options,
+               "--parsable", f"--job-name={MARK}:{owner()}", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
+               f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
+    try:
+        sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]), SUBMISSION_S)
+    except subprocess.TimeoutExpired as error:
+        raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: does the controller run? A job that it "
+                             "made after all is cancelled at the next start") from error
+    if sbatch.returncode != 0:
+        why = sbatch.stderr.strip() or "it did not say why"
+        raise Infrastructure(f"sbatch refused the job: {why.splitlines()[-1]}")
+    return sbatch.stdout.strip().split(";")[0]
+
+
+def _cancel_orphans() -> None:
+    """Cancel the user's jobs whose host side was killed; those of a case that runs beside this one are left alone."""
+    for line in _ask("squeue", "-h", f"--user={getpass.getuser()}", "-o", "%A %j").splitlines():
+        job, _, name = line.partition(" ")
+        if name.startswith(f"{MARK}:") and is_gone(name.removeprefix(f"{MARK}:")):
+            print(f"NOTICE: job {job} was left by a case that was killed, and is cancelled", flush=True)
+            _cancel(job)
+
+
+def _ask(*command: str) -> str:
+    """What Slurm answers about a job, nothing where it knows it no more. Raises Infrastructure: no answer."""
+    deadline = time.monotonic() + CONTROLLER_PATIENCE_S
+    while True:
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                                  timeout=CONTROLLER_PATIENCE_S)
+            why = done.stderr.strip()
+            if done.returncode == 0 or "Invalid job id" in why or "already complet" in why:
+                return done.stdout.strip()
+        except subprocess.TimeoutExpired:
+            why = f"{command[0]} hangs"
+        if time.monotonic() > deadline:
+            raise Infrastructure(f"Slurm does not answer: {why}")
+        time.sleep(POLL_S)
+
+
+def _state(job: str) -> list[str]:
+    """[state, foreseen start, reason]; the state is empty where the job is over."""
+    return (_ask("squeue", "-h", "-j", job, "-o", "%T|%S|%r") or "||").split("|", 2)
+
+
+def _wait(job: str, output: Path, deadline: float) -> tuple[str, str]:
+    """Print its lines until the job is over ("", ""), or has to be given up: (its state, the reason)."""
+    submitted, offset = time.monotonic(), 0
+    while True:
+        time.sleep(POLL_S)
+        state, start, reason, now = *_state(job), time.monotonic()
+        offset = _print_new(output, offset, at_end=not state)
+        text, late = reason.lower().replace(" ", ""), now - submitted > SUBMIT_PATIENCE_S
+        hopeless = any(word in text for word in _NEVER_STARTS) or (late and text.startswith(_MAY_NOT_START))
+        # A job whose start Slurm foresees is waited for, whatever the reason.
+        if not state or now > deadline or (state == "PENDING" and start in ("", "N/A") and hopeless):
+            return state, reason
+
+
+def _unavailable() -> str:
+    """Which nodes take no job and why: the reason of a job names them in some of Slurm's moods only."""
+    nodes = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
+    return f"; nodes that take no job: {', '.join(nodes)}" if nodes else ""
+
+
+def _print_new(output: Path, offset: int, at_end: bool) -> int:
+    """Print the lines that are complete since ``offset``, at the end also an unfinished one; the new offset."""
+    if not output.exists():
+        return offset
+    with output.open("rb") as stream:
+        stream.seek(offset)
+        new = stream.read()
+    new = new if at_end else new[:new.rfind(b"\n") + 1]
+    if new:
+        print(new.decode(errors="replace").removesuffix("\n"), flush=True)
+    return offset + len(new)
+
+
+def _cancel(job: str) -> None:
+    """Cancel, and return when nothing of the job runs any more; one that is over is left as it is."""
+    deadline, why = time.monotonic() + CANCEL_PATIENCE_S, "it is still ending"
+    try:
+        _ask("scancel", job)
+        while time.monotonic() < deadline:
+            if not _state(job)[0]:
+                return
+            time.sleep(POLL_S)
+    except Infrastructure as error:
+        why = str(error)
+    print(f"error: job {job} may run on: {why}; see: scontrol show job {job}", file=sys.stderr, flush=True)
+
+
+def _record(job: str) -> dict[str, str]:
+    """How the job ended. Raises Infrastructure where the controller has forgotten it already."""
+    pairs = re.findall(r"(?:^|\s)(JobState|Reason|ExitCode|DerivedExitCode|NodeList|NumNodes)=(\S*)",
+                       _ask("scontrol", "--details", "show", "job", "-o", job))
+    if not pairs:
+        raise Infrastructure(f"Slurm has forgotten how job {job} ended: its MinJobAge is too short")
+    return dict(reversed(pairs))  # the first of a name counts: a path further on may look like any of them
+
+
+def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[Node]:
+    """What each node left; waits for files that are late where the nodes have come to their end."""
+    deadline = time.monotonic() + (SHARED_PATIENCE_S if record["JobState"] in ("COMPLETED", "FAILED") else 0)
+    while True:
+        nodes = [read_node(folder.parent / f"worker-{i}-c0") for i in range(int(record["NumNodes"]))]
+        if time.monotonic() > deadline or all(node.status is not None for node in nodes):
+            return nodes
+        time.sleep(1)
+
+
+def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[Node]) -> int:
+    """The worst node's status, or the one line that says why there is none."""
+    # Only the step is told to be out of memory (SIG_OOM of slurm.h), its job has FAILED.
+    state = "OUT_OF_MEMORY" if record.get("DerivedExitCode") == "0:125" else record["JobState"]
+    where = f"job {job} on {record.get('NodeList')}: {state}"
+    if state in _RUN_FAILED:
+        raise RunFailed(f"{where}: {_RUN_FAILED[state]}")
+    if state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED"):
+        raise Infrastructure(f"{where}: a node went away in the middle ({record.get('Reason')}); run it again")
+    worst = worst_of(nodes)
+    if worst.status in (126, 127):
+        raise Infrastructure(f"{where}: node {worst.name} cannot run {RUNNER}; do all nodes share it?")
+    if worst.status:
+        print(f"slurm: {where}: node {worst.name} ended with status {worst.status}; see {worst.folder}", flush=True)
+        return worst.status
+    if state != "COMPLETED" or any(node.status is None for node in nodes):
+        raise Infrastructure(f"{where}, ExitCode {record.get('ExitCode')}: not every node left a status; "
+                             f"do all nodes share {nodes[0].folder}? See its slurm-{job}.out")
+    return 0

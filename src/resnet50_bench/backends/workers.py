@@ -1,0 +1,121 @@
+"""Worker folders that the nodes of a case left -> who left what, the lines that sum it up, and which is the worst."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from ..cli import fleet_command
+from ..errors import Infrastructure, RunFailed
+
+#: Two blocks of zeros end an archive (POSIX, pax interchange format).
+_END_BYTES = 1024
+
+
+class Node(NamedTuple):
+    """What one node left in its worker folder; None is what it did not leave."""
+    folder: Path
+    name: str
+    status: int | None
+    throughput: float | None
+
+
+def read_node(folder: Path) -> Node:
+    """Read ``node``, ``status`` and the newest result of a worker folder."""
+    name = (folder / "node").read_text().strip() if (folder / "node").exists() else folder.name
+    status, throughput = read_status(folder), None
+    with suppress(OSError, ValueError, LookupError, TypeError):  # kpi.sh judges the result, not this summary
+        newest = max(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime)
+        throughput = float(json.loads(newest.read_text())["statistics"]["throughput_images_per_s"])
+    return Node(folder, name, status, throughput if status == 0 else None)
+
+
+def summary(nodes: Sequence[Node]) -> str:
+    """One line a node: its name, status and images/s; for two or more of one case then what ``fleet`` says of them."""
+    rows = [("node", "status", "images/s")] + [
+        (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
+    lines = [f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows]
+    if len(nodes) > 1:
+        for (case, unit), compared in fleet_command.gather([nodes[0].folder.parent]).items():
+            lines += fleet_command.summary(case, unit, compared)
+    return "\n".join(lines)
+
+
+def require_replicas(nodes: Sequence[Node]) -> None:
+    """Raises RunFailed where nodes that trained together did not end with the same weights."""
+    digests: dict[str, list[str]] = {}
+    for node in nodes:
+        for path in node.folder.glob("benchmark_*.json"):
+            for report in json.loads(path.read_text())["processes"]:
+                for feed in report["facts"].get("data", {}).values():
+                    digests.setdefault(feed["training"]["weights_sha256"], []).append(node.name)
+    if len(digests) > 1:
+        told = "; ".join(f"{digest[:12]} on {', '.join(sorted(set(names)))}" for digest, names in digests.items())
+        raise RunFailed(f"the nodes did not learn the same model, so gradients were not exchanged: weights {told}")
+
+
+def worst_of(nodes: Sequence[Node]) -> Node:
+    """The node whose status counts: skipped (77) is worse than passed, any other failure is worse than skipped."""
+    return max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
+
+
+class Stream(Enum):
+    """What came of a tar stream; the value is what a user reads."""
+    WHOLE = "whole"
+    CUT = "cut"
+    EMPTY = "empty"
+
+
+class _Watched:
+    """A stream that remembers its last bytes: tarfile takes one that ends between two files for whole."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._tail, self.any = stream, b"", False
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._tail = (self._tail + content[-_END_BYTES:])[-_END_BYTES:]
+        self.any = self.any or bool(content)
+        return content
+
+    def is_whole(self) -> bool:
+        """Whether nothing is left and an archive's end was the last that came."""
+        while self.read(1 << 16):
+            pass
+        return self._tail == bytes(_END_BYTES)
+
+
+def extract(stream: IO[bytes] | None, folder: Path) -> Stream:
+    """Plain files of the tar stream into ``folder``, by their last name only; whether all of it came.
+
+    Raises Infrastructure where the disk is full.
+    """
+    assert stream is not None
+    watched = _Watched(stream)
+    try:
+        with tarfile.open(fileobj=watched, mode="r|") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content:
+                    with (folder / os.path.basename(member.name)).open("wb") as sink:  # noqa: PTH119
+                        shutil.copyfileobj(content, sink)
+        return Stream.WHOLE if watched.is_whole() else Stream.CUT
+    except tarfile.TarError:
+        return Stream.CUT if watched.any else Stream.EMPTY
+    except OSError as error:
+        raise Infrastructure(f"the logs cannot be written to {folder}: {error.strerror}") from error
+
+
+def read_status(folder: Path) -> int | None:
+    """The number in ``status``; None where there is none: the file is missing, empty or cut."""
+    try:
+        return int((folder / "status").read_text())
+    except (OSError, ValueError):
+        return None

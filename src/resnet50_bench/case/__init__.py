@@ -1,0 +1,1 @@
+"""Words -> one frozen, valid Case."""

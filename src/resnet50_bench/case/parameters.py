@@ -1,0 +1,254 @@
+"""The catalogue of parameters: text from anywhere -> typed values, defaults and help texts.
+
+Every parameter of the contract (section 2) stands here once. Validation, ``--describe-params``,
+the README table and the log header are made from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .. import WORKLOAD
+from .platforms import PLATFORMS
+from .precision import PRECISIONS
+
+#: Defaults that only the machine can tell: resolved in ``case``.
+AUTO = "auto"
+BEST = "best"
+SOCKET = "socket"
+ALL = "all"
+_SYMBOLS = {
+    AUTO: "from the CPU's model and flags",
+    BEST: "the platform's best",
+    SOCKET: "one socket",
+    ALL: "the whole data set",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A default that holds where every parameter of ``when`` has the named value."""
+
+    value: object
+    when: tuple[tuple[str, str], ...] = ()
+
+    def holds(self, chosen: Mapping[str, object]) -> bool:
+        """Whether the values chosen so far meet the condition."""
+        return all(chosen.get(name) == value for name, value in self.when)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: how its text is read (``parse`` raises ValueError) and what it defaults to."""
+
+    name: str
+    meaning: str
+    allowed: str
+    parse: Callable[[str], object]
+    rules: tuple[Rule, ...]
+    applies_to: str = "every case"
+
+    def default(self, chosen: Mapping[str, object]) -> object:
+        """The first default whose rule holds; may be AUTO, BEST, SOCKET or ALL."""
+        return next(rule.value for rule in self.rules if rule.holds(chosen))
+
+    def default_text(self) -> str:
+        """The rules in words: ``latency 1; accuracy 100; else 32``."""
+        words = []
+        for rule in self.rules:
+            shown = _SYMBOLS.get(str(rule.value), "" if rule.value is None else str(rule.value))
+            condition = " ".join(value for _, value in rule.when)
+            prefix = condition or ("else" if len(self.rules) > 1 else "")
+            words.append(f"{prefix} {shown or 'empty'}".strip())
+        return "; ".join(words)
+
+
+def nearest(text: str, choices: tuple[str, ...]) -> str:
+    """`` (did you mean X?)`` where one of ``choices`` is near ``text``, else nothing."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(text.lower(), list(by_lower), n=1, cutoff=0.6)
+    return f" (did you mean {by_lower[close[0]]}?)" if close else ""
+
+
+def _one_of(*choices: str) -> Callable[[str], object]:
+    by_lower = {choice.lower(): choice for choice in choices}
+
+    def parse(text: str) -> str:
+        if text.lower() in by_lower:
+            return by_lower[text.lower()]
+        raise ValueError(f"is not one of {', '.join(choices)}{nearest(text, choices)}")
+
+    return parse
+
+
+def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise ValueError(f"is not a whole number of {least} or more")
+        value = int(text)
+        if value < least:
+            raise ValueError(f"is too small: {least} or more is allowed (nearest: {least})")
+        if value > most:
+            raise ValueError(f"is too large: {most} or less is allowed (nearest: {most})")
+        return value
+
+    return parse
+
+
+def _or_auto(parse: Callable[[str], object]) -> Callable[[str], object]:
+    return lambda text: AUTO if text.lower() == AUTO else parse(text)
+
+
+def _boolean(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in ("true", "1", "yes", "on"):
+        return True
+    if lowered in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("is not one of True, False")
+
+
+def _number(least: float, most: float) -> Callable[[str], object]:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?", text) or not least <= float(text) <= most:
+            raise ValueError(f"is not a number from {least:g} to {most:g}")
+        return float(text)
+
+    return parse
+
+
+def _path(text: str) -> str:
+    # A relative path would mean another folder in a container, and in the logs folder where the runner starts.
+    if not text.startswith("/") or not text.isprintable():
+        raise ValueError("is not an absolute path")
+    return text
+
+
+def _environment(text: str) -> tuple[tuple[str, str], ...]:
+    """``A=1 B=x`` -> (("A", "1"), ("B", "x")). Pure data: no quoting, no expansion."""
+    pairs: dict[str, str] = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"holds {word!r}, which is not NAME=VALUE (several are separated by spaces)")
+        pairs[name] = value
+    return tuple(pairs.items())
+
+
+def _when(value: object, **when: str) -> Rule:
+    return Rule(value, tuple(when.items()))
+
+
+def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule,
+            applies_to: str = "every case") -> Parameter:
+    return Parameter(name, meaning, " ".join(choice or "empty" for choice in choices),
+                     _one_of(*choices), rules, applies_to)
+
+
+_CATALOGUE = (
+    _choice("WORKLOAD", "the workload", (WORKLOAD,), _when(WORKLOAD)),
+    _choice("PLATFORM", "the CPU generation", (*PLATFORMS, AUTO), _when(AUTO)),
+    _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference")),
+    _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput")),
+    _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
+            ("", "gated", "pkm"), _when("")),
+    _choice("PRECISION", "the arithmetic and the instruction set", tuple(PRECISIONS), _when(BEST)),
+    _choice("TOPOLOGY", "the model", ("resnet50",), _when("resnet50")),
+    _choice("DATA_TYPE", "generated or decoded images", ("dummy", "real"),
+            _when("real", MODE="accuracy"), _when("dummy")),
+    Parameter("DATASET", "the folder with [val/]<class>/<image>; empty: /dataset, where the image has it", "a path",
+              _path, (_when(""),), "DATA_TYPE=real"),
+    Parameter("WEIGHTS", "the checkpoint; empty: /weights or torch's cache for real data, else seeded random numbers",
+              "a path", _path, (_when(""),)),
+    Parameter("QCONF", "a quantisation recipe (IPEX's qconf_summary JSON) instead of a calibration", "a path",
+              _path, (_when(""),), "int8 with IPEX"),
+    Parameter("ACCURACY_TARGET", "top-1 below this fails the case with status 4; the default holds for 1000 classes "
+              "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),), "MODE=accuracy"),
+    Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
+              _path, (_when(""),), "FUNCTION=training"),
+    Parameter("BATCH_SIZE", "images in one step; auto: the best that is known or found by a short search",
+              "1, 2, 3 ... auto", _or_auto(_integer(1)), (
+        _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(100, MODE="accuracy"),
+        _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32))),
+    Parameter("CORES_PER_INSTANCE", "physical cores of one instance; auto: as with BATCH_SIZE",
+              "1, 2, 3 ... cores auto", _or_auto(_integer(1)), (
+                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET))),
+    _choice("INSTANCE_MODE", "flex: as many instances as fit; single: one",
+            ("flex", "single"), _when("flex")),
+    Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),
+              (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100))),
+    Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until step times are steady; 0: none)",
+              "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20))),
+    Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
+              _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10))),
+    Parameter("FAIL_ON_NOISY", "whether a noisy result fails the case", "True False", _boolean, (_when(False),)),
+    Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
+              (_when(False),), "every precision but " + " ".join(
+                  p.name for p in PRECISIONS.values() if not p.weight_sharing)),
+    _choice("TORCH_TYPE", "how PyTorch runs the model", ("IPEX", "COMPILE-INDUCTOR", "EAGER"),
+            _when("IPEX")),
+    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
+    Parameter("CUSTOMER_ENV", "environment variables for every instance",
+              "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),
+)
+
+#: By name, in the order in which defaults are resolved (PRECISION before BATCH_SIZE, say).
+CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for parameter in _CATALOGUE}
+
+
+#: Parameters of the Workload Services Framework's own ResNet50 workload that there is no like of here: what there is.
+FOREIGN = {
+    "TRAIN_EPOCH": "training is measured in steps: STEPS=N",
+    "DISTRIBUTED": 'training over several machines is BACKEND=slurm with --options="--nodes=N"',
+    "CCL_WORKER": "it is oneCCL's own variable that says so: CUSTOMER_ENV=CCL_WORKER_COUNT=N",
+}
+
+
+def refusal(name: str, text: str, origin: str = "") -> str:
+    """Why a name that is not in the catalogue is no parameter, and what is one. ``origin``: where it was given."""
+    given = f" ({origin})" if origin else ""
+    if name in FOREIGN:
+        return f"{name}={text}{given} is not supported; {FOREIGN[name]}"
+    return (f"{name}{given} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
+            + ", ".join(CATALOGUE))
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that environment variables give; WSF's others too, for ``case.resolve`` to refuse by name.
+
+    DISTRIBUTED=False says what holds anyway, and is taken.
+    """
+    foreign = {name: environment[name].strip() for name in FOREIGN if environment.get(name, "").strip()}
+    if foreign.get("DISTRIBUTED", "").lower() in ("false", "0"):
+        del foreign["DISTRIBUTED"]
+    return {name: environment[name] for name in CATALOGUE if name in environment} | foreign
+
+
+def text_of(value: object) -> str:
+    """A typed value as the text that its parameter's ``parse`` reads back."""
+    if isinstance(value, tuple):
+        return " ".join(f"{name}={text}" for name, text in value)
+    return "" if value is None else str(value)
+
+
+def rows() -> list[tuple[str, str, str, str, str]]:
+    """(name, meaning, allowed, default, applies to) of every parameter, as text."""
+    return [(p.name, p.meaning, p.allowed, p.default_text(), p.applies_to) for p in _CATALOGUE]
+
+
+def markdown_table() -> str:
+    """The README's table of parameters."""
+    lines = ["| parameter | meaning | values | default | applies to |", "| --- | --- | --- | --- | --- |"]
+    lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows()]
+    return "\n".join(lines)
+
+
+def plain_text() -> str:
+    """``--describe-params``: a block for each parameter."""
+    return "\n".join(
+        f"{name} (--{name.lower()})\n    {meaning}\n    values: {allowed}\n"
+        f"    default: {default}\n    applies to: {applies}"
+        for name, meaning, allowed, default, applies in rows())

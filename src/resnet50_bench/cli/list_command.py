@@ -1,0 +1,175 @@
+"""``list-kpi.sh``: folders with results enter, their KPIs as text, JSON, CSV or a table leave on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..arguments import Parser
+from ..ctest.build_folder import build_folder
+from ..errors import BadInput
+from ..history.collection import Entry, find, number, parameters
+from ..result.stats import PERCENTILES
+
+WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, with the meanings that WSF gives them."""
+    made = Parser(prog="./list-kpi.sh", allow_abbrev=False, description="List the KPIs of the results below folders.")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
+    which.add_argument("--all", action="store_true", help="every KPI")
+    made.add_argument("--params", action="store_true", help="the parameters, too")
+    made.add_argument("--recent", type=int, metavar="N", help="only the N newest logs folders")
+    made.add_argument("--format", choices=("list", "json", "csv", "markdown"), default="list")
+    made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
+                      help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Print the KPIs; what is no result is named on stderr."""
+    words = parser().parse_args(argv)
+    if words.recent is not None and words.recent < 1:
+        raise BadInput(f"--recent {words.recent} is too small: 1 or more is allowed")
+    usual = build_folder() / WORKLOAD_FOLDER
+    notices: list[str] = []
+    entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
+    if words.recent:
+        newest = list(dict.fromkeys(entry.logs for entry in entries))[:words.recent]
+        entries = [entry for entry in entries if entry.logs in newest]
+    for notice in notices:
+        print(f"NOTICE: {notice}", file=sys.stderr)
+    if words.format == "list":
+        text = "".join(f"{line}\n" for line in listing(entries, words.all, words.params))
+    else:
+        made = {"json": as_json, "csv": as_csv, "markdown": as_markdown}[words.format]
+        text = made(rows(entries, words.all, words.params))
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # ``list-kpi.sh | head``: Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def metrics(entry: Entry) -> dict[tuple[str, str], float]:
+    """(KPI, unit) -> value, by the names and in the order of kpi.sh; empty where there is no primary KPI."""
+    if not entry.primary:
+        return {}
+    statistics: dict[str, Any] = entry.document["statistics"]
+    limits: dict[str, Any] = entry.document.get("limits") or {}
+    interval = dict(zip(("low", "high"), statistics.get("throughput_ci95") or (), strict=False))
+    latency = {"Latency": "mean", "Latency Min": "min", "Latency Max": "max"}
+    found: dict[tuple[str, str], float | None] = {
+        ("Throughput", "samples/sec"): number(statistics, "throughput_images_per_s"),
+        ("Throughput CI95 Low", "samples/sec"): number(interval, "low"),
+        ("Throughput CI95 High", "samples/sec"): number(interval, "high"),
+        **{(name, "ms"): number(statistics, "latency_ms", path) for name, path in latency.items()},
+        **{(f"Latency P{p}", "ms"): number(statistics, "latency_ms", "percentiles", str(p)) for p in PERCENTILES},
+        ("Accuracy", "%"): number(statistics, "accuracy", "top1"),
+        ("Accuracy Top5", "%"): number(statistics, "accuracy", "top5"),
+        ("Window Overlap", "%"): _percent(number(statistics, "window", "overlap")),
+        ("Window Duration", "s"): number(statistics, "window", "duration_s"),
+        ("Compute Utilization", "%"): _percent(number(limits, "compute_utilization")),
+        ("Memory Utilization", "%"): _percent(number(limits, "memory_utilization")),
+    }
+    instances = statistics.get("instances") or ()
+    if len(instances) > 1:
+        found |= {(f"Instance {each['instance']} Throughput", "samples/sec"): number(each, "throughput_images_per_s")
+                  for each in instances}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def listing(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[str]:
+    """Lines as kpi.sh prints them, below a header for each logs folder and, where it has several, each result."""
+    folders: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.logs, []).append(entry)
+    for logs, inside in folders.items():
+        yield f"# {logs}"
+        for entry in sorted(inside, key=lambda entry: (entry.iteration or 0, str(entry.path))):
+            if len(inside) > 1:
+                yield f"# {entry.path.relative_to(logs)}"
+            if tunables:
+                yield from (f"## {name}: {value}" for name, value in parameters(entry.document).items())
+            yield from _kpi_lines(entry, every)
+
+
+def _kpi_lines(entry: Entry, every: bool) -> Iterator[str]:
+    if not entry.primary:
+        yield f"# INVALID RESULT: {entry.unusable}"
+        return
+    if entry.burst > 1:
+        yield f"# BURST RESULT: {_burst(entry)}"
+    if entry.verdict == "noisy":
+        yield f"# NOISY RESULT: {entry.reasons}"
+    primary, unit, value = entry.primary
+    wanted = metrics(entry) if every else {(primary, unit): value}
+    yield from (f"{'*' if name == primary else ''}{name} ({its_unit}): {its_value:.4f}"
+                for (name, its_unit), its_value in wanted.items())
+
+
+def _burst(entry: Entry) -> str:
+    return f"one of {entry.burst} runs at once on the same cores" if entry.burst > 1 else ""
+
+
+def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str, object]]:
+    """A row for each result, all with the same columns; None for what a result does not have."""
+    found: list[dict[str, object]] = []
+    for entry in entries:
+        name, unit, value = entry.primary or (None, None, None)
+        why = "; ".join(filter(None, (_burst(entry), entry.unusable or entry.reasons)))
+        row: dict[str, object] = {
+            "logs": entry.logs.name, "case": entry.case, "iteration": entry.iteration, "file": str(entry.path),
+            "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,
+            "why": why, "kpi": name, "unit": unit, "value": value}
+        if tunables:
+            row |= parameters(entry.document)
+        if every:
+            row |= {f"{metric} ({its_unit})": its_value for (metric, its_unit), its_value in metrics(entry).items()}
+        found.append(row)
+    columns = dict.fromkeys(column for row in found for column in row)
+    return [{column: row.get(column) for column in columns} for row in found]
+
+
+def as_json(table: Sequence[dict[str, object]]) -> str:
+    """A list of objects."""
+    return json.dumps(table, indent=1) + "\n"
+
+
+def as_csv(table: Sequence[dict[str, object]]) -> str:
+    """A header and a line for each row, as RFC 4180 has it but for the line ends."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
+    if table:
+        writer.writeheader()
+        writer.writerows(table)
+    return text.getvalue()
+
+
+def as_markdown(table: Sequence[dict[str, object]]) -> str:
+    """A table of GitHub's Markdown."""
+    if not table:
+        return ""
+    lines = [list(table[0]), ["---"] * len(table[0]), *([_cell(value) for value in row.values()] for row in table)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

@@ -1,0 +1,34 @@
+"""``in-container TOOL IMAGE SECONDS``: what a node of a Slurm job runs: the environment's case in a container."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..backends import Backend
+from ..backends.container import ContainerBackend
+from ..backends.engines import ENGINES
+from ..backends.site_containers import SiteBackend
+from ..case.parameters import CATALOGUE
+from ..errors import Infrastructure
+from ..machine import machine_lock
+from .run_command import interruptible
+
+
+def main(argv: list[str]) -> int:
+    """Logs into the current folder; the runner's status. Raises Infrastructure where the tool cannot run the image."""
+    tool, image, seconds = argv
+    texts = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
+    with interruptible():
+        backend = _backend(tool, image)
+        with machine_lock.held(backend.cpus()):
+            return backend.run(texts, Path.cwd(), float(seconds))
+
+
+def _backend(tool: str, image: str) -> Backend:
+    if tool not in ENGINES:
+        return SiteBackend(tool, image)
+    reason = ENGINES[tool].why_not(image)
+    if reason:
+        raise Infrastructure(f"BACKEND=slurm with --{tool}: {reason}")
+    return ContainerBackend(ENGINES[tool], image)

@@ -1,0 +1,51 @@
+"""``rerun RESULT.json``: the configuration of a result, run again here in the current folder, and compared."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..case.parameters import ALL, CATALOGUE
+from ..errors import BadInput
+from ..result import result
+from ..result.comparison_stats import CANNOT_TELL
+from . import run_command
+
+
+def main(argv: list[str]) -> int:
+    """Run and print what differs and the ratio; the exit status is the new run's."""
+    if len(argv) != 1:
+        raise BadInput("rerun takes one result: rerun benchmark_....json")
+    before = result.read(Path(argv[0]))
+    if before.failure:
+        raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
+    if before.placement.get("burst"):
+        raise BadInput(f"{argv[0]} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
+    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case and not _implied(name, before)}
+    existing = set(Path.cwd().glob("benchmark_*.json"))
+    for name in CATALOGUE:
+        os.environ.pop(name, None)
+    status = run_command.main([f"--{name.lower()}={text}" for name, text in texts.items() if text])
+    made, = set(Path.cwd().glob("benchmark_*.json")) - existing
+    for line in comparison(before, result.read(made)):
+        print(line)
+    return status
+
+
+def _implied(name: str, before: result.Result) -> bool:
+    """Whether giving the parameter would be refused, or mean more than its default did."""
+    if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
+        return dict(before.case.get("origins", {})).get(name) == "default"
+    return name == "STEPS" and before.case[name] == ALL
+
+
+def comparison(before: result.Result, after: result.Result) -> list[str]:
+    """What differs between the two runs' systems, and how their throughputs compare."""
+    lines = []
+    for group in ("software", "system"):
+        old, new = getattr(before, group), getattr(after, group)
+        lines += [f"differs: {group} {name}: {old.get(name)} then, {new.get(name)} now"
+                  for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    then, now = (float(str(each.statistics["throughput_images_per_s"])) for each in (before, after))
+    return [*lines, f"throughput: {then:.2f} then, {now:.2f} images/s now, ratio {now / then:.3f}; no difference "
+                    f"shown: {CANNOT_TELL}"]

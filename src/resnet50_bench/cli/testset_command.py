@@ -1,0 +1,74 @@
+"""A testset's file and ctest.sh's other words enter; its documents are run in turn, and a summary leaves on stdout."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..ctest.background import without
+from ..ctest.ctest_call import Job, Outcome
+from ..ctest.options import parse
+from ..ctest.testset import read_testset
+from ..errors import BadInput, BenchError, Interrupted
+from .run_command import interruptible
+
+
+def testset_jobs(path: Path, argv: Sequence[str]) -> list[Job]:
+    """A job for each document: its words, then the command line's, so that the latter win. Raises BadInput."""
+    rest = without(without(argv, "--testset", needed=True), "--nohup", "--daemon")
+    jobs = []
+    problems: list[str] = []
+    for document in read_testset(path):
+        try:
+            job = Job(*parse([*document.words, *rest]), document, document.settings)
+            job.prepare()
+            jobs.append(job)
+        except BadInput as error:
+            problems += [f"{path}: document {document.number}: {problem}" for problem in error.violations]
+    if problems:
+        raise BadInput(*problems)
+    return jobs
+
+
+def run_testset(path: Path, jobs: Sequence[Job], keep_going: bool) -> int:
+    """The first exit status that is not 0, after which only --continue goes on."""
+    outcomes: list[Outcome] = []
+    try:
+        with interruptible():
+            for job in jobs:
+                document = job.document
+                print(f"== {path}: document {document.number}: {shlex.join(document.words)}".rstrip(": "), flush=True)
+                outcomes.append(_outcome(job))
+                if outcomes[-1].status and not (keep_going or job.ours.keep_going):
+                    break
+    except Interrupted as error:
+        outcomes.append(Outcome(error.exit_status))
+        raise
+    finally:
+        print("\n".join(_summary(path, jobs, outcomes)), flush=True)
+    return next((outcome.status for outcome in outcomes if outcome.status), 0)
+
+
+def _outcome(job: Job) -> Outcome:
+    """What the job came to; what could not be run is told here, for the next document may run."""
+    try:
+        return job.run()
+    except Interrupted:
+        raise
+    except BenchError as error:
+        print(f"error: {error}", flush=True)
+        return Outcome(error.exit_status)
+
+
+def _summary(path: Path, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield f"== {path}: summary" + (" (dry run: nothing was measured)" if jobs[0].overrides.dry_run else "")
+    for job, outcome in zip(jobs, [*outcomes, *[None] * len(jobs)], strict=False):
+        if outcome is None:
+            yield f"document {job.document.number}: not run"
+            continue
+        failed = [(option, status) for option, status in outcome.cases if status not in (0, 77)]
+        skipped = sum(status == 77 for _, status in outcome.cases)
+        yield (f"document {job.document.number}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
+               f"failed, {skipped} skipped, status {outcome.status}")
+        yield from (f"  failed: {option}, status {status}" for option, status in failed)

@@ -1,0 +1,1 @@
+"""ctest.sh's words -> calls of ctest."""

@@ -1,0 +1,135 @@
+"""One call of ctest, planned from our options, enters; its exit status and those of its cases leave."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..cli.run_command import interruptible
+from ..errors import BadInput, Interrupted
+from ..launch import progress
+from .build_folder import case_names, configure, configured, exactly
+from .options import OVERRIDES_VARIABLE, Overrides
+from .testset import Document
+
+#: What --noenv leaves: what programs need to start, and what says where our own things lie.
+_KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
+_KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
+#: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
+GRACE_S = 20.0
+#: ctest cuts what it stores of a test's output at 1 KB where it passed; a log with its KPIs is longer.
+_OUTPUT_BYTES = "1000000"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``status``: the first case's that neither passed nor was skipped, else ctest's; ``cases``: (option, status) of
+    those that were started."""
+
+    status: int
+    cases: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Our options, what each case gets, and ctest's words; ``document`` is the testset's that this was made of."""
+
+    ours: argparse.Namespace
+    overrides: Overrides
+    for_ctest: Sequence[str]
+    document: Document | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def prepare(self) -> tuple[Path, list[str]]:
+        """(the configured build folder, the cases that are named, if any). Raises BadInput where there are none."""
+        build = configure(self.overrides.flags.get("PLATFORM") or os.environ.get("PLATFORM"))
+        limit = configured(build, "TIMEOUT")
+        if limit and float(self.settings.get("TIMEOUT", 0)) > float(limit):
+            raise BadInput(f"TIMEOUT: {self.settings['TIMEOUT']} is above the build folder's {limit}, at which ctest "
+                           f"ends a case; first: cmake -DTIMEOUT={self.settings['TIMEOUT']} {build}")
+        if self.document:
+            return build, self.document.select(case_names(build))
+        return build, [exactly(self.ours.testcase, build)] if self.ours.testcase else []
+
+    def run(self) -> Outcome:
+        """Run ctest."""
+        build, cases = self.prepare()
+        chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
+        sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
+        environment = without_callers(os.environ) if self.ours.noenv else dict(os.environ)
+        if sys.stdout.isatty():
+            environment[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
+        with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
+            file = Path(scratch) / "overrides.json"
+            overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
+            overrides.write(file)
+            environment |= {**self.settings, OVERRIDES_VARIABLE: str(file)}
+            status = _run_ctest([*sizes, *chosen, *self.for_ctest], build, environment, overrides)
+            return _outcome(status, Path(overrides.statuses))
+
+
+def without_callers(environment: os._Environ[str]) -> dict[str, str]:
+    """What --noenv leaves of the environment."""
+    return {name: text for name, text in environment.items()
+            if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+
+
+def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides) -> int:
+    """ctest's exit status. At a signal the running case ends itself and nothing is left."""
+    with interruptible():
+        ctest = subprocess.Popen([shutil.which("ctest") or "ctest", *words], cwd=build, env=environment,
+                                 start_new_session=True)
+        try:
+            return ctest.wait()
+        except Interrupted as interrupted:
+            # ctest itself goes on a little, so that what the ending case says is still read.
+            Path(overrides.stop_file).touch()
+            _signal(_others(ctest.pid), interrupted.exit_status - 128)
+            _wait_until(lambda: not _others(ctest.pid), GRACE_S)
+            _wait_until(lambda: ctest.poll() is not None, 0.5)
+            _signal([ctest.pid, *_others(ctest.pid)], signal.SIGKILL)
+            ctest.wait()
+            raise
+
+
+def _others(group: int) -> list[int]:
+    """The members of a process group besides its leader, zombies left out."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(pgrp) == group and state != "Z" and int(stat.parent.name) != group:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _signal(pids: Sequence[int], signum: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signum)
+
+
+def _wait_until(done: Callable[[], bool], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _outcome(ctest_status: int, statuses: Path) -> Outcome:
+    """What the cases told, which ctest would hide."""
+    lines = statuses.read_text().splitlines() if statuses.exists() else []
+    cases = [(option, int(status)) for status, _, option in (line.partition(" ") for line in lines)]
+    return Outcome(next((status for _, status in cases if status not in (0, 77)), ctest_status), cases)

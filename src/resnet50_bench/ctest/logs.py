@@ -1,0 +1,65 @@
+"""A case's runs -> its logs folder as WSF lays it, the KPIs that kpi.sh prints, and ctest's measurements."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from .. import WORKLOAD
+from ..errors import Infrastructure
+from ..machine.host import ROOT
+
+
+def make_logs_folder(base: Path, option: str) -> Path:
+    """``<base>/<stamp>-logs-<case>``; a stamp that is taken is waited out, nothing is ever reused."""
+    for _ in range(100):
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = base / f"{stamp}-logs-{WORKLOAD}_{option}"
+        try:
+            folder.mkdir(parents=True)
+            shutil.copy2(ROOT / "kpi.sh", folder)
+            return folder
+        except FileExistsError:
+            time.sleep(0.2)
+        except OSError as error:
+            raise Infrastructure(f"the logs folder {folder} cannot be made: {error.strerror}") from error
+    raise Infrastructure(f"no free name for a logs folder below {base}")
+
+
+def worker_folder(logs: Path, iteration: int) -> Path:
+    """``itr-<N>/worker-0-c0``, made."""
+    folder = logs / f"itr-{iteration}" / "worker-0-c0"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_config(logs: Path, option: str, points: Sequence[Mapping[str, str]]) -> str:
+    """workload-config.yaml: what each iteration is run with. JSON strings are YAML, so nothing is misread."""
+    lines = [f"workload: {WORKLOAD}", f"testcase: test_{WORKLOAD}_{option}", "iterations:"]
+    for number, texts in enumerate(points, start=1):
+        lines.append(f"  - itr: {number}")
+        lines.append("    parameters:" + ("" if texts else " {}"))
+        lines += [f"      {name}: {json.dumps(text)}" for name, text in texts.items()]
+    text = "\n".join(lines) + "\n"
+    (logs / "workload-config.yaml").write_text(text)
+    return text
+
+
+def run_kpi(logs: Path) -> tuple[int, str]:
+    """(kpi.sh's exit status, what it printed)."""
+    done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, text=True, check=False)
+    (logs / "kpi.txt").write_text(done.stdout + done.stderr)
+    return done.returncode, done.stdout + done.stderr
+
+
+def measurements(kpi_text: str) -> list[str]:
+    """``<CTestMeasurement ...>`` for every metric: ctest takes them out of the output (CTest manual)."""
+    return [f'<CTestMeasurement type="numeric/double" name={quoteattr(key)}>{escape(value)}</CTestMeasurement>'
+            for key, value in re.findall(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", kpi_text, re.M)]

@@ -1,0 +1,1 @@
+"""Folders of results -> entries, what is comparable, comparison, gate, fleet; prints nothing."""

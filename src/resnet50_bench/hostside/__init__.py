@@ -1,1 +1,0 @@
-"""Which cases run where: needs only the standard library, never imports torch."""

@@ -1,0 +1,150 @@
+"""Topology + the cores of an instance -> which instance runs on which cpus, in which process; pure.
+
+Instances are cut from NUMA nodes first, what is left from sockets, and only then across sockets, so
+that an instance crosses a border only where it must; every crossing and every idle core is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..machine.topology import Core, Topology, format_cpulist
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance: a cpu of each of its cores. ``memory_node`` is None where no single node is right."""
+
+    index: int
+    cpus: tuple[int, ...]
+    sockets: tuple[int, ...]
+    nodes: tuple[int, ...]
+    memory_node: int | None
+    #: All nodes of its cores, where each has memory that it may use; empty: there is nothing to bind it to.
+    memory_nodes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Process:
+    """One operating-system process and the instances that it hosts as threads."""
+
+    index: int
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """All processes. ``idle_cpus`` are first threads of cores that no instance uses."""
+
+    processes: tuple[Process, ...]
+    idle_cpus: tuple[int, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance, by its number."""
+        return tuple(sorted((i for process in self.processes for i in process.instances),
+                            key=lambda instance: instance.index))
+
+    def idle_share(self) -> dict[int, list[int]]:
+        """The idle cpus dealt out to the instances, by instance; those that get none are left out."""
+        dealt: dict[int, list[int]] = {}
+        for number, cpu in enumerate(self.idle_cpus):
+            dealt.setdefault(self.instances[number % len(self.instances)].index, []).append(cpu)
+        return dealt
+
+    def as_record(self) -> dict[str, object]:
+        """For the result file."""
+        return {
+            "processes": [{"process": p.index, "instances": [
+                {"instance": i.index, "cpus": list(i.cpus), "sockets": list(i.sockets),
+                 "nodes": list(i.nodes), "memory_node": i.memory_node,
+                 "memory_nodes": list(i.memory_nodes)} for i in p.instances]}
+                for p in self.processes],
+            "idle_cpus": list(self.idle_cpus)}
+
+
+def place(topology: Topology, cores_per_instance: int, instance_mode: str, weight_sharing: bool) -> Placement:
+    """Place instances of ``cores_per_instance`` cores: as many as fit (``flex``) or one (``single``).
+
+    Raises ValueError where not even one fits; a valid Case never asks for that.
+    """
+    if cores_per_instance > topology.core_count:
+        raise ValueError(f"{cores_per_instance} cores wanted, {topology.core_count} usable")
+    groups, idle = _cut(topology.usable_cores, cores_per_instance)
+    if instance_mode == "single":
+        idle = [*(core for group in groups[1:] for core in group), *idle]
+        groups = groups[:1]
+    instances = [_instance(index, group, topology) for index, group in enumerate(groups)]
+    idle_cpus = tuple(sorted(core.cpus[0] for core in idle))
+    return Placement(_processes(instances, weight_sharing), idle_cpus,
+                     (*_crossings(instances), *_idle(idle_cpus, instance_mode, topology)))
+
+
+def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]]:
+    """(groups of ``size`` cores, cores left over): from nodes, then sockets, then the machine."""
+    borders: tuple[Callable[[Core], object], ...] = (
+        lambda core: (core.socket, core.node), lambda core: core.socket, lambda core: None)
+    groups: list[list[Core]] = []
+    left = list(cores)
+    for border in borders:
+        remaining: list[Core] = []
+        for _, members in groupby(left, key=border):
+            inside = list(members)
+            whole = len(inside) - len(inside) % size
+            groups += [inside[i:i + size] for i in range(0, whole, size)]
+            remaining += inside[whole:]
+        left = remaining
+    return sorted(groups, key=lambda group: (group[0].socket, group[0].node, group[0].cpus)), left
+
+
+def _instance(index: int, group: list[Core], topology: Topology) -> Instance:
+    nodes = tuple(sorted({core.node for core in group}))
+    bindable = nodes if set(nodes) <= set(topology.memory_nodes) else ()
+    sockets = tuple(sorted({core.socket for core in group}))
+    return Instance(index, tuple(core.cpus[0] for core in group), sockets, nodes,
+                    bindable[0] if len(bindable) == 1 else None, bindable)
+
+
+def _processes(instances: list[Instance], weight_sharing: bool) -> tuple[Process, ...]:
+    """One process an instance, or with shared weights one a NUMA node (or set of nodes)."""
+    if not weight_sharing:
+        return tuple(Process(i.index, (i,)) for i in instances)
+    by_nodes: dict[tuple[int, ...], list[Instance]] = {}
+    for instance in instances:
+        by_nodes.setdefault(instance.nodes, []).append(instance)
+    return tuple(Process(number, tuple(members)) for number, members in enumerate(by_nodes.values()))
+
+
+def _crossings(instances: list[Instance]) -> list[str]:
+    notices = []
+    for instance in instances:
+        if len(instance.sockets) > 1:
+            notices.append(f"instance {instance.index} spans sockets {_list(instance.sockets)}")
+        elif len(instance.nodes) > 1:
+            notices.append(f"instance {instance.index} spans NUMA nodes {_list(instance.nodes)}")
+        elif instance.memory_node is None:
+            notices.append(f"instance {instance.index}: NUMA node {instance.nodes[0]} has no memory that this "
+                           "process may use, so its memory is not bound")
+    return notices
+
+
+def _idle(idle: tuple[int, ...], instance_mode: str, topology: Topology) -> list[str]:
+    notices = []
+    if idle:
+        why = "INSTANCE_MODE=single" if instance_mode == "single" else "too few left for one more instance"
+        notices.append(f"{len(idle)} cores stay idle (cpus {format_cpulist(idle)}): {why}")
+    if topology.core_count < len(topology.cores):
+        rest = [core.cpus[0] for core in topology.cores[topology.core_count:]]
+        notices.append(f"{len(rest)} cores stay idle (cpus {format_cpulist(rest)}): the cgroup's quota is "
+                       f"{topology.quota_cpus:g} CPUs")
+    if len(topology.allowed_cpus) < len(topology.online_cpus):
+        notices.append(f"this process may use {len(topology.allowed_cpus)} of {len(topology.online_cpus)} cpus "
+                       f"({format_cpulist(topology.allowed_cpus)})")
+    return notices
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,138 @@
+"""/proc, /sys, DMI and the worker's Python -> the system and software under test as records; read-only.
+
+What cannot be read here is absent from a record, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from .. import __version__
+from . import cgroup
+from .cpu import read_cpu
+
+ROOT = Path(__file__).parents[3]
+_PACKAGES = ("torch", "torchvision", "intel-extension-for-pytorch", "torchao", "numpy", "pillow")
+#: Reads metadata only: importing torch would take seconds.
+_READ_VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def system_record(root: Path = Path("/")) -> dict[str, object]:
+    """CPU, firmware, kernel, memory, mitigations, limits of the cgroup."""
+    cpu = read_cpu(root)
+    mhz, mhz_from = _mhz(root)
+    record: dict[str, object] = {
+        "node": socket.gethostname(), "cpu": cpu.name, "cpu_vendor": cpu.vendor, "cpu_family": cpu.family,
+        "cpu_model": cpu.model, "cpu_stepping": cpu.stepping, "microcode": cpu.microcode,
+        "virtual_machine": "hypervisor" in cpu.flags, "kernel": platform.release(), "os": _os_name(root),
+        "kernel_command_line": _text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
+        "cpu_mhz": mhz, "cpu_mhz_from": mhz_from,
+        "memory_devices": _memory_devices() if root == Path("/") else None,
+        "firmware": {name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
+                     if (text := _text(root / "sys/class/dmi/id" / name))},
+        "mitigations": {path.name: _text(path) for path in sorted(
+            (root / "sys/devices/system/cpu/vulnerabilities").glob("*"))},
+        "cgroup": _limits(root),
+        "governor": _text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "transparent_huge_pages": _text(root / "sys/kernel/mm/transparent_hugepage/enabled"),
+        "numa_balancing": _text(root / "proc/sys/kernel/numa_balancing"),
+        "container": _container(root),
+    }
+    return {name: value for name, value in record.items() if value not in (None, "", {}, [])}
+
+
+def software_record(python: Path) -> dict[str, object]:
+    """Versions of this project and of the packages that ``python`` would import."""
+    done = subprocess.run([python, "-c", _READ_VERSIONS, *_PACKAGES], capture_output=True, text=True, check=True)
+    return {"resnet50-bench": __version__, **json.loads(done.stdout), **_git()}
+
+
+def _git() -> dict[str, object]:
+    """The commit of this checkout, or of the checkout that an image was built from."""
+    baked = _text(ROOT / "COMMIT")
+    if baked:
+        return {"git_commit": baked}
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        return {}
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if commit.returncode != 0:
+        return {}
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return {"git_commit": commit.stdout.strip(), "git_changed": bool(changed.stdout.strip())}
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _os_name(root: Path) -> str | None:
+    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', _text(root / "etc/os-release") or "", re.M)
+    return found.group(1) if found else None
+
+
+def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
+    """(MHz, where the figure is from): the nominal clock where firmware, kernel or model name tell it.
+
+    What /proc/cpuinfo shows is the clock of a moment on most CPUs, and said to be that.
+    """
+    cpu0 = root / "sys/devices/system/cpu/cpu0"
+    base = _text(cpu0 / "cpufreq/base_frequency") or ""  # intel_pstate, kHz
+    if base.isdigit() and int(base):
+        return int(base) / 1000, "nominal, of cpufreq's base_frequency"
+    nominal = _text(cpu0 / "acpi_cppc/nominal_freq") or ""  # MHz; 0 where the firmware does not say
+    if nominal.isdigit() and int(nominal):
+        return float(nominal), "nominal, of acpi_cppc"
+    text = _text(root / "proc/cpuinfo") or ""
+    if named := re.search(r"@ ([0-9.]+)GHz", text):
+        return float(named.group(1)) * 1000, "nominal, of the model's name"
+    if shown := re.search(r"^cpu MHz\s*: ([0-9.]+)", text, re.M):
+        return float(shown.group(1)), "as /proc/cpuinfo showed it"
+    return None, None
+
+
+def _memory_bytes(root: Path) -> int | None:
+    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo") or "", re.M)
+    return int(found.group(1)) * 1024 if found else None
+
+
+def _memory_devices() -> list[str] | None:
+    """Size and speed of every memory module; dmidecode shows them to root only."""
+    if not shutil.which("dmidecode"):
+        return None
+    done = subprocess.run(["dmidecode", "-t", "memory"], capture_output=True, text=True, check=False)
+    modules = re.findall(r"^\s+Size: (\d.*)$(?:.*\n)*?^\s+(?:Configured Memory )?Speed: (.*)$", done.stdout, re.M)
+    return [f"{size}, {speed}" for size, speed in modules]
+
+
+def _limits(root: Path) -> dict[str, str]:
+    found = {}
+    for controller, names in (("cpu", ("cpu.max", "cpu.cfs_quota_us")), ("cpuset", ("cpuset.cpus.effective",
+                              "cpuset.effective_cpus")), ("memory", ("memory.max", "memory.limit_in_bytes"))):
+        for folder in cgroup.folders(root, controller)[:1]:
+            found |= {name: text for name in names if (text := _text(folder / name))}
+    return found
+
+
+def _container(root: Path) -> str | None:
+    if (root / ".dockerenv").exists():
+        return "docker"
+    return "podman" if (root / "run/.containerenv").exists() else None

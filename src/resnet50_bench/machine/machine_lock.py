@@ -1,0 +1,152 @@
+"""Logical CPUs -> a lock on them over the whole machine, or one line that says who measures on them already.
+
+Each CPU is one byte of one file, locked by fcntl's record locks: the kernel knows who holds a byte and frees it when
+that process ends, however it ends. Runs on disjoint CPUs hold disjoint bytes and pass each other by.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shlex
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import Infrastructure
+from .topology import format_cpulist
+
+#: Names another folder for the file than the machine's.
+FOLDER = "RESNET50_BENCH_LOCK_FOLDER"
+_NAME = "resnet50-bench.lock"
+_FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, holder's process id
+_held_here = False
+
+
+@contextmanager
+def held(cpus: Sequence[int] | None = None) -> Iterator[None]:
+    """Hold the CPUs (default: all that this process may use) while the body runs; nothing for an empty list.
+
+    Held already by this process or one that it descends from, they are its own: the runs of ``--burst``, a case and
+    the runner that it starts. Raises Infrastructure, with who holds them, where somebody else does.
+    """
+    global _held_here
+    wanted = sorted(os.sched_getaffinity(0)) if cpus is None else list(cpus)
+    file = _open() if wanted and not _held_here else None
+    if file is None:
+        yield
+        return
+    try:
+        _held_here = _take(file, wanted)
+        yield
+    finally:
+        _held_here = False
+        os.close(file)  # frees them
+
+
+def _take(file: int, cpus: Iterable[int]) -> bool:
+    """Whether they were taken; not where an ancestor holds them."""
+    for first, count in _ranges(cpus):
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise Infrastructure(f"the lock on the machine's cores cannot be taken: {error.strerror}") from error
+            holder, held_cpus = _holder(file, first, count)
+            if holder in _ancestors():
+                return False
+            raise Infrastructure(_refusal(holder, held_cpus)) from error
+    return True
+
+
+def _refusal(holder: int, cpus: str) -> str:
+    return (f"somebody measures on cpus {cpus} already: {_describe(holder)}; wait until it ends, or use other cores "
+            "(taskset, --cpuset-cpus)")
+
+
+def _describe(pid: int) -> str:
+    """``process 12, running since 2026-11-24 21:40:05: ctest.sh ...``."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])  # field 22 of proc(5)
+        up_s = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return "a process of another container or user" if pid <= 0 else f"process {pid}"
+    began = time.time() - up_s + ticks / os.sysconf("SC_CLK_TCK")
+    said = shlex.join(word for word in words if word)
+    return f"process {pid}, running since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(began))}: {said}"
+
+
+def _holder(file: int, first: int, count: int) -> tuple[int, str]:
+    """(process id, the CPUs that it holds) of who holds some of the range; 0 where the kernel does not say."""
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
+    kind, _, start, length, pid = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    if kind == fcntl.F_UNLCK:  # it has just ended
+        return 0, format_cpulist(range(first, first + count))
+    return pid, format_cpulist(range(start, start + length))
+
+
+def _ancestors() -> set[int]:
+    """The processes that this one descends from."""
+    found: set[int] = set()
+    pid = os.getppid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+    return found
+
+
+def _ranges(cpus: Iterable[int]) -> list[tuple[int, int]]:
+    """Runs of neighbours: (first, how many)."""
+    found: list[tuple[int, int]] = []
+    for cpu in sorted(set(cpus)):
+        if found and cpu == sum(found[-1]):
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((cpu, 1))
+    return found
+
+
+def _open() -> int | None:
+    """The file, whoever made it first; None, with a notice, where it cannot be used: measuring goes on without."""
+    path = _path()
+    try:
+        file = _open_shared(path)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return file
+    except OSError as error:
+        print(f"NOTICE: {path} cannot be used ({error.strerror}): nothing keeps another run off these cores",
+              file=sys.stderr, flush=True)
+        return None
+
+
+def _open_shared(path: Path) -> int:
+    """In a folder such as /tmp the kernel lets nobody open with O_CREAT what another user made (protected_regular)."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    while True:
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            pass
+        try:
+            file = os.open(path, flags | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            continue
+        os.fchmod(file, 0o666)  # whatever the umask: every user's runs lock it
+        return file
+
+
+def _path() -> Path:
+    given = os.environ.get(FOLDER)
+    return Path(given or ("/run/lock" if os.access("/run/lock", os.W_OK) else "/tmp")) / _NAME  # noqa: S108

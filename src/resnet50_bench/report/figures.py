@@ -1,0 +1,211 @@
+"""Points and results enter; what each chart shows leaves, as plain data that HTML and PNG are both drawn from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from ..history.collection import PRIMARY, Entry, number
+from ..machine.topology import format_cpulist
+from ..result.stats import percentile
+from .markup import plural, short
+from .points import Point, is_better
+
+#: Colours of a heat map, from the worst to the best, and of lines and instances.
+STEPS, COLOURS = 7, 8
+#: So many maps, and cases in detail, are drawn; a detail costs reading a file with all its step times.
+PANELS, DETAILED = 24, 8
+SIGNS = "★ is the best value of the map, ≈ a noisy one."
+STEP_TIME, STEP_COUNT, NODE_COUNT, RATE = "step time (ms)", "steps", "nodes", "samples/sec"
+#: An instance this much below the median is pointed at.
+_SLOW = -0.05
+_BINS = (8, 40)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a line; ``low`` and ``high`` are its interval."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A line for each series of (name, marks); the axes' names hold their units."""
+
+    title: str
+    x_name: str
+    y_name: str
+    series: Sequence[tuple[str, Sequence[Mark]]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place of a heat map: 0 is the worst ``level`` of it, ``STEPS - 1`` the best; ``source`` says whence it is."""
+
+    text: str
+    level: int
+    source: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """``cells`` by (batch size, cores per instance); a place that was not measured has none."""
+
+    title: str
+    caption: str
+    batches: Sequence[int]
+    cores: Sequence[int]
+    cells: Mapping[tuple[int, int], Cell]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """``counts`` in bins of equal width from ``low`` to ``high``; ``beyond`` are longer; ``unit`` is the values'."""
+
+    title: str
+    caption: str
+    low: float
+    high: float
+    counts: Sequence[int]
+    marks: Mapping[str, float]
+    beyond: int = 0
+    unit: str = "ms"
+    x_name: str = STEP_TIME
+    y_name: str = STEP_COUNT
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Where an instance ran and how fast (images/s); ``away`` from the median of all, as a share."""
+
+    index: int
+    cpus: str
+    nodes: str
+    rate: float | None
+    away: float | None
+    latency: tuple[float | None, float | None]
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is to be pointed at."""
+        return self.away is not None and self.away < _SLOW
+
+
+def curves(name: str, inside: Sequence[Point]) -> Curves:
+    """Over batch sizes with a line for each number of cores; over cores where there is one batch size."""
+    kpi, unit = inside[0].kpi
+    by_batch = len({point.batch for point in inside}) > 1
+    lines: dict[int, list[Mark]] = {}
+    for point in sorted(inside, key=lambda point: (point.cores, point.batch)):
+        x, group = (point.batch, point.cores) if by_batch else (point.cores, point.batch)
+        lines.setdefault(group, []).append(Mark(x, point.value, point.low, point.high))
+    series = [(f"{group} cores an instance" if by_batch and group > 1 else "1 core an instance" if by_batch
+               else f"batch {group}", marks) for group, marks in sorted(lines.items())]
+    return Curves(f"{kpi} of {name}", "batch size" if by_batch else "cores per instance", f"{kpi} ({unit})", series)
+
+
+def heat_map(name: str, inside: Sequence[Point]) -> HeatMap:
+    """Every point of ``inside`` at its batch size and cores."""
+    kpi, unit = inside[0].kpi
+    winner = inside[0]
+    for point in inside:
+        winner = point if is_better(point, winner) else winner
+    low, high = min(point.value for point in inside), max(point.value for point in inside)
+
+    def cell(point: Point) -> Cell:
+        share = (point.value - low) / (high - low) if high > low else 1.0
+        interval = f"{short(point.low)} to {short(point.high)}, " if point.low is not None else ""
+        return Cell(f"{short(point.value)}{' ★' if point is winner else ''}{' ≈' if point.noisy else ''}",
+                    round((1 - share if kpi == "Latency" else share) * (STEPS - 1)), f"{interval}{point.source}")
+
+    return HeatMap(f"Heat map of {name}", f"{kpi} ({unit}): batch size down, cores per instance across",
+                   sorted({point.batch for point in inside}), sorted({point.cores for point in inside}),
+                   {(point.batch, point.cores): cell(point) for point in inside})
+
+
+def histogram(name: str, values: Sequence[float]) -> Histogram:
+    """How often which step time in ms occurred, with percentiles; the few longest are counted in words."""
+    ordered = sorted(values)
+    low, shown = ordered[0], _shown_up_to(ordered)
+    beyond = sum(value > shown for value in ordered)
+    width = (shown - low) or max(low * 0.01, 1e-6)
+    counts = _counts(ordered[:len(ordered) - beyond], low, width)
+    tail = f"; not drawn: {plural(beyond, 'step')} above {short(shown)} ms" if beyond else ""
+    return Histogram(f"Step times of {name}",
+                     f"Step times of {plural(len(ordered), 'step')}, longest {short(ordered[-1])} ms{tail}",
+                     low, low + width, counts,
+                     {f"P{p}": percentile(ordered, p) for p in (50, 90, 99) if len(ordered) >= 100 / (100 - p)}, beyond)
+
+
+def _counts(ordered: Sequence[float], low: float, width: float) -> list[int]:
+    counts = [0] * min(_BINS[1], max(_BINS[0], math.ceil(math.sqrt(len(ordered)))))
+    for value in ordered:
+        counts[min(len(counts) - 1, int((value - low) / width * len(counts)))] += 1
+    return counts
+
+
+def nodes_kpi(unit: str) -> str:
+    """The name of the KPI that nodes are compared by."""
+    return next((name for name, its, _ in PRIMARY.values() if its == unit), "KPI")
+
+
+def nodes_histogram(case: str, kpi: str, unit: str, values: Sequence[float], threshold: float | None) -> Histogram:
+    """How many nodes are how fast, with the median and, where there is one, the border of outliers on both sides."""
+    ordered, middle = sorted(values), median(values)
+    marks = {"median": middle}
+    if threshold is not None:
+        marks = {"outlier below": middle * (1 - threshold), **marks, "outlier above": middle * (1 + threshold)}
+    low, high = min(ordered[0], *marks.values()), max(ordered[-1], *marks.values())
+    width = (high - low) or max(low * 0.01, 1e-6)
+    return Histogram(f"{kpi} of the nodes, {case}", f"{kpi} of {plural(len(ordered), 'node')}", low, low + width,
+                     _counts(ordered, low, width), marks, 0, unit, f"{kpi} ({unit})", NODE_COUNT)
+
+
+def _shown_up_to(ordered: Sequence[float]) -> float:
+    """Where the axis ends: a single step of ten times the median must not squeeze all others into one bar."""
+    middle, late = percentile(ordered, 50), percentile(ordered, 95)
+    return min(ordered[-1], middle + 4 * max(late - middle, 0.02 * middle))
+
+
+def objects(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What a document has there, without what is no object."""
+    found = block.get(name)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def whole_numbers(block: Mapping[str, Any], name: str) -> list[int]:
+    """What a document has there, without what is no whole number."""
+    found = block.get(name)
+    return [each for each in found if isinstance(each, int)] if isinstance(found, list) else []
+
+
+def places(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """Instance number -> its placement."""
+    return {each["instance"]: each for process in objects(document["placement"], "processes")
+            for each in objects(process, "instances") if isinstance(each.get("instance"), int)}
+
+
+def instances(entry: Entry) -> list[Instance]:
+    """Every instance that the result places, by number."""
+    found = places(entry.document)
+    measured = {each.get("instance"): each for each in objects(entry.document["statistics"], "instances")}
+    rates = {index: number(measured.get(index, {}), "throughput_images_per_s") for index in found}
+    known = [rate for rate in rates.values() if rate is not None]
+    middle = median(known) if known else 0.0
+
+    def instance(index: int, place: Mapping[str, Any]) -> Instance:
+        rate, stats = rates[index], measured.get(index, {})
+        return Instance(index, format_cpulist(whole_numbers(place, "cpus")),
+                        ", ".join(map(str, whole_numbers(place, "nodes"))), rate,
+                        rate / middle - 1 if rate is not None and middle and len(known) > 1 else None,
+                        (number(stats, "latency_ms", "percentiles", "50"),
+                         number(stats, "latency_ms", "percentiles", "99")))
+
+    return [instance(index, place) for index, place in sorted(found.items())]

@@ -1,0 +1,104 @@
+"""Results enter; for each its verdict, the checks behind it and what can be done about them leave as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..history.collection import Entry, number, parameters
+from .markup import Html, el, fold, join, short, table, when
+
+#: verdict -> (sign, so that colour is not the only thing that tells them apart)
+SIGNS = {"valid": "✓", "noisy": "≈", "invalid": "✕", "failed": "✕", "ok": "✓", "unknown": "?", "note": "i"}
+_OPEN_UP_TO = 12
+
+
+def verdict(entry: Entry) -> str:
+    """``valid``, ``noisy``, ``invalid`` or ``failed``; whatever else a file says is ``invalid``."""
+    if entry.failure is not None:
+        return "failed"
+    return entry.verdict if entry.verdict in ("valid", "noisy") else "invalid"
+
+
+def badge(word: str) -> Html:
+    """A verdict in words, with sign and colour."""
+    kind = word if word in SIGNS else "unknown"
+    return el("span", el("span", SIGNS[kind], aria_hidden="true"), f" {word}", class_=f"badge {kind}")
+
+
+def section(entries: Sequence[Entry]) -> Html:
+    """A fold for each result, below one for each case; a result's is what its row in the table links to."""
+    cases: dict[str, list[tuple[int, Entry]]] = {}
+    for index, entry in enumerate(entries):
+        cases.setdefault(entry.case, []).append((index, entry))
+    folds = []
+    few = len(entries) <= _OPEN_UP_TO
+    for case, inside in cases.items():
+        words = [verdict(entry) for _, entry in inside]
+        counts = [f"{words.count(word)} {word}" for word in ("failed", "invalid", "noisy", "valid") if word in words]
+        folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*each, few) for each in inside),
+                          class_="case", open=few))
+    return el("section", el("h2", "Health of each result"),
+              el("p", "What was checked while it ran, and what to do about what was found.", class_="hint"),
+              *folds, id="health")
+
+
+def _result(index: int, entry: Entry, few: bool) -> Html:
+    checks = [each for each in entry.document.get("checks") or () if isinstance(each, Mapping)]
+    bad = [check for check in checks if check.get("verdict") != "ok"]
+    fine = [check for check in checks if check.get("verdict") == "ok"]
+    inside: list[Html] = []
+    if entry.failure is not None:
+        inside.append(el("p", el("b", "Why it failed: "), entry.failure))
+    elif not entry.primary:
+        inside.append(el("p", el("b", "Why it has no KPI: "), entry.unusable))
+    inside += [_check(check) for check in sorted(bad, key=_weight)]
+    if fine:
+        inside.append(el("p", badge("ok"), f" {len(fine)}: ",
+                         "; ".join(f"{check.get('name')} ({check.get('reading')})" for check in fine), class_="fine"))
+    if not checks:
+        inside.append(el("p", "No checks were made.", class_="hint"))
+    inside.append(el("p", "Parameters: ", " ".join(f"{name}={value}" for name, value in parameters(
+        entry.document).items() if value), class_="fine"))
+    inside.append(el("p", f"File: {entry.path}", class_="fine"))
+    iteration = f", iteration {entry.iteration}" if entry.iteration else ""
+    title = join((badge(verdict(entry)), f" {when(entry.started_at)}{iteration}, batch "
+                  f"{entry.document['case'].get('BATCH_SIZE', '?')}, {_value(entry)}{_found(bad)}"))
+    return fold(title, *inside, id=f"r{index}", class_="result", open=few and verdict(entry) != "valid")
+
+
+def _value(entry: Entry) -> str:
+    return f"{short(entry.primary[2])} {entry.primary[1]}" if entry.primary else "no KPI"
+
+
+def _found(bad: Sequence[Mapping[str, Any]]) -> str:
+    names = [str(check.get("name")) for check in bad if check.get("verdict") in ("noisy", "invalid")]
+    return f": {', '.join(names)}" if names else ""
+
+
+def _weight(check: Mapping[str, Any]) -> int:
+    order = ("invalid", "noisy", "note", "unknown")
+    return order.index(str(check.get("verdict"))) if check.get("verdict") in order else len(order)
+
+
+def _check(check: Mapping[str, Any]) -> Html:
+    parts: list[object] = [badge(str(check.get("verdict"))), " ", el("b", check.get("name", "")), ": ",
+                           check.get("reading", "")]
+    if check.get("message"):
+        parts.append(f" – {check['message']}")
+    if check.get("remedy"):
+        parts.append(el("span", el("b", "What to do: "), check["remedy"], class_="remedy"))
+    return el("div", *parts, class_="check")
+
+
+def percentiles(entry: Entry) -> Html:
+    """The latency of a result in one row of numbers, from its statistics (no step times needed)."""
+    statistics = entry.document["statistics"]
+    names = [("min", ("min",)), *((f"P{p}", ("percentiles", p)) for p in ("50", "90", "95", "99", "99.9")),
+             ("max", ("max",)), ("mean", ("mean",))]
+    found = [(name, number(statistics, "latency_ms", *path)) for name, path in names]
+    shown = [(name, short(value)) for name, value in found if value is not None]
+    if not shown:
+        return el("p", "The result has no step times.", class_="hint")
+    return table("Latency of one step (ms)", ("Unit", *(name for name, _ in shown)),
+                 [("ms", *(value for _, value in shown))], "small")

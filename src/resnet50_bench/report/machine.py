@@ -1,0 +1,105 @@
+"""A result enters; which instance ran on which core of which socket, and the system under test, leave as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..history import collection
+from ..history.collection import Entry
+from ..machine.topology import format_cpulist
+from .figures import COLOURS, RATE, instances, objects, places, whole_numbers
+from .markup import Html, el, fold, plural, short, table, when
+
+_SYSTEMS = 4
+_MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
+         ("Kernel", "kernel"), ("Operating system", "os"), ("Container", "container"), ("Host", "node"))
+_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit")
+
+
+def topology(entry: Entry) -> Html:
+    """Sockets, nodes and cores with the instance of each, and a table of the instances."""
+    placed = places(entry.document)
+    cores = objects(entry.document["topology"], "cores")
+    if not placed:
+        return el("p", "The result does not say where its instances ran.", class_="hint")
+    return el("div", _grid(placed, cores) if cores else "", _table(entry), class_="places")
+
+
+def _grid(placed: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]) -> Html:
+    of_cpu = {cpu: index for index, each in placed.items() for cpu in whole_numbers(each, "cpus")}
+    sockets: dict[object, dict[object, list[Html]]] = {}
+    for core in cores:
+        cpus = whole_numbers(core, "cpus")
+        index = next((of_cpu[cpu] for cpu in cpus if cpu in of_cpu), None)
+        what = "idle" if index is None else f"instance {index}"
+        square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(cpus)}: {what}",
+                    class_="core idle" if index is None else f"core k{index % COLOURS}")
+        sockets.setdefault(core.get("socket"), {}).setdefault(core.get("node"), []).append(square)
+    boxes = [el("div", el("b", f"Socket {socket}"),
+                *(el("div", el("span", f"NUMA node {node}", class_="node"),
+                    el("div", *squares, class_="cores", style=f"--columns:{_columns(len(squares))}"))
+                  for node, squares in nodes.items()), class_="socket") for socket, nodes in sockets.items()]
+    words = (f"{plural(len(placed), 'instance')} on {plural(len(cores), 'core')} of "
+             f"{plural(len(sockets), 'socket')}; the table of instances names the cpus of each")
+    return el("div", *boxes, class_="machine", role="img", aria_label=words)
+
+
+def _columns(count: int) -> int:
+    """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
+    return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
+
+
+def _table(entry: Entry) -> Html:
+    found = instances(entry)
+    known = [each.rate for each in found if each.rate is not None]
+    rows = []
+    for each in found:
+        swatch = el("span", str(each.index), class_=f"core k{each.index % COLOURS}")
+        bar = el("span", class_="meter", style=f"--share:{100 * each.rate / max(known) if each.rate else 0:.0f}%")
+        rows.append((swatch, each.cpus, each.nodes or "–", el("td", bar, short(each.rate), class_="rate"),
+                     "–" if each.away is None else f"{100 * each.away:+.1f} %{' ▼' if each.slow else ''}",
+                     *map(short, each.latency)))
+    made = table("Instances", ("Instance", "cpus", "Node", RATE, "to median", "P50 (ms)", "P99 (ms)"), rows, "small")
+    return made if len(rows) <= 8 else fold(f"All {len(rows)} instances: {short(min(known, default=None))} to "
+                                            f"{short(max(known, default=None))} {RATE}", made)
+
+
+def systems(entries: Iterable[Entry]) -> Html:
+    """The machines and versions that the results come from, each by its newest result."""
+    kept: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        system, software = entry.document["system"], entry.document["software"]
+        identity = (*(str(system.get(name)) for name in ("node", "cpu", "cpu_family", "cpu_model", "microcode")),
+                    *(str(software.get(name)) for name in _PACKAGES[:3]))
+        kept.setdefault(identity, []).append(entry)
+    left = len(kept) - _SYSTEMS
+    return el("section", el("h2", "System under test"), *(_system(runs) for runs in list(kept.values())[:_SYSTEMS]),
+              el("p", f"{plural(left, 'more system')} left out: name fewer folders to see them.") if left > 0 else "",
+              id="system")
+
+
+def _system(runs: Sequence[Entry]) -> Html:
+    document = runs[0].document
+    system, software = document["system"], document["software"]
+    facts = [(label, _words(name, system.get(name))) for label, name in _MAIN if system.get(name) is not None]
+    cores = objects(document["topology"], "cores")
+    if cores:
+        sockets = len({str(core.get("socket")) for core in cores})
+        facts.insert(1, ("Usable cores", f"{len(cores)} on {plural(sockets, 'socket')}"))
+    facts += [(name, str(software[name])) for name in _PACKAGES if software.get(name) is not None]
+    every = [(f"{group}.{name}", str(value)) for group in ("system", "software")
+             for name, value in collection.flat(document[group]).items()]
+    title = f"{system.get('cpu', 'CPU unknown')} ({system.get('node', 'host unknown')})"
+    return el("div", el("h3", title),
+              el("p", f"{plural(len(runs), 'result')}; facts of the newest, {when(runs[0].started_at)} UTC.",
+                 class_="hint"),
+              el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts), class_="facts"),
+              fold(f"All {len(every)} facts", table("System and software", ("Fact", "Value"), every, "small wrap")),
+              class_="card")
+
+
+def _words(name: str, value: object) -> str:
+    if name == "memory_bytes" and isinstance(value, (int, float)):
+        return f"{value / 2**30:.1f} GiB"
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

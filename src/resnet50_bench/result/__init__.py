@@ -1,0 +1,1 @@
+"""Samples -> statistics, checks, a verdict, one versioned result and its log text."""

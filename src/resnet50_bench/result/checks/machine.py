@@ -1,0 +1,156 @@
+"""The machine as it stands -> checks that can be made before a run (``--doctor``); read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...launch.worker_environment import JEMALLOC_CONF
+from ...machine import amx, counters
+from ...machine.cpu import Cpu, read_cpu
+from ...machine.topology import Topology, read_topology
+from .base import Check, Verdict, judge, unknown
+
+#: Runnable threads beyond this share of the cores will share them with the instances.
+MOST_LOAD = 0.2
+MOST_STEAL = 0.005
+_LOOK_S = 1.0
+
+
+def run_all(system: Mapping[str, Any], libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]:
+    """Every check; looks at the machine for a second. ``system`` is host.system_record()'s."""
+    topology, cpu = read_topology(root), read_cpu(root)
+    before = counters.snapshot([], root)
+    if root == Path("/"):
+        import time
+
+        time.sleep(_LOOK_S)
+    gained = counters.difference(before, counters.snapshot([], root))
+    return [
+        _isa(cpu), _amx(cpu), _governor(root), _turbo(root), _thp(root), _numa_balancing(root, topology),
+        _swap(root), _quota(topology), _allocator(libraries), _numactl(libraries, topology), _load(root, topology),
+        _steal(gained), _temperature(gained), _virtual(cpu)]
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _isa(cpu: Cpu) -> Check:
+    widest = next((flag for flag in ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
+                   if flag in cpu.flags), "none")
+    return judge("instruction set", widest, widest in ("none", "avx2"), Verdict.NOTE,
+                 "no AVX-512: only the avx2_* precisions run here")
+
+
+def _amx(cpu: Cpu) -> Check:
+    if "amx_tile" not in cpu.flags:
+        return unknown("AMX", "this CPU has none")
+    why = amx.why_not(cpu)
+    return judge("AMX", why or "usable", why is not None, Verdict.INVALID, "AMX is advertised but not usable",
+                 "use a kernel of 5.16 or later, or a VM type that passes AMX on")
+
+
+def _governor(root: Path) -> Check:
+    governors = {text for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+                 if (text := _read(path))}
+    if not governors:
+        return unknown("governor", "this machine shows no cpufreq (usual in a VM)")
+    return judge("governor", ", ".join(sorted(governors)), governors != {"performance"}, Verdict.NOTE,
+                 "the clock may change with the load", "as root: cpupower frequency-set -g performance")
+
+
+def _turbo(root: Path) -> Check:
+    cpus = root / "sys/devices/system/cpu"
+    no_turbo, boost = _read(cpus / "intel_pstate/no_turbo"), _read(cpus / "cpufreq/boost")
+    if no_turbo is None and boost is None:
+        return unknown("turbo", "this machine does not show it (usual in a VM)")
+    on = no_turbo == "0" if no_turbo is not None else boost == "1"
+    return Check("turbo", "on" if on else "off", Verdict.OK)
+
+
+def _thp(root: Path) -> Check:
+    text = _read(root / "sys/kernel/mm/transparent_hugepage/enabled")
+    if text is None:
+        return unknown("transparent huge pages", "the kernel does not show them")
+    chosen = text.partition("[")[2].partition("]")[0]
+    # Measured with madvise: none of 768 MB in huge pages; 258 MB with THP_MEM_ALLOC_ENABLE=1, which torch reads.
+    allow = "" if chosen == "madvise" else "as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled; then "
+    asked = "thp:always" in JEMALLOC_CONF
+    return judge("transparent huge pages", chosen, chosen == "never" or (chosen == "madvise" and not asked),
+                 Verdict.NOTE, "activations lie in small pages" + ("" if chosen == "never" else
+                                                                    ": nothing asks for huge ones by itself"),
+                 f"{allow}CUSTOMER_ENV=THP_MEM_ALLOC_ENABLE=1")
+
+
+def _numa_balancing(root: Path, topology: Topology) -> Check:
+    text = _read(root / "proc/sys/kernel/numa_balancing")
+    if text is None:
+        return unknown("NUMA balancing", "the kernel does not show it")
+    return judge("NUMA balancing", text, text != "0" and len(topology.nodes) > 1, Verdict.NOTE,
+                 "the kernel moves pages and unmaps them to learn where they are used",
+                 "as root: sysctl kernel.numa_balancing=0")
+
+
+def _swap(root: Path) -> Check:
+    lines = (_read(root / "proc/swaps") or "").splitlines()[1:]
+    used = sum(int(line.split()[3]) for line in lines)
+    return judge("swap", f"{used // 1024} MiB in use", used > 0, Verdict.NOTE, "memory was swapped out",
+                 "free memory; as root: swapoff -a && swapon -a")
+
+
+def _quota(topology: Topology) -> Check:
+    quota = topology.quota_cpus
+    return judge("CPU quota", "none" if quota is None else f"{quota:g} CPUs", quota is not None, Verdict.NOTE,
+                 f"only {topology.core_count} cores are used so that the quota does not stop them",
+                 "use --cpuset-cpus instead of --cpus")
+
+
+def _allocator(libraries: Mapping[str, str]) -> Check:
+    found = next((name for name in ("jemalloc", "tcmalloc") if name in libraries), "default")
+    return judge("allocator", found, found != "jemalloc", Verdict.NOTE,
+                 "without jemalloc bf16 and int8 can be a third slower", "apt-get install libjemalloc2")
+
+
+def _numactl(libraries: Mapping[str, str], topology: Topology) -> Check:
+    there = "numactl" in libraries
+    return judge("numactl", "found" if there else "not found", not there and len(topology.nodes) > 1,
+                 Verdict.NOTE, "memory may lie on another NUMA node", "apt-get install numactl")
+
+
+def _load(root: Path, topology: Topology) -> Check:
+    text = _read(root / "proc/loadavg")
+    if text is None:
+        return unknown("other load", "/proc/loadavg is not readable")
+    running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # without ourselves
+    share = running / max(1, len(topology.allowed_cpus))
+    return judge("other load", f"{running} runnable threads", share > MOST_LOAD, Verdict.NOISY,
+                 "other work runs on this machine", "stop it first: see top")
+
+
+def _steal(gained: Mapping[str, Any]) -> Check:
+    times = gained.get("cpu_s", {}).get("all")
+    if not times:
+        return unknown("steal time", "/proc/stat is not readable")
+    share = times["steal"] / max(1e-9, sum(times.values()))
+    return judge("steal time", f"{100 * share:.2f} %", share >= MOST_STEAL, Verdict.NOISY,
+                 "the hypervisor gave the cores to somebody else", "use a dedicated or larger VM")
+
+
+def _temperature(gained: Mapping[str, Any]) -> Check:
+    readings = gained.get("temperature_c", {}).get("after")
+    if not readings:
+        return unknown("temperature", "this machine shows no sensors")
+    hottest = max(readings, key=readings.__getitem__)
+    return judge("temperature", f"{readings[hottest]:.0f} C ({hottest})", readings[hottest] >= 95, Verdict.NOTE,
+                 "the CPU is about to slow itself down", "improve the cooling")
+
+
+def _virtual(cpu: Cpu) -> Check:
+    return judge("virtual machine", "yes" if "hypervisor" in cpu.flags else "no", "hypervisor" in cpu.flags,
+                 Verdict.NOTE, "neighbours and the hypervisor can disturb a measurement",
+                 "repeat with --loop; look at the steal time")

@@ -1,0 +1,151 @@
+"""Case + Result -> the lines of the contract's log (section 4); and the log that is being written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..case.case import Case
+from ..errors import Infrastructure
+from .result import Result
+from .stats import PERCENTILES
+
+#: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
+LOG_FORMAT = 1
+FRAMEWORKS = {"IPEX": "PyTorch+IPEX", "EAGER": "PyTorch", "COMPILE-INDUCTOR": "PyTorch+Inductor"}
+
+
+class Log:
+    """Lines to a file and to a stream at once, each flushed, so that a kill loses none."""
+
+    def __init__(self, path: Path, echo: TextIO) -> None:
+        self.path, self._echo = path, echo
+        self._file = path.open("a", encoding="utf-8")
+
+    def line(self, text: str) -> None:
+        """Write one line. Raises Infrastructure where the disk is full."""
+        try:
+            self._file.write(text + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise Infrastructure(f"the log {self.path.name} cannot be written: {error.strerror}") from error
+        print(text, file=self._echo, flush=True)
+
+    def close(self) -> None:
+        """Close the file; the stream stays open."""
+        self._file.close()
+
+
+def file_name(texts: Mapping[str, str], now: datetime) -> str:
+    """``benchmark_<MODE>_<TOPOLOGY>_<PRECISION>_<FUNCTION>_<DATA_TYPE>_<date>.log``."""
+    parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", texts.get(name) or "unknown")[:40] if name != "PRECISION"
+             else re.sub(r"\W+", "-", texts.get(name) or "unknown")[:40]
+             for name in ("MODE", "TOPOLOGY", "PRECISION", "FUNCTION", "DATA_TYPE")]
+    return f"benchmark_{'_'.join(parts)}_{now:%Y%m%d-%H%M%S}.log"
+
+
+def header(case: Case, instance_number: int, versions: Mapping[str, str]) -> Iterator[str]:
+    """One ``NAME: value`` line per parameter, then what belongs to the run."""
+    yield from (f"{name}: {text}" for name, text in case.texts().items())
+    yield f"INSTANCE_NUMBER: {instance_number}"
+    for name, text in versions.items():
+        yield f"{name}: {text}"
+    yield f"FRAMEWORK: {FRAMEWORKS[case.torch_type]}"
+    yield "RECIPE_TYPE: Public"
+    yield f"LOG_FORMAT: {LOG_FORMAT}"
+    yield from (f"NOTICE: {notice}" for notice in case.notices)
+
+
+def start_line(case: Case) -> str:
+    """The phrase that opens the region of interest."""
+    return f"Evaluating RESNET: total Steps: {case.steps if case.steps is not None else 'all'}"
+
+
+#: The phrase that closes the region of interest.
+END_LINE = "Complete..."
+
+
+def measured(result: Result) -> Iterator[str]:
+    """The lines of what was measured; nothing that was not."""
+    statistics: dict[str, Any] = result.statistics
+    for instance in statistics["instances"]:
+        yield f"Throughput: {instance['throughput_images_per_s']:.4f} fps"
+    yield f"Total_Throughput: {statistics['throughput_images_per_s']:.4f} fps"
+    if "throughput_ci95" in statistics:
+        low, high = statistics["throughput_ci95"]
+        yield f"Throughput_CI95: {low:.4f} {high:.4f} fps"
+        yield f"Interval_Kind: {statistics['interval_kind']}"
+    yield from _latency(statistics["latency_ms"])
+    if "window" in statistics:
+        window = statistics["window"]
+        yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
+        yield f"Window_Duration: {window['duration_s']:.3f} s"
+    yield from _limits(result.limits, str(result.system.get("cpu_mhz_from", "nominal")))
+    yield from _data(result)
+    slowest = max(result.runs(), key=lambda run: run.warmup_s)
+    yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
+    first = result.processes[0]
+    yield f"Allocator: {first.allocator}"
+    yield "Convolution_Kernels: " + ", ".join(f"{name} {count}" for name, count in first.kernels.items())
+
+
+def _data(result: Result) -> Iterator[str]:
+    """Decoding's own figures, and the accuracy with its interval."""
+    loaders = [record for record in result.feeds().values() if "decoded" in record]
+    if loaders:
+        yield f"Loader_Throughput: {sum(record['loader_images_per_s'] for record in loaders):.1f} images/s"
+        bad = [file for record in loaders for file in record["bad"]]
+        yield f"Images: {sum(record['decoded'] for record in loaders)} decoded, {len(bad)} bad"
+        yield from (f"Bad_Image: {path}: {why}" for path, why in bad)
+    for training in result.trainings()[:1]:
+        losses = training["losses"]
+        last = losses[-max(1, len(losses) // 10):]
+        yield f"Training_Instances: {training['world']} on all nodes learn one model"
+        yield f"Training_Steps: {training['began_at']} to {training['steps']} of {training['total_steps']}"
+        yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
+        yield f"Training_Top1: {100 * training['top1']:.2f} % of the last tenth's images, as they were learnt"
+    found: dict[str, Any] | None = result.statistics.get("accuracy")
+    if found:
+        low, high = found["top1_ci95"]
+        yield f"Accuracy: {found['top1']:.4f}"
+        yield f"Accuracy_CI95: {low:.4f} {high:.4f} %"
+        yield f"Accuracy_Top5: {found['top5']:.4f}"
+        yield f"Accuracy_Images: {found['count']}"
+    agreed = result.processes[0].facts.get("agreement")
+    if agreed:
+        yield (f"Agreement_With_FP32: {100 * agreed['top1_agreement']:.2f} % of {agreed['images']} images, largest "
+               f"logit difference {agreed['largest_logit_difference']:.3f} at a spread of {agreed['logit_spread']:.3f}")
+
+
+def _latency(latency: dict[str, Any]) -> Iterator[str]:
+    for name in ("mean", "min", "max"):
+        yield f"Latency_{name.title()}: {latency[name]:.4f} ms"
+    for percentile in PERCENTILES:
+        if str(percentile) in latency["percentiles"]:
+            yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
+
+
+def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
+    for name, key in (("Achieved", "operations_per_s"), ("Measured_Peak", "peak_operations_per_s")):
+        if key in limits:
+            yield f"{name}: {limits[key] / 1e9:.1f} GOP/s"
+    for unit, shown in (("operations_per_s", "GOP/s"), ("bytes_per_s", "GB/s")):
+        look, best = limits.get(f"measured_peak_{unit}"), limits.get(f"peak_{unit}")
+        if look is not None and best is not None and best > look:
+            yield (f"NOTICE: the run reached {best / 1e9:.1f} {shown}, more than the {look / 1e9:.1f} that the "
+                   " peak's own measurement had found: the run's rate stands as the peak")
+    if "theoretical_operations_per_s" in limits:
+        yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at "
+               f"{limits['theoretical_mhz']:.0f} MHz ({clock})")
+    for name, key in (("Compute_Utilization", "compute_utilization"), ("Memory_Utilization", "memory_utilization")):
+        if key in limits:
+            yield f"{name}: {100 * limits[key]:.2f} %"
+
+
+def judged(result: Result, lines: Iterable[str]) -> Iterator[str]:
+    """The checks' lines and the verdict with its reasons."""
+    yield from (f"Check: {line}" for line in lines)
+    yield f"VERDICT: {result.verdict}" + (f": {'; '.join(result.reasons)}" if result.reasons else "")

@@ -1,0 +1,1 @@
+"""Pinned requirements -> an environment that measures."""

@@ -1,0 +1,1 @@
+"""A spec -> samples and evidence; the only room that imports torch."""

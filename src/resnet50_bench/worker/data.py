@@ -1,0 +1,218 @@
+"""The images of a data set -> labelled batches of (n, 3, 224, 224) tensors for ResNet50.
+
+What cannot be decoded is never left out in silence: it is in ``Loader.bad``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import stat
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import PIL.Image
+import torch
+from torch.utils import data as torch_data
+
+from ..case.dataset import DataSet, Image
+from ..errors import BadInput, RunFailed
+
+#: What Pillow may try, whatever the name ends in: none of those that run programs, as EPS does.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
+PIL.Image.init()  # else a format whose plugin is not loaded yet is a KeyError
+MEAN, STD, SHORT_SIDE, CROP = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224
+#: Pillow's own MAX_IMAGE_PIXELS, where it only warns: a quarter of a GiB as RGB.
+MAX_PIXELS = 89_478_485
+
+
+class BadImage(RunFailed):
+    """A file that cannot be decoded: ``path``, and ``why`` in one line."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(path, why)
+        self.path, self.why = path, why
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be used as an image: {self.why}; replace or remove it"
+
+
+def load(path: Path) -> torch.Tensor:
+    """One image as float32 (3, 224, 224), normalised; raises BadImage.
+
+    The recipe of torchvision's ``ResNet50_Weights.IMAGENET1K_V1.transforms()`` (transforms/_presets.py,
+    ImageClassification): RGB, shorter side to 256 (bilinear, antialiased), centre 224x224, to [0, 1],
+    less MEAN, over STD. As there, EXIF orientation is not applied. Alpha is dropped, not composited;
+    16-bit grey is scaled to 8 bit; of an animation the first frame counts.
+    """
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[torch.Tensor, bool]:
+    """(as ``load``, whether the file has more than one frame)."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
+            raise BadImage(path, "it is not a regular file")
+        if not found.st_size:
+            raise BadImage(path, "it is empty (0 bytes)")
+        with PIL.Image.open(path, formats=FORMATS) as image:
+            short, long = sorted(image.size)
+            # A strip of 1 x 65535 is small, and not once its shorter side is 256.
+            if max(short * long, SHORT_SIDE * SHORT_SIDE * long // max(1, short)) > MAX_PIXELS:
+                raise BadImage(path, f"{image.width}x{image.height}, or resized, is over {MAX_PIXELS} pixels")
+            animated = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
+            return _recipe(image), animated
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:  # on broken files Pillow raises OSError, SyntaxError, ValueError, struct.error ...
+        raise BadImage(path, f"{type(error).__name__}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[-1][:200]  # a DataLoader's begins with a traceback
+
+
+def _recipe(image: PIL.Image.Image) -> torch.Tensor:
+    if image.mode.startswith("I"):
+        # convert() clips to 255. This is the PNG specification's rule (13.12, sample depth rescaling).
+        wide = numpy.asarray(image).astype(numpy.int64).clip(0, 65535)
+        image = PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(numpy.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # the same colours, without Pillow's warning
+    from torchvision.transforms import functional
+
+    image = functional.resize(image.convert("RGB"), [SHORT_SIDE], functional.InterpolationMode.BILINEAR, antialias=True)
+    pixels = functional.pil_to_tensor(functional.center_crop(image, [CROP, CROP]))
+    return functional.normalize(functional.convert_image_dtype(pixels, torch.float32), MEAN, STD)
+
+
+Batch = tuple[torch.Tensor, torch.Tensor, list[Path]]
+
+
+class _Chunk(NamedTuple):
+    """What a decoding process sends: a batch without its bad images, and what happened."""
+
+    batch: Batch
+    bad: list[tuple[Path, str]]
+    animated: int
+    decode_s: float
+    cpus: set[int]
+
+
+def _decode(dtype: torch.dtype, images: Sequence[Image]) -> _Chunk:
+    began = time.perf_counter()
+    good, bad = [], []
+    for image in images:
+        try:
+            good.append((image, *_load(image.path)))
+        except BadImage as error:
+            bad.append((image.path, error.why))
+    pixels = torch.stack([one for _, one, _ in good]) if good else torch.empty(0, 3, CROP, CROP)
+    batch = (pixels.to(dtype, memory_format=torch.channels_last), torch.tensor([image.label for image, *_ in good],
+             dtype=torch.int64), [image.path for image, *_ in good])
+    return _Chunk(batch, bad, sum(animated for *_, animated in good), time.perf_counter() - began,
+                  os.sched_getaffinity(0))
+
+
+def _start(cpus: Sequence[int], _worker: int) -> None:
+    """Set a decoding process up: one thread, these cpus, and an end with its parent."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    torch.set_num_threads(1)
+    # After the line above: OpenMP binds the thread anew when it first runs in a forked process.
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+
+
+class Loader:
+    """A data set, once over and in order for each iteration, as (images, labels, paths).
+
+    images: ``dtype`` (n, 3, 224, 224), channels_last; labels: int64 (n,); n is ``batch_size`` but for the
+    last batch. Bad images are left out, the next ones moving up, and stand in ``bad`` with the reason.
+    Of the last iteration: ``images`` (good ones), ``bad``, ``animated`` (files of which the first frame was
+    taken), ``decode_s`` (reading and decoding, summed over processes), ``wait_s`` (the caller's waiting).
+    ``workers`` processes decode on ``cpus`` (none: the caller's); with 0 the caller decodes itself. They end
+    when the iteration is exhausted, closed, dropped or fails, or the caller dies.
+    Raises RunFailed after more than ``limit`` bad images (default: 0.1 % of the set, rounded down),
+    where a decoding process dies or is not on ``cpus``; BadInput where an argument is out of range.
+    """
+
+    def __init__(self, part: DataSet, batch_size: int, dtype: torch.dtype = torch.float32, *, workers: int = 0,
+                 cpus: Sequence[int] = (), limit: int | None = None) -> None:
+        if batch_size < 1 or workers < 0:
+            raise BadInput(f"batches of {batch_size} from {workers} processes; allowed are >= 1 from >= 0: give these")
+        import torchvision.transforms.functional  # noqa: F401 - here once, not in each process that decodes
+
+        self.part, self.batch_size, self.dtype = part, batch_size, dtype
+        self.workers, self.cpus = workers, tuple(cpus)
+        self.limit = len(part.images) // 1000 if limit is None else limit
+        self._reset()
+
+    def _reset(self) -> None:
+        self.images, self.animated, self.decode_s, self.wait_s, self.bad = 0, 0, 0.0, 0.0, []
+
+    @property
+    def images_per_s(self) -> float:
+        """What the decoding processes together can deliver, however fast the caller takes it; 0 before any."""
+        return self.images / self.decode_s * max(1, self.workers) if self.decode_s else 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        self._reset()
+        size, rest = self.batch_size, None
+        with closing(self._chunks()) as chunks:
+            for chunk in chunks:
+                self._account(chunk)
+                images, labels, paths = chunk.batch
+                if rest:  # only behind a bad image: batches stay full, at the price of a copy
+                    images, labels, paths = torch.cat([rest[0], images]), torch.cat([rest[1], labels]), rest[2] + paths
+                if len(paths) >= size:
+                    yield images[:size], labels[:size], paths[:size]
+                    images, labels, paths = images[size:], labels[size:], paths[size:]
+                rest = (images, labels, paths) if paths else None
+        if rest:
+            yield rest
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        images, size = self.part.images, self.batch_size
+        groups = [images[first:first + size] for first in range(0, len(images), size)]
+        began = time.perf_counter()
+        with warnings.catch_warnings():  # of more processes than the caller has cpus: they have their own
+            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+            chunks = iter(torch_data.DataLoader(
+                groups, batch_size=None, num_workers=self.workers, collate_fn=partial(_decode, self.dtype),
+                worker_init_fn=partial(_start, self.cpus)))
+        try:
+            for chunk in chunks:
+                self.wait_s += time.perf_counter() - began
+                yield chunk
+                began = time.perf_counter()
+        except (RuntimeError, OSError) as error:
+            if not self.workers:
+                raise
+            raise RunFailed(f"a decoding process failed ({_why(error)}): see that it may use the cpus {self.cpus} and "
+                            f"memory and /dev/shm hold {2 * self.workers} batches; or use smaller ones") from error
+        finally:
+            if self.workers:
+                chunks._shutdown_workers()  # a traceback may hold the iterator; nothing public ends its processes
+
+    def _account(self, chunk: _Chunk) -> None:
+        if self.workers and self.cpus and chunk.cpus != set(self.cpus):
+            raise RunFailed(f"a decoding process ran on the cpus {sorted(chunk.cpus)}, not on {sorted(self.cpus)} "
+                            "as it was told: give cpus that this container may use")
+        self.images += len(chunk.batch[2])
+        self.animated += chunk.animated
+        self.decode_s += chunk.decode_s
+        self.bad += chunk.bad
+        if len(self.bad) > self.limit:
+            named = ", ".join(f"{path} ({why})" for path, why in self.bad[:3])
+            raise RunFailed(f"{len(self.bad)} of the first {self.images + len(self.bad)} images in {self.part.root} "
+                            f"cannot be decoded, such as {named}; allowed are {self.limit} of "
+                            f"{len(self.part.images)}: replace or remove them")

@@ -1,0 +1,146 @@
+"""A key and a way to build -> an object from disk, built once for all processes that want it.
+
+An entry is two files, the data and a note, each renamed into place. Who finds it whole takes it without a lock, so
+that many processes start as fast as one; a lock lets one process build while the others wait. What does not load,
+or lacks a file that belongs to it, is built again.
+
+The note holds the data's SHA-256 and the identity (inode, size, times of change) of the file for which it was found
+right. The kernel sets the time of a file's last change at each write and lets nobody choose it, so the bytes of a
+file with that identity need not be read again; those of any other (copied, restored, written to) are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import Infrastructure
+
+T = TypeVar("T")
+
+
+def cache_key(**facts: str) -> str:
+    """A file name from everything that decides what is built: readable, with a hash behind it."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"{facts['engine']}-{facts['precision']}-b{facts['batch_size']}-{digest[:16]}".lower()
+
+
+def default_folder() -> Path:
+    """``RESNET50_BENCH_CACHE``, else the user's cache folder."""
+    given = os.environ.get("RESNET50_BENCH_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(given) if given else Path(base) / "resnet50-bench" / "models"
+
+
+def source_digest(*files: str | Path) -> str:
+    """One SHA-256 of these files' contents: what they build is stale as soon as anybody changes one."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(bytes.fromhex(_digest(Path(file))))
+    return found.hexdigest()
+
+
+def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save: Callable[[T, Path], None],
+           load: Callable[[Path], T], beside: tuple[Path, ...] = ()) -> tuple[T, str]:
+    """(object, how): ``hit``, ``built``, or ``rebuilt: <why the entry could not be used>``.
+
+    What was just built is saved and loaded again, so that every process runs the same thing. ``beside`` are files
+    that ``build`` writes too. Raises Infrastructure where the folder cannot be written, if it has to be.
+    """
+    data = folder / f"{key}{suffix}"
+    found, _ = _find(data, beside, load)
+    if found:
+        return found[0], "hit"
+    with _locked(folder, key):
+        found, reason = _find(data, beside, load)  # another process may have built it meanwhile
+        if found:
+            return found[0], "hit"
+        try:
+            _store(build(), data, save)
+        except OSError as error:
+            raise Infrastructure(f"the prepared model cannot be kept in {folder}: {error}") from error
+        return load(data), f"rebuilt: {reason}" if reason else "built"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, key: str) -> Iterator[None]:
+    """Let one process at a time build the entry."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f"{key}.lock").open("w")
+    except OSError as error:
+        raise Infrastructure(f"the model cache {folder} cannot be written ({error}); set "
+                             "RESNET50_BENCH_CACHE to a folder that can") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _find(data: Path, beside: tuple[Path, ...], load: Callable[[Path], T]) -> tuple[tuple[T] | None, str | None]:
+    """((the object,), None), or (None, what is wrong with the entry), or (None, None) where there is none."""
+    if not data.exists():
+        return None, None
+    try:
+        for path in beside:
+            if not path.exists() or not path.stat().st_size:
+                raise ValueError(f"{path.name} is missing beside {data.name}")
+        _verify(data)
+        return (load(data),), None
+    except Exception as error:  # whatever is wrong with an entry, the answer is a new one
+        return None, str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+
+
+def _note(data: Path) -> Path:
+    return data.with_suffix(".sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") \
+            else hashlib.sha256(stream.read()).hexdigest()
+
+
+def _identity(path: Path) -> str:
+    """Without the device's number, which differs from container to container."""
+    status = path.stat()
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _verify(data: Path) -> None:
+    """Raises ValueError where the data are not what was stored."""
+    sha256, _, identity = _note(data).read_text().strip().partition(" ")
+    now = _identity(data)
+    if identity == now:
+        return
+    if sha256 != _digest(data):
+        raise ValueError(f"{data.name} does not have the SHA-256 that was noted")
+    with contextlib.suppress(OSError):  # a cache that can only be read is right too: it is read in full each time
+        _write_note(data, sha256, now)
+
+
+def _write_note(data: Path, sha256: str, identity: str) -> None:
+    """In one step, so that nobody reads half a note."""
+    temporary = data.with_name(f"{data.name}.{os.getpid()}-{threading.get_ident()}.note")
+    try:
+        temporary.write_text(f"{sha256} {identity}\n")
+        temporary.replace(_note(data))
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _store(built: T, data: Path, save: Callable[[T, Path], None]) -> None:
+    temporary = data.with_name(f"{data.name}.{os.getpid()}.partial")
+    try:
+        save(built, temporary)
+        digest = _digest(temporary)
+        temporary.replace(data)
+        _write_note(data, digest, _identity(data))  # renaming counts as a change of the file
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,266 @@
+"""A worker's spec -> a trainer, which is called with (images, labels) and does one step of SGD, and its batches.
+
+Recipe: SGD with momentum 0.9 and weight decay 1e-4 (He et al. 2015, 3.4); learning rate 0.1 for 256 images a
+step, in proportion for others (Goyal et al. 2017), linear warm-up over the first twentieth, then half a cosine
+to 0 (He et al. 2019, "Bag of Tricks"); without WEIGHTS the residual blocks begin as identities (Goyal et al.,
+5.1). Several instances average their gradients by torch's DDP, on one node or on those of a scheduler's job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import os
+import time
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+from torchvision.models.resnet import Bottleneck
+
+from ..case import dataset
+from ..case.precision import PRECISIONS
+from ..errors import BadInput
+from .data import Loader
+from .engines.base import ModelRequest, dummy_batch
+from .feed import DummyFeed, loader_record
+from .weights import SEED, read_state
+
+RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
+#: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.
+_FIRST_SAVE_S, _MOST_SAVING = 5.0, 0.02
+#: For an instance that does not come, or comes no further: nodes may start minutes apart.
+_PATIENCE = timedelta(minutes=10)
+_ONECCL = "oneccl_bindings_for_pytorch"
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Trainer:
+    """The model, its optimiser and where it stands; rank 0 writes the checkpoint."""
+
+    def __init__(self, spec: dict[str, Any], request: ModelRequest) -> None:
+        here = spec["inputs"]["parts"]
+        self.rank, self.world, self._nodes = spec["node"] * here + spec["process"], spec["nodes"] * here, spec["nodes"]
+        self.total = spec["warmup_steps"] + spec["steps"]
+        self.checkpoint = Path(spec["inputs"]["checkpoint"]) if spec["inputs"]["checkpoint"] else None
+        self._rate = RATE_PER_256 * request.batch_size * self.world / 256
+        self.step, self.losses, self.right, self.seen = 0, [], [], []
+        self._precision = PRECISIONS[request.precision].data_type
+        plain = request.network().train()
+        if request.weights is None:
+            _begin_as_identities(plain)
+        self._optimizer = torch.optim.SGD(plain.parameters(), self._rate, MOMENTUM, weight_decay=DECAY)
+        if self.checkpoint and self.checkpoint.exists():
+            self._resume(plain)
+        self.began_at = self.step
+        self.model, self._optimizer = _optimised(plain, self._optimizer, spec["torch_type"], self._precision)
+        self._replica: torch.nn.Module = self.model
+        self._backend = ""
+        self._save_at = time.monotonic() + _FIRST_SAVE_S
+
+    def join(self, rendezvous: str) -> None:
+        """Average gradients with the other instances from now on."""
+        if self.world > 1:
+            if self._nodes == 1:
+                # All instances are on this machine, and a container may have no other interface.
+                os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+            self._backend = collectives(self._nodes)
+            distributed.init_process_group(self._backend, init_method=f"file://{rendezvous}",
+                                           rank=self.rank, world_size=self.world, timeout=_PATIENCE)
+            self._replica = DistributedDataParallel(self.model)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """One step; returns what the model said."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate * schedule(self.step, self.total)
+        output, loss = self._learn(self._replica, batch)
+        self._optimizer.step()
+        self.losses.append(loss)
+        self.right.append((output.argmax(1) == batch[1]).sum())
+        self.seen.append(len(batch[1]))
+        self.step += 1
+        return output
+
+    def rehearse(self, batch: Batch) -> None:
+        """Everything of a step but its effect, to see which kernels it runs."""
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        self._learn(self.model, batch)
+        for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+
+    def _learn(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        self._optimizer.zero_grad()
+        context: AbstractContextManager[object] = nullcontext()
+        if self._precision == "bfloat16":
+            context = torch.autocast("cpu", torch.bfloat16)
+        with context:
+            output = model(batch[0])
+        loss = torch.nn.functional.cross_entropy(output.float(), batch[1])
+        loss.backward()
+        return output.detach(), loss.detach()
+
+    def save_now_and_then(self) -> None:
+        """A checkpoint where it is time for one or this was the last step."""
+        began = time.monotonic()
+        if self.checkpoint and self.rank == 0 and (began > self._save_at or self.step == self.total):
+            self._save(self.checkpoint)
+            now = time.monotonic()
+            self._save_at = now + (now - began) / _MOST_SAVING
+
+    def _save(self, path: Path) -> None:
+        """Atomically; the accuracy mode reads the same file as WEIGHTS."""
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            torch.save({"state_dict": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
+                        "step": self.step, "total_steps": self.total, "losses": self.loss_values()}, temporary)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _resume(self, plain: torch.nn.Module) -> None:
+        """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
+        state = read_state(self.checkpoint)
+        found = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        if not {"optimizer", "step", "total_steps"} <= found.keys():
+            raise BadInput(f"CHECKPOINT={self.checkpoint} is no training's checkpoint; to begin with its weights give "
+                           "it as WEIGHTS")
+        if found["total_steps"] != self.total:
+            raise BadInput(f"CHECKPOINT={self.checkpoint} is of a training of {found['total_steps']} steps "
+                           f"(WARMUP_STEPS + STEPS), this is one of {self.total}: give the same or another CHECKPOINT")
+        if found["step"] >= self.total - 1:
+            raise BadInput(f"CHECKPOINT={self.checkpoint} has come to its end ({found['step']} steps): use it as "
+                           "WEIGHTS, or name another file")
+        try:
+            plain.load_state_dict(state)
+            self._optimizer.load_state_dict(found["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise BadInput(f"CHECKPOINT={self.checkpoint} does not fit this data set: "
+                           f"{str(error).splitlines()[-1].strip()}") from error
+        self.step, self.losses = found["step"], [torch.tensor(loss) for loss in found["losses"]]
+
+    def loss_values(self) -> list[float]:
+        """The loss of each step from the first, those before a resumption included."""
+        return [round(float(loss), 6) for loss in self.losses]
+
+    def record(self) -> dict[str, Any]:
+        """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""
+        tenth = max(1, len(self.seen) // 10)
+        digest = hashlib.sha256()
+        # Parameters only: DDP gives rank 0's running means to all at the next step, which the last step has not.
+        for name, tensor in self.model.named_parameters():
+            digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
+        return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
+                "rank": self.rank, "world": self.world, "backend": self._backend,
+                "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
+                "weights_sha256": digest.hexdigest()}
+
+
+def collectives(nodes: int) -> str:
+    """torch.distributed's backend: between nodes oneCCL where its bindings are installed, else gloo."""
+    if nodes == 1 or not importlib.util.find_spec(_ONECCL):
+        return "gloo"
+    importlib.import_module(_ONECCL)  # which registers it
+    return "ccl"
+
+
+def _begin_as_identities(plain: torch.nn.Module) -> None:
+    for block in plain.modules():
+        if isinstance(block, Bottleneck):
+            torch.nn.init.zeros_(block.bn3.weight)
+
+
+def schedule(step: int, total: int) -> float:
+    """The share of the full learning rate at ``step`` of ``total``."""
+    rise = max(1.0, WARM_UP_SHARE * total)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, total - rise)))
+
+
+def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_type: str,
+               data_type: str) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    if torch_type != "IPEX":
+        return plain, optimizer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from .engines import ipex_library
+
+        ipex = ipex_library.package()
+        if data_type == "bfloat32":
+            ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
+        dtype = torch.bfloat16 if data_type == "bfloat16" else torch.float32
+        return ipex.optimize(plain, dtype=dtype, optimizer=optimizer, inplace=True)
+
+
+class TrainingFeed(DummyFeed):
+    """Exactly the steps that a training has left: every instance has to do as many, or the others wait for ever."""
+
+    def __init__(self, spec: dict[str, Any], request: ModelRequest, trainer: Trainer) -> None:
+        self._spec, self._trainer, self._loader = spec, trainer, None
+        self._batches = self._dummy(request) if not spec["inputs"]["dataset"] else self._real(request)
+        self._first = next(self._batches)
+        super().__init__(self._first)
+        self.length = trainer.total  # more than there are: the end of the feed is the end
+        self.most_warm_up = trainer.total - trainer.step - 1  # of a resumed training one step at least is measured
+
+    def warm_batch(self) -> Batch:
+        """Warm-up steps are the training's first steps."""
+        return next(self.batches())
+
+    def batches(self) -> Iterator[Batch]:
+        """What is left of the training."""
+        while self._trainer.step < self._trainer.total:
+            first, self._first = self._first, None
+            yield first if first is not None else next(self._batches)
+
+    def after(self, output: torch.Tensor) -> None:
+        """Between steps, outside their time."""
+        self._trainer.save_now_and_then()
+
+    def close(self) -> None:
+        """End the epoch that was begun."""
+        self._batches.close()
+
+    def progress(self) -> dict[str, float]:
+        """Where it stands."""
+        last = self._trainer.losses[-1:]
+        return {"loss": float(last[0])} if last else {}
+
+    def record(self) -> dict[str, Any]:
+        """The training's record, with the loader's where there is one."""
+        return {"training": self._trainer.record()} | (loader_record(self._loader) if self._loader else {})
+
+    def _dummy(self, request: ModelRequest) -> Generator[Batch, None, None]:
+        images = dummy_batch(request.batch_size, torch.float32)
+        labels = torch.randint(0, 1000, (request.batch_size,), generator=torch.Generator().manual_seed(SEED))
+        while True:
+            yield images, labels
+
+    def _real(self, request: ModelRequest) -> Generator[Batch, None, None]:
+        """Epoch after epoch, each in an order of its own; a resumed training goes on in the middle of one."""
+        whole = dataset.scan(Path(self._spec["inputs"]["dataset"]), "train")
+        trainer, size = self._trainer, request.batch_size
+        each = len(whole.images) // trainer.world
+        if each < size:
+            raise BadInput(f"{len(whole.images)} images in {whole.root} are fewer than BATCH_SIZE={size} for each of "
+                           f"{trainer.world} instances: use smaller batches")
+        epoch, done = divmod(trainer.step, each // size)
+        cpus = self._spec["instances"][0]["loader_cpus"] or self._spec["cpus"]
+        while True:
+            order = torch.randperm(len(whole.images), generator=torch.Generator().manual_seed(SEED + epoch)).tolist()
+            mine = [whole.images[i] for i in order[trainer.rank::trainer.world]][:each // size * size]
+            part = replace(whole, images=tuple(mine[done * size:]))
+            self._loader = Loader(part, size, torch.float32, workers=min(2, len(cpus)), cpus=cpus)
+            for images, labels, _ in self._loader:
+                yield images, labels
+            epoch, done = epoch + 1, 0
