@@ -28,8 +28,7 @@ from resnet50_bench.launch import worker_environment  # noqa: E402
 from resnet50_bench.launch.placement import place  # noqa: E402
 from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.machine.topology import read_topology  # noqa: E402
-from resnet50_bench.stack import environment  # noqa: E402
-from resnet50_bench.worker import model_cache  # noqa: E402
+from resnet50_bench.stack import environment, user_cache  # noqa: E402
 
 
 def words(precision: str, batch: int, seconds: float) -> dict[str, str]:
@@ -56,7 +55,7 @@ def bare(values: dict[str, str], seconds: float) -> dict[str, float]:
     topology = read_topology()
     case = resolve([Layer("flag", values)], Machine(read_cpu(), topology))
     instance = place(topology, case.cores_per_instance, case.instance_mode, False).instances[0]
-    known = model_cache.default_folder().glob(f"ipex-{case.precision}-b{case.batch_size}-*.pt")
+    known = user_cache.models().glob(f"ipex-{case.precision}-b{case.batch_size}-*.pt")
     # The peak's product is far smaller than ResNet50.
     model = max((path for path in known if path.stat().st_size > 10e6), key=lambda path: path.stat().st_mtime)
     given = worker_environment.worker_environment(case, [instance.cpus], environment.native_libraries(), os.environ)

@@ -8,7 +8,9 @@ import pytest
 
 from resnet50_bench.case.case import Case, Layer, Machine, resolve
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.sweep import auto, best, command
+from resnet50_bench.machine.cpu import read_cpu
+from resnet50_bench.machine.topology import read_topology
+from resnet50_bench.sweep import auto, best, sweep
 from test_sweep import fake  # noqa: F401
 
 
@@ -21,12 +23,12 @@ def cache(tmp_path, monkeypatch):
 
 
 def machine() -> Machine:
-    return Machine(command.read_cpu(), command.read_topology())
+    return Machine(read_cpu(), read_topology())
 
 
 def decided(**texts: str) -> Case:
     case = resolve([Layer("flag", {"PRECISION": "avx2_int8"} | texts)], machine())
-    return auto.decided(case, machine(), command.worker_python())
+    return auto.decided(case, machine(), sweep.worker_python())
 
 
 def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):  # noqa: F811

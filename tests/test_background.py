@@ -148,7 +148,7 @@ def innocent():
 def told(build, name: str, **changes) -> None:
     (build / "background" / name).mkdir(parents=True)
     (build / "background" / name / "run.json").write_text(json.dumps(
-        {"pid": os.getpid(), "ticks": owner.start_ticks(os.getpid()), "boot": background._boot(), "log": "/no/log",
+        {"pid": os.getpid(), "ticks": owner.start_ticks(os.getpid()), "boot": background.boot_id(), "log": "/no/log",
          "started": "2026-01-01 00:00:00"} | changes))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from resnet50_bench.__main__ import main
 from resnet50_bench.cli import list_command
+from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history import collection
 from resnet50_bench.result.result import SCHEMA_VERSION, Result

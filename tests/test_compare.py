@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from resnet50_bench.__main__ import main
 from resnet50_bench.cli import compare_command
 from resnet50_bench.cli.compare_command import Ratio
+from resnet50_bench.cli.tree import main
 from resnet50_bench.result.comparison_stats import ratio_interval
 from test_collection import put, synthetic
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.__main__ import main
 from resnet50_bench.cli import case_command, gate_command
+from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import config, logs, options
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history.judgement import LEAST_HISTORY, ONE_RESTART

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fake_checkout import Checkout, until
-from resnet50_bench.__main__ import main
 from resnet50_bench.backends import Settings
 from resnet50_bench.cli import case_command
+from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.history import collection

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import report_folder
-from resnet50_bench.__main__ import main
+from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
 from resnet50_bench.report import figures, plots, points
 from test_collection import put, synthetic
@@ -168,7 +168,7 @@ def test_a_file_is_no_folder_for_pictures(tmp_path, capsys):
 
 
 def test_matplotlib_is_imported_for_pictures_only(tmp_path):
-    code = ("import sys; from resnet50_bench.__main__ import main; main(sys.argv[1:]); "
+    code = ("import sys; from resnet50_bench.cli.tree import main; main(sys.argv[1:]); "
             "print([m for m in ('matplotlib', 'numpy') if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code, "report", str(tmp_path), "--output", str(tmp_path / "r.html")],
                           env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"}, capture_output=True,

@@ -13,7 +13,7 @@ import pytest
 
 import report_folder
 from report_folder import HOSTILE
-from resnet50_bench.__main__ import main
+from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
 from resnet50_bench.report import charts, figures, markup, points
 from resnet50_bench.report import page as page_module

@@ -15,6 +15,7 @@ from resnet50_bench.case.case import Layer, Machine, resolve
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.cli import rerun_command, run_command
 from resnet50_bench.errors import RunFailed
+from resnet50_bench.launch import run_case
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.result import result
@@ -33,7 +34,7 @@ def test_whatever_breaks_a_run_stands_in_its_log_and_result(tmp_path, error, why
     machine = Machine(read_cpu(), read_topology())
     case = resolve([Layer("flag", {"PRECISION": "avx2_fp32", "CORES_PER_INSTANCE": "1"})], machine)
     with pytest.raises(type(error)):
-        run_command.run_case(case, Inputs(), machine.topology, Path(sys.executable), tmp_path,
+        run_case.run_case(case, Inputs(), machine.topology, Path(sys.executable), tmp_path,
                              datetime.now(timezone.utc), breaks, io.StringIO())
     found = json.loads(next(tmp_path.glob("benchmark_*.json")).read_text())
     assert (found["failure"], found["verdict"]) == (why, "invalid")

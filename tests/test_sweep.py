@@ -14,13 +14,13 @@ import pytest
 import documents
 from fakes import MILAN_CPU, machine
 from resnet50_bench.case.inputs import Inputs
-from resnet50_bench.cli import ctest_command
+from resnet50_bench.cli import ctest_command, sweep_command
 from resnet50_bench.ctest.config import read_config, texts_for
 from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
 from resnet50_bench.history import collection
 from resnet50_bench.report.points import grids, points
 from resnet50_bench.result import measurement
-from resnet50_bench.sweep import command, outlook
+from resnet50_bench.sweep import outlook, sweep
 from resnet50_bench.sweep.record import Run
 from resnet50_bench.sweep.search import Score
 
@@ -56,7 +56,7 @@ class FakeMachine:
         return 0
 
     def sweep(self, *flags: str) -> int:
-        return command.main(list(flags))
+        return sweep_command.main(list(flags))
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def fake(tmp_path, monkeypatch):
     (tmp_path / "machine").mkdir()
     where = machine(tmp_path / "machine", MILAN_CPU, cores_per_node=2)
     monkeypatch.chdir(made.folder)
-    monkeypatch.setattr(command, "run_case", made.run_case)
-    monkeypatch.setattr(command, "read_topology", lambda: where.topology)
-    monkeypatch.setattr(command, "read_cpu", lambda: _named(made.cpu))
-    monkeypatch.setattr(command, "worker_python", lambda: Path("python"))
-    monkeypatch.setattr(command.inputs, "find", lambda case: Inputs())
+    monkeypatch.setattr(sweep, "run_case", made.run_case)
+    monkeypatch.setattr(sweep_command, "read_topology", lambda: where.topology)
+    monkeypatch.setattr(sweep_command, "read_cpu", lambda: _named(made.cpu))
+    monkeypatch.setattr(sweep, "worker_python", lambda: Path("python"))
+    monkeypatch.setattr(sweep.inputs, "find", lambda case: Inputs())
     return made
 
 
@@ -176,7 +176,7 @@ def test_a_rival_whose_restart_fails_leaves_the_duel(fake, capsys):
         return original(*words, **named)
 
     original, fake.run_case = fake.run_case, fails_late
-    command.run_case = fails_late
+    sweep.run_case = fails_late
     assert fake.sweep("--precision=avx2_int8", "--batch_size=16 32 64", "--cores_per_instance=2") == 0
     assert [batch for _, batch, _ in fake.measured[3:]] == [64, 32, 16, 16, 64, 64, 16]
     assert "avx2_int8 BS 32 CPI 2: failed: killed" in (fake.folder / "sweep.txt").read_text()
@@ -217,7 +217,7 @@ def test_latency_is_better_where_it_is_less(fake, capsys):
 
 
 def test_a_search_leaves_out_steps_that_take_too_long_and_says_so(fake, monkeypatch, capsys):
-    monkeypatch.setattr(command, "MOST_STEP_S", 0.3)
+    monkeypatch.setattr(sweep, "MOST_STEP_S", 0.3)
     fake.sweep("--precision=avx2_int8")
     assert not {point for point in fake.measured if point[1] == 128}
     assert "BS 128 CPI 1: left out: a step would take about" in (fake.folder / "sweep.txt").read_text()
@@ -282,7 +282,7 @@ def test_a_step_is_foretold_by_the_nearest_point():
 
 
 def test_a_sweep_starts_without_torch():
-    code = ("import sys; from resnet50_bench.cli import sweep_command; "
+    code = ("import sys; from resnet50_bench.cli import ctest_sweep; "
             "print([m for m in ('torch', 'numpy') if m in sys.modules])")
     environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=environment, check=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import report_folder
-from resnet50_bench.__main__ import main
+from resnet50_bench.cli.tree import main
 
 POINTS, LIMIT_S = 50, 5.0
 TIMES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from fakes import GENOA_CPU, SPR_CPU, machine
-from resnet50_bench import __main__
+from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.machine import host
 from resnet50_bench.result.result import Result
-from resnet50_bench.versus import command, outcome, record, words
+from resnet50_bench.versus import outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns
 from resnet50_bench.versus.words import Given
@@ -191,19 +191,20 @@ def test_the_same_on_both_sides_is_said_and_an_environment_of_a_side_is_its_alon
 def test_the_command_refuses_before_it_makes_a_folder(argv, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match=message):
-        command.main(argv)
+        versus_command.main(argv)
     assert list(tmp_path.iterdir()) == []
-    assert command.seconds("--time-limit", "1h30m") == 5400 and command.percent("--within", "0.5 %") == 0.005
+    assert versus_command.seconds("--time-limit", "1h30m") == 5400
+    assert versus_command.percent("--within", "0.5 %") == 0.005
 
 
 def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_path):
     plan = record.Plan(given("BATCH_SIZE=8"), 3, {}, {"A": "/p"})
     record.write_plan(tmp_path, plan)
     assert record.read_plan(tmp_path) == plan
-    assert command._plan(Given({}, {}, {}), None, plan, tmp_path) == plan
-    assert command._plan(given("BATCH_SIZE=8"), 3, plan, tmp_path) == plan
+    assert versus_command._plan(Given({}, {}, {}), None, plan, tmp_path) == plan
+    assert versus_command._plan(given("BATCH_SIZE=8"), 3, plan, tmp_path) == plan
     with pytest.raises(BadInput, match=r"--a 'BATCH_SIZE=9'.*STEPS=4 in the environment"):
-        command._plan(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, plan, tmp_path)
+        versus_command._plan(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, plan, tmp_path)
     with record.alone_in(tmp_path), pytest.raises(BadInput, match="another versus runs"), record.alone_in(tmp_path):
         pass
 
@@ -305,10 +306,10 @@ def test_the_outcome_says_who_is_faster_by_how_much_and_names_noisy_turns(here):
     (0.8, ["--fail-if-slower"], Regression.exit_status), (0.8, [], 0), (1.0, ["--fail-if-slower"], 0),
     (1.2, ["--fail-if-slower"], 0)])
 def test_the_exit_status_tells_ci_whether_a_side_is_slower(here, ratio, option, status, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_compare", lambda *given: outcome_of(here, ratio))
-    monkeypatch.setattr(command, "sides", lambda *given: [])
+    monkeypatch.setattr(versus_command, "_compare", lambda *given: outcome_of(here, ratio))
+    monkeypatch.setattr(versus_command, "sides", lambda *given: [])
     argv = ["versus", "--a", "", "--b", "", "--json", "--folder", str(tmp_path / "versus"), *option]
-    assert __main__.main(argv) == status
+    assert tree.main(argv) == status
     said = capsys.readouterr()
     assert json.loads(said.out)["pairs"][0]["ratio"] == pytest.approx(ratio, rel=0.05)
     assert ("B is slower than A by" in said.err) == (status == 4)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import report_folder
-from resnet50_bench.__main__ import main
+from resnet50_bench.cli.tree import main
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]

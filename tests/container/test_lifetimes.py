@@ -13,11 +13,12 @@ import pytest
 
 from resnet50_bench.backends import container
 from resnet50_bench.backends.engines import ENGINES
-from resnet50_bench.conftest import ROOT, docker
-from resnet50_bench.rootless import as_user, environment, podman
-from resnet50_bench.test_podman import build as build
-from resnet50_bench.test_podman import image as image
 from test_container_backend import hostile
+
+from .conftest import ROOT, docker
+from .rootless import as_user, environment, podman
+from .test_podman import build as build
+from .test_podman import image as image
 
 BACKEND = """
 import sys; from pathlib import Path; from resnet50_bench.backends import Settings, choose
@@ -36,7 +37,7 @@ def ours(name: str) -> list[str]:
 
 def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
     """The host side of a case: what ctest starts, without ctest."""
-    from resnet50_bench.test_containers import FP32
+    from .test_containers import FP32
 
     words = ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", "python3", "-c", BACKEND, name, steps, FP32, str(folder)]
     return subprocess.Popen(words if name == "docker" else as_user(*words), text=True, stdout=subprocess.PIPE,

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import rootless
 from resnet50_bench.backends import kubernetes_manifest
-from resnet50_bench.conftest import ROOT, Images
-from resnet50_bench.test_containers import CASE, FP32
+
+from . import rootless
+from .conftest import ROOT, Images
+from .test_containers import CASE, FP32
 
 POD = "resnet50-bench-podtest"
 

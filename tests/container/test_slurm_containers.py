@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench import rootless
 from resnet50_bench.backends import Settings, slurm
-from resnet50_bench.conftest import Images, containers
 from resnet50_bench.errors import BadInput
-from resnet50_bench.test_containers import CASE, FP32, INT8, ROOT, environment
-from resnet50_bench.test_lifetimes import until
-from resnet50_bench.test_podman import build as build
-from resnet50_bench.test_podman import image as image
 from scheduler.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
+
+from . import rootless
+from .conftest import Images, containers
+from .test_containers import CASE, FP32, INT8, ROOT, environment
+from .test_lifetimes import until
+from .test_podman import build as build
+from .test_podman import image as image
 
 
 @pytest.fixture

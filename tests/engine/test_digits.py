@@ -21,7 +21,7 @@ from test_run import result_of, run_test
 
 import digits
 from resnet50_bench.case.precision import PRECISIONS
-from resnet50_bench.worker.model_cache import default_folder
+from resnet50_bench.stack import user_cache
 
 #: A target of its own: scripts/test.sh -m slow tests/engine/test_digits.py
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def learnt(pictures, tmp_path_factory) -> Path:
     precision = next(name for name in RUNNABLE if PRECISIONS[name].data_type in ("bfloat16", "float32"))
     recipe = "".join((ROOT / path).read_text() for path in ("src/resnet50_bench/worker/training.py", "tests/digits.py"))
     key = hashlib.sha256(f"{recipe}{precision}{STEPS}".encode()).hexdigest()[:16]
-    kept = default_folder() / "digits" / key
+    kept = user_cache.models() / "digits" / key
     kept.mkdir(parents=True, exist_ok=True)
     weights: list[str] = []
     deadline = time.monotonic() + PATIENCE_S

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..case.parameters import CATALOGUE
+from ..checkout import ROOT
 from ..errors import RunFailed
-from ..machine.host import ROOT
 from . import Settings
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
-from ..worker import model_cache
+from ..stack import user_cache
 from .native import run_child
 
 _RUNNER = "/opt/resnet50/run_test.sh"
@@ -78,7 +78,7 @@ class SiteBackend:
             raise Infrastructure(f"{self.name} is not installed on this node")
         if not Path(self.image).exists():
             raise Infrastructure(f"{self.name}: there is no image {self.image} on this node")
-        models = model_cache.default_folder()
+        models = user_cache.models()
         models.mkdir(parents=True, exist_ok=True)
         command, more = COMMANDS[self.name](self.image, texts, folder.absolute(), models.absolute())
         return run_child(command, folder, {**os.environ, **more}, timeout_s)

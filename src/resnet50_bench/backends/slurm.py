@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..case.parameters import CATALOGUE
+from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure, RunFailed
 from ..launch import nodes as together
-from ..machine.host import ROOT
 from . import Settings
 from .client import heard_out
 from .container import image_name

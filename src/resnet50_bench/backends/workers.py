@@ -12,8 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ..cli import fleet_command
 from ..errors import Infrastructure, RunFailed
+from ..history import fleet_nodes, fleet_summary
 
 #: Two blocks of zeros end an archive (POSIX, pax interchange format).
 _END_BYTES = 1024
@@ -43,8 +43,8 @@ def summary(nodes: Sequence[Node]) -> str:
         (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
     lines = [f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows]
     if len(nodes) > 1:
-        for (case, unit), compared in fleet_command.gather([nodes[0].folder.parent]).items():
-            lines += fleet_command.summary(case, unit, compared)
+        for (case, unit), compared in fleet_nodes.gather([nodes[0].folder.parent]).items():
+            lines += fleet_summary.summary(case, unit, compared)
     return "\n".join(lines)
 
 

@@ -24,9 +24,9 @@ from ..launch import burst, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
+from ..signals import interruptible
 from ..stack import environment
 from . import gate_command
-from .run_command import interruptible
 
 
 def main(argv: list[str]) -> int:

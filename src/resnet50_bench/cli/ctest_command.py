@@ -36,11 +36,11 @@ def main(argv: list[str]) -> int:
     if ours.testset:
         return run_testset(ours.testset, jobs, ours.keep_going)
     if ours.sweep is not None:
-        from . import sweep_command
+        from . import ctest_sweep
 
         if ours.noenv:
             kept = without_callers(os.environ)
             os.environ.clear()
             os.environ.update(kept)
-        return sweep_command.main(ours, overrides, for_ctest)
+        return ctest_sweep.main(ours, overrides, for_ctest)
     return jobs[0].run().status

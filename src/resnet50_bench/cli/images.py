@@ -17,8 +17,8 @@ from pathlib import Path
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
 from ..case.parameters import nearest
+from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure
-from ..machine.host import ROOT
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.

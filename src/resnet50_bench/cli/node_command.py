@@ -12,7 +12,7 @@ from ..backends.site_containers import SiteBackend
 from ..case.parameters import CATALOGUE
 from ..errors import Infrastructure
 from ..machine import machine_lock
-from .run_command import interruptible
+from ..signals import interruptible
 
 
 def main(argv: list[str]) -> int:

@@ -1,67 +1,63 @@
-"""``ctest.sh --sweep [FOLDER]``: our options and parameter texts -> a sweep on this host in a folder of its own."""
+"""``sweep [--flag=value ...]``: points measured by warm workers into the current folder, and the best of them.
+
+PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). A sweep that was ended goes on in its folder.
+"""
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
-from ..ctest.build_folder import build_folder
-from ..ctest.options import Overrides
-from ..errors import BadInput, Infrastructure
-from ..stack import environment
-from ..sweep import axes, command
-from .list_command import WORKLOAD_FOLDER
+from ..case.case import Layer, Machine
+from ..case.flags import parse_flags
+from ..case.parameters import from_environment
+from ..errors import BadInput
+from ..files import write_json
+from ..machine import machine_lock
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
+from ..signals import interruptible
+from ..sweep.axes import Axes, axes
+from ..sweep.sweep import Sweep
 
-#: ``--sweep`` without a folder.
-NEW = ""
+#: What the sweep was started with: with it, its folder is all that is needed to go on.
+_GIVEN = "sweep.json"
 
 
-def main(ours: argparse.Namespace, overrides: Overrides, for_ctest: Sequence[str]) -> int:
-    """Run the sweep; its status."""
-    _refuse_others(ours, overrides, for_ctest)
-    flags = [f"--{name.lower()}={text}" for name, text in {**_lists(overrides), **overrides.flags}.items()]
-    if overrides.dry_run:
-        return command.main([*flags, "--dry-run"])
-    if not os.environ.get("RESNET50_BENCH_PYTHON"):
-        environment.main([])
-    folder = Path(ours.sweep).absolute() if ours.sweep != NEW else _new_folder()
+def main(argv: list[str]) -> int:
+    """Sweep; 0 where every precision has a best point."""
+    flags, others = parse_flags(argv)
+    dry_run = "--dry-run" in others
+    if others and others != ["--dry-run"]:
+        raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --describe-params")
+    folder = Path.cwd()
+    with interruptible():
+        machine = Machine(read_cpu(), read_topology())
+        environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
+        before = _given_before(folder)
+        planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
+        _say_plan(planned)
+        if dry_run:
+            return 0
+        sweep = Sweep(folder, planned, machine)
+        write_json(folder / _GIVEN, {**before, **environment, **flags})
+        with machine_lock.held():
+            return sweep.run()
+
+
+def _given_before(folder: Path) -> dict[str, str]:
+    path = folder / _GIVEN
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chdir(folder)
-    except OSError as error:
-        raise Infrastructure(f"the sweep's folder {folder} cannot be used: {error.strerror}") from error
-    print(f"sweep: {folder}; after an interruption go on by: ./ctest.sh --sweep {folder}", flush=True)
-    return command.main(flags)
+        return {str(name): str(text) for name, text in json.loads(path.read_text()).items()} if path.exists() else {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
 
 
-def _refuse_others(ours: argparse.Namespace, overrides: Overrides, for_ctest: Sequence[str]) -> None:
-    """What belongs to ctest and its cases means nothing here. Raises BadInput."""
-    given = {"--config": ours.config, "--testcase": ours.testcase, "--loop": ours.loop, "--continue": ours.keep_going,
-             "--gate": ours.gate, "--attach": ours.attach, "--options": ours.options}
-    words = [name for name, value in given.items() if value] + list(for_ctest)
-    if words:
-        raise BadInput(f"{' '.join(words)}: not with --sweep, which takes --set, --dry-run, --noenv and parameters")
-    backend = os.environ.get("BACKEND") or "auto"
-    if backend not in ("auto", "native"):
-        raise BadInput(f"BACKEND={backend}: a sweep runs on this host (native) or inside a container that is already "
-                       "there (scripts/resnet50-bench.sh sweep)")
-
-
-def _lists(overrides: Overrides) -> dict[str, str]:
-    """Every value that --set gives an axis, as one text. Raises BadInput for several values of anything else."""
-    values: dict[str, list[str]] = {}
-    for point in overrides.points:
-        for name, text in point.items():
-            values.setdefault(name, []).append(text)
-    distinct = {name: list(dict.fromkeys(texts)) for name, texts in values.items()}
-    wrong = [name for name, texts in distinct.items() if len(texts) > 1 and name not in axes.NAMES]
-    if wrong:
-        raise BadInput(f"--set {' '.join(wrong)}: a sweep takes lists of {', '.join(axes.NAMES)} only")
-    return {name: " ".join(texts) for name, texts in distinct.items()}
-
-
-def _new_folder() -> Path:
-    return build_folder() / WORKLOAD_FOLDER / f"{datetime.now():%Y%m%d-%H%M%S}-sweep"
+def _say_plan(planned: Axes) -> None:
+    for notice in planned.notices:
+        print(f"NOTICE: {notice}")
+    grid = next(iter(planned.grids.values()))
+    how = "every point" if grid.every else "searched for the best"
+    print(f"sweep: {', '.join(planned.grids)}; BATCH_SIZE {' '.join(map(str, grid.batches))}; CORES_PER_INSTANCE "
+          f"{' '.join(map(str, grid.cores))}: {len(planned.cases)} points, {how}", flush=True)

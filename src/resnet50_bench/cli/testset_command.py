@@ -11,7 +11,7 @@ from ..ctest.ctest_call import Job, Outcome
 from ..ctest.options import parse
 from ..ctest.testset import read_testset
 from ..errors import BadInput, BenchError, Interrupted
-from .run_command import interruptible
+from ..signals import interruptible
 
 
 def testset_jobs(path: Path, argv: Sequence[str]) -> list[Job]:

@@ -22,9 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..backends.owner import start_ticks
-from ..cli.run_command import interruptible
 from ..errors import BadInput, Infrastructure
-from ..result.result import write_json
 
 _START_S = 20.0
 _START_END_S = 5.0
@@ -63,7 +61,7 @@ class Run:
     @property
     def runs(self) -> bool:
         """Whether the very process that was started is still there."""
-        return self.status is None and self.boot == _boot() and self.ticks == start_ticks(self.pid)
+        return self.status is None and self.boot == boot_id() and self.ticks == start_ticks(self.pid)
 
 
 def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -103,28 +101,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience_s)
             return
-
-
-def main(argv: list[str]) -> int:
-    """``background FOLDER LOG WORDS...``: what ``launch`` starts."""
-    from ..__main__ import main as command_line
-
-    folder, log, *words = argv
-    status = 1
-    try:
-        with interruptible():
-            write_json(Path(folder) / "run.json", {
-                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": _boot(), "log": log, "words": words,
-                "started": datetime.now().isoformat(" ", "seconds")})
-            status = command_line(["ctest", *words])
-    except BaseException as error:
-        status = getattr(error, "exit_status", status)
-        raise
-    finally:
-        temporary = Path(folder) / ".status"
-        temporary.write_text(f"{status}\n")
-        temporary.replace(temporary.with_name("status"))
-    return status
 
 
 def show(build: Path, lines: int) -> int:
@@ -241,5 +217,5 @@ def _tail(log: Path) -> list[str]:
         return [f"(the log cannot be read: {error.strerror})"]
 
 
-def _boot() -> str:
+def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure
-from ..machine.host import ROOT
 
 
 def build_folder() -> Path:

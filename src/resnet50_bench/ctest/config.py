@@ -11,47 +11,15 @@ Every glob that matches a case applies; a later one in the file beats an earlier
 from __future__ import annotations
 
 import fnmatch
-import importlib.util
-import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..case.parameters import CATALOGUE, nearest
-from ..errors import BadInput, Infrastructure
-from ..stack.environment import worker_python
+from ..errors import BadInput
+from ..stack.yaml_files import load_yaml
 
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
-
-_LOAD = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin)), default=str))"
-#: What PyYAML lets through for a month of 13, an integer of 5,000 digits, ``!!bool x``, or very deep nesting.
-_ODD_SCALARS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
-def load_yaml(path: Path) -> list[Any]:
-    """Every document of the file, by PyYAML of this Python or of the environment that measures."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from error
-    if importlib.util.find_spec("yaml"):
-        import yaml
-
-        try:
-            return list(yaml.safe_load_all(text))
-        except (yaml.YAMLError, *_ODD_SCALARS) as error:
-            raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    try:
-        python = worker_python()
-    except Infrastructure as error:
-        raise Infrastructure(f"{path.name}: reading YAML needs PyYAML (apt-get install python3-yaml), or scripts/"
-                             "setup.sh") from error
-    done = subprocess.run([python, "-c", _LOAD], input=text, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BadInput(f"{path} is not YAML: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout)
 
 
 def read_config(path: Path) -> Rules:

@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..cli.run_command import interruptible
 from ..errors import BadInput, Interrupted
 from ..launch import progress
+from ..signals import interruptible
 from .build_folder import case_names, configure, configured, exactly
 from .options import OVERRIDES_VARIABLE, Overrides
 from .testset import Document

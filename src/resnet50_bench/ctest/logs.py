@@ -13,8 +13,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from .. import WORKLOAD
+from ..checkout import ROOT
 from ..errors import Infrastructure
-from ..machine.host import ROOT
 
 
 def make_logs_folder(base: Path, option: str) -> Path:

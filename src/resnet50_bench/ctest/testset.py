@@ -25,7 +25,8 @@ from pathlib import Path
 from .. import WORKLOAD
 from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput
-from .config import load_yaml, text_of
+from ..stack.yaml_files import load_yaml
+from .config import text_of
 
 _CASES = ("testcase", "cases")
 _NUMBERS = ("loop", "run", "burst")

@@ -24,8 +24,8 @@ from typing import Any
 
 from .. import WORKLOAD
 from ..case.parameters import CATALOGUE, nearest
-from ..ctest.config import load_yaml
 from ..errors import BadInput
+from ..stack.yaml_files import load_yaml
 from .collection import PRIMARY, Entry, parameters
 
 #: The KPIs that may have a reference; what is lower is better in latency.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sweep.record import WARM, WORKERS
+from ..result.result import WARM, WORKERS
 from .collection import Entry
 
 

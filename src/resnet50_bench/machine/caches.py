@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..files import read_number, read_text
 from . import cgroup
 from .topology import parse_cpulist
 
@@ -21,10 +22,10 @@ def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
     """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
     found: dict[tuple[int, ...], int] = {}
     for cpu in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
-        levels = [(int(_text(index / "level") or 0), index) for index in (cpu / "cache").glob("index[0-9]*")]
+        levels = [(read_number(index / "level") or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
         if levels:
             last = max(levels)[1]
-            size, cpus = _text(last / "size"), parse_cpulist(_text(last / "shared_cpu_list"))
+            size, cpus = (read_text(last / "size") or ""), parse_cpulist(read_text(last / "shared_cpu_list") or "")
             if size[:-1].isdigit() and size[-1] in _UNITS and cpus:
                 found[cpus] = int(size[:-1]) * _UNITS[size[-1]]
     return found
@@ -48,18 +49,12 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
     Too much is where the three arrays of all instances would take more than an eighth of the free memory.
     A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
     """
-    free = [int(line.split()[1]) * 1024 for line in _text(root / "proc/meminfo").splitlines()
+    free = [int(line.split()[1]) * 1024 for line in (read_text(root / "proc/meminfo") or "").splitlines()
             if line.startswith("MemAvailable:")]
     for folder in cgroup.folders(root, "memory")[:1]:
         free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
-                 if (text := _text(folder / name)).isdigit()]
+                 if (text := (read_text(folder / name) or "")).isdigit()]
     floats = DEFAULT_FLOATS if floats is None else floats
     needed = 3 * 4 * floats * instances
     return 0 if free and needed > min(free) / 8 else floats
 
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

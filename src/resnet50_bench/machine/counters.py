@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..files import read_number, read_text
 from . import cgroup
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,14 +28,14 @@ def snapshot(pids: Iterable[int], root: Path = Path("/")) -> dict[str, Any]:
         "pressure_s": _pressure(root), "throttle_count": _thermal_throttling(root),
         "processes": {str(pid): process for pid in pids if (process := _process(root, pid))},
         "cpu_mhz": _frequencies(root), "temperature_c": _temperatures(root),
-        "online": _text(root / "sys/devices/system/cpu/online"),
+        "online": read_text(root / "sys/devices/system/cpu/online"),
     }
     return {name: value for name, value in found.items() if value not in (None, {}, "")}
 
 
 def oom_kills(root: Path = Path("/")) -> int:
     """How many processes the out-of-memory killer ended since the start of the machine; 0 where unknown."""
-    lines = (line.split() for line in (_text(root / "proc/vmstat") or "").splitlines())
+    lines = (line.split() for line in (read_text(root / "proc/vmstat") or "").splitlines())
     return next((int(value) for name, value in lines if name == "oom_kill"), 0)
 
 
@@ -60,18 +61,11 @@ def _gained(before: Any, after: Any) -> Any:
     return after - before
 
 
-def _text(path: Path) -> str | None:
-    """The file's text; None where this machine or container does not have it."""
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None
-
 
 def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
     """Seconds in each state by cpu number, and ``all``."""
     times = {}
-    for line in (_text(root / "proc/stat") or "").splitlines():
+    for line in (read_text(root / "proc/stat") or "").splitlines():
         name, *values = line.split()
         if name.startswith("cpu"):
             times[name[3:] or "all"] = {field: int(value) / _TICKS_PER_S
@@ -80,7 +74,7 @@ def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
 
 
 def _vmstat(root: Path) -> dict[str, int]:
-    lines = (line.split() for line in (_text(root / "proc/vmstat") or "").splitlines())
+    lines = (line.split() for line in (read_text(root / "proc/vmstat") or "").splitlines())
     return {name: int(value) for name, value in lines if name in _VMSTAT}
 
 
@@ -88,7 +82,7 @@ def _pressure(root: Path) -> dict[str, float]:
     """Seconds that some task waited for a resource (PSI ``some total``)."""
     found = {}
     for resource in ("cpu", "memory", "io"):
-        text = _text(root / "proc/pressure" / resource) or ""
+        text = read_text(root / "proc/pressure" / resource) or ""
         for line in text.splitlines():
             if line.startswith("some") and "total=" in line:
                 found[resource] = int(line.rsplit("total=", 1)[1]) / 1e6
@@ -98,7 +92,7 @@ def _pressure(root: Path) -> dict[str, float]:
 def _cgroup_throttling(root: Path) -> dict[str, float]:
     """Periods in which the quota stopped this cgroup, and for how long."""
     found: dict[str, float] = {}
-    for line in next((text for folder in cgroup.folders(root, "cpu") if (text := _text(folder / "cpu.stat"))),
+    for line in next((text for folder in cgroup.folders(root, "cpu") if (text := read_text(folder / "cpu.stat"))),
                      "").splitlines():
         name, value = line.split()
         if name == "nr_throttled":
@@ -113,20 +107,20 @@ def _cgroup_throttling(root: Path) -> dict[str, float]:
 def _thermal_throttling(root: Path) -> dict[str, int]:
     counts = {}
     for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/*_throttle_count"):
-        counts[f"{path.parts[-3]}/{path.name}"] = int(path.read_text())
+        counts[f"{path.parts[-3]}/{path.name}"] = int(path.readread_text())
     return counts
 
 
 def _frequencies(root: Path) -> dict[str, float]:
     """The kernel's current figure in MHz by cpu, where there is cpufreq."""
-    return {path.parts[-3][3:]: int(path.read_text()) / 1000
+    return {path.parts[-3][3:]: int(path.readread_text()) / 1000
             for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")}
 
 
 def _temperatures(root: Path) -> dict[str, float]:
-    return {f"{path.parent.name}/{path.stem}": int(text) / 1000
+    return {f"{path.parent.name}/{path.stem}": number / 1000
             for path in (root / "sys/class/hwmon").glob("hwmon*/temp*_input")
-            if (text := _text(path)) and text.lstrip("-").isdigit()}
+            if (number := read_number(path)) is not None}
 
 
 def _process(root: Path, pid: int) -> dict[str, float] | None:
@@ -145,11 +139,11 @@ def _process(root: Path, pid: int) -> dict[str, float] | None:
         on_cpu, waited = _schedstat(task)
         totals["cpu_s"] += on_cpu
         totals["run_queue_wait_s"] += waited
-        for line in (_text(task / "status") or "").splitlines():
+        for line in (read_text(task / "status") or "").splitlines():
             for kind in ("nonvoluntary", "voluntary"):
                 if line.startswith(f"{kind}_ctxt_switches"):
                     totals[f"{'in' if kind == 'nonvoluntary' else ''}voluntary_switches"] += int(line.split()[1])
-        for child in (_text(task / "children") or "").split():
+        for child in (read_text(task / "children") or "").split():
             totals["children_cpu_s"] += _family_cpu_s(root, int(child))
     totals["children_cpu_s"] += _ended_children_s(folder)
     return totals
@@ -157,7 +151,7 @@ def _process(root: Path, pid: int) -> dict[str, float] | None:
 
 def _schedstat(task: Path) -> tuple[float, float]:
     """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
-    fields = (_text(task / "schedstat") or "").split()
+    fields = (read_text(task / "schedstat") or "").split()
     return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) == 3 else (0.0, 0.0)
 
 
@@ -169,7 +163,7 @@ def _family_cpu_s(root: Path, pid: int) -> float:
 
 def _ended_children_s(folder: Path) -> float:
     """cutime + cstime of /proc/PID/stat (proc(5), fields 16 and 17): children that were waited for."""
-    fields = (_text(folder / "stat") or "").rpartition(")")[2].split()
+    fields = (read_text(folder / "stat") or "").rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / _TICKS_PER_S if len(fields) > 14 else 0.0
 
 
@@ -182,7 +176,7 @@ class FrequencySamples:
 
     def sample(self) -> None:
         """Read them once, without waiting; nothing where this machine has no cpufreq."""
-        found = [int(text) / 1000 for path in self._paths if (text := _text(path)) and text.isdigit()]
+        found = [number / 1000 for path in self._paths if (number := read_number(path)) is not None]
         if found:
             self._means.append(sum(found) / len(found))
 

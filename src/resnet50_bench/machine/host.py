@@ -14,10 +14,11 @@ import subprocess
 from pathlib import Path
 
 from .. import __version__
+from ..checkout import ROOT
+from ..files import read_text
 from . import cgroup
 from .cpu import read_cpu
 
-ROOT = Path(__file__).parents[3]
 _PACKAGES = ("torch", "torchvision", "intel-extension-for-pytorch", "torchao", "numpy", "pillow")
 #: Reads metadata only: importing torch would take seconds.
 _READ_VERSIONS = """
@@ -40,17 +41,17 @@ def system_record(root: Path = Path("/")) -> dict[str, object]:
         "node": socket.gethostname(), "cpu": cpu.name, "cpu_vendor": cpu.vendor, "cpu_family": cpu.family,
         "cpu_model": cpu.model, "cpu_stepping": cpu.stepping, "microcode": cpu.microcode,
         "virtual_machine": "hypervisor" in cpu.flags, "kernel": platform.release(), "os": _os_name(root),
-        "kernel_command_line": _text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
+        "kernel_command_line": read_text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
         "cpu_mhz": mhz, "cpu_mhz_from": mhz_from,
         "memory_devices": _memory_devices() if root == Path("/") else None,
         "firmware": {name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
-                     if (text := _text(root / "sys/class/dmi/id" / name))},
-        "mitigations": {path.name: _text(path) for path in sorted(
+                     if (text := read_text(root / "sys/class/dmi/id" / name))},
+        "mitigations": {path.name: read_text(path) for path in sorted(
             (root / "sys/devices/system/cpu/vulnerabilities").glob("*"))},
         "cgroup": _limits(root),
-        "governor": _text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "transparent_huge_pages": _text(root / "sys/kernel/mm/transparent_hugepage/enabled"),
-        "numa_balancing": _text(root / "proc/sys/kernel/numa_balancing"),
+        "governor": read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "transparent_huge_pages": read_text(root / "sys/kernel/mm/transparent_hugepage/enabled"),
+        "numa_balancing": read_text(root / "proc/sys/kernel/numa_balancing"),
         "container": _container(root),
     }
     return {name: value for name, value in record.items() if value not in (None, "", {}, [])}
@@ -64,7 +65,7 @@ def software_record(python: Path) -> dict[str, object]:
 
 def _git() -> dict[str, object]:
     """The commit of this checkout, or of the checkout that an image was built from."""
-    baked = _text(ROOT / "COMMIT")
+    baked = read_text(ROOT / "COMMIT")
     if baked:
         return {"git_commit": baked}
     if not shutil.which("git") or not (ROOT / ".git").exists():
@@ -77,15 +78,9 @@ def _git() -> dict[str, object]:
     return {"git_commit": commit.stdout.strip(), "git_changed": bool(changed.stdout.strip())}
 
 
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return None
-
 
 def _os_name(root: Path) -> str | None:
-    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', _text(root / "etc/os-release") or "", re.M)
+    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(root / "etc/os-release") or "", re.M)
     return found.group(1) if found else None
 
 
@@ -95,13 +90,13 @@ def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
     What /proc/cpuinfo shows is the clock of a moment on most CPUs, and said to be that.
     """
     cpu0 = root / "sys/devices/system/cpu/cpu0"
-    base = _text(cpu0 / "cpufreq/base_frequency") or ""  # intel_pstate, kHz
+    base = read_text(cpu0 / "cpufreq/base_frequency") or ""  # intel_pstate, kHz
     if base.isdigit() and int(base):
         return int(base) / 1000, "nominal, of cpufreq's base_frequency"
-    nominal = _text(cpu0 / "acpi_cppc/nominal_freq") or ""  # MHz; 0 where the firmware does not say
+    nominal = read_text(cpu0 / "acpi_cppc/nominal_freq") or ""  # MHz; 0 where the firmware does not say
     if nominal.isdigit() and int(nominal):
         return float(nominal), "nominal, of acpi_cppc"
-    text = _text(root / "proc/cpuinfo") or ""
+    text = read_text(root / "proc/cpuinfo") or ""
     if named := re.search(r"@ ([0-9.]+)GHz", text):
         return float(named.group(1)) * 1000, "nominal, of the model's name"
     if shown := re.search(r"^cpu MHz\s*: ([0-9.]+)", text, re.M):
@@ -110,7 +105,7 @@ def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
 
 
 def _memory_bytes(root: Path) -> int | None:
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo") or "", re.M)
+    found = re.search(r"^MemTotal:\s+(\d+) kB", read_text(root / "proc/meminfo") or "", re.M)
     return int(found.group(1)) * 1024 if found else None
 
 
@@ -128,7 +123,7 @@ def _limits(root: Path) -> dict[str, str]:
     for controller, names in (("cpu", ("cpu.max", "cpu.cfs_quota_us")), ("cpuset", ("cpuset.cpus.effective",
                               "cpuset.effective_cpus")), ("memory", ("memory.max", "memory.limit_in_bytes"))):
         for folder in cgroup.folders(root, controller)[:1]:
-            found |= {name: text for name in names if (text := _text(folder / name))}
+            found |= {name: text for name in names if (text := read_text(folder / name))}
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import read_number, read_text
 from . import cgroup
 
 
@@ -130,15 +131,9 @@ def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None)
         smt=any(len(_siblings(cpus, cpu)) > 1 for cpu in online))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
 
 def _list(path: Path) -> tuple[int, ...]:
-    return parse_cpulist(_text(path))
+    return parse_cpulist(read_text(path) or "")
 
 
 def _siblings(cpus: Path, cpu: int) -> tuple[int, ...]:
@@ -153,14 +148,15 @@ def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...
     usable = tuple(thread for thread in threads if thread in allowed)
     barred = tuple(thread for thread in threads if thread in online and thread not in allowed)
     # Some virtual machines report -1 for a package that they do not know.
-    return Core(socket=max(0, int(_text(folder / "physical_package_id") or 0)), node=node_of.get(cpu, 0),
-                core_id=int(_text(folder / "core_id") or cpu), cpus=usable, siblings=barred)
+    number = read_number(folder / "core_id")
+    return Core(socket=max(0, read_number(folder / "physical_package_id") or 0), node=node_of.get(cpu, 0),
+                core_id=cpu if number is None else number, cpus=usable, siblings=barred)
 
 
 def _memory_nodes(root: Path) -> tuple[int, ...]:
     """Nodes with memory, less those that this process's cpuset excludes."""
     with_memory = set(_list(root / "sys/devices/system/node/has_memory")) or {0}
-    for line in _text(root / "proc/self/status").splitlines():
+    for line in (read_text(root / "proc/self/status") or "").splitlines():
         if line.startswith("Mems_allowed_list:"):
             with_memory &= set(parse_cpulist(line.partition(":")[2]))
     return tuple(sorted(with_memory))
@@ -179,10 +175,10 @@ def _quota(root: Path) -> float | None:
     """The tightest quota of the cgroup and its ancestors, in CPUs."""
     limits = []
     for folder in cgroup.folders(root, "cpu"):
-        maximum, _, period = _text(folder / "cpu.max").partition(" ")
+        maximum, _, period = (read_text(folder / "cpu.max") or "").partition(" ")
         if not maximum:
-            maximum = _text(folder / "cpu.cfs_quota_us")
-            period = _text(folder / "cpu.cfs_period_us")
+            maximum = (read_text(folder / "cpu.cfs_quota_us") or "")
+            period = (read_text(folder / "cpu.cfs_period_us") or "")
         if maximum.isdigit() and period.isdigit() and int(period) > 0:
             limits.append(int(maximum) / int(period))
     return min(limits, default=None)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cli import fleet_command
-from ..history import fleet
+from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
 from ..history.fleet import Node, Odd, Outlier
 from . import charts, figures, health
@@ -17,7 +16,7 @@ _OPEN_UP_TO = 16
 
 def section(entries: Sequence[Entry]) -> Html:
     """A card for each case; nothing where no case ran on two nodes."""
-    found = fleet_command.compared(entries)
+    found = fleet_nodes.compared(entries)
     if not found:
         return Html("")
     cards = [_card(number, case, unit, nodes) for number, ((case, unit), nodes) in enumerate(found.items())]

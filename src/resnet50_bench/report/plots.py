@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cli import fleet_command
 from ..errors import BadInput, Infrastructure
-from ..history import fleet
+from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
 from . import figures
 from .figures import COLOURS, RATE, SIGNS, Curves, HeatMap, Histogram, Instance
@@ -84,7 +83,7 @@ def _figures(entries: Sequence[Entry], told: list[str]) -> Iterator[tuple[str, F
         found = figures.instances(entry)
         if any(each.rate for each in found):
             yield f"instances {entry.case}", instances(f"Instances of {entry.case}", found)
-    for (case, unit), compared in fleet_command.compared(entries).items():
+    for (case, unit), compared in fleet_nodes.compared(entries).items():
         kpi = figures.nodes_kpi(unit)
         values = [node.value for node in compared if node.value is not None]
         if values:

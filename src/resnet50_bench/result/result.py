@@ -8,16 +8,17 @@ Schema history:
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..files import write_json
 
 SCHEMA = "resnet50-bench-result"
 SCHEMA_VERSION = 2
+#: What ``placement`` says of a sweep's runs: by workers that stay for the next point, or by fresh ones.
+WORKERS, WARM, FRESH = "workers", "warm", "fresh"
 
 
 @dataclass(frozen=True)
@@ -102,21 +103,6 @@ class Result:
     def write(self, path: Path) -> None:
         """Write to ``path`` so that a reader sees the old file or the whole new one."""
         write_json(path, self.document())
-
-
-def write_json(path: Path, document: dict[str, object]) -> None:
-    """Write ``document`` beside ``path``, then rename it into place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            json.dump(document, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def process_report(document: dict[str, object]) -> ProcessReport:

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure
-from ..machine.host import ROOT
+from . import user_cache
 
 #: RESNET50_BENCH_STACK -> files of pins of what measures.
 _STACKS = {"ipex": ("runtime.txt", "constraints.txt"), "current": ("current.txt",)}
@@ -59,8 +60,7 @@ def folder() -> Path:
     given = os.environ.get("RESNET50_BENCH_ENV")
     if given:
         return Path(given).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "resnet50-bench" / f"env-{_digest('runtime')[:12]}"
+    return user_cache.folder() / f"env-{_digest('runtime')[:12]}"
 
 
 def worker_python() -> Path:

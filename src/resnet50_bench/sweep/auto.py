@@ -16,7 +16,7 @@ from ..errors import BadInput, RunFailed
 from ..launch import burst
 from . import best
 from .axes import axes
-from .command import Sweep
+from .sweep import Sweep
 from .tables import Outcome
 
 _BATCHES = "1 4 16 64"

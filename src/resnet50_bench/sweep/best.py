@@ -11,9 +11,9 @@ from typing import Any
 
 from ..case.case import Case, Machine
 from ..errors import Infrastructure
+from ..files import write_json
 from ..machine import host
-from ..result.result import write_json
-from ..worker import model_cache
+from ..stack import user_cache
 from .record import KPI
 from .tables import Outcome
 
@@ -32,7 +32,7 @@ def file_for(case: Case, sought: Sequence[str], machine: Machine, python: Path) 
     facts |= {"cpu": machine.cpu.name, "cores": topology.core_count, "socket": topology.cores_per_socket,
               "software": software}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-    return model_cache.default_folder() / "best" / f"{case.precision}_{case.mode}-{digest[:16]}.json"
+    return user_cache.models() / "best" / f"{case.precision}_{case.mode}-{digest[:16]}.json"
 
 
 def read(path: Path) -> dict[str, Any]:

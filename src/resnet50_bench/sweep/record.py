@@ -10,7 +10,7 @@ from typing import Any
 from ..case.case import Case
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..result.result import Result, read
+from ..result.result import FRESH, WORKERS, Result, read
 from .search import Score
 
 #: MODE -> (unit, sign that makes greater better, path of the value in ``statistics``)
@@ -18,9 +18,6 @@ KPI: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "throughput": ("samples/sec", 1, ("throughput_images_per_s",)),
     "latency": ("ms", -1, ("latency_ms", "mean")),
 }
-
-#: ``placement.workers`` of a run: by workers that stayed from point to point, or by fresh ones that end with it.
-WORKERS, WARM, FRESH = "workers", "warm", "fresh"
 
 #: All parameters of a case: equal keys are runs of one point.
 Key = tuple[str, ...]

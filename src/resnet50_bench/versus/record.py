@@ -17,8 +17,9 @@ from typing import Any
 from ..case.case import Machine
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
+from ..files import write_json
 from ..machine import host
-from ..result.result import Result, read, write_json
+from ..result.result import Result, read
 from ..sweep.record import KPI
 from .rounds import Round, Turn
 from .words import Given, Side

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import torch
 
-from ..result.result import write_json
+from ..files import write_json
 from .engines.base import ModelRequest, code_key, dummy_batch
 from .model_cache import cache_key
 

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError
+from ..files import write_json
 from ..machine import process_facts
 from ..protocol.channel import Channel
-from ..result.result import write_json
 from .instance import Instance, Signals, give_back_memory, pin
 
 if TYPE_CHECKING:

@@ -32,13 +32,6 @@ def cache_key(**facts: str) -> str:
     return f"{facts['engine']}-{facts['precision']}-b{facts['batch_size']}-{digest[:16]}".lower()
 
 
-def default_folder() -> Path:
-    """``RESNET50_BENCH_CACHE``, else the user's cache folder."""
-    given = os.environ.get("RESNET50_BENCH_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(given) if given else Path(base) / "resnet50-bench" / "models"
-
-
 def source_digest(*files: str | Path) -> str:
     """One SHA-256 of these files' contents: what they build is stale as soon as anybody changes one."""
     found = hashlib.sha256()

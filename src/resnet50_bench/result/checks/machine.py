@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...launch.worker_environment import JEMALLOC_CONF
 from ...machine import amx, counters
 from ...machine.cpu import Cpu, read_cpu
 from ...machine.topology import Topology, read_topology
@@ -80,8 +79,7 @@ def _thp(root: Path) -> Check:
     chosen = text.partition("[")[2].partition("]")[0]
     # Measured with madvise: none of 768 MB in huge pages; 258 MB with THP_MEM_ALLOC_ENABLE=1, which torch reads.
     allow = "" if chosen == "madvise" else "as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled; then "
-    asked = "thp:always" in JEMALLOC_CONF
-    return judge("transparent huge pages", chosen, chosen == "never" or (chosen == "madvise" and not asked),
+    return judge("transparent huge pages", chosen, chosen in ("never", "madvise"),
                  Verdict.NOTE, "activations lie in small pages" + ("" if chosen == "never" else
                                                                     ": nothing asks for huge ones by itself"),
                  f"{allow}CUSTOMER_ENV=THP_MEM_ALLOC_ENABLE=1")

@@ -1,80 +1,30 @@
-"""``sweep [--flag=value ...]``: points measured by warm workers into the current folder, and the best of them.
-
-PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). A sweep that was ended goes on in its folder.
-"""
+"""Axes -> points measured by warm workers into a folder, and the best of them. One that was ended goes on there."""
 
 from __future__ import annotations
 
 import io
-import json
-import os
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..case import inputs
-from ..case.case import Layer, Machine
-from ..case.flags import parse_flags
-from ..case.parameters import from_environment
-from ..cli.run_command import interruptible, run_case
-from ..errors import BadInput, Infrastructure, RunFailed
+from ..case.case import Machine
+from ..errors import Infrastructure, RunFailed
 from ..launch.launcher import Session
-from ..machine import machine_lock
-from ..machine.cpu import read_cpu
-from ..machine.topology import read_topology
-from ..result.result import write_json
+from ..launch.run_case import run_case
+from ..result.result import FRESH, WARM
 from ..stack.environment import worker_python
 from . import best, outlook, record, tables
-from .axes import Axes, axes
+from .axes import Axes
 from .search import LOOKS, Grid, Place, duel, wanted
 from .tables import Outcome
 
-#: What the sweep was started with: with it, its folder is all that is needed to go on.
-_GIVEN = "sweep.json"
 TABLE, BEST = "sweep.txt", "best.yaml"
 #: A search leaves out points whose single step takes longer than this: they take minutes and are hardly ever the best.
 MOST_STEP_S = 15.0
 #: What a search of a grid measures beyond its coarse points, before any search has told.
 _USUALLY_MORE = 6
-
-
-def main(argv: list[str]) -> int:
-    """Sweep; 0 where every precision has a best point."""
-    flags, others = parse_flags(argv)
-    dry_run = "--dry-run" in others
-    if others and others != ["--dry-run"]:
-        raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --describe-params")
-    folder = Path.cwd()
-    with interruptible():
-        machine = Machine(read_cpu(), read_topology())
-        environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
-        before = _given_before(folder)
-        planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
-        _say_plan(planned)
-        if dry_run:
-            return 0
-        sweep = Sweep(folder, planned, machine)
-        write_json(folder / _GIVEN, {**before, **environment, **flags})
-        with machine_lock.held():
-            return sweep.run()
-
-
-def _given_before(folder: Path) -> dict[str, str]:
-    path = folder / _GIVEN
-    try:
-        return {str(name): str(text) for name, text in json.loads(path.read_text()).items()} if path.exists() else {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from error
-
-
-def _say_plan(planned: Axes) -> None:
-    for notice in planned.notices:
-        print(f"NOTICE: {notice}")
-    grid = next(iter(planned.grids.values()))
-    how = "every point" if grid.every else "searched for the best"
-    print(f"sweep: {', '.join(planned.grids)}; BATCH_SIZE {' '.join(map(str, grid.batches))}; CORES_PER_INSTANCE "
-          f"{' '.join(map(str, grid.cores))}: {len(planned.cases)} points, {how}", flush=True)
 
 
 class Sweep:
@@ -134,7 +84,7 @@ class Sweep:
         while places := wanted(each.grid, each.scores):
             for number, place in enumerate(places):
                 if not self._is_too_slow(each, place):
-                    self._measure(each, place, session, record.WARM)
+                    self._measure(each, place, session, WARM)
                     self._say(each, place, places[number + 1:], each.grid.every)
 
     def _decide(self) -> None:
@@ -146,7 +96,7 @@ class Sweep:
             while places := duel(each.scores, each.unmeasured):
                 for number, place in enumerate(places):
                     with Session() as session:
-                        self._measure(each, place, session, record.FRESH)
+                        self._measure(each, place, session, FRESH)
                     self._say(each, place, places[number + 1:], False)
 
     def _is_too_slow(self, each: Outcome, place: Place) -> bool:

@@ -20,18 +20,20 @@ from ..arguments import Parser
 from ..case.case import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import AUTO, CATALOGUE, nearest
-from ..cli.run_command import interruptible, run_case
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
+from ..files import write_json
+from ..launch.run_case import run_case
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
-from ..result.result import read, write_json
+from ..result.result import read
+from ..signals import interruptible
 from ..sweep.record import KPI
-from . import record
-from .outcome import Outcome, clock, document, is_slower, ratio_text, text
-from .record import Plan
-from .rounds import Heard, Round, Rules, Turn, pairs, take_turns
-from .words import NAMES, Given, Side, identical, sides, surrounded, with_numbers
+from ..versus import record
+from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
+from ..versus.record import Plan
+from ..versus.rounds import Heard, Round, Rules, Turn, pairs, take_turns
+from ..versus.words import NAMES, Given, Side, identical, sides, surrounded, with_numbers
 
 _MOST_ROUNDS = 21
 _UNITS = {"s": 1, "m": 60, "h": 3600}
