@@ -7,9 +7,8 @@ import json
 import pytest
 
 from resnet50_bench.case.case import Case, Layer, Machine, resolve
+from resnet50_bench.cli import sweep_command
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.machine.cpu import read_cpu
-from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.sweep import auto, best, sweep
 from test_sweep import fake  # noqa: F401
 
@@ -23,7 +22,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def machine() -> Machine:
-    return Machine(read_cpu(), read_topology())
+    return Machine(sweep_command.read_cpu(), sweep_command.read_topology())
 
 
 def decided(**texts: str) -> Case:

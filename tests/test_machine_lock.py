@@ -11,7 +11,7 @@ import pytest
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import machine_lock
 
-HOLD = ("import sys, os; from resnet50_bench import machine_lock\n"
+HOLD = ("import sys, os; from resnet50_bench.machine import machine_lock\n"
         "with machine_lock.held([int(word) for word in sys.argv[1].split(',')]):\n"
         "    print('held', flush=True); sys.stdin.read()")
 
