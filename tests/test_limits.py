@@ -48,6 +48,8 @@ def test_what_was_not_measured_is_absent():
     ("GenuineIntel", 6, 0x8F, "", "amx_int8", 2048), ("GenuineIntel", 6, 0x6A, "", "avx_int8", 256),
     ("GenuineIntel", 6, 0x55, "Intel(R) Xeon(R) Silver 4110 CPU @ 2.10GHz", "avx_fp32", 32),
     ("AuthenticAMD", 25, 0x11, "AMD EPYC 9654", "avx_fp32", 32), ("AuthenticAMD", 25, 0xA0, "", "avx_int8", 128),
+    ("GenuineIntel", 6, 0x4F, "", "avx2_int8", 32), ("AuthenticAMD", 25, 0x11, "", "avx_bfloat16", 64),
+    ("GenuineIntel", 6, 0x8F, "", "avx_bfloat16", None), ("AuthenticAMD", 26, 0x02, "", "avx2_int8", 96),
     ("AuthenticAMD", 25, 0x01, "", "avx2_fp32", 32), ("AuthenticAMD", 26, 0x02, "", "avx_fp32", 64),
     ("AuthenticAMD", 26, 0x24, "", "avx_fp32", None), ("GenuineIntel", 6, 0xAF, "", "avx2_fp32", None),
     ("GenuineIntel", 6, 0x6A, "", "amx_int8", None)])

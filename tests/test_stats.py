@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import accumulate, combinations
+from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet50_bench.result import stats
-from resnet50_bench.result.comparison_stats import interval_of_means, mann_whitney, ratio_interval
+from resnet50_bench.result.comparison_stats import interval_of_means, ratio_interval
 
 TIMES = st.floats(1e-6, 1e6)
 relaxed = settings(deadline=None, max_examples=60)  # a busy machine must not fail a test
@@ -350,39 +350,3 @@ def test_drift_is_seldom_found_in_noise_and_not_moved_by_outliers():
         noise.append([rng.gauss(10, 1) for _ in range(40)])
     assert sum(stats.drift(values).significant for values in noise) <= 5
     assert abs(stats.drift([1.0, 1.01] * 50 + [50.0] * 5).relative) < 0.02
-
-
-# --- Mann-Whitney
-
-@pytest.mark.parametrize(("a", "b", "expected"), [
-    ([1, 2, 3], [4, 5, 6], 0.1),                            # 2 of the C(6,3) = 20 orders
-    ([1, 2, 3, 4, 5], [6, 7, 8, 9, 10], 2 / 252),
-    ([1, 3, 5], [2, 4, 6], 0.7),                            # U = 3: 7 of 20 orders have U <= 3
-    ([19, 22, 16, 29, 24], [20, 11, 17, 12], 28 / 252)])    # U = 3: the example of SciPy's documentation, p 0.111
-def test_mann_whitney_exact(a, b, expected):
-    assert mann_whitney(a, b) == pytest.approx(expected)
-    assert mann_whitney(b, a) == pytest.approx(expected)
-
-
-@relaxed
-@given(st.permutations(range(9)), st.integers(1, 8))
-def test_mann_whitney_equals_enumeration(order, n):
-    def deviation(side):
-        return abs(sum(side) - n * (n - 1) / 2 - n * (9 - n) / 2)
-
-    sides = list(combinations(range(9), n))
-    extreme = sum(deviation(side) >= deviation(order[:n]) for side in sides) / len(sides)
-    assert mann_whitney(order[:n], order[n:]) == pytest.approx(extreme)
-
-
-def test_mann_whitney_by_the_normal_approximation():
-    # U = 1.5 (3 beats 2.5 and ties with 3), mean 8; two ties of 2: sum(t^3 - t) = 12; z = (6.5 - 0.5) / sigma
-    expected = math.erfc(6 / math.sqrt(16 / 12 * (9 - 12 / 56)) / math.sqrt(2))
-    assert mann_whitney([1, 2, 2, 3], [3, 4, 5, 2.5]) == pytest.approx(expected)
-    assert mann_whitney([1.0] * 9, [1.0] * 9) == 1.0
-    assert mann_whitney(list(range(20)), list(range(20, 40))) < 1e-6
-
-
-def test_mann_whitney_refuses_an_empty_side():
-    with pytest.raises(ValueError):
-        mann_whitney([], [1])

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
+from resnet50_bench.errors import Infrastructure
+from resnet50_bench.machine import counters
 from resnet50_bench.machine.topology import format_cpulist, parse_cpulist, read_topology
 
 
@@ -88,3 +90,31 @@ def test_a_kernel_without_topology_files_gives_a_core_a_cpu(tmp_path):
 @given(st.sets(st.integers(0, 300)))
 def test_cpulists_come_back_as_they_went(cpus):
     assert set(parse_cpulist(format_cpulist(cpus))) == cpus
+
+
+def test_files_that_are_not_in_the_kernels_form_are_as_if_they_were_not_there(tmp_path):
+    root = FakeMachine(cores_per_node=2).build(tmp_path)
+    for name in ("online", "cpu0/topology/core_id", "cpu0/topology/physical_package_id"):
+        put(root / "sys/devices/system/cpu" / name, "garbage")
+    found = read_topology(root)
+    assert (found.online_cpus, found.core_count, found.sockets) == ((0, 1), 2, (0,))
+
+
+def test_where_no_cpu_may_be_used_that_is_said(tmp_path):
+    with pytest.raises(Infrastructure, match=r"no cpu may be used: online are 0-1 .*cpuset"):
+        read_topology(FakeMachine(cores_per_node=2).build(tmp_path), affinity=[7])
+
+
+def test_counters_leave_out_what_they_cannot_read(tmp_path):
+    for name, text in (("proc/stat", "cpu  1 2 x\n\ncpu0 100 0 0 0"), ("proc/vmstat", "pgmajfault 3\noom_kill\nx y z"),
+                       ("proc/pressure/cpu", "some avg10=0 total=?"), ("proc/7/task/7/schedstat", "a b c"),
+                       ("proc/7/task/7/status", "voluntary_ctxt_switches:\n"), ("proc/7/task/7/children", "x"),
+                       ("proc/7/stat", "7 (x) S" + " ?" * 20),
+                       ("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", ""),
+                       ("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "<unknown>")):
+        put(tmp_path / name, text)
+    found = counters.snapshot([7], tmp_path)
+    assert set(found["cpu_s"]) == {"0"} and found["vmstat"] == {"pgmajfault": 3}
+    assert set(found["processes"]["7"].values()) == {0}
+    assert not {"pressure_s", "throttle_count", "cpu_mhz"} & set(found)
+    assert counters.oom_kills(tmp_path) == 0

@@ -19,12 +19,6 @@ def read_text(path: Path) -> str | None:
         return None
 
 
-def read_number(path: Path) -> int | None:
-    """The whole number that the file holds; None where there is none."""
-    text = read_text(path) or ""
-    return int(text) if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() else None
-
-
 def write_json(path: Path, document: dict[str, object]) -> None:
     """Write ``document`` beside ``path``, then rename it into place."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

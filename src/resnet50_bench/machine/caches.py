@@ -6,9 +6,9 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..files import read_number, read_text
+from ..files import read_text
 from . import cgroup
-from .topology import parse_cpulist
+from .topology import known_cpulist, number
 
 #: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
 _TIMES = 4
@@ -22,10 +22,10 @@ def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
     """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
     found: dict[tuple[int, ...], int] = {}
     for cpu in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
-        levels = [(read_number(index / "level") or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
+        levels = [(number(read_text(index / "level") or "") or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
         if levels:
             last = max(levels)[1]
-            size, cpus = (read_text(last / "size") or ""), parse_cpulist(read_text(last / "shared_cpu_list") or "")
+            size, cpus = (read_text(last / "size") or ""), known_cpulist(read_text(last / "shared_cpu_list") or "")
             if size[:-1].isdigit() and size[-1] in _UNITS and cpus:
                 found[cpus] = int(size[:-1]) * _UNITS[size[-1]]
     return found
@@ -49,8 +49,9 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
     Too much is where the three arrays of all instances would take more than an eighth of the free memory.
     A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
     """
-    free = [int(line.split()[1]) * 1024 for line in (read_text(root / "proc/meminfo") or "").splitlines()
-            if line.startswith("MemAvailable:")]
+    free = [kilobytes * 1024 for line in (read_text(root / "proc/meminfo") or "").splitlines()
+            if line.startswith("MemAvailable:")
+            and (kilobytes := number(line.partition(":")[2].removesuffix("kB"))) is not None]
     for folder in cgroup.folders(root, "memory")[:1]:
         free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
                  if (text := (read_text(folder / name) or "")).isdigit()]

@@ -1,6 +1,7 @@
 """/proc, /sys and the cgroup at two moments -> what happened on the machine between them; read-only.
 
-Readings that this machine does not have are absent, never invented. Times are seconds.
+Readings that this machine does not have, or has in a form that is not the kernel's, are absent, never invented.
+Times are seconds.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ..files import read_number, read_text
+from ..files import read_text
 from . import cgroup
+from .topology import number
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -35,8 +37,7 @@ def snapshot(pids: Iterable[int], root: Path = Path("/")) -> dict[str, Any]:
 
 def oom_kills(root: Path = Path("/")) -> int:
     """How many processes the out-of-memory killer ended since the start of the machine; 0 where unknown."""
-    lines = (line.split() for line in (read_text(root / "proc/vmstat") or "").splitlines())
-    return next((int(value) for name, value in lines if name == "oom_kill"), 0)
+    return _pairs(read_text(root / "proc/vmstat")).get("oom_kill", 0)
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,21 +62,26 @@ def _gained(before: Any, after: Any) -> Any:
     return after - before
 
 
+def _pairs(text: str | None) -> dict[str, int]:
+    """The numbers of a file with a name and a number in each line; lines of another form are left out."""
+    words = (line.split() for line in (text or "").splitlines())
+    return {pair[0]: value for pair in words if len(pair) == 2 and (value := number(pair[1])) is not None}
+
 
 def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
     """Seconds in each state by cpu number, and ``all``."""
     times = {}
     for line in (read_text(root / "proc/stat") or "").splitlines():
-        name, *values = line.split()
-        if name.startswith("cpu"):
-            times[name[3:] or "all"] = {field: int(value) / _TICKS_PER_S
+        name, *words = line.split() or [""]
+        values = [number(word) for word in words]
+        if name.startswith("cpu") and None not in values:
+            times[name[3:] or "all"] = {field: value / _TICKS_PER_S
                                         for field, value in zip(_STAT_FIELDS, values, strict=False)}
     return times
 
 
 def _vmstat(root: Path) -> dict[str, int]:
-    lines = (line.split() for line in (read_text(root / "proc/vmstat") or "").splitlines())
-    return {name: int(value) for name, value in lines if name in _VMSTAT}
+    return {name: value for name, value in _pairs(read_text(root / "proc/vmstat")).items() if name in _VMSTAT}
 
 
 def _pressure(root: Path) -> dict[str, float]:
@@ -84,46 +90,45 @@ def _pressure(root: Path) -> dict[str, float]:
     for resource in ("cpu", "memory", "io"):
         text = read_text(root / "proc/pressure" / resource) or ""
         for line in text.splitlines():
-            if line.startswith("some") and "total=" in line:
-                found[resource] = int(line.rsplit("total=", 1)[1]) / 1e6
+            if line.startswith("some") and (total := number(line.rpartition("total=")[2])) is not None:
+                found[resource] = total / 1e6
     return found
 
 
 def _cgroup_throttling(root: Path) -> dict[str, float]:
     """Periods in which the quota stopped this cgroup, and for how long."""
     found: dict[str, float] = {}
-    for line in next((text for folder in cgroup.folders(root, "cpu") if (text := read_text(folder / "cpu.stat"))),
-                     "").splitlines():
-        name, value = line.split()
+    text = next((text for folder in cgroup.folders(root, "cpu") if (text := read_text(folder / "cpu.stat"))), "")
+    for name, value in _pairs(text).items():
         if name == "nr_throttled":
-            found["throttled_periods"] = int(value)
+            found["throttled_periods"] = value
         elif name == "throttled_usec":
-            found["throttled_s"] = int(value) / 1e6
+            found["throttled_s"] = value / 1e6
         elif name == "throttled_time":  # v1, nanoseconds
-            found["throttled_s"] = int(value) / 1e9
+            found["throttled_s"] = value / 1e9
     return found
 
 
 def _thermal_throttling(root: Path) -> dict[str, int]:
-    counts = {}
-    for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/*_throttle_count"):
-        counts[f"{path.parts[-3]}/{path.name}"] = int(path.readread_text())
-    return counts
+    return {f"{path.parts[-3]}/{path.name}": count
+            for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/*_throttle_count")
+            if (count := number(read_text(path))) is not None}
 
 
 def _frequencies(root: Path) -> dict[str, float]:
     """The kernel's current figure in MHz by cpu, where there is cpufreq."""
-    return {path.parts[-3][3:]: int(path.readread_text()) / 1000
-            for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")}
+    return {path.parts[-3][3:]: kilohertz / 1000
+            for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
+            if (kilohertz := number(read_text(path))) is not None}
 
 
 def _temperatures(root: Path) -> dict[str, float]:
-    return {f"{path.parent.name}/{path.stem}": number / 1000
+    return {f"{path.parent.name}/{path.stem}": thousandths / 1000
             for path in (root / "sys/class/hwmon").glob("hwmon*/temp*_input")
-            if (number := read_number(path)) is not None}
+            if (thousandths := number(read_text(path))) is not None}
 
 
-def _process(root: Path, pid: int) -> dict[str, float] | None:
+def _process(root: Path, pid: int | str) -> dict[str, float] | None:
     """CPU time, time spent runnable but waiting for a core, and switches, over all threads.
 
     ``children_cpu_s`` is what its own child processes (training's decoders) took, those that have ended included.
@@ -142,20 +147,21 @@ def _process(root: Path, pid: int) -> dict[str, float] | None:
         for line in (read_text(task / "status") or "").splitlines():
             for kind in ("nonvoluntary", "voluntary"):
                 if line.startswith(f"{kind}_ctxt_switches"):
-                    totals[f"{'in' if kind == 'nonvoluntary' else ''}voluntary_switches"] += int(line.split()[1])
+                    name = f"{'in' if kind == 'nonvoluntary' else ''}voluntary_switches"
+                    totals[name] += number(line.rpartition(":")[2]) or 0
         for child in (read_text(task / "children") or "").split():
-            totals["children_cpu_s"] += _family_cpu_s(root, int(child))
+            totals["children_cpu_s"] += _family_cpu_s(root, child)
     totals["children_cpu_s"] += _ended_children_s(folder)
     return totals
 
 
 def _schedstat(task: Path) -> tuple[float, float]:
     """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
-    fields = (read_text(task / "schedstat") or "").split()
-    return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) == 3 else (0.0, 0.0)
+    fields = [number(word) for word in (read_text(task / "schedstat") or "").split()]
+    return (fields[0] / 1e9, fields[1] / 1e9) if len(fields) == 3 and None not in fields else (0.0, 0.0)
 
 
-def _family_cpu_s(root: Path, pid: int) -> float:
+def _family_cpu_s(root: Path, pid: str) -> float:
     """CPU seconds of a process and all below it."""
     found = _process(root, pid)
     return found["cpu_s"] + found["children_cpu_s"] if found else 0.0
@@ -164,7 +170,8 @@ def _family_cpu_s(root: Path, pid: int) -> float:
 def _ended_children_s(folder: Path) -> float:
     """cutime + cstime of /proc/PID/stat (proc(5), fields 16 and 17): children that were waited for."""
     fields = (read_text(folder / "stat") or "").rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) / _TICKS_PER_S if len(fields) > 14 else 0.0
+    ticks = [number(word) for word in fields[13:15]]
+    return sum(ticks) / _TICKS_PER_S if len(ticks) == 2 and None not in ticks else 0.0
 
 
 class FrequencySamples:
@@ -176,7 +183,7 @@ class FrequencySamples:
 
     def sample(self) -> None:
         """Read them once, without waiting; nothing where this machine has no cpufreq."""
-        found = [number / 1000 for path in self._paths if (number := read_number(path)) is not None]
+        found = [kilohertz / 1000 for path in self._paths if (kilohertz := number(read_text(path))) is not None]
         if found:
             self._means.append(sum(found) / len(found))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .topology import number
+
 
 @dataclass(frozen=True)
 class Cpu:
@@ -29,9 +31,9 @@ def read_cpu(root: Path = Path("/")) -> Cpu:
         fields[key.strip()] = value.strip()
     return Cpu(
         vendor=fields.get("vendor_id", ""),
-        family=int(fields.get("cpu family", "0")),
-        model=int(fields.get("model", "0")),
-        stepping=int(fields.get("stepping", "0")) if fields.get("stepping", "").isdigit() else 0,
+        family=number(fields.get("cpu family")) or 0,
+        model=number(fields.get("model")) or 0,
+        stepping=number(fields.get("stepping")) or 0,
         name=fields.get("model name", ""),
         microcode=fields.get("microcode", ""),
         flags=frozenset(fields.get("flags", "").split()),

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files import read_number, read_text
+from ..errors import Infrastructure
+from ..files import read_text
 from . import cgroup
 
 
@@ -101,6 +102,22 @@ def parse_cpulist(text: str) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
+def known_cpulist(text: str) -> tuple[int, ...]:
+    """``parse_cpulist`` of a kernel file's text; empty, as for a file that is not there, where it is no list."""
+    try:
+        return parse_cpulist(text)
+    except ValueError:
+        return ()
+
+
+def number(text: str | None) -> int | None:
+    """The whole number that a kernel file's text is; None where it is none, or there is no text."""
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
 def format_cpulist(cpus: Iterable[int]) -> str:
     """(0, 1, 2, 8) -> ``0-2,8``."""
     spans: list[list[int]] = []
@@ -113,13 +130,21 @@ def format_cpulist(cpus: Iterable[int]) -> str:
 
 
 def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None) -> Topology:
-    """Read what may be used. ``affinity`` is the process's mask: for a ``root`` other than / all online."""
+    """Read what may be used. ``affinity`` is the process's mask: for a ``root`` other than / all online.
+
+    What a file does not say, or says in a form that is not the kernel's, is not known, as where there is no file.
+    Raises Infrastructure where no cpu is left.
+    """
     cpus = root / "sys/devices/system/cpu"
     online = _list(cpus / "online") or tuple(sorted(
         int(path.name[3:]) for path in cpus.glob("cpu[0-9]*")))
     if affinity is None:
         affinity = os.sched_getaffinity(0) if root == Path("/") else online
     allowed = tuple(sorted(set(online) & set(affinity) & set(_cpuset(root) or online)))
+    if not allowed:
+        raise Infrastructure(
+            f"no cpu may be used: online are {format_cpulist(online) or 'none'} ({cpus}/online), the affinity mask and "
+            "the cgroup's cpuset allow none of them; run in a cgroup and with a mask (taskset -p) that have cpus")
     node_of = {cpu: int(path.name[4:]) for path in (root / "sys/devices/system/node").glob("node[0-9]*")
                for cpu in _list(path / "cpulist")}
     cores = sorted({_core(cpus, cpu, node_of, allowed, online) for cpu in allowed},
@@ -131,9 +156,8 @@ def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None)
         smt=any(len(_siblings(cpus, cpu)) > 1 for cpu in online))
 
 
-
 def _list(path: Path) -> tuple[int, ...]:
-    return parse_cpulist(read_text(path) or "")
+    return known_cpulist(read_text(path) or "")
 
 
 def _siblings(cpus: Path, cpu: int) -> tuple[int, ...]:
@@ -148,9 +172,9 @@ def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...
     usable = tuple(thread for thread in threads if thread in allowed)
     barred = tuple(thread for thread in threads if thread in online and thread not in allowed)
     # Some virtual machines report -1 for a package that they do not know.
-    number = read_number(folder / "core_id")
-    return Core(socket=max(0, read_number(folder / "physical_package_id") or 0), node=node_of.get(cpu, 0),
-                core_id=cpu if number is None else number, cpus=usable, siblings=barred)
+    core_id = number(read_text(folder / "core_id") or "")
+    return Core(socket=max(0, number(read_text(folder / "physical_package_id") or "") or 0), node=node_of.get(cpu, 0),
+                core_id=cpu if core_id is None else core_id, cpus=usable, siblings=barred)
 
 
 def _memory_nodes(root: Path) -> tuple[int, ...]:
@@ -158,7 +182,7 @@ def _memory_nodes(root: Path) -> tuple[int, ...]:
     with_memory = set(_list(root / "sys/devices/system/node/has_memory")) or {0}
     for line in (read_text(root / "proc/self/status") or "").splitlines():
         if line.startswith("Mems_allowed_list:"):
-            with_memory &= set(parse_cpulist(line.partition(":")[2]))
+            with_memory &= set(known_cpulist(line.partition(":")[2])) or with_memory
     return tuple(sorted(with_memory))
 
 
@@ -179,6 +203,7 @@ def _quota(root: Path) -> float | None:
         if not maximum:
             maximum = (read_text(folder / "cpu.cfs_quota_us") or "")
             period = (read_text(folder / "cpu.cfs_period_us") or "")
-        if maximum.isdigit() and period.isdigit() and int(period) > 0:
-            limits.append(int(maximum) / int(period))
+        most, each = number(maximum), number(period)
+        if most is not None and most >= 0 and each is not None and each > 0:
+            limits.append(most / each)
     return min(limits, default=None)

@@ -1,4 +1,4 @@
-"""Results of independent runs enter, intervals and a test that compare them leave; every function is pure."""
+"""Results of independent runs enter, intervals and limits that compare them leave; every function is pure."""
 
 from __future__ import annotations
 
@@ -6,35 +6,12 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from .stats import MAD_TO_SIGMA, t_quantile, tie_sizes
+from .stats import MAD_TO_SIGMA, t_quantile
 
-EXACT_LIMIT = 8         # the normal approximation is poor below about this size
-LEAST_LIMIT = 0.03      # what restarts alone change; a tiny MAD must not make a regression of nothing
+LEAST_LIMIT = 0.03  # what restarts alone change; a tiny MAD must not make a regression of nothing
 #: What is said where a side has a single restart, whose ratio holds no spread, and how to find out.
 CANNOT_TELL = ("one restart a side cannot tell, as what changes between restarts is not in it; repeat both with "
                "ctest.sh --loop 5, or let them take turns: scripts/resnet50-bench.sh versus")
-
-
-def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
-    """Two-sided p of the hypothesis that a and b come from one distribution.
-
-    Mann & Whitney (1947): exact for at most 8 values each without ties, else the normal approximation with tie and
-    continuity correction (Lehmann, Nonparametrics, 1975). ValueError where a side has no values.
-    """
-    if not a or not b:
-        raise ValueError("both sides need values")
-    n, m = len(a), len(b)
-    u = sum((x > y) + (x == y) / 2 for x in a for y in b)
-    ties = tie_sizes([*a, *b])
-    if max(n, m) <= EXACT_LIMIT and max(ties) == 1:
-        counts = _u_counts(n, m)
-        return min(1.0, 2 * sum(counts[:int(min(u, n * m - u)) + 1]) / sum(counts))
-    total = n + m
-    variance = n * m / 12 * (total + 1 - sum(t**3 - t for t in ties) / (total * (total - 1)))
-    if variance <= 0:  # all values equal: nothing tells the sides apart
-        return 1.0
-    z = max(0.0, abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
-    return math.erfc(z / math.sqrt(2))
 
 
 def interval_of_means(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
@@ -95,16 +72,3 @@ def control_limit(values: Sequence[float]) -> tuple[float, float]:
         raise ValueError("the median must be positive")
     mad = median(abs(x - middle) for x in values)
     return float(middle), max(3 * mad / MAD_TO_SIGMA / middle, LEAST_LIMIT)
-
-
-def _u_counts(n: int, m: int) -> list[int]:
-    """In how many of the orders of n and m distinct values U is 0, 1, ... n*m.
-
-    Recurrence of Mann & Whitney (1947): the largest value belongs to the first side (it then beats all of the
-    second: U grows by their number) or to the second.
-    """
-    if n == 0 or m == 0:
-        return [1]
-    first = [0] * m + _u_counts(n - 1, m)
-    second = _u_counts(n, m - 1) + [0] * n
-    return [x + y for x, y in zip(first, second, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...machine.topology import parse_cpulist
+from ...machine.topology import known_cpulist
 from .base import Check, Verdict, judge, unknown
 
 MOST_STEAL = 0.005
@@ -148,9 +148,10 @@ def _clock(counters: dict[str, Any]) -> Check:
 
 def _online(counters: dict[str, Any], cpus: list[int]) -> Check:
     online = counters.get("online")
-    if not online:
+    after = known_cpulist(online["after"]) if online else ()
+    if not after:
         return unknown("online cpus", "/sys/devices/system/cpu/online is not readable")
-    lost = set(cpus) - set(parse_cpulist(online["after"]))
+    lost = set(cpus) - set(after)
     return judge("online cpus", online["after"], bool(lost), Verdict.INVALID,
                  f"cpus {sorted(lost)} of the instances went offline during the run")
 

@@ -18,7 +18,7 @@ class EagerEngine(Engine):
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         # With weights that are packed anew in each call the peak would be below what other engines reach.
-        return Prepared(peak.Prepacked(request.input_dtype), "unused")
+        return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)

@@ -31,8 +31,8 @@ class InductorEngine(Engine):
         if request.data_type == "int8":
             example = peak.images(request.input_dtype, request.cores)
             return _quantised(request, {"weights": "peak"}, peak.product, example, lambda: [example])
-        # Compiling the product would take longer than measuring it, and oneDNN runs it either way.
-        return Prepared(peak.product().to(request.input_dtype), "unused")
+        # Compiling the product would take longer than measuring it.
+        return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
