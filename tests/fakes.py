@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resnet50_bench.case.case import Machine
+from resnet50_bench.case.defaults import Machine
 from resnet50_bench.machine.cpu import Cpu
 from resnet50_bench.machine.topology import Topology, format_cpulist, read_topology
 

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from resnet50_bench.case.case import Case, Layer, Machine, resolve
+from resnet50_bench.case.case import Case, Layer, resolve
+from resnet50_bench.case.defaults import Machine
 from resnet50_bench.cli import sweep_command
+from resnet50_bench.cli.sweep_printer import SweepPrinter
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.sweep import auto, best, sweep
 from test_sweep import fake  # noqa: F401
@@ -27,7 +29,7 @@ def machine() -> Machine:
 
 def decided(**texts: str) -> Case:
     case = resolve([Layer("flag", {"PRECISION": "avx2_int8"} | texts)], machine())
-    return auto.decided(case, machine(), sweep.worker_python())
+    return auto.decided(case, machine(), sweep.worker_python(), SweepPrinter())
 
 
 def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):  # noqa: F811

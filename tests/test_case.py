@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
-from resnet50_bench.case.case import CASE_NAME, Layer, option_of, parse_option, resolve
+from resnet50_bench.case.case import CASE_NAME, Case, Layer, UndecidedCase, option_of, parse_option, resolve
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.errors import BadInput, BenchError, UnsupportedCpu
 
@@ -126,3 +129,22 @@ def test_arbitrary_environments_give_a_case_or_a_refusal(spr, texts):
         assert refused.exit_status in (2, 77) and str(refused)
         return
     assert resolve([Layer("again", case.texts())], spr).texts() == case.texts()
+
+
+def test_a_case_that_leaves_numbers_to_a_search_is_another_thing_until_it_has_them(spr):
+    asked = of(spr, BATCH_SIZE="Auto", STEPS="7")
+    assert isinstance(asked, UndecidedCase) and asked.sought == ("BATCH_SIZE",)
+    assert asked.texts()["BATCH_SIZE"] == "auto" and isinstance(of(spr, BATCH_SIZE="3"), Case)
+    case = asked.decided({"BATCH_SIZE": 8, "CORES_PER_INSTANCE": 1}, "a notice")
+    assert (case.batch_size, case.cores_per_instance) == (8, asked.cores_per_instance), "what was known stays"
+    assert dict(case.origins)["BATCH_SIZE"] == "auto" and case.notices[-1] == "a notice"
+    assert case.texts() == asked.texts() | {"BATCH_SIZE": "8"}
+
+
+def test_the_catalogues_values_have_the_types_of_the_cases_fields(spr):
+    types = get_type_hints(Case)
+    for case in (of(spr), of(spr, MODE="accuracy"), of(spr, CUSTOMER_ENV="A=1", FUNCTION="training",
+                                                       PRECISION="avx_fp32")):
+        for name, hint in types.items():
+            kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+            assert type(getattr(case, name)) in [get_origin(kind) or kind for kind in kinds], name

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.case.case import Layer, Machine, resolve
+from resnet50_bench.case.case import Layer, resolve
+from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.cli import rerun_command, run_command
 from resnet50_bench.errors import RunFailed

@@ -11,13 +11,10 @@ from dataclasses import dataclass, fields
 from .. import WORKLOAD
 from ..errors import BadInput, UnsupportedCpu
 from ..machine.cpu import Cpu
-from ..machine.topology import Topology
-from . import platforms
-from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET, refusal, text_of
+from .cross_checks import cross_checks
+from .defaults import Machine, complete
+from .parameters import ALL, AUTO, CATALOGUE, refusal, text_of
 from .precision import PRECISIONS, Precision
-
-#: TORCH_TYPE -> the arithmetic that it can do, where that is not all.
-_DATA_TYPES = {"EAGER": ("float32", "bfloat16"), "COMPILE-INDUCTOR": ("float32", "bfloat16", "int8")}
 
 
 @dataclass(frozen=True)
@@ -28,18 +25,9 @@ class Layer:
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the resolution of defaults needs to know of the machine."""
-
-    cpu: Cpu
-    topology: Topology
-
-
-@dataclass(frozen=True)
-class Case:
-    """One valid case. ``steps`` is None where the whole data set is one run (accuracy); ``batch_size`` and
-    ``cores_per_instance`` may be AUTO until ``sweep.auto`` has found numbers.
+@dataclass(frozen=True, kw_only=True)
+class _Settled:
+    """What both kinds of case know. ``steps`` is None where the whole data set is one run (accuracy).
 
     ``origins`` names for each parameter where its value came from; ``notices`` are lines
     that the log must show (a lowered default, an environment that beat the case name).
@@ -58,8 +46,6 @@ class Case:
     qconf: str
     accuracy_target: float
     checkpoint: str
-    batch_size: int
-    cores_per_instance: int
     instance_mode: str
     steps: int | None
     warmup_steps: int
@@ -97,7 +83,44 @@ class Case:
                 else text_of(getattr(self, name.lower())) for name in CATALOGUE}
 
 
-def option_of(case: Case) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Case(_Settled):
+    """One valid case, ready to run."""
+
+    batch_size: int
+    cores_per_instance: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndecidedCase(_Settled):
+    """A valid case with BATCH_SIZE or CORES_PER_INSTANCE left to a search: None where that is so."""
+
+    batch_size: int | None
+    cores_per_instance: int | None
+
+    @property
+    def sought(self) -> tuple[str, ...]:
+        """The names of what is to be found."""
+        numbers = {"BATCH_SIZE": self.batch_size, "CORES_PER_INSTANCE": self.cores_per_instance}
+        return tuple(name for name, number in numbers.items() if number is None)
+
+    def texts(self) -> dict[str, str]:
+        """As a Case's, with ``auto`` for what is to be found."""
+        return super().texts() | dict.fromkeys(self.sought, AUTO)
+
+    def decided(self, numbers: Mapping[str, int], *notices: str) -> Case:
+        """The case with ``numbers`` for what is sought. Raises KeyError where one lacks."""
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        known |= {name.lower(): numbers[name] for name in self.sought}
+        known["origins"] = tuple((name, AUTO if name in self.sought else origin) for name, origin in self.origins)
+        known["notices"] = (*self.notices, *notices)
+        return Case(**known)
+
+
+AnyCase = Case | UndecidedCase
+
+
+def option_of(case: AnyCase) -> str:
     """``inference_throughput_amx_int8_gated``: the case's part of a ctest name."""
     parts = (case.function, case.mode, case.precision, case.case_type)
     return "_".join(part for part in parts if part)
@@ -122,18 +145,18 @@ def parse_option(option: str) -> dict[str, str]:
 
 
 def _violations(values: Mapping[str, str]) -> dict[str, str]:
-    found = {}
+    wrong = {}
     for name, text in values.items():
         try:
             if text or name in ("FUNCTION", "MODE"):
                 CATALOGUE[name].parse(text)
         except ValueError as error:
-            found[name] = f"{text!r} {error}"
-    return found
+            wrong[name] = f"{text!r} {error}"
+    return wrong
 
 
-def resolve(layers: Sequence[Layer], machine: Machine) -> Case:
-    """The Case that the layers (first beats later) and the machine give.
+def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
+    """The case that the layers (first beats later) and the machine give; undecided where a number is ``auto``.
 
     Raises BadInput with one line for each violation, UnsupportedCpu where all is well but
     this CPU lacks instructions that the precision needs.
@@ -145,16 +168,20 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> Case:
             given[name] = CATALOGUE[name].parse(text)
         except ValueError as error:
             bad.append(f"{name}={text!r} ({origins[name]}) {error}")
-    chosen, notices = _complete(given, machine)
-    bad += _cross_checks(chosen, given, machine.topology)
+    draft = complete(given, machine)
+    bad += cross_checks(draft.chosen, given, machine.topology)
     if bad:
         raise BadInput(*bad)
-    _require_cpu(PRECISIONS[str(chosen["PRECISION"])], machine.cpu)
-    notices += _overridden_name(layers, texts, origins)
-    known = {field.name for field in fields(Case)}
-    values = {name.lower(): value for name, value in chosen.items() if name.lower() in known}
-    all_origins = tuple((name, origins.get(name, "default")) for name in CATALOGUE)
-    return Case(**values, origins=all_origins, notices=tuple(notices))  # type: ignore[arg-type]
+    _require_cpu(PRECISIONS[str(draft.chosen["PRECISION"])], machine.cpu)
+    values = {name.lower(): value for name, value in draft.chosen.items()}
+    undecided = False
+    for number in ("batch_size", "cores_per_instance"):
+        if values[number] == AUTO:
+            values[number], undecided = None, True
+    # The catalogue's parsers give each field its type; a test holds them against it.
+    return (UndecidedCase if undecided else Case)(
+        **values, origins=tuple((name, origins.get(name, "default")) for name in CATALOGUE),  # type: ignore[arg-type]
+        notices=(*draft.notices, *_overridden_name(layers, texts, origins)))
 
 
 def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -169,89 +196,6 @@ def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], lis
             elif text.strip() and name not in texts:
                 texts[name], origins[name] = text.strip(), layer.origin
     return texts, origins, bad
-
-
-def _complete(given: Mapping[str, object], machine: Machine) -> tuple[dict[str, object], list[str]]:
-    """Fill in every default; the machine decides those that the catalogue leaves to it."""
-    chosen = dict(given)
-    notices: list[str] = []
-    cpu = machine.cpu
-    detected, why = platforms.detect(cpu.vendor, cpu.family, cpu.model, cpu.flags)
-    for name, parameter in CATALOGUE.items():
-        value = chosen.get(name, parameter.default(chosen))
-        if name == "PLATFORM" and value == AUTO:
-            value = detected
-            if why.startswith("unknown"):
-                notices.append(f"PLATFORM: {detected} ({why})")
-        elif name == "PRECISION" and value == BEST:
-            value = _best_precision(str(chosen["PLATFORM"]), cpu)
-        elif name == "CORES_PER_INSTANCE" and name not in given:
-            value, lowered = _default_cores(value, machine.topology)
-            notices += lowered
-        elif name == "STEPS" and value == ALL:
-            value = None
-        chosen[name] = value
-    return chosen, notices
-
-
-def _best_precision(platform: str, cpu: Cpu) -> str:
-    mine = platforms.PLATFORMS[platform].precisions
-    runnable = [name for name, precision in PRECISIONS.items()
-                if name in mine and not precision.missing_flags(cpu.flags)]
-    return runnable[0] if runnable else next(name for name in PRECISIONS if name in mine)
-
-
-def _default_cores(value: object, topology: Topology) -> tuple[int, list[str]]:
-    wanted = topology.cores_per_socket if value == SOCKET else int(str(value))
-    if wanted <= topology.core_count:
-        return wanted, []
-    return topology.core_count, [
-        f"CORES_PER_INSTANCE: default {wanted} lowered to the {topology.core_count} cores there are"]
-
-
-def _cross_checks(chosen: Mapping[str, object], given: Mapping[str, object],
-                  topology: Topology) -> list[str]:
-    """What is wrong between parameters, or between a given value and the machine."""
-    bad = []
-    cores = given.get("CORES_PER_INSTANCE")
-    if isinstance(cores, int) and cores > topology.core_count:
-        bad.append(f"CORES_PER_INSTANCE={cores} does not fit: this machine gives {topology.core_count} "
-                   f"cores (nearest: {topology.core_count}){topology.why_fewer()}")
-    precision = str(chosen["PRECISION"])
-    if chosen["WEIGHT_SHARING"] and not PRECISIONS[precision].weight_sharing:
-        bad.append(f"WEIGHT_SHARING=True is not supported with {precision}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.weight_sharing))
-    if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
-        bad.append("DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real")
-    if chosen["FUNCTION"] == "training":
-        bad += _training_checks(chosen)
-    elif chosen["CHECKPOINT"]:
-        bad.append("CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS")
-    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or chosen["TORCH_TYPE"] != "IPEX"):
-        bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {chosen['TORCH_TYPE']}")
-    if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
-        bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
-    possible = _DATA_TYPES.get(str(chosen["TORCH_TYPE"]))
-    if possible and PRECISIONS[precision].data_type not in possible:
-        bad.append(f"TORCH_TYPE={chosen['TORCH_TYPE']} is not supported with {precision}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in possible))
-    return bad
-
-
-def _training_checks(chosen: Mapping[str, object]) -> list[str]:
-    bad = []
-    precision = PRECISIONS[str(chosen["PRECISION"])]
-    if chosen["MODE"] != "throughput":
-        bad.append(f"MODE={chosen['MODE']} is not supported with FUNCTION=training; MODE=throughput is")
-    if not precision.training:
-        bad.append(f"FUNCTION=training is not supported with {precision.name}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.training))
-    if chosen["WEIGHT_SHARING"]:
-        bad.append("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
-                   "exchange gradients")
-    if chosen["TORCH_TYPE"] == "COMPILE-INDUCTOR":
-        bad.append("FUNCTION=training is not supported with TORCH_TYPE=COMPILE-INDUCTOR; it is with IPEX, EAGER")
-    return bad
 
 
 def _require_cpu(precision: Precision, cpu: Cpu) -> None:

@@ -48,7 +48,9 @@ def scan(root: Path, part: str = "val") -> DataSet:
     folder = root / part if (root / part).is_dir() else root
     if not folder.is_dir():
         raise BadInput(f"the data set {root} is not a folder; {layout}")
-    images, empty, others = [], [], []
+    images: list[Image] = []
+    empty: list[str] = []
+    others: list[str] = []
     try:
         top = sorted(folder.iterdir())
         classes = tuple(path.name for path in top if path.is_dir())
@@ -102,7 +104,7 @@ def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, 
 
 def digest(dataset: DataSet) -> str:
     """SHA-256 over class, name and size of every image: equal for equal sets, wherever they lie."""
-    found = hashlib.sha256()
+    names = hashlib.sha256()
     for image in dataset.images:
-        found.update(os.fsencode(f"{dataset.classes[image.label]}/{image.path.name} {image.path.lstat().st_size}\n"))
-    return found.hexdigest()
+        names.update(os.fsencode(f"{dataset.classes[image.label]}/{image.path.name} {image.path.lstat().st_size}\n"))
+    return names.hexdigest()

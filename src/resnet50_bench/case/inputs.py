@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 from . import dataset
-from .case import Case
+from .case import AnyCase
 from .dataset import DataSet
 
 #: torchvision's IMAGENET1K_V1; its name ends in the first digits of its SHA-256 (torch's rule for such names).
@@ -36,23 +36,19 @@ class Inputs:
     weights_sha256: str = ""
     notices: tuple[str, ...] = ()
 
-    def spec(self, case: Case, parts: int) -> dict[str, object]:
+    def spec(self, case: AnyCase, parts: int) -> dict[str, object]:
         """For the workers: ``parts`` instances share the data set; ``calibration`` and ``agreement`` are files."""
-        made: dict[str, object] = {
+        spec: dict[str, object] = {
             "weights": str(self.weights or ""), "weights_sha256": self.weights_sha256, "qconf": case.qconf,
             "checkpoint": case.checkpoint,
             "classes": None, "dataset": "", "parts": parts, "images": 0, "calibration": [], "agreement": []}
         if self.dataset:
-            made |= {"dataset": str(self.dataset.root), "classes": len(self.dataset.classes)}
+            spec |= {"dataset": str(self.dataset.root), "classes": len(self.dataset.classes)}
         if self.dataset and not case.training:
-            made |= {"images": len(self.dataset.images) if case.accuracy else 0,
-                     "calibration": self._sample(CALIBRATION_IMAGES, CALIBRATION_SEED),
-                     "agreement": self._sample(AGREEMENT_IMAGES, AGREEMENT_SEED)}
-        return made
-
-    def _sample(self, count: int, seed: int) -> list[str]:
-        images = dataset.calibration_sample(self.dataset, min(count, len(self.dataset.images)), seed)
-        return [str(image.path) for image in images]
+            spec |= {"images": len(self.dataset.images) if case.accuracy else 0,
+                     "calibration": _sample(self.dataset, CALIBRATION_IMAGES, CALIBRATION_SEED),
+                     "agreement": _sample(self.dataset, AGREEMENT_IMAGES, AGREEMENT_SEED)}
+        return spec
 
     def as_record(self) -> dict[str, object]:
         """For the result: what was read, so that results can be compared."""
@@ -63,26 +59,30 @@ class Inputs:
         return record
 
 
-def find(case: Case) -> Inputs:
+def _sample(images: DataSet, count: int, seed: int) -> list[str]:
+    return [str(image.path) for image in dataset.calibration_sample(images, min(count, len(images.images)), seed)]
+
+
+def find(case: AnyCase) -> Inputs:
     """Look for what the case needs. Raises BadInput: what is missing, where it was looked for, what to do."""
     notices: list[str] = []
-    found = None
+    images = None
     if case.data_type == "real":
-        found = dataset.scan(Path(case.dataset) if case.dataset else _default_dataset(),
+        images = dataset.scan(Path(case.dataset) if case.dataset else _default_dataset(),
                              "train" if case.training else "val")
-        notices += [f"data set: {notice}" for notice in found.notices]
+        notices += [f"data set: {notice}" for notice in images.notices]
     weights = _weights(case)
     sha256 = _sha256(weights) if weights else ""
     if weights:
         _check_name(weights, sha256)
-    elif found and not case.training:
+    elif images and not case.training:
         notices.append("no weights were given: seeded random ones are as fast, and know nothing")
     if case.qconf and not Path(case.qconf).is_file():
         raise BadInput(f"QCONF={case.qconf}: there is no such file; each run of an int8 case writes one "
                        "(qconf_summary.json)")
     if case.checkpoint and not Path(case.checkpoint).parent.is_dir():
         raise BadInput(f"CHECKPOINT={case.checkpoint}: there is no such folder; make it first")
-    return Inputs(found, dataset.digest(found) if found else "", weights, sha256, tuple(notices))
+    return Inputs(images, dataset.digest(images) if images else "", weights, sha256, tuple(notices))
 
 
 def _default_dataset() -> Path:
@@ -92,7 +92,7 @@ def _default_dataset() -> Path:
     return _IMAGE_DATASET
 
 
-def _weights(case: Case) -> Path | None:
+def _weights(case: AnyCase) -> Path | None:
     if case.weights:
         if not Path(case.weights).is_file():
             raise BadInput(f"WEIGHTS={case.weights}: there is no such file")
@@ -114,14 +114,14 @@ def _places() -> Iterator[Path]:
 
 
 def _sha256(path: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
             while block := stream.read(1 << 20):
-                found.update(block)
+                digest.update(block)
     except OSError as error:
         raise BadInput(f"the weights {path} cannot be read: {error.strerror}") from error
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def _check_name(path: Path, sha256: str) -> None:

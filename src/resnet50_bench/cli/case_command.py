@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from ..backends import Backend, Settings, choose
-from ..case.case import CASE_NAME, Layer, Machine, parse_option, resolve
+from ..case.case import CASE_NAME, Layer, parse_option, resolve
+from ..case.defaults import Machine
 from ..case.parameters import from_environment
 from ..ctest import logs, plausibility
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap

@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..case import inputs
-from ..case.case import Case, Layer, Machine, resolve
+from ..case.case import Layer, resolve
+from ..case.defaults import Machine
 from ..case.flags import parse_flags
-from ..case.parameters import AUTO, from_environment
+from ..case.parameters import from_environment
 from ..errors import BadInput, BenchError
 from ..launch import burst, nodes
 from ..launch.run_case import run_case
@@ -24,6 +25,7 @@ from ..result.logfile import Log
 from ..signals import interruptible
 from ..stack.environment import worker_python
 from ..sweep import auto
+from .sweep_printer import SweepPrinter
 
 
 def main(argv: list[str]) -> int:
@@ -38,24 +40,17 @@ def main(argv: list[str]) -> int:
                 raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --help of ctest.sh or "
                                "describe-params")
             machine = Machine(read_cpu(), read_topology())
-            case = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
-            found = inputs.find(case)
+            asked = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
+            case_inputs = inputs.find(asked)
             python = worker_python()
             burst.copies()
             nodes.nodes()
             stack.enter_context(machine_lock.held())
-            case = _decided(case, machine, python)
+            case = auto.decided(asked, machine, python, SweepPrinter())
         except BenchError as error:
             _log_refusal(folder / logfile.file_name(environment | flags, now), environment | flags, error)
             raise
-        return run_case(case, found, machine.topology, python, folder, now)
-
-
-def _decided(case: Case, machine: Machine, python: Path) -> Case:
-    """The case with numbers for ``auto``."""
-    if AUTO not in (case.batch_size, case.cores_per_instance):
-        return case
-    return auto.decided(case, machine, python)
+        return run_case(case, case_inputs, machine.topology, python, folder, now)
 
 
 def _log_refusal(path: Path, texts: Mapping[str, str], error: BenchError) -> None:

@@ -9,7 +9,8 @@ import json
 import os
 from pathlib import Path
 
-from ..case.case import Layer, Machine
+from ..case.case import Layer
+from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import from_environment
 from ..errors import BadInput
@@ -18,8 +19,9 @@ from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible
+from ..sweep import sweep
 from ..sweep.axes import Axes, axes
-from ..sweep.sweep import Sweep
+from .sweep_printer import SweepPrinter
 
 #: What the sweep was started with: with it, its folder is all that is needed to go on.
 _GIVEN = "sweep.json"
@@ -40,10 +42,11 @@ def main(argv: list[str]) -> int:
         _say_plan(planned)
         if dry_run:
             return 0
-        sweep = Sweep(folder, planned, machine)
+        state = sweep.begin(folder, planned, machine)
         write_json(folder / _GIVEN, {**before, **environment, **flags})
         with machine_lock.held():
-            return sweep.run()
+            sweep.run(state, SweepPrinter(), remember=planned.whole)
+        return 0
 
 
 def _given_before(folder: Path) -> dict[str, str]:

@@ -10,16 +10,17 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..arguments import Parser
-from ..case.case import Machine
+from ..case.case import Case
+from ..case.defaults import Machine
 from ..case.flags import parse_flags
-from ..case.parameters import AUTO, CATALOGUE, nearest
+from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
@@ -33,7 +34,7 @@ from ..versus import record
 from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
 from ..versus.rounds import Heard, Round, Rules, Turn, pairs, take_turns
-from ..versus.words import NAMES, Given, Side, identical, sides, surrounded, with_numbers
+from ..versus.words import NAMES, AskedSide, Given, Side, identical, sides, surrounded
 
 _MOST_ROUNDS = 21
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -87,11 +88,11 @@ def main(argv: list[str]) -> int:
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
         machine = Machine(read_cpu(), read_topology())
         plan = _plan(given, words.seed, record.read_plan(folder), folder)
-        found = sides(plan.given, machine)
+        asked = sides(plan.given, machine)
         with record.alone_in(folder), machine_lock.held():
-            plan, found = _decided(plan, found, machine)
+            plan, ready = _decided(plan, asked, machine)
             rules = Rules(words.rounds, within, limit_s, plan.seed)
-            outcome = _compare(folder, plan, found, machine, rules)
+            outcome = _compare(folder, plan, ready, machine, rules)
     if words.json:
         print(json.dumps(document(outcome), indent=1))
     if words.fail_if_slower and (slower := is_slower(outcome)):
@@ -140,23 +141,32 @@ def _plan(given: Given, seed: int | None, before: Plan | None, folder: Path) -> 
     return before
 
 
-def _decided(plan: Plan, found: list[Side], machine: Machine) -> tuple[Plan, list[Side]]:
+def _decided(plan: Plan, asked: Sequence[AskedSide], machine: Machine) -> tuple[Plan, list[Side]]:
     """Numbers for ``auto``, of this time or, in a folder to go on with, of the first."""
-    ready, decided = [], dict(plan.decided)
-    for side in found:
-        asked = [name for name in ("BATCH_SIZE", "CORES_PER_INSTANCE") if side.case.texts()[name] == AUTO]
-        if asked and side.name in decided:
-            side = replace(side, case=replace(side.case, **{name.lower(): int(number) for name, number
-                                                            in decided[side.name].items()}))
-        elif asked:
-            side = with_numbers(side, machine)
-            decided[side.name] = {name: side.case.texts()[name] for name in asked}
+    ready, numbers = [], dict(plan.decided)
+    for side in asked:
+        case = _with_numbers(side, machine, numbers)
         python = plan.pythons.get(side.name, str(side.python))
         if python != str(side.python):
             raise BadInput(f"{side.name} was measured with {python}, now it would be with {side.python}; name a new "
                            "folder")
-        ready.append(side)
-    return replace(plan, decided=decided, pythons={side.name: str(side.python) for side in ready}), ready
+        ready.append(side.ready(case))
+    return replace(plan, decided=numbers, pythons={side.name: str(side.python) for side in ready}), ready
+
+
+def _with_numbers(side: AskedSide, machine: Machine, numbers: dict[str, Mapping[str, str]]) -> Case:
+    """The side's case; what had to be decided stands in ``numbers`` then."""
+    if isinstance(side.case, Case):
+        return side.case
+    if side.name in numbers:
+        return side.case.decided({name: int(text) for name, text in numbers[side.name].items()})
+    from ..sweep import auto  # it runs cases: nothing that only refuses needs it
+    from .sweep_printer import SweepPrinter
+
+    with surrounded(side.surroundings):
+        case = auto.decided(side.case, machine, side.python, SweepPrinter())
+    numbers[side.name] = {name: case.texts()[name] for name in side.case.sought}
+    return case
 
 
 def _compare(folder: Path, plan: Plan, found: list[Side], machine: Machine, rules: Rules) -> Outcome:

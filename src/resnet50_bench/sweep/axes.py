@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..case.case import Case, Layer, Machine, resolve
+from ..case.case import Case, Layer, resolve
+from ..case.defaults import Machine
 from ..case.platforms import PLATFORMS
 from ..case.precision import PRECISIONS
 from ..errors import BadInput, UnsupportedCpu
@@ -43,12 +44,12 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
 
     def case(precision: str, batch: int, count: int) -> Case:
         values = {"PRECISION": precision, "BATCH_SIZE": str(batch), "CORES_PER_INSTANCE": str(count)}
-        made = resolve([Layer("sweep", values), *rest, Layer("sweep's default", DEFAULTS)], machine)
-        if made.training or made.accuracy:
+        point = resolve([Layer("sweep", values), *rest, Layer("sweep's default", DEFAULTS)], machine)
+        if not isinstance(point, Case) or point.training or point.accuracy:
             raise BadInput("a sweep measures speed: FUNCTION=inference with MODE=throughput or MODE=latency")
-        return made
+        return point
 
-    precisions, notices = lists["PRECISION"], []
+    precisions, notices = lists["PRECISION"], list[str]()
     if not precisions:
         platform = resolve([Layer("sweep", {"PLATFORM": _first("PLATFORM", given)})], machine).platform
         precisions, notices = _runnable(PLATFORMS[platform].precisions, lambda name: case(name, batches[0], cores[0]))
@@ -82,14 +83,18 @@ def _numbers(name: str, texts: Sequence[str], default: Sequence[int]) -> tuple[i
 
 def _runnable(names: Sequence[str], make: Callable[[str], Case]) -> tuple[list[str], list[str]]:
     """(the precisions of a platform that can be run with the other parameters, why the others cannot)."""
-    found, notices, last = [], [], None
-    for name in (each for each in PRECISIONS if each in names):
+    runnable: list[str] = []
+    notices: list[str] = []
+    last: BadInput | UnsupportedCpu | None = None
+    for name in PRECISIONS:
+        if name not in names:
+            continue
         try:
             make(name)
-            found.append(name)
+            runnable.append(name)
         except (BadInput, UnsupportedCpu) as error:
             notices.append(f"{name} is left out: {str(error).splitlines()[0]}")
             last = error
-    if last and not found:
+    if last and not runnable:
         raise last
-    return found, notices
+    return runnable, notices

@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from statistics import StatisticsError, fmean, linear_regression
 
+from .known_points import KnownPoints
 from .record import Run
-from .search import Place
+from .search import Place, wanted
 
 _BAR = 20
+#: What a search of a grid measures beyond its coarse points, before any search has told.
+_USUALLY_MORE = 6
+
+
+@dataclass(frozen=True)
+class Standing:
+    """``done`` of ``total`` points; the total is ``certain`` or a guess; ``left_s`` None while nothing is known."""
+
+    done: int
+    total: int
+    certain: bool
+    left_s: float | None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """``took``: (batch size, seconds) of each point of this time; ``searched``: how many points were known of each
+    precision whose search has ended, in their order."""
+
+    took: list[tuple[int, float]] = field(default_factory=list)
+    searched: list[int] = field(default_factory=list)
+
+    def foreseen(self, index: int, points: KnownPoints) -> int:
+        """About how many points of the precision number ``index`` are still to be searched."""
+        if index < len(self.searched):
+            return 0
+        usual = max(self.searched, default=len(wanted(points.grid, {})) + _USUALLY_MORE)
+        return max(0, (len(points.grid.places()) if points.grid.every else usual) - len(points.scores))
+
+    def standing(self, rest: Sequence[Place], more: int, certain: bool) -> Standing:
+        """Where a sweep stands that still measures the places ``rest`` and ``more`` others."""
+        done = len(self.took)
+        return Standing(done, done + len(rest) + more, certain,
+                        seconds_left(self.took, [batch for batch, _ in rest], more))
 
 
 def seconds_left(took: Sequence[tuple[int, float]], batches: Iterable[int], others: float) -> float | None:
@@ -32,13 +68,14 @@ def step_seconds(place: Place, measured: Iterable[tuple[Place, Run]]) -> float |
     known = [(at, run) for at, run in measured if run.images_per_s > 0]
     if not known:
         return None
-    (_, near_cores), run = min(known, key=lambda each: (abs(each[0][1] - cores), abs(each[0][0] - batch)))
+    (_, near_cores), run = min(known, key=lambda pair: (abs(pair[0][1] - cores), abs(pair[0][0] - batch)))
     return batch / (run.images_per_s / run.instances / near_cores * cores)
 
 
-def line(done: int, total: int, certain: bool, text: str, left_s: float | None) -> str:
-    """``[#####...............] 5 of about 20 | ... | about 2:10 left``; the total of a search is not ``certain``."""
+def line(standing: Standing, text: str) -> str:
+    """``[#####...............] 5 of about 20 | ... | about 2:10 left``."""
+    done, total, left_s = standing.done, standing.total, standing.left_s
     filled = round(_BAR * done / max(1, total))
     clock = f" | about {int(left_s) // 60}:{int(left_s) % 60:02d} left" if left_s and done < total else ""
-    about = "" if certain else "about "
+    about = "" if standing.certain else "about "
     return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done} of {about}{total} | {text}{clock}"

@@ -40,15 +40,16 @@ def key_of(case: Case) -> Key:
 
 def runs(folder: Path, cpu: object) -> dict[Key, list[Run]]:
     """Every run below ``folder`` that passed, in the order of time. Raises BadInput for results of another CPU."""
-    found: dict[Key, list[Run]] = {}
-    for result in sorted((read(path) for path in folder.glob("*/benchmark_*.json")), key=lambda each: each.started_at):
+    known: dict[Key, list[Run]] = {}
+    results = [read(path) for path in folder.glob("*/benchmark_*.json")]
+    for result in sorted(results, key=lambda result: result.started_at):
         if result.failure is not None:
             continue
         if result.system.get("cpu") != cpu:
             raise BadInput(f"{folder} holds points of another CPU ({result.system.get('cpu')}); this is {cpu}: sweep "
                            "in a new folder")
-        found.setdefault(tuple(str(result.case.get(name, "")) for name in CATALOGUE), []).append(run_of(result))
-    return found
+        known.setdefault(tuple(str(result.case.get(name, "")) for name in CATALOGUE), []).append(run_of(result))
+    return known
 
 
 def run_of(result: Result) -> Run:

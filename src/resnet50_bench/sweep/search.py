@@ -71,8 +71,8 @@ def combined(scores: Sequence[Score]) -> Score:
 def ranking(known: Known) -> list[tuple[Place, Score]]:
     """The measured points, the best first: those still in the duel, the others of it, all others."""
     last, duelled = standing(known), finalists(known)
-    found = [(place, combined(scores)) for place, scores in known.items() if scores]
-    return sorted(found, key=lambda each: (each[0] not in last, each[0] not in duelled, -each[1].value))
+    measured = [(place, combined(scores)) for place, scores in known.items() if scores]
+    return sorted(measured, key=lambda pair: (pair[0] not in last, pair[0] not in duelled, -pair[1].value))
 
 
 def rivals(known: Known) -> list[Place]:
@@ -108,12 +108,12 @@ def duel(known: Known, spent: Container[Place] = ()) -> list[Place]:
     left = standing(known, spent)
     if len(left) < 2:
         return []
-    made = {place: len(_restarts(known[place])) for place in left}
-    rounds = min(made.values())
+    restarts = {place: len(_restarts(known[place])) for place in left}
+    rounds = min(restarts.values())
     if rounds >= LOOKS[-1]:
         return []
     turns = left if rounds % 2 == 0 else left[::-1]
-    return [place for place in turns if made[place] == rounds]
+    return [place for place in turns if restarts[place] == rounds]
 
 
 def _restarts(scores: Sequence[Score]) -> list[Score]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..case.case import Machine
+from ..case.defaults import Machine
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..files import write_json

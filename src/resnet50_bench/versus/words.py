@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..case import inputs
-from ..case.case import Case, Layer, Machine, resolve
+from ..case.case import AnyCase, Case, Layer, resolve
+from ..case.defaults import Machine
 from ..case.flags import SWITCHES
 from ..case.inputs import Inputs
 from ..case.parameters import CATALOGUE, nearest
@@ -35,12 +36,12 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One configuration, ready to run. ``surroundings`` are the variables that choose its environment."""
+class AskedSide:
+    """One configuration as it was asked for, valid. ``surroundings`` are the variables that choose its environment."""
 
     name: str
     text: str
-    case: Case
+    case: AnyCase
     surroundings: Mapping[str, str]
     python: Path
     inputs: Inputs
@@ -49,6 +50,17 @@ class Side:
     def shown(self) -> str:
         """Its own words."""
         return self.text.strip() or "(as given for all)"
+
+    def ready(self, case: Case) -> Side:
+        """The side with its case decided."""
+        return Side(self.name, self.text, case, self.surroundings, self.python, self.inputs)
+
+
+@dataclass(frozen=True)
+class Side(AskedSide):
+    """One configuration, ready to run."""
+
+    case: Case
 
 
 def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -61,7 +73,7 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
         words = shlex.split(text)
     except ValueError as error:
         raise BadInput(f"{option}: {error}; a value with spaces stands in quotes: {_QUOTED}") from error
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     bad = []
     for word in words:
         left, equals, value = word.partition("=")
@@ -70,37 +82,38 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
             bad.append(f"{option}: {word!r} is no parameter{nearest(key, (*CATALOGUE, *SURROUNDINGS))}; allowed are "
                        f"NAME=VALUE of describe-params and {', '.join(SURROUNDINGS)}; variables for the instances "
                        f"stand in quotes: {_QUOTED}")
-        elif key in found:
+        elif key in texts:
             bad.append(f"{option}: {key} is given twice; give it once")
         elif not equals and key not in SWITCHES:
             bad.append(f"{option}: {word} needs a value: {key}=VALUE")
-        found[key] = value if equals else "True"
-    if PYTHON in found and (STACK in found or FOLDER in found):
+        texts[key] = value if equals else "True"
+    if PYTHON in texts and (STACK in texts or FOLDER in texts):
         bad.append(f"{option}: {PYTHON} beats {STACK} and {FOLDER}; give one of them")
     if bad:
         raise BadInput(*bad)
-    return ({key: value for key, value in found.items() if key in CATALOGUE},
-            {key: value for key, value in found.items() if key in SURROUNDINGS})
+    return ({key: value for key, value in texts.items() if key in CATALOGUE},
+            {key: value for key, value in texts.items() if key in SURROUNDINGS})
 
 
-def sides(given: Given, machine: Machine) -> list[Side]:
+def sides(given: Given, machine: Machine) -> list[AskedSide]:
     """Every side, valid. Raises BadInput with what is wrong with any of them, or with comparing them."""
-    found, bad = [], []
+    asked: list[AskedSide] = []
+    bad: list[str] = []
     for name, text in given.sides.items():
         try:
-            found.append(_side(name, text, given, machine))
+            asked.append(_side(name, text, given, machine))
         except BadInput as error:
             bad += [line if line.startswith(f"--{name.lower()} ") else f"{name}: {line}" for line in error.violations]
         except BenchError as error:
             error.args = (f"{name}: {error}",)
             raise
-    bad += _objections([side.case for side in found])
+    bad += _objections([side.case for side in asked])
     if bad:
         raise BadInput(*dict.fromkeys(bad))
-    return found
+    return asked
 
 
-def _side(name: str, text: str, given: Given, machine: Machine) -> Side:
+def _side(name: str, text: str, given: Given, machine: Machine) -> AskedSide:
     own, apart = read_side(name, text)
     # An empty value means the default, not what all have in common.
     common = [{key: value for key, value in layer.items() if key not in own}
@@ -114,10 +127,10 @@ def _side(name: str, text: str, given: Given, machine: Machine) -> Side:
                            "compare, or MODE=throughput or latency")
         if case.checkpoint:
             raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
-        found = inputs.find(case)
-    if isinstance(case.cores_per_instance, int):
+        case_inputs = inputs.find(case)
+    if case.cores_per_instance is not None:
         place(machine.topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
-    return Side(name, text, case, apart, python, found)
+    return AskedSide(name, text, case, apart, python, case_inputs)
 
 
 def _python(apart: Mapping[str, str]) -> Path:
@@ -129,19 +142,11 @@ def _python(apart: Mapping[str, str]) -> Path:
     return python
 
 
-def _objections(cases: list[Case]) -> Iterator[str]:
+def _objections(cases: list[AnyCase]) -> Iterator[str]:
     for name in ("MODE", "FUNCTION"):
         values = sorted({case.texts()[name] for case in cases})
         if len(values) > 1:
             yield f"{name} is {' and '.join(values)}: values of different kinds have no ratio; give all sides the same"
-
-
-def with_numbers(side: Side, machine: Machine) -> Side:
-    """The side with numbers for ``auto``, by a short search where none are known."""
-    from ..sweep import auto  # it runs cases: nothing that only refuses needs it
-
-    with surrounded(side.surroundings):
-        return replace(side, case=auto.decided(side.case, machine, side.python))
 
 
 @contextmanager
@@ -160,11 +165,11 @@ def surrounded(apart: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(outer)
 
 
-def identical(found: list[Side]) -> list[str]:
+def identical(sides: Sequence[Side]) -> list[str]:
     """Names of later sides that are just as an earlier one."""
     seen: dict[object, str] = {}
     notes = []
-    for side in found:
+    for side in sides:
         what = (*side.case.texts().values(), side.python)
         if what in seen:
             notes.append(f"{side.name} is the same as {seen[what]}: what differs between them is what restarts change")

@@ -1,0 +1,55 @@
+"""All values of a case + the cores that there are -> what is wrong between them, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..machine.topology import Topology
+from .precision import PRECISIONS
+
+#: TORCH_TYPE -> the arithmetic that it can do, where that is not all.
+_DATA_TYPES = {"EAGER": ("float32", "bfloat16"), "COMPILE-INDUCTOR": ("float32", "bfloat16", "int8")}
+
+
+def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topology: Topology) -> list[str]:
+    """What is wrong between parameters, or between a given value and the machine."""
+    bad = []
+    cores = given.get("CORES_PER_INSTANCE")
+    if isinstance(cores, int) and cores > topology.core_count:
+        bad.append(f"CORES_PER_INSTANCE={cores} does not fit: this machine gives {topology.core_count} "
+                   f"cores (nearest: {topology.core_count}){topology.why_fewer()}")
+    precision = str(chosen["PRECISION"])
+    if chosen["WEIGHT_SHARING"] and not PRECISIONS[precision].weight_sharing:
+        bad.append(f"WEIGHT_SHARING=True is not supported with {precision}; it is with "
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.weight_sharing))
+    if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
+        bad.append("DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real")
+    if chosen["FUNCTION"] == "training":
+        bad += _training_checks(chosen)
+    elif chosen["CHECKPOINT"]:
+        bad.append("CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS")
+    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or chosen["TORCH_TYPE"] != "IPEX"):
+        bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {chosen['TORCH_TYPE']}")
+    if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
+        bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
+    possible = _DATA_TYPES.get(str(chosen["TORCH_TYPE"]))
+    if possible and PRECISIONS[precision].data_type not in possible:
+        bad.append(f"TORCH_TYPE={chosen['TORCH_TYPE']} is not supported with {precision}; it is with "
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in possible))
+    return bad
+
+
+def _training_checks(chosen: Mapping[str, object]) -> list[str]:
+    bad = []
+    precision = PRECISIONS[str(chosen["PRECISION"])]
+    if chosen["MODE"] != "throughput":
+        bad.append(f"MODE={chosen['MODE']} is not supported with FUNCTION=training; MODE=throughput is")
+    if not precision.training:
+        bad.append(f"FUNCTION=training is not supported with {precision.name}; it is with "
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.training))
+    if chosen["WEIGHT_SHARING"]:
+        bad.append("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
+                   "exchange gradients")
+    if chosen["TORCH_TYPE"] == "COMPILE-INDUCTOR":
+        bad.append("FUNCTION=training is not supported with TORCH_TYPE=COMPILE-INDUCTOR; it is with IPEX, EAGER")
+    return bad

@@ -1,0 +1,41 @@
+"""What a sweep tells its observer -> lines on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..case.case import UndecidedCase
+from ..sweep import outlook
+from ..sweep.known_points import KnownPoints
+from ..sweep.search import LOOKS, Place
+from ..sweep.tables import named
+
+
+class SweepPrinter:
+    """An ``Observer`` that prints; see there."""
+
+    def search_begins(self, case: UndecidedCase) -> None:
+        print(f"auto: no best {' and '.join(case.sought)} is known for {case.precision} here: a short search",
+              flush=True)
+
+    def known_before(self, runs: int) -> None:
+        print(f"{runs} runs of these points are there already: they are not measured again", flush=True)
+
+    def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
+        print(f"{points.precision}: {named(places)} are close: fresh processes of each take turns, {LOOKS[-1]} rounds "
+              "at most", flush=True)
+
+    def measured(self, points: KnownPoints, place: Place, standing: outlook.Standing) -> None:
+        text = f"{points.precision} BS {place[0]} CPI {place[1]}: "
+        if place in points.runs:
+            value, low, high = points.value(place)
+            text += f"{value:.2f} ({low:.2f} - {high:.2f}) {points.unit}"
+        else:
+            text += points.unmeasured[place]
+        if points.best:
+            text += f" | best {points.value(points.best)[0]:.2f} at BS {points.best[0]} CPI {points.best[1]}"
+        print(outlook.line(standing, text), flush=True)
+
+    def ended(self, text: str, best: Path) -> None:
+        print(f"\n{text}\nreproduce the best: ./ctest.sh --config {best}", flush=True)

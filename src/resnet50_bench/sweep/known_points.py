@@ -1,0 +1,53 @@
+"""What is known of one precision's points: their runs, and why others have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..case.case import Case
+from .record import KPI, Run
+from .search import Grid, Place, Score, combined, ranking
+
+
+@dataclass(frozen=True)
+class KnownPoints:
+    """``unmeasured`` says of a place why it has no value. It grows while the sweep runs."""
+
+    precision: str
+    grid: Grid
+    cases: Mapping[Place, Case]
+    runs: dict[Place, list[Run]] = field(default_factory=dict)
+    unmeasured: dict[Place, str] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[Place, list[Score]]:
+        """As ``search`` knows them."""
+        return {**{place: [] for place in self.unmeasured},
+                **{place: [run.score for run in runs] for place, runs in self.runs.items()}}
+
+    @property
+    def best(self) -> Place | None:
+        """The best point; None where none was measured."""
+        ranked = ranking(self.scores)
+        return ranked[0][0] if ranked else None
+
+    @property
+    def unit(self) -> str:
+        """Of the values: all points of a sweep have one MODE."""
+        return KPI[next(iter(self.cases.values())).mode][0]
+
+    def value(self, place: Place) -> tuple[float, float, float]:
+        """(value, low, high) of a measured place in the KPI's unit."""
+        score = combined(self.scores[place])
+        sign = KPI[self.cases[place].mode][1]
+        low, high = sorted((sign * score.low, sign * score.high))
+        return sign * score.value, max(0.0, low), high
+
+    def add(self, place: Place, run: Run) -> None:
+        """One more run of the place."""
+        self.runs.setdefault(place, []).append(run)
+
+    def why_none(self) -> str:
+        """Why there is no best."""
+        return next(iter(self.unmeasured.values()), "none was tried")
