@@ -22,7 +22,7 @@ def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
     """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
     found: dict[tuple[int, ...], int] = {}
     for cpu in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
-        levels = [(number(read_text(index / "level") or "") or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
+        levels = [(number(read_text(index / "level")) or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
         if levels:
             last = max(levels)[1]
             size, cpus = (read_text(last / "size") or ""), known_cpulist(read_text(last / "shared_cpu_list") or "")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..caches import DEFAULT_FLOATS
+from ...machine.caches import DEFAULT_FLOATS
 
 CHANNELS = 512
 LAYERS = 4
