@@ -12,7 +12,6 @@ from resnet50_bench.cli import sweep_command
 from resnet50_bench.cli.sweep_printer import SweepPrinter
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.sweep import auto, best, sweep
-from test_sweep import fake  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ def decided(**texts: str) -> Case:
     return auto.decided(case, machine(), sweep.worker_python(), SweepPrinter())
 
 
-def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):  # noqa: F811
+def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):
     first = decided(BATCH_SIZE="auto", CORES_PER_INSTANCE="auto")
     assert (first.batch_size, first.cores_per_instance) == (64, 2)  # where the FAKE surface is highest
     assert 0 < len(fake.measured) < 20 and "a short search" in capsys.readouterr().out
@@ -44,7 +43,7 @@ def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):  
     assert again.texts()["BATCH_SIZE"] == "64" and dict(again.origins)["BATCH_SIZE"] == "auto"
 
 
-def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypatch):  # noqa: F811
+def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypatch):
     def software(**found: object) -> None:
         monkeypatch.setattr(best.host, "software_record", lambda python: found)
 
@@ -59,24 +58,24 @@ def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypa
     assert len(fake.measured) > measured
 
 
-def test_only_what_is_auto_is_searched(fake):  # noqa: F811
+def test_only_what_is_auto_is_searched(fake):
     case = decided(BATCH_SIZE="auto", CORES_PER_INSTANCE="2")
     assert case.cores_per_instance == 2 and {cores for _, _, cores in fake.measured} == {2}
     assert {batch for _, batch, _ in fake.measured} == {1, 4, 16, 64}
 
 
-def test_another_case_is_another_search(fake):  # noqa: F811
+def test_another_case_is_another_search(fake):
     decided(BATCH_SIZE="auto")
     measured = len(fake.measured)
     case = decided(BATCH_SIZE="auto", MODE="latency")
     assert len(fake.measured) > measured and case.batch_size == 1
 
 
-def test_numbers_need_no_search(fake):  # noqa: F811
+def test_numbers_need_no_search(fake):
     assert decided(BATCH_SIZE="8").batch_size == 8 and not fake.measured
 
 
-def test_a_whole_sweep_is_remembered_and_one_over_a_list_is_not(fake, cache):  # noqa: F811
+def test_a_whole_sweep_is_remembered_and_one_over_a_list_is_not(fake, cache):
     fake.sweep("--precision=avx2_int8", "--batch_size=1 2")
     assert not (cache / "best").exists()
     for path in fake.folder.iterdir():
@@ -87,14 +86,14 @@ def test_a_whole_sweep_is_remembered_and_one_over_a_list_is_not(fake, cache):  #
     assert len(fake.measured) == measured and case.batch_size == 128
 
 
-def test_what_is_damaged_is_searched_again(fake, cache):  # noqa: F811
+def test_what_is_damaged_is_searched_again(fake, cache):
     decided(BATCH_SIZE="auto")
     path, = (cache / "best").glob("*.json")
     path.write_text(json.dumps({"BATCH_SIZE": 3}))
     assert decided(BATCH_SIZE="auto").batch_size == 64
 
 
-def test_a_search_that_was_ended_goes_on(fake):  # noqa: F811
+def test_a_search_that_was_ended_goes_on(fake):
     fake.ends_before = 2
     with pytest.raises(BaseException, match="SIGTERM"):
         decided(BATCH_SIZE="auto")
@@ -106,18 +105,18 @@ def test_a_search_that_was_ended_goes_on(fake):  # noqa: F811
 @pytest.mark.parametrize(("texts", "why"), [
     ({"FUNCTION": "training", "PRECISION": "avx2_fp32"}, "not with FUNCTION=training"),
     ({"MODE": "accuracy"}, "MODE=accuracy: give a number")])
-def test_where_no_speed_is_measured_it_is_refused(fake, texts, why):  # noqa: F811
+def test_where_no_speed_is_measured_it_is_refused(fake, texts, why):
     with pytest.raises(BadInput, match=why):
         decided(BATCH_SIZE="auto", **texts)
 
 
-def test_a_burst_does_not_search(fake, monkeypatch):  # noqa: F811
+def test_a_burst_does_not_search(fake, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_BURST", "2")
     with pytest.raises(BadInput, match="run the case once before"):
         decided(BATCH_SIZE="auto")
 
 
-def test_a_search_in_which_nothing_can_be_measured_fails(fake):  # noqa: F811
+def test_a_search_in_which_nothing_can_be_measured_fails(fake):
     fake.fails = {("avx2_int8", batch, 2): RunFailed("out of memory") for batch in (1, 4, 16, 64)}
     with pytest.raises(RunFailed, match="no point could be measured: failed: out of memory"):
         decided(BATCH_SIZE="auto", CORES_PER_INSTANCE="2")

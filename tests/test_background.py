@@ -12,11 +12,11 @@ import sys
 
 import pytest
 
-from fake_checkout import Checkout, until
 from resnet50_bench.backends import owner
 from resnet50_bench.ctest import background
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
+from support.fake_checkout import Checkout, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 

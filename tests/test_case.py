@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
 from resnet50_bench.case.case import CASE_NAME, Case, Layer, UndecidedCase, option_of, parse_option, resolve
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.errors import BadInput, BenchError, UnsupportedCpu
+from support.fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from documents import MS, document, run
-from fakes import FakeMachine, put
 from resnet50_bench.machine import counters, process_facts
 from resnet50_bench.result.checks import machine_checks, overall, result_checks
+from support.documents import MS, document, run
+from support.fakes import FakeMachine, put
 
 
 def judged(document: dict) -> dict:

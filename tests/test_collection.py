@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,37 +12,8 @@ from resnet50_bench.cli import list_command
 from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history import collection
-from resnet50_bench.result.result import SCHEMA_VERSION, Result
-
-CASE = {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_int8", "BATCH_SIZE": "4", "TORCH_TYPE": "IPEX",
-        "CUSTOMER_ENV": "A=1 B=x|y"}
-
-
-def synthetic(rate: float = 100.0, latency_ms: float = 40.0, case: dict[str, Any] | None = None,
-              statistics: dict[str, Any] | None = None, **changes: Any) -> Result:
-    """A FAKE result whose KPIs are what the test says."""
-    made = Result(
-        case=CASE | (case or {}) | {"origins": {}, "notices": []}, started_at="2026-01-01T00:00:00+00:00", command=[],
-        system={"cpu": "FAKE Xeon", "cpu_family": 6, "cpu_model": 143, "cpu_stepping": 8, "firmware": {"bios": "1"}},
-        software={"torch": "2.8.0", "python": "3.11"}, topology={"core_count": 2},
-        placement={"processes": [{"process": 0, "instances": [{"instance": 0, "cpus": [0, 1]}]}]},
-        statistics={"throughput_images_per_s": rate, "window": {"overlap": 0.99, "duration_s": 10.0},
-                    "latency_ms": {"mean": latency_ms, "min": 1.0, "max": 99.0, "percentiles": {"50": 39.0}},
-                    "instances": [{"instance": 0, "throughput_images_per_s": rate}]} | (statistics or {}),
-        limits={"compute_utilization": 0.5}, verdict="valid")
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
-
-
-def put(base: Path, made: Result, case: str = "inference_throughput_amx_int8", stamp: str = "20260101-000000",
-        iteration: int = 1, worker: int = 0) -> Path:
-    """Write the result where a case would."""
-    folder = base / f"{stamp}-logs-resnet50_pytorch_xeon_public_{case}/itr-{iteration}/worker-{worker}-c0"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"benchmark_fake_{stamp}.json"
-    made.write(path)
-    return path
+from resnet50_bench.result.result import SCHEMA_VERSION
+from support.results import put, synthetic
 
 
 def test_newest_first_with_case_and_iteration(tmp_path):

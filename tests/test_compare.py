@@ -12,7 +12,7 @@ from resnet50_bench.cli import compare_command
 from resnet50_bench.cli.compare_command import Ratio
 from resnet50_bench.cli.tree import main
 from resnet50_bench.result.comparison_stats import ratio_interval
-from test_collection import put, synthetic
+from support.results import put, synthetic
 
 LATENCY = {"MODE": "latency"}
 

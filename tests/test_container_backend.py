@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import subprocess
 import tarfile
 from pathlib import Path
@@ -17,16 +16,7 @@ from resnet50_bench.backends.engines import DOCKER, PODMAN
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.cli import case_command
 from resnet50_bench.errors import BadInput, Infrastructure
-
-LETTERS = "aZ9 \t\n\"'`$\\(){}[];&|<>*?!#~%=,:@/-\x01\x7fé€𝄞\u2028"
-
-
-def hostile(count: int = 200) -> list[str]:
-    """The same ones each time."""
-    random_ = random.Random(15)
-    fixed = ["$(touch /tmp/x)", "a'b", 'a"b', "a\nb", "-e X=1", "--privileged", "%20", "$HOME", "A=1,B=2", "a\\", "é"]
-    return fixed + ["x" + "".join(random_.choices(LETTERS, k=random_.randint(1, 40)))
-                    for _ in range(count - len(fixed))]
+from support.hostile import values as hostile
 
 
 @pytest.mark.parametrize("engine", [DOCKER, PODMAN])

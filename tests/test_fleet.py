@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from documents import result, run
 from resnet50_bench.cli import fleet_command
 from resnet50_bench.cli import report_command as report
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.history import fleet
 from resnet50_bench.history.fleet import Node
+from support.documents import result, run
 
 CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
 

@@ -16,7 +16,7 @@ from resnet50_bench.errors import BadInput
 from resnet50_bench.history.judgement import LEAST_HISTORY, ONE_RESTART
 from resnet50_bench.history.references import read_references
 from resnet50_bench.result.comparison_stats import control_limit
-from test_collection import put, synthetic
+from support.results import put, synthetic
 
 CASE = "inference_throughput_amx_int8"
 LATENCY = {"mode": {"MODE": "latency"}, "name": "inference_latency_amx_int8"}

@@ -38,6 +38,15 @@ def test_files_are_small_and_say_what_they_do(path):
     assert text.startswith('"""')
 
 
+def test_tests_import_only_what_they_share():
+    """Helpers live in tests/support/: a test that imports another one breaks with it."""
+    other_test = re.compile(r"^\s*(?:from|import) (?:\.|test_|conftest|(?:tests|engine|container|scheduler)\b)", re.M)
+    assert all(map(other_test.search, ("from test_run import x", "    from .test_run import x", "import tests.x")))
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not other_test.search(path.read_text()), path
+        assert path.parent.name == "support" or path.name.startswith(("test_", "conftest")), f"{path} is no test"
+
+
 def test_the_readmes_table_is_the_catalogue():
     assert parameters.markdown_table() in (ROOT / "README.md").read_text(), (
         "run: scripts/resnet50-bench.sh describe-params --markdown")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import fakes
 from resnet50_bench.case import inputs
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput
 from resnet50_bench.result import accuracy
+from support import fakes
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-import fake_kubectl
-from documents import result, run
 from resnet50_bench.backends import Settings, kubectl, kubernetes, kubernetes_state
 from resnet50_bench.errors import BadInput, Infrastructure, RunFailed
+from support import fake_kubectl
+from support.documents import result, run
 
 ROOT = Path(__file__).parents[1]
 CASE = "resnet50_pytorch_xeon_public_inference_throughput_amx_int8"

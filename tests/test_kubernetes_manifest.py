@@ -32,8 +32,8 @@ def job(texts: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
 def by_m4(*definitions: str) -> dict[str, Any]:
     if not shutil.which("m4"):
         pytest.skip("m4 is not installed")
-    done = subprocess.run(["m4", "-I", ROOT / "tests/wsf_stand_in", *definitions, ROOT / "kubernetes-config.yaml.m4"],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(["m4", "-I", ROOT / "tests/support/wsf_stand_in", *definitions,
+                           ROOT / "kubernetes-config.yaml.m4"], capture_output=True, text=True, check=True)
     return yaml.safe_load(done.stdout)
 
 

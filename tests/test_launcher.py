@@ -17,7 +17,7 @@ from resnet50_bench.launch import launcher
 from resnet50_bench.launch.launcher import LaunchPlan, Session, launch
 from resnet50_bench.launch.placement import Instance, Placement, Process
 
-FAKE = Path(__file__).with_name("fake_worker.py")
+FAKE = Path(__file__).with_name("support") / "fake_worker.py"
 
 
 @dataclass

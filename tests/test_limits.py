@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from documents import document
-from fakes import put
 from resnet50_bench.machine import caches, host, theory
 from resnet50_bench.result import limits, logfile
+from support.documents import document
+from support.fakes import put
 
 FIRST = "mb4_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3"
 

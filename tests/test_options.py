@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fake_checkout import Checkout, until
 from resnet50_bench.backends import Settings
 from resnet50_bench.cli import case_command
 from resnet50_bench.cli.tree import main
@@ -20,9 +19,10 @@ from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.history import collection
 from resnet50_bench.launch import burst
-from test_collection import put, synthetic
-from test_kpi import kpi, log
-from test_kpi import put as put_log
+from support.fake_checkout import Checkout, until
+from support.kpi_logs import kpi, log
+from support.kpi_logs import put as put_log
+from support.results import put, synthetic
 
 needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes import FakeMachine, cgroup_v2, topology
 from resnet50_bench.launch import homes
 from resnet50_bench.launch.placement import place
 from resnet50_bench.machine.topology import read_topology
+from support.fakes import FakeMachine, cgroup_v2, topology
 
 SPR = {"sockets": 2, "cores_per_node": 56, "smt": True}
 SNC4 = {"sockets": 2, "nodes_per_socket": 4, "cores_per_node": 14, "smt": True}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from documents import result, run
 from resnet50_bench.cli import rerun_command
 from resnet50_bench.ctest import plausibility
+from support.documents import result, run
 
 
 def put(base: Path, stamp: str, precision: str, step_ms: float) -> Path:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import report_folder
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
 from resnet50_bench.report import figures, plots, points
-from test_collection import put, synthetic
+from support import report_folder
+from support.results import put, synthetic
 
 pytest.importorskip("matplotlib", reason="requirements/tools.txt is not installed")
 Image = pytest.importorskip("PIL.Image")

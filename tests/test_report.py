@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-import report_folder
-from report_folder import HOSTILE
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
 from resnet50_bench.report import charts, figures, markup, points
 from resnet50_bench.report import page as page_module
-from test_collection import put, synthetic
+from support import report_folder
+from support.report_folder import HOSTILE
+from support.results import put, synthetic
 
 PACKAGE = Path(page_module.__file__).parent
 VOID = {"meta", "link", "input", "br"}

@@ -20,7 +20,7 @@ from resnet50_bench.launch import run_case
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.result import result
-from test_collection import synthetic
+from support.results import synthetic
 
 
 @pytest.mark.parametrize(("error", "why"), [

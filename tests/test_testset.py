@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_checkout import Checkout
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import options
 from resnet50_bench.ctest.testset import _KEYS, Document, read_testset
 from resnet50_bench.errors import BadInput
+from support.fake_checkout import Checkout
 
 yaml = pytest.importorskip("yaml")
 NAMES = [f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import report_folder
 from resnet50_bench.cli.tree import main
+from support import report_folder
 
 POINTS, LIMIT_S = 50, 5.0
 TIMES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import counters
 from resnet50_bench.machine.topology import format_cpulist, parse_cpulist, read_topology
+from support.fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
 
 
 def test_two_sockets_with_smt(tmp_path):

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes import GENOA_CPU, SPR_CPU, machine
 from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.machine import host
@@ -24,6 +23,7 @@ from resnet50_bench.versus import outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns
 from resnet50_bench.versus.words import Given
+from support.fakes import GENOA_CPU, SPR_CPU, machine
 
 ROOT = Path(__file__).parents[1]
 

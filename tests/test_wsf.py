@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ import pytest
 from resnet50_bench.case.parameters import CATALOGUE, from_environment
 from resnet50_bench.cli.wsf_command import words
 from resnet50_bench.errors import BadInput
+from support.hostile import parameters as hostile
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[1]
-STAND_IN = ROOT / "tests/wsf_stand_in"
+STAND_IN = ROOT / "tests/support/wsf_stand_in"
 WORKLOAD = "workload/ResNet50-PyTorch-Xeon-Public"
 OPTION = "inference_throughput_amx_bfloat16_gated"
 NAMED = {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_bfloat16", "CASE_TYPE": "gated"}
@@ -213,20 +212,6 @@ def test_wsfs_index_reads_the_readme():
 def test_distributed_false_is_what_holds_anyway():
     assert from_environment({"DISTRIBUTED": "False", "TRAIN_EPOCH": "", "STEPS": "3", "HOME": "/"}) == {"STEPS": "3"}
     assert from_environment({"DISTRIBUTED": "True"}) == {"DISTRIBUTED": "True"}, "for the case to refuse"
-
-
-def hostile(seed: int, count: int) -> Iterator[dict[str, str]]:
-    """Texts of CUSTOMER_ENV and DATASET from signs that some reader on the way may take for its own."""
-    pieces = ["$(id)", "`id`", "${HOME}", "$HOME", "$$", "$(MODE)", "\\", "\\n", "'", '"', "$'x'", ";id", "&", "|",
-              ">f", "<f", "*", "?", "[a]", "{a,b}", "!", "#", "%", "%s", "~", ",", "(", ")", "options:", "image:",
-              " options: X=x", "%20Y=y", " --owner=root", "--owner=root", "- name: Z", "value: v", ":", "{{x}}", "{%",
-              "\t", "\n", "\x07", "\x85", "\xa0", "\u2028", "é", "€", "\U0001f600", "\udcff", "include(/etc/passwd)",
-              "dnl", "changequote", "define(`A',`B')", "esyscmd(`id')", "K_MODE", "PLATFORM", "IMAGENAME", "-e", "=",
-              "a", "0", "null", "---", "^", "]]", "\\x41", "$1", ",(),", "defn", "eval(1+1)", " #x=1", " -DK_MODE=x"]
-    rng = random.Random(seed)
-    for _ in range(count):
-        text = "".join(rng.choice(pieces) for _ in range(rng.randint(1, 4)))
-        yield {"CUSTOMER_ENV": "A=1 B=" + text} if rng.random() < 0.6 else {"DATASET": "/data/" + text}
 
 
 #: Reads every line of stdin (the option texts of one case, of each backend) by the STAND-IN's reader, into files.

@@ -19,8 +19,8 @@ import pytest
 
 from resnet50_bench.cli.wsf_command import words
 from resnet50_bench.errors import BadInput
-from test_wsf import hostile
-from wsf_checkout import Checkout, copied
+from support.hostile import parameters as hostile
+from support.wsf_checkout import Checkout, copied
 
 yaml = pytest.importorskip("yaml")
 CASE = "resnet50_pytorch_xeon_public_inference_throughput_avx_fp32_gated"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import report_folder
 from resnet50_bench.cli.tree import main
+from support import report_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]

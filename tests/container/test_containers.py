@@ -12,20 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from container.conftest import ROOT, Images, containers, docker
-from resnet50_bench.case import platforms
 from resnet50_bench.case.precision import PRECISIONS
-from resnet50_bench.machine.cpu import read_cpu
-
-CPU = read_cpu()
-PLATFORM, _ = platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)
-MINE = [name for name in platforms.PLATFORMS[PLATFORM].precisions if not PRECISIONS[name].missing_flags(CPU.flags)]
-FP32, INT8 = (next(name for name in MINE if name.endswith(kind)) for kind in ("fp32", "int8"))
-CASE = "test_resnet50_pytorch_xeon_public_inference_{}_{}_gated"
-
-
-def environment(build: Path, **more: str) -> dict[str, str]:
-    return os.environ | {"RESNET50_BENCH_BUILD": str(build), "RELEASE": ":container-test"} | more
+from support.images import CASE, FP32, INT8, ROOT, Images, containers, docker, environment
 
 
 def ctest(build: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -13,12 +13,9 @@ import pytest
 
 from resnet50_bench.backends import container
 from resnet50_bench.backends.engines import ENGINES
-from test_container_backend import hostile
-
-from .conftest import ROOT, docker
-from .rootless import as_user, environment, podman
-from .test_podman import build as build
-from .test_podman import image as image
+from support.hostile import values as hostile
+from support.images import FP32, ROOT, docker, until
+from support.rootless import as_user, environment, podman
 
 BACKEND = """
 import sys; from pathlib import Path; from resnet50_bench.backends import Settings, choose
@@ -37,8 +34,6 @@ def ours(name: str) -> list[str]:
 
 def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
     """The host side of a case: what ctest starts, without ctest."""
-    from .test_containers import FP32
-
     words = ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", "python3", "-c", BACKEND, name, steps, FP32, str(folder)]
     return subprocess.Popen(words if name == "docker" else as_user(*words), text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
@@ -107,10 +102,3 @@ def test_two_hundred_hostile_values_arrive_as_they_are(image, name):
                           env=dict(os.environ) if name == "docker" else environment())
     inside = json.loads(done.stdout)
     assert {variable: inside.get(variable) for variable in texts} == texts
-
-
-def until(is_so, why: str = "", patience_s: float = 90.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < deadline, why or "too late"
-        time.sleep(0.2)

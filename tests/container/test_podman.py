@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from resnet50_bench.backends import kubernetes_manifest
-
-from . import rootless
-from .conftest import ROOT, Images
-from .test_containers import CASE, FP32
+from support import rootless
+from support.images import CASE, FP32, ROOT
 
 POD = "resnet50-bench-podtest"
-
-
-@pytest.fixture
-def image(images: Images) -> Iterator[str]:
-    """The image's name; no container of it outlives a test."""
-    reason = rootless.why_not()
-    if reason:
-        pytest.skip(reason)
-    rootless.take_over(images.name)
-    yield images.name
-    left = rootless.containers(images.name)
-    if left:
-        rootless.podman("rm", "--force", "--time=0", *left)
-
-
-@pytest.fixture
-def build() -> Iterator[Path]:
-    made = rootless.folder()
-    yield made
-    shutil.rmtree(made)
 
 
 def test_a_gated_case_runs_rootless_to_its_kpi(image, build):

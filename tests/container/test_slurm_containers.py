@@ -14,14 +14,9 @@ import pytest
 
 from resnet50_bench.backends import Settings, slurm
 from resnet50_bench.errors import BadInput
-from scheduler.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
-
-from . import rootless
-from .conftest import Images, containers
-from .test_containers import CASE, FP32, INT8, ROOT, environment
-from .test_lifetimes import until
-from .test_podman import build as build
-from .test_podman import image as image
+from support import rootless
+from support.images import CASE, FP32, INT8, ROOT, Images, containers, environment, until
+from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 
 @pytest.fixture

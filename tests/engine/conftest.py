@@ -1,4 +1,4 @@
-"""What the tests with real torch share: this CPU, and why they skip."""
+"""Marks the tests with real torch, and skips them where it is not set up."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from own_lock import lock_folder as lock_folder
-from resnet50_bench.case import platforms
-from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BenchError
-from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.stack.environment import worker_python
 
-ROOT = Path(__file__).parents[2]
-CPU = read_cpu()
-MINE = platforms.PLATFORMS[platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]].precisions
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a case's first worker leaves its files."""
+    (tmp_path / "worker-0-c0").mkdir()
+    return tmp_path / "worker-0-c0"
 
 
-def require_precision(name: str) -> None:
-    """Skip, with the missing flags, where this CPU cannot run the precision."""
-    missing = PRECISIONS[name].missing_flags(CPU.flags)
-    if missing:
-        pytest.skip(f"{name} needs {' '.join(missing)}, which this CPU lacks")
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A build folder of its own; the checkout's is not touched."""
+    return tmp_path / "build"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

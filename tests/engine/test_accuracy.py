@@ -10,14 +10,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import MINE, ROOT, require_precision
-from test_run import TWO_CORES, assert_no_kpi, folder, kpi, result_of, run_test  # noqa: F401
 
-import digits
+from support import digits
+from support.engine import FP32, INT8, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of, run_test
 
 torch = pytest.importorskip("torch")
-FP32 = next(name for name in MINE if name.endswith("fp32"))
-INT8 = next(name for name in MINE if name.endswith("int8"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +34,7 @@ def weights(tmp_path_factory) -> Path:
     return path
 
 
-def accuracy(folder: Path, pictures: Path, weights: Path, precision: str = FP32, *flags: str):  # noqa: F811
+def accuracy(folder: Path, pictures: Path, weights: Path, precision: str = FP32, *flags: str):
     require_precision(precision)
     return run_test(folder, "--mode=accuracy", f"--precision={precision}", f"--dataset={pictures}",
                     f"--weights={weights}", "--batch_size=8", "--warmup_steps=1", *flags)
@@ -56,7 +53,7 @@ def right_by_torchvision(pictures: Path, weights: Path) -> int:
 
 
 @pytest.mark.parametrize("cores", [1, pytest.param(2, marks=TWO_CORES)])
-def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, weights, cores):  # noqa: F811
+def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, weights, cores):
     done = accuracy(folder, pictures, weights, FP32, f"--cores_per_instance={cores}")
     assert done.returncode == 0, done.stdout + done.stderr
     result = result_of(folder)
@@ -72,7 +69,7 @@ def test_the_right_answers_are_those_that_torchvision_counts(folder, pictures, w
     assert "the default is ImageNet's and was not applied to 10 classes" in done.stdout
 
 
-def test_an_accuracy_result_can_be_run_again(folder, pictures, weights, tmp_path):  # noqa: F811
+def test_an_accuracy_result_can_be_run_again(folder, pictures, weights, tmp_path):
     assert accuracy(folder, pictures, weights).returncode == 0
     again = tmp_path / "again"
     again.mkdir()
@@ -82,14 +79,14 @@ def test_an_accuracy_result_can_be_run_again(folder, pictures, weights, tmp_path
     assert result_of(again)["statistics"]["accuracy"] == result_of(folder)["statistics"]["accuracy"]
 
 
-def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights):  # noqa: F811
+def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights):
     done = accuracy(folder, pictures, weights, FP32, "--accuracy_target=99.5")
     assert done.returncode == 4
     assert "is below ACCURACY_TARGET=99.5 %" in done.stderr
     assert_no_kpi(folder)
 
 
-def test_weights_of_another_model_or_class_count_are_refused_with_what_differs(folder, pictures, tmp_path):  # noqa: F811
+def test_weights_of_another_model_or_class_count_are_refused_with_what_differs(folder, pictures, tmp_path):
     import torchvision
 
     for make, why in ((lambda: torchvision.models.resnet50().state_dict(), "1000 classes apart, the data set has 10"),
@@ -104,7 +101,7 @@ def test_weights_of_another_model_or_class_count_are_refused_with_what_differs(f
     assert done.returncode == 2 and "cannot be read as a checkpoint" in done.stderr
 
 
-def test_a_broken_image_is_named_and_fails_the_run(folder, pictures, weights, tmp_path):  # noqa: F811
+def test_a_broken_image_is_named_and_fails_the_run(folder, pictures, weights, tmp_path):
     shutil.copytree(pictures, tmp_path / "set")
     broken = next((tmp_path / "set/val/n00000003").iterdir())
     broken.write_bytes(broken.read_bytes()[:200])
@@ -114,7 +111,7 @@ def test_a_broken_image_is_named_and_fails_the_run(folder, pictures, weights, tm
     assert_no_kpi(folder)
 
 
-def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures, weights, tmp_path):  # noqa: F811
+def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures, weights, tmp_path):
     small = tmp_path / "small"
     for part in sorted((pictures / "val").iterdir()):
         (small / part.name).mkdir(parents=True)
@@ -137,7 +134,7 @@ def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures,
     assert done.returncode == 2 and "is no qconf_summary of this model" in done.stderr
 
 
-def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):  # noqa: F811
+def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):
     require_precision(FP32)
     done = run_test(folder, "--data_type=real", f"--dataset={pictures}", f"--precision={FP32}", "--batch_size=4",
                     "--steps=4", "--warmup_steps=1", "--min_duration=0")
@@ -148,6 +145,6 @@ def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):  
     assert "*Throughput (samples/sec): " in kpi(folder).stdout
 
 
-def test_without_images_or_weights_nothing_is_started(folder):  # noqa: F811
+def test_without_images_or_weights_nothing_is_started(folder):
     done = run_test(folder, "--mode=accuracy", f"--precision={FP32}", "--dataset=/nowhere")
     assert done.returncode == 2 and "the data set /nowhere is not a folder" in done.stderr

@@ -9,29 +9,10 @@ import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
-from conftest import CPU, MINE, ROOT, require_precision
 
-WORKLOAD = "resnet50_pytorch_xeon_public"
-INT8 = next(name for name in MINE if name.endswith("int8"))
-GATED = f"test_{WORKLOAD}_inference_throughput_{INT8}_gated"
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Path:
-    """A build folder of its own; the checkout's is not touched."""
-    return tmp_path / "build"
-
-
-def ctest(build: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ROOT / "ctest.sh", *words], capture_output=True, text=True, timeout=600, check=False,
-                          env=os.environ | {"RESNET50_BENCH_BUILD": str(build), "BACKEND": "native"} | environment)
-
-
-def logs_folders(build: Path) -> list[Path]:
-    return sorted((build / "workload/ResNet50-Pytorch-Xeon-Public").glob("*-logs-*"))
+from support.engine import CPU, GATED, INT8, ROOT, ctest, logs_folders, require_precision
 
 
 def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):

@@ -15,21 +15,17 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CPU, MINE, ROOT
-from test_ctest import WORKLOAD, ctest
-from test_run import result_of, run_test
 
-import digits
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.stack import user_cache
+from support import digits
+from support.engine import CPU, FP32, INT8, MINE, ROOT, WORKLOAD, ctest, result_of, run_test
 
 #: A target of its own: scripts/test.sh -m slow tests/engine/test_digits.py
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")
 RUNNABLE = [name for name in MINE if not PRECISIONS[name].missing_flags(CPU.flags)]
-FP32 = next(name for name in MINE if name.endswith("fp32"))
-INT8 = next(name for name in MINE if name.endswith("int8"))
 #: Points of accuracy that a precision may lose to fp32, by its arithmetic; 360 pictures are judged.
 MOST_LOST = {"float32": 0.0, "bfloat32": 0.5, "bfloat16": 0.5, "int8": 1.5}
 LEAST_RIGHT = 90.0
@@ -51,7 +47,8 @@ def learnt(pictures, tmp_path_factory) -> Path:
     if not RUNNABLE:
         pytest.skip(f"this CPU runs none of {', '.join(MINE)}")
     precision = next(name for name in RUNNABLE if PRECISIONS[name].data_type in ("bfloat16", "float32"))
-    recipe = "".join((ROOT / path).read_text() for path in ("src/resnet50_bench/worker/training.py", "tests/digits.py"))
+    sources = ("src/resnet50_bench/worker/training.py", "tests/support/digits.py")
+    recipe = "".join((ROOT / path).read_text() for path in sources)
     key = hashlib.sha256(f"{recipe}{precision}{STEPS}".encode()).hexdigest()[:16]
     kept = user_cache.models() / "digits" / key
     kept.mkdir(parents=True, exist_ok=True)

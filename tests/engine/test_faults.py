@@ -11,19 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MINE, ROOT, require_precision
-from test_run import TWO_CORES, assert_no_kpi, kpi, result_of
 
-INT8 = next(name for name in MINE if name.endswith("int8"))
+from support.engine import INT8, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of
+
 TWO_INSTANCES = (f"--precision={INT8}", "--cores_per_instance=1", "--batch_size=1", "--warmup_steps=5",
                  "--min_duration=6", "--steps=20")
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "worker-0-c0").mkdir()
-    return tmp_path / "worker-0-c0"
 
 
 def checks(folder: Path) -> dict[str, dict]:

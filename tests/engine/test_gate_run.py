@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conftest import ROOT, require_precision
-from test_ctest import GATED, INT8, build, ctest, logs_folders  # noqa: F401
+from support.engine import GATED, INT8, ROOT, ctest, logs_folders, require_precision
 
 #: Busy loops for each cpu: the case gets about a quarter of it, far beyond what a shared machine does by itself.
 LOOPS = 3
@@ -29,7 +28,7 @@ def competing_load() -> Iterator[None]:
             loop.wait()
 
 
-def test_a_competing_load_fails_the_gate_and_a_clean_run_passes_it(build, tmp_path):  # noqa: F811
+def test_a_competing_load_fails_the_gate_and_a_clean_run_passes_it(build, tmp_path):
     require_precision(INT8)
     assert ctest(build, *WORDS, "--loop", "5").returncode == 0
     made = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "reference", "--noisy", *logs_folders(build)],

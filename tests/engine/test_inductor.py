@@ -9,21 +9,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import MINE, ROOT, require_precision
 
 from resnet50_bench.stack.environment import worker_python
+from support.engine import FP32, ROOT, require_precision
 
-FP32 = next(name for name in MINE if name.endswith("fp32"))
-INT8 = next(name for name in MINE if name.endswith("int8"))
 _PREPARE = """
 import collections, json, sys
 from pathlib import Path
 import torch
 import torch._dynamo
-from resnet50_bench import evidence, proof
-from resnet50_bench.engines import inductor
-from resnet50_bench.engines.base import ModelRequest, dummy_batch
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.worker import evidence, proof
+from resnet50_bench.worker.engines import inductor
+from resnet50_bench.worker.engines.base import ModelRequest, dummy_batch
 
 torch._dynamo.config.suppress_errors = False
 precision = PRECISIONS[sys.argv[1]]

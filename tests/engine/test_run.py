@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,48 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MINE, ROOT
-from conftest import require_precision as _require
 
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.stack import environment
-
-FP32 = next(name for name in MINE if name.endswith("fp32"))
-INT8 = next(name for name in MINE if name.endswith("int8"))
-TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-
-
-def run_test(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ROOT / "run_test.sh", *flags], cwd=folder, capture_output=True, text=True,
-                          timeout=600, check=False)
-
-
-def result_of(folder: Path) -> dict:
-    return json.loads(next(folder.glob("benchmark_*.json")).read_text())
-
-
-def kpi(folder: Path) -> subprocess.CompletedProcess[str]:
-    """kpi.sh as it is run: in the folder above the worker's."""
-    return subprocess.run(["sh", ROOT / "kpi.sh"], cwd=folder.parent, capture_output=True, text=True, check=False)
-
-
-def assert_no_kpi(folder: Path) -> None:
-    shown = kpi(folder)
-    assert shown.returncode == 1 and "# INVALID RESULT: " in shown.stdout
-    assert not [line for line in shown.stdout.splitlines() if line.startswith("*")]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "worker-0-c0").mkdir()
-    return tmp_path / "worker-0-c0"
+from support.engine import FP32, INT8, MINE, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of, run_test
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
     if precision.startswith("avx2") and precision not in MINE:
         pytest.skip(f"{precision} is for CPUs without AVX-512")
-    _require(precision)
+    require_precision(precision)
     done = run_test(folder, f"--precision={precision}", "--case_type=gated")
     assert done.returncode == 0, done.stdout + done.stderr
     report = result_of(folder)["processes"][0]
@@ -61,7 +29,7 @@ def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
 
 @pytest.mark.parametrize("torch_type", ["EAGER", "COMPILE-INDUCTOR"])
 def test_the_other_engines_run_fp32(folder, torch_type, monkeypatch):
-    _require(FP32)
+    require_precision(FP32)
     if torch_type == "EAGER":  # which caches no model: nobody has made the folder
         monkeypatch.setenv("RESNET50_BENCH_CACHE", str(folder.parent / "none/there"))
     done = run_test(folder, f"--precision={FP32}", "--case_type=gated", f"--torch_type={torch_type}")
@@ -80,7 +48,7 @@ def assert_int8_by_inductor(folder):
 
 
 def test_inductor_runs_int8_kernels_and_keeps_the_program(folder, tmp_path):
-    _require(INT8)
+    require_precision(INT8)
     words = (f"--precision={INT8}", "--case_type=gated", "--torch_type=COMPILE-INDUCTOR")
     first = run_test(folder, *words)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -91,7 +59,7 @@ def test_inductor_runs_int8_kernels_and_keeps_the_program(folder, tmp_path):
 
 
 def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatch):
-    _require(INT8)
+    require_precision(INT8)
     monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
     monkeypatch.delenv("RESNET50_BENCH_PYTHON", raising=False)
     if not (environment.folder() / "complete-runtime").exists():
@@ -108,7 +76,7 @@ def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatc
 @TWO_CORES
 @pytest.mark.parametrize("sharing", ["", "--weight_sharing"])
 def test_two_instances_of_one_core_overlap_and_stay_on_their_cores(folder, sharing):
-    _require(INT8)
+    require_precision(INT8)
     done = run_test(folder, f"--precision={INT8}", "--mode=latency", "--cores_per_instance=1", "--steps=20",
                     "--warmup_steps=5", *[sharing] * bool(sharing))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -124,7 +92,7 @@ def test_two_instances_of_one_core_overlap_and_stay_on_their_cores(folder, shari
 
 
 def test_customer_env_reaches_the_instance_and_is_never_evaluated(folder):
-    _require(INT8)
+    require_precision(INT8)
     done = run_test(folder, f"--precision={INT8}", "--case_type=gated",
                     "--customer_env=FOO=$(touch${IFS}evaluated) BAR=x;y")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -134,7 +102,7 @@ def test_customer_env_reaches_the_instance_and_is_never_evaluated(folder):
 
 def test_a_wrong_isa_fails_and_names_the_kernels(folder):
     """The cap of another ISA under a precision is what a silent fall-back looks like."""
-    _require(FP32)
+    require_precision(FP32)
     done = run_test(folder, f"--precision={FP32}", "--case_type=gated", "--customer_env=ONEDNN_MAX_CPU_ISA=SSE41")
     assert done.returncode == 1
     assert "53 of 53 convolutions did not run" in done.stderr and "sse41" in done.stderr
@@ -144,7 +112,7 @@ def test_a_wrong_isa_fails_and_names_the_kernels(folder):
 @TWO_CORES
 @pytest.mark.parametrize("victim", ["instance", "runner"])
 def test_a_kill_in_the_middle_fails_the_case_and_leaves_nothing(folder, victim):
-    _require(INT8)
+    require_precision(INT8)
     runner = subprocess.Popen([ROOT / "run_test.sh", f"--precision={INT8}", "--cores_per_instance=1",
                                "--batch_size=1", "--steps=100000"], cwd=folder, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, start_new_session=True)
@@ -183,7 +151,7 @@ def test_bad_input_ends_before_any_model_is_built(folder):
 
 
 def test_a_result_can_be_run_again_and_compared(folder, tmp_path):
-    _require(INT8)
+    require_precision(INT8)
     assert run_test(folder, f"--precision={INT8}", "--case_type=gated", "--batch_size=2").returncode == 0
     again = tmp_path / "again"
     again.mkdir()

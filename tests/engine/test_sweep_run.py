@@ -9,10 +9,8 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from conftest import ROOT, require_precision
-from test_run import FP32, INT8, TWO_CORES, result_of, run_test
-
 from resnet50_bench.ctest.config import read_config, texts_for
+from support.engine import FP32, INT8, ROOT, TWO_CORES, require_precision, result_of, run_test
 
 POINTS = {(precision, batch, cores) for precision in (INT8, FP32) for batch in ("1", "2") for cores in ("1", "2")}
 WORDS = ("--set", f"PRECISION={INT8} {FP32}/BATCH_SIZE=1 2/CORES_PER_INSTANCE=1 2", "--min_duration=1")

@@ -9,15 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MINE, ROOT, require_precision
-from test_run import TWO_CORES, folder, kpi, result_of, run_test  # noqa: F401
 
-import digits
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.worker.evidence import TRAINING_CONVOLUTIONS
+from support import digits
+from support.engine import FP32, MINE, ROOT, TWO_CORES, kpi, require_precision, result_of, run_test
 
 torch = pytest.importorskip("torch")
-FP32 = next(name for name in MINE if name.endswith("fp32"))
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +28,13 @@ def words(pictures: Path, steps: int, *more: str) -> list[str]:
             "--batch_size=2", "--min_duration=0", *more]
 
 
-def training_of(folder: Path) -> dict:  # noqa: F811
+def training_of(folder: Path) -> dict:
     """Instance 0's record."""
     return result_of(folder)["processes"][0]["facts"]["data"]["0"]["training"]
 
 
 @pytest.mark.parametrize("precision", [name for name in MINE if PRECISIONS[name].training])
-def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, precision):  # noqa: F811
+def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, precision):
     require_precision(precision)
     done = run_test(folder, "--function=training", f"--precision={precision}", "--batch_size=2", "--steps=8",
                     "--warmup_steps=2", "--min_duration=0")
@@ -50,7 +48,7 @@ def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, p
 
 
 @TWO_CORES
-def test_two_instances_learn_the_same_model(folder, pictures):  # noqa: F811
+def test_two_instances_learn_the_same_model(folder, pictures):
     require_precision(FP32)
     done = run_test(folder, f"--precision={FP32}", "--cores_per_instance=1", *words(pictures, 6))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,7 +60,7 @@ def test_two_instances_learn_the_same_model(folder, pictures):  # noqa: F811
     assert not list(folder.glob(".rendezvous*"))
 
 
-def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, tmp_path):  # noqa: F811
+def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, tmp_path):
     require_precision(FP32)
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -96,7 +94,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
     assert other.returncode == 2 and "is of a training of 18 steps" in other.stderr
 
 
-def test_too_few_images_for_a_batch_are_refused(folder, pictures):  # noqa: F811
+def test_too_few_images_for_a_batch_are_refused(folder, pictures):
     require_precision(FP32)
     done = run_test(folder, f"--precision={FP32}", *words(pictures, 5), "--batch_size=64")
     assert done.returncode == 2 and "fewer than BATCH_SIZE=64" in done.stderr

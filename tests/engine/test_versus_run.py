@@ -9,8 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import ROOT, require_precision
-from test_run import INT8
+from support.engine import INT8, ROOT, require_precision
 
 COMMAND = ROOT / "scripts/resnet50-bench.sh"
 WORDS = (f"--precision={INT8}", "--case_type=gated", "--a", "", "--b", "", "--rounds", "2")

@@ -63,8 +63,8 @@ def test_the_server_takes_our_job(kubectl):
 def test_the_server_takes_wsfs_job(kubectl):
     if not shutil.which("m4"):
         pytest.skip("m4 is not installed")
-    text = subprocess.run(["m4", "-I", ROOT / "tests/wsf_stand_in", "-DK_CPUS=2", ROOT / "kubernetes-config.yaml.m4"],
-                          capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["m4", "-I", ROOT / "tests/support/wsf_stand_in", "-DK_CPUS=2",
+                           ROOT / "kubernetes-config.yaml.m4"], capture_output=True, text=True, check=True).stdout
     asked = kubectl.ask("apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=text)
     assert asked.returncode == 0, asked.stderr
 

@@ -13,16 +13,15 @@ import time
 from pathlib import Path
 
 import pytest
-from slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
-from documents import result
-from documents import run as run_of
-from own_lock import lock_folder as lock_folder
 from resnet50_bench.backends import Settings, slurm
 from resnet50_bench.case import platforms
 from resnet50_bench.errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.stack.environment import worker_python
+from support.documents import result
+from support.documents import run as run_of
+from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 pytestmark = pytest.mark.scheduler
 CPU = read_cpu()

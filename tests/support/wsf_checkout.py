@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WORKLOAD = "workload/ResNet50-PyTorch-Xeon-Public"
 #: Nobody's number, and not the number of ``nobody``, whose processes others may signal.
 USER = 54321

@@ -11,7 +11,7 @@ from pathlib import Path
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.machine import machine_lock
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 #: Speaks the log's lines. WARMUP_STEPS tells it what to do: 1 fails, 2 runs until it is ended, 3 needs all of a burst
 #: to be there at once, anything else passes. Its throughput is STEPS.
 FAKE_RUNNER = """#!/usr/bin/env bash

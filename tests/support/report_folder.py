@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import documents
 from resnet50_bench.result import measurement
 from resnet50_bench.result.result import ProcessReport, Result, Run
-from test_collection import put
+from support import documents
+from support.results import put
 
 HOSTILE = '<script>document.title="owned"</script>"\'><img src=x onerror=alert(1)>&lt;'
 CORES = [{"socket": s, "node": 2 * s + n, "core_id": c, "cpus": [28 * (2 * s + n) + c, 112 + 28 * (2 * s + n) + c]}

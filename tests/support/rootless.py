@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .conftest import ROOT, docker
+from support.images import ROOT, docker
 
 USER = "benchpod"
 _PACKAGES = ("podman", "uidmap", "slirp4netns", "catatonit", "runc", "fuse-overlayfs")
