@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.stack.environment import worker_python
-from support.engine import FP32, ROOT, require_precision
+from support.engine import FP32, MINE, ROOT, require_precision
 
 _PREPARE = """
 import collections, json, sys
@@ -47,12 +47,12 @@ _PEAK = """
 import importlib, json, sys
 from pathlib import Path
 import torch
-from resnet50_bench import proof
-from resnet50_bench.engines import peak
-from resnet50_bench.engines.base import ModelRequest
-from resnet50_bench.precision import PRECISIONS
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.worker import proof
+from resnet50_bench.worker.engines import peak
+from resnet50_bench.worker.engines.base import ModelRequest
 
-engine = importlib.import_module(f"resnet50_bench.engines.{sys.argv[1]}").ENGINE
+engine = importlib.import_module(f"resnet50_bench.worker.engines.{sys.argv[1]}").ENGINE
 precision = PRECISIONS[sys.argv[2]]
 request = ModelRequest(precision.name, precision.data_type, precision.isa_cap, 1, Path(sys.argv[3]), cores=3)
 model, batch = engine.prepare_peak(request).model, peak.images(request.input_dtype, 3)
