@@ -1,0 +1,173 @@
+"""A file of references: read, refused by place, made by reference, and held against by ctest.sh. FAKE results."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.cli import case_command, gate_command
+from resnet50_bench.cli.tree import main
+from resnet50_bench.ctest import config, logs, options
+from resnet50_bench.errors import BadInput
+from resnet50_bench.history.references import read_references
+from support.gate import ALONE, days, one, yaml
+from support.gate import gate as gate
+from support.gate import yaml_is_here as yaml_is_here
+from support.results import synthetic
+
+
+def test_no_reference_for_this_cpu_or_case_or_parameters_is_said(tmp_path, gate):
+    folder = days(tmp_path, 1.0)
+    status, out, err = gate(folder, "--references", one(tmp_path, cpu="Other*", more="   cores: 7\n"))
+    assert (status, err) == (0, "")
+    assert "no reference for the CPU 'FAKE Xeon' with 2 cores; its systems: 'Other*' with 7 cores" in out
+    assert "no reference for the case" in gate(folder, "--references", one(tmp_path, case="*_avx*"))[1]
+    other = one(tmp_path, more="       parameters: {BATCH_SIZE: 8}\n")
+    status, out, _ = gate(folder, "--references", other)
+    assert (status, "only with BATCH_SIZE=8, which this did not run with" in out) == (0, True)
+    assert gate(folder, "--references", one(tmp_path, more="       parameters: {BATCH_SIZE: 4}\n"))[0] == 4
+
+
+def test_several_systems_in_one_file(tmp_path, gate):
+    file = yaml(tmp_path, """
+systems:
+  - cpu: "*"
+    cases:
+      "*": {throughput: {value: 1000, tolerance: 5 %}}
+  - cpu: "FAKE*"
+    cores: 2
+    cases:
+      "test_resnet50_pytorch_xeon_public_*_amx_int8": {throughput: {value: 100, tolerance: 5%}}
+  - cpu: "FAKE*"
+    cores: 4
+    cases:
+      "*_amx_int8": {throughput: {value: 200, tolerance: 2.5 %}, latency: {value: 20, tolerance: 5 %}}
+""")
+    assert gate(days(tmp_path / "a", 99), "--references", file)[0] == 0
+    four = days(tmp_path / "b", 198, latency_ms=30, topology={"core_count": 4})
+    status, out, err = gate(four, "--references", file)
+    assert (status, "throughput 198.0 is 1 % below the reference 200.0" in out) == (4, True)
+    assert err == f"error: latency 30.0 is 50 % above the reference 20.0 (tolerance 5 %){ALONE}\n"
+    other = days(tmp_path / "c", 99, system={"cpu": "Another"})
+    assert "90.1 % below the reference 1000.0" in gate(other, "--references", file)[2]
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("systems: [{cpu: a, cases: {'*x': {troughput: {}}}}]",
+     r"systems\[0\]\.cases\['\*x'\]: troughput is not a key \(did you mean throughput\?\); allowed here: throughput, "
+     r"latency,.* parameters"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerence: 5 %}}}}]", "did you mean tolerance"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1}}}}]", "the key tolerance is missing"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", "value: -1 is not a number above"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: .nan, tolerance: 5 %}}}}]", "value: nan"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 0.05}}}}]", "tolerance: 0.05 .* such as 5 %"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 100 %}}}}]", "below 100 %"),
+    ("systems: [{cpu: a, cases: {x: {throughput: 5}}}]", r"value, tolerance below it .* not a int \(5\)"),
+    ("systems: [{cpu: a, cases: {x: {}}}]", "no KPI is given"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 5 %}, parameters: {BATCHSIZE: 1}}}}]",
+     "did you mean BATCH_SIZE"),
+    ("systems: [{cpu: a, cores: true, cases: {}}]", "cores: True is no number"),
+    ("systems: [{cores: 2, cases: {}}]", "key cpu is missing"), ("systems: [{cpu: a}]", "key cases is missing"),
+    ("systems: [{cpu: a, cases: [x]}]", "case globs"), ("systems: {cpu: a}", "a list of systems"),
+    ("system: []", "did you mean systems"), ("- a", "systems below it"), ("systems: [", "is not YAML"),
+    ("systems: [{cpu: *glob}]", "is not YAML")])
+def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
+    file = yaml(tmp_path, text)
+    with pytest.raises(BadInput, match=says) as caught:
+        read_references(Path(file))
+    assert all(line.startswith(file) for line in caught.value.violations)
+
+
+def test_no_systems_is_a_gate_by_history_alone(tmp_path, gate):
+    days(tmp_path, *[100] * 6)
+    assert gate(days(tmp_path, 80, first=6), "--references", yaml(tmp_path, "systems: []"))[0] == 4
+
+
+def test_reference_makes_a_file_that_gate_reads(tmp_path, gate, capsys):
+    cpu = {"cpu": "FAKE [x] (R) *"}
+    for iteration, value in enumerate((100, 101, 99, 110, 100), start=1):
+        folder = days(tmp_path / "a", value, iteration=iteration, system=cpu)
+    days(tmp_path / "a", 50, mode={"BATCH_SIZE": "8"}, iteration=6, system=cpu)
+    days(tmp_path / "a", 1, iteration=7, system=cpu, verdict="noisy", reasons=["steal"])
+    days(tmp_path / "a", 1, first=0, iteration=0, system=cpu, software={"torch": "1"})
+    assert main(["reference", str(folder)]) == 0
+    said = capsys.readouterr()
+    assert "noisy: steal" in said.err and "software versions of newer runs differ" in said.err
+    assert "rests on 1 restart, which shows no spread" in said.err
+    file = tmp_path / "made.yaml"
+    file.write_text(said.out)
+    systems = read_references(file).systems
+    assert [(system.cores, list(system.cases)[0].kpis["throughput"].value) for system in systems] == [
+        (2, 100.0), (2, 50.0)]
+    # MAD 1 of 100: 3 * 1.4826 * 1 %, rounded up
+    assert systems[0].cases[0].kpis["throughput"].tolerance == pytest.approx(0.045)
+    assert systems[1].cases[0].kpis["throughput"].tolerance == pytest.approx(0.03)
+    assert gate(days(tmp_path / "b", 96, system=cpu), "--references", file)[0] == 0
+    assert gate(days(tmp_path / "c", 95, system=cpu), "--references", file)[0] == 4
+    assert gate(days(tmp_path / "d", 50, system=cpu, mode={"BATCH_SIZE": "8"}), "--references", file)[0] == 0
+
+
+def test_reference_without_a_valid_result(tmp_path, capsys):
+    assert main(["reference", str(days(tmp_path, 100, verdict="noisy", reasons=["steal"]))]) == 2
+    assert "noisy: steal" in capsys.readouterr().err
+    assert main(["reference", "--noisy", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "value: 100," in said.out and "is noisy: steal" in said.err
+
+
+def test_ctests_option_is_checked_before_any_case_starts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one(tmp_path)
+    assert options.parse(["--gate", "references.yaml", "-V"])[1].gate == str(tmp_path / "references.yaml")
+    assert options.parse(["-V"])[1].gate == ""
+    yaml(tmp_path, "systems: [{}]")
+    with pytest.raises(BadInput, match="key cpu is missing"):
+        options.parse(["--gate", "references.yaml"])
+    with pytest.raises(BadInput, match="cannot be read"):
+        options.parse(["--gate", "none.yaml"])
+
+
+class FakeBackend:
+    """Stands in for a run: leaves a FAKE result."""
+
+    local = False
+
+    def cpus(self):
+        return ()
+
+    def run(self, texts, folder, timeout_s):
+        synthetic(rate=90.1, started_at="2026-06-01T00:00:00+00:00").write(folder / "benchmark_x.json")
+        return 0
+
+
+@pytest.mark.parametrize(("reference", "status"), [(102.7, 4), (92.0, 0), (None, 0)])
+def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, status):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(case_command, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
+    monkeypatch.setattr(logs, "run_kpi", lambda folder: (0, "*Throughput (samples/sec): 90.1\n"))
+    overrides = options.Overrides(gate=one(tmp_path, reference) if reference else "",
+                                  statuses=str(tmp_path / "statuses"))
+    overrides.write(tmp_path / "overrides.json")
+    monkeypatch.setenv(options.OVERRIDES_VARIABLE, str(tmp_path / "overrides.json"))
+    assert main(["case", "inference_throughput_amx_int8"]) == status
+    said = capsys.readouterr()
+    assert (tmp_path / "statuses").read_text() == f"{status} inference_throughput_amx_int8\n"
+    assert ("GATE: " in said.out) == bool(reference)
+    text = f"error: throughput 90.1 is 12.3 % below the reference 102.7 (tolerance 5 %){ALONE}\n"
+    assert said.err == text * (status == 4)
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_examples_are_yaml_and_name_real_options(name):
+    path = Path(__file__).parents[1] / "docs/ci" / name
+    text = path.read_text()
+    assert len(config.load_yaml(path)) == 1
+    known = {word for parser in (options.parser(), gate_command.parser()) for word in parser._option_string_actions}
+    used = set(re.findall(r"(?<![\w-])--[a-z-]+", "\n".join(line for line in text.splitlines()
+                                                           if not line.lstrip().startswith("#"))))
+    assert used <= known | {"--output-junit"}
+    assert {"--gate", "--output-junit", "--junit"} <= used
+    for action in re.findall(r"uses: (\S+)", text):
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)
