@@ -16,7 +16,7 @@ from resnet50_bench.report import figures, plots, points
 from support import report_folder
 from support.results import put, synthetic
 
-pytest.importorskip("matplotlib", reason="requirements/tools.txt is not installed")
+pytest.importorskip("matplotlib", reason="the test tools are not set up")
 Image = pytest.importorskip("PIL.Image")
 
 ROOT = Path(__file__).parents[1]
@@ -153,7 +153,7 @@ def test_without_matplotlib_it_says_what_to_install_and_writes_nothing(tmp_path,
     words = ["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html")]
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*words, "--png", str(tmp_path / "png")]) == 3
-    assert "pip install -r requirements/plots.txt" in capsys.readouterr().err
+    assert "matplotlib is not there): run scripts/setup.sh" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert main(words) == 0
 

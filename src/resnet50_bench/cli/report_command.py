@@ -28,7 +28,7 @@ def parser() -> Parser:
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     made.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="an earlier one is replaced")
     made.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
-                      "ones of the same names are replaced; needs matplotlib (requirements/plots.txt)")
+                      "ones of the same names are replaced")
     made.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
     return made
 

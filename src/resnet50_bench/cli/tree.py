@@ -6,14 +6,14 @@ import importlib
 import signal
 import sys
 
-from ..errors import BenchError, Interrupted
+from ..errors import BenchError, Infrastructure, Interrupted
 
 #: command -> (module, function taking argv and returning an exit status)
 COMMANDS = {
     "run": ("cli.run_command", "main"),
     "sweep": ("cli.sweep_command", "main"),
     "versus": ("cli.versus_command", "main"),
-    "env": ("stack.environment", "main"),
+    "setup": ("cli.setup_command", "main"),
     "describe-params": ("cli.describe_command", "main"),
     "rerun": ("cli.rerun_command", "main"),
     "doctor": ("cli.doctor_command", "main"),
@@ -35,6 +35,9 @@ COMMANDS = {
     "reference": ("cli.reference_command", "main"),
 }
 
+#: What pyproject.toml declares; before the set-up a Python may lack it.
+_LIBRARIES = ("jinja2", "matplotlib", "msgspec", "yaml")
+
 
 def main(argv: list[str]) -> int:
     """Run one command; every BenchError becomes its lines on stderr and its exit status."""
@@ -46,8 +49,23 @@ def main(argv: list[str]) -> int:
         command = getattr(importlib.import_module(f"..{module}", __package__), function)
         return command(argv[1:])
     except BenchError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr, flush=True)
-        return error.exit_status
+        return _failed(error)
+    except ModuleNotFoundError as error:
+        if error.name not in _LIBRARIES:
+            raise
+        return _failed(Infrastructure(
+            f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
+            "scripts/setup.sh --host where nothing is measured"))
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT, "").exit_status
+
+
+def entry_point() -> int:
+    """The command ``resnet50-bench`` that ``pip install`` makes."""
+    return main(sys.argv[1:])
+
+
+def _failed(error: BenchError) -> int:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr, flush=True)
+    return error.exit_status

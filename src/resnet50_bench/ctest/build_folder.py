@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..checkout import ROOT
+from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
 
 
@@ -23,6 +23,7 @@ def configure(platform: str | None) -> Path:
     Needed is it for the first time, when a CMake file changed, and when ``platform`` differs from
     the configured one.
     """
+    require("ctest.sh")
     build = build_folder()
     for tool in ("cmake", "ctest"):
         if not shutil.which(tool):

@@ -22,7 +22,7 @@ from ..result.checks import overall, result_checks
 from ..result.logfile import Log
 from ..result.result import ProcessReport, Result
 from ..stack import user_cache
-from ..stack.environment import native_libraries
+from ..stack.native_libraries import native_libraries
 from . import burst, nodes
 from .launcher import LaunchPlan, launch
 from .nodes import Nodes
