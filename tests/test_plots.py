@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import random
 import subprocess
@@ -45,6 +46,7 @@ def drawn(tmp_path_factory) -> tuple[Path, str, list[collection.Entry]]:
     return base / "new/png", html.unescape((base / "r.html").read_text()), collection.find([folder])
 
 
+@functools.cache
 def colours(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as picture:
         return {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
