@@ -60,7 +60,7 @@ def _say(line: str) -> None:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="prepare-dataset", description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="prepare-dataset", description=__doc__.split("\n\n")[0])
     parser.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
     parser.add_argument("folder", type=Path, help="where val/<synset>/ is made")
     parser.add_argument("--ground-truth", type=Path, required=True,

@@ -36,7 +36,7 @@ class Judgement:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="gate", allow_abbrev=False, description="Judge the newest results of a logs folder against "
+    made = Parser(prog="gate", description="Judge the newest results of a logs folder against "
                   "references and earlier results; exit status 4 at a regression.")
     made.add_argument("logs", type=Path, metavar="LOGS", help="a logs folder, or a folder of them: each case's newest")
     made.add_argument("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")

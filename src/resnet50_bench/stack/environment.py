@@ -92,6 +92,12 @@ def native_libraries() -> dict[str, str]:
     return found
 
 
+def missing_libraries() -> dict[str, str]:
+    """jemalloc and numactl, of those that are not installed, with what it costs to go without."""
+    installed = native_libraries()
+    return {name: _NATIVE[name][2] for name in ("jemalloc", "numactl") if name not in installed}
+
+
 def install_native_libraries() -> None:
     """Install what is missing where that needs no questions, else say what to install and why."""
     missing = [name for name in ("jemalloc", "numactl") if name not in native_libraries()]
