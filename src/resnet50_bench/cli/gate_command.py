@@ -162,7 +162,7 @@ def as_junit(judgement: Judgement) -> bytes:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def _test_case(suite: ElementTree.Element, label: str, name: str) -> ElementTree.Element:

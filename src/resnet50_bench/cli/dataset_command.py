@@ -206,6 +206,8 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
     # One name for all calls: what one that was killed has left is written over by the next.
     partial = target.with_name(f"{target.name}.partial")
     source = archive.extractfile(member)
+    if source is None:
+        raise tarfile.ReadError(f"{member.name} is no file")
     with partial.open("wb") as sink:
         shutil.copyfileobj(source, sink, _BLOCK)
     if partial.stat().st_size != member.size:
