@@ -14,7 +14,7 @@ import pytest
 
 from resnet50_bench.backends import container, workers
 from resnet50_bench.backends.engines import DOCKER
-from resnet50_bench.cli import images
+from resnet50_bench.cli import images_command as images
 from resnet50_bench.stack import pins
 
 ROOT = Path(__file__).parents[1]

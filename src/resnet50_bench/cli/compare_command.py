@@ -34,7 +34,7 @@ class Ratio:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="compare", allow_abbrev=False,
+    made = Parser(prog="compare",
                    description="Compare two results, or two folders of repeated runs, case by case.")
     made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
@@ -173,13 +173,13 @@ def outcome(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
     for side, runs, kept in zip("AB", (a, b), sides, strict=True):
         if len(kept) < len(runs):
             yield f"NOTICE: {side}: {_count(kept)} of {len(runs)} counts: a warm worker's further runs are no restarts"
-    values = [[entry.primary[2] for entry in side if entry.primary] for side in sides]
+    mine, others = ([entry.primary[2] for entry in side if entry.primary] for side in sides)
     name, unit, _ = a[0].primary or ("", "", 0)
     if name == "Accuracy":
         yield from _accuracies(a[0], b[0])
         return
-    found = Ratio(*ratio_interval(*values))
-    means = [math.fsum(side) / len(side) for side in values]
+    found = Ratio(*ratio_interval(mine, others))
+    means = [math.fsum(side) / len(side) for side in (mine, others)]
     yield f"{name}: A {means[0]:.4f} {unit}, B {means[1]:.4f} {unit}"
     interval = (f" (95 % interval {found.low:.4f} to {found.high:.4f}; between restarts, by Welch's t of the "
                 "logarithms)" if found.low is not None else "")

@@ -11,18 +11,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..ctest.build_folder import build_folder
+from ..arguments import Parser
+from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..errors import BadInput
 from ..history.collection import Entry, find, uncollected
 from ..report import plots
 from ..report.markup import plural
 from ..report.page import page
-from .list_command import WORKLOAD_FOLDER, Parser
 
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="report", allow_abbrev=False, description="One HTML file about the results below folders; it "
+    made = Parser(prog="report", description="One HTML file about the results below folders; it "
                   "needs no network and can be mailed, printed and read on a phone.")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")

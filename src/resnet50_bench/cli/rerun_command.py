@@ -35,8 +35,9 @@ def main(argv: list[str]) -> int:
 def _implied(name: str, before: result.Result) -> bool:
     """Whether giving the parameter would be refused, or mean more than its default did."""
     if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
-        return dict(before.case.get("origins", {})).get(name) == "default"
-    return name == "STEPS" and before.case[name] == ALL
+        origins = before.case.get("origins")
+        return isinstance(origins, dict) and origins.get(name) == "default"
+    return name == "STEPS" and bool(before.case[name] == ALL)
 
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:

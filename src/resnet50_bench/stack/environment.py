@@ -57,7 +57,7 @@ def worker_python() -> Path:
 
 
 def set_up(stack: Stack, tools: bool = False) -> Path:
-    """Make the stack's environment complete  (nothing to do where it is), with test tools if wanted -> its Python."""
+    """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python."""
     if sys.version_info < stack.oldest_python:
         oldest = ".".join(map(str, stack.oldest_python))
         raise Infrastructure(f"the stack {stack.name} needs Python {oldest} or later, this is "

@@ -29,12 +29,18 @@ def native_libraries() -> dict[str, str]:
     return paths
 
 
+def missing_libraries() -> dict[str, str]:
+    """jemalloc and numactl, of those that are not installed, with what it costs to go without."""
+    installed = native_libraries()
+    return {name: _NATIVE[name][2] for name in _WANTED if name not in installed}
+
+
 def set_up_native_libraries() -> None:
     """Install what is missing where that needs no questions, else say what to install and why."""
-    missing = [name for name in _WANTED if name not in native_libraries()]
+    missing = list(missing_libraries())
     if missing and debian.can_install():
         debian.install([_NATIVE[name][0] for name in missing])
-        missing = [name for name in missing if name not in native_libraries()]
+        missing = list(missing_libraries())
     for name in missing:
         package, _, cost = _NATIVE[name]
         say(f"not found: {name}; without it {cost}. To install it: sudo apt-get install {package}")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
-from ..case.parameters import nearest
 from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
