@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -230,5 +231,5 @@ def test_a_sweep_starts_without_torch():
     code = ("import sys; from resnet50_bench.cli import ctest_sweep; "
             "print([m for m in ('torch', 'numpy') if m in sys.modules])")
     environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
