@@ -91,7 +91,7 @@ def cluster(tmp_path, monkeypatch):
     made = Cluster(tmp_path)
     program = tmp_path / "bin/kubectl"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{fake_kubectl.__file__}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{fake_kubectl.__file__}" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     monkeypatch.setenv("FAKE_CLUSTER", str(tmp_path))
@@ -194,7 +194,7 @@ def test_what_befalls_the_job_is_told_apart(cluster, scenario, error, message):
 
 
 def test_of_two_pods_one_is_lost_and_the_summary_still_has_the_other(cluster, capfd):
-    cluster.has({}, {"status": failed("Evicted", "low on memory"), "looks": 25})
+    cluster.has({}, {"status": failed("Evicted", "low on memory"), "looks": 10})
     with pytest.raises(Infrastructure, match="on node n1 was evicted"):
         cluster.run("--cpus=4 --nodes=2")
     out = capfd.readouterr().out
@@ -223,8 +223,8 @@ def test_the_api_server_goes_away_for_a_while_or_for_good(cluster, monkeypatch, 
 
 def test_the_time_out_deletes_the_job_and_brings_what_logs_there_are(cluster):
     cluster.has({"run_s": None})
-    with pytest.raises(RunFailed, match="took longer than TIMEOUT=2 s and was ended"):
-        cluster.run(timeout_s=2)
+    with pytest.raises(RunFailed, match="took longer than TIMEOUT=1 s and was ended"):
+        cluster.run(timeout_s=1)
     assert (cluster.worker / "benchmark_x_20260101-000000.log").exists() and not (cluster.worker / "status").exists()
     assert "--cascade=foreground" in cluster.calls("delete")[0]
 
