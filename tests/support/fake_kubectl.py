@@ -73,12 +73,13 @@ def get(scenario: dict, words: list[str]) -> int:
         name, job = words[2].partition("instance=")[2], scenario.get("job", {})
         items = [] if job is None else [{"kind": "Job", "metadata": {"name": name}, "status": job}]
         looks = _count("get") - 2  # the version was asked for, this call is written down already
-        items += [_pod(name, number, pod, looks) for number, pod in enumerate(scenario["pods"])]
+        items += [pod_document(name, number, pod, looks) for number, pod in enumerate(scenario["pods"])]
     json.dump({"kind": "List", "items": [] if _gone() else items}, sys.stdout)
     return 0
 
 
-def _pod(job: str, number: int, pod: dict, looks: int) -> dict:
+def pod_document(job: str, number: int, pod: dict, looks: int) -> dict:
+    """A pod as the API shows it when it was asked for ``looks`` times before."""
     metadata = {"name": f"{job}-{number}-x7k2p",
                 "annotations": {"batch.kubernetes.io/job-completion-index": str(number)}}
     if pod.get("deleted"):
