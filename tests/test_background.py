@@ -29,22 +29,29 @@ def shared(tmp_path_factory) -> Checkout:
 def checkout(shared):
     shared.clear()
     yield shared
-    shared.ctest("--stop")
-    assert not shared.left()
+    background.stop(shared.build, "")
+    until(lambda: not shared.left(), 10)
 
 
 def measuring(checkout: Checkout, count: int = 1) -> bool:
     return len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == count
 
 
-def test_it_runs_without_the_terminal_and_ends_when_told(checkout):
+def status(checkout: Checkout, capsys: pytest.CaptureFixture[str], lines: int = 0) -> str:
+    """What --status shows; the first test asks ctest.sh itself."""
+    capsys.readouterr()
+    assert background.show(checkout.build, lines) == 0
+    return capsys.readouterr().out
+
+
+def test_it_runs_without_the_terminal_and_ends_when_told(checkout, capsys):
     done = checkout.ctest("-V", "--testcase", checkout.case, "--warmup_steps=2", "--nohup")
     assert done.returncode == 0, done.stdout + done.stderr
     pid = int(re.search("as process ([0-9]+)", done.stdout).group(1))
     name = done.stdout.split()[0]
     assert name.startswith(checkout.case) and os.getsid(pid) == pid, "a session of its own has no terminal to hang up"
     until(lambda: measuring(checkout))
-    until(lambda: f", case {checkout.case}\n" in checkout.ctest("--status").stdout)
+    until(lambda: f", case {checkout.case}\n" in status(checkout, capsys))
     shown = checkout.ctest("--status", "2").stdout
     assert f"{name}: running as process {pid}, started 20" in shown
     assert len(re.findall(r"^  \| ", shown, re.M)) == 2 and "Evaluating RESNET" in shown
@@ -53,8 +60,8 @@ def test_it_runs_without_the_terminal_and_ends_when_told(checkout):
     until(lambda: not checkout.left())
     log = (checkout.build / "background" / name / "log").read_text()
     assert "# INVALID RESULT" in log and "*Throughput" not in log
-    assert f"{name}: ended with status 143" in checkout.ctest("--status").stdout
-    assert "nothing runs in the background" in checkout.ctest("--stop").stdout
+    assert f"{name}: ended with status 143" in status(checkout, capsys)
+    assert background.stop(checkout.build, "") == 0 and "nothing runs in the background" in capsys.readouterr().out
 
 
 def test_the_exit_status_and_the_kpi_come_through_and_the_log_is_kept(checkout):
@@ -82,16 +89,16 @@ def test_daemon_drops_the_callers_environment_and_nohup_keeps_it(checkout):
         assert re.findall(r' STEPS: "(.*)"', (logs / "workload-config.yaml").read_text()) == steps
 
 
-def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path):
+def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
     for number, log in enumerate(("one.log", "two.log"), start=1):
         done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}",
                               **({machine_lock.FOLDER: str(tmp_path)} if number == 2 else {}))
         assert ("NOTICE: one-" in done.stdout) == (number == 2), "it is said what disturbs it"
         until(lambda count=number: measuring(checkout, count))
-    wrong = checkout.ctest("--stop", "three")
-    assert wrong.returncode == 2 and "no running name begins with it; running: one-" in wrong.stderr
+    with pytest.raises(BadInput, match="no running name begins with it; running: one-"):
+        background.stop(checkout.build, "three")
     assert re.fullmatch(r"one-\S+: ended with status 143\n", checkout.ctest("--stop", "one").stdout)
-    shown = checkout.ctest("--status", "0").stdout
+    shown = status(checkout, capsys)
     assert re.search(r"two-\S+: running", shown) and re.search(r"one-\S+: ended with status 143", shown)
     assert shown.index("two-") < shown.index("one-"), "what runs comes first"
 
@@ -103,7 +110,7 @@ def test_two_cannot_measure_on_the_same_cores(checkout):
     assert second.returncode == 3, second.stdout
     assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: "
                      r"\S*python\S* .* case ", second.stdout), second.stdout
-    checkout.ctest("--stop")
+    background.stop(checkout.build, "")
     assert checkout.ctest("--testcase", checkout.case).returncode == 0, "the kernel has freed them"
 
 
@@ -117,12 +124,12 @@ def test_a_run_that_does_not_start_in_time_is_ended(tmp_path, monkeypatch):
     assert owner.start_ticks(int((tmp_path / "pid").read_text())) is None
 
 
-def test_bad_input_is_said_at_once(checkout):
+def test_bad_input_is_said_at_once(checkout, capsys):
     for words, why in ((["--testcase", "nothing"], "there is no such case"), (["--set", "BATCH_SIZE=0"], "too small"),
                        (["--testcase", checkout.case, "--nohup=/nowhere/x.log"], "cannot be written")):
         done = checkout.ctest("--nohup", *words)
         assert done.returncode == 2 and why in done.stderr, done.stdout + done.stderr
-    assert "nothing was run in the background" in checkout.ctest("--status").stdout
+    assert "nothing was run in the background" in status(checkout, capsys)
 
 
 def test_a_testset_can_run_in_the_background(checkout):

@@ -83,7 +83,7 @@ def test_patterns_that_choose_nothing_are_said(patterns, why):
     ("cases: x\nSTEPS: 2001-13-99", "is not YAML"), ("cases: x\nSTEPS: 0x" + "f" * 5000, "no usable value"),
     ('cases: "a\\0b"', "cannot be printed"), ("? [a, b]\n: 1", "is not YAML"),
     ("!!python/tuple [a]: 1", "is not YAML"), ("? !!timestamp x\n: 1", "is not YAML"),
-    ("cases: x\nattach: " + "y" * 5000, "no such file"), ("[" * 3000, "is not YAML"),
+    ("cases: x\nattach: " + "y" * 5000, "no such file"), ("[" * 1000, "is not YAML"),
 ])
 def test_what_is_wrong_is_one_line_with_its_place(tmp_path, text, why):
     with pytest.raises(BadInput, match=why) as caught:
@@ -103,7 +103,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
                                                                                           max_size=3), max_leaves=6)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.dictionaries(KEYS, VALUES, max_size=5) | VALUES, max_size=3))
 def test_any_yaml_is_read_or_refused(tmp_path, documents):
     (tmp_path / "t.yaml").write_text(yaml.safe_dump_all(documents, allow_unicode=False))
@@ -168,7 +168,7 @@ def test_continue_goes_on_and_the_command_line_beats_the_file(checkout):
 
 
 def test_dry_run_writes_configurations_only(checkout):
-    put(checkout, "cases: '*_latency_*_gated'\nset: STEPS=3", f"cases: {checkout.case}\nloop: 2")
+    put(checkout, "cases: '/inference_latency_.*fp32_gated/'\nset: STEPS=3", f"cases: {checkout.case}\nloop: 2")
     done = checkout.ctest("--testset", "t.yaml", "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "summary (dry run: nothing was measured)" in done.stdout and "document 1: --set=STEPS=3" in done.stdout

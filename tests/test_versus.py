@@ -219,7 +219,7 @@ class FakeFolder:
 
     def __init__(self, folder: Path) -> None:
         os.environ["RESNET50_BENCH_PYTHON"] = sys.executable
-        self.folder, self.machine = folder, machine(folder / "machine")
+        self.folder, self.machine = folder, machine(folder / "machine", cores_per_node=8)
         self.sides = words.sides(given("", "BATCH_SIZE=8"), self.machine)
 
     def go_on(self, most_rounds: int = 40, hang_at: int = 0) -> list[Round]:
@@ -257,6 +257,7 @@ def test_a_kill_in_the_middle_of_a_round_loses_no_measured_round_and_measures_no
                                env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"})
     while not (tmp_path / "measured").exists() or len(measured(tmp_path)) < 6:
         assert running.poll() is None
+        time.sleep(0.01)
     running.send_signal(signal.SIGKILL)  # while the last turn of round 3 is measured
     running.wait()
     there = FakeFolder(tmp_path)

@@ -210,6 +210,7 @@ def test_our_own_timeout_cancels_and_the_output_came_while_it_ran(folder, monkey
     assert capfd.readouterr().out.count("FAKE on n1 begins") == 1
 
 
+@pytest.mark.slow
 def test_the_schedulers_time_limit(folder, cluster, monkeypatch):
     """Slurm counts whole minutes and looks every half: this one takes up to 95 s, and hardly any CPU."""
     monkeypatch.setenv("FAKE_SLEEP", "150")

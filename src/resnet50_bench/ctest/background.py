@@ -134,7 +134,7 @@ def stop(build: Path, prefix: str) -> int:
     bad = [why for run in chosen if (why := _signal(run))]
     for run in chosen if not bad else []:
         while run.runs and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(0.02)
         if run.runs:
             bad.append(f"{run.name}: process {run.pid} does not end; see {run.log}")
         else:

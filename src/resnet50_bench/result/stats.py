@@ -224,11 +224,12 @@ def drift(values: Sequence[float]) -> Drift:
     bounds = _bounds(n, min(DRIFT_BLOCKS, n))
     levels = [median(values[low:high]) for low, high in bounds]
     centres = [(low + high - 1) / 2 for low, high in bounds]
-    slopes = [(levels[j] - levels[i]) / (centres[j] - centres[i])
-              for i in range(len(levels)) for j in range(i + 1, len(levels))]
+    slopes = sorted((levels[j] - levels[i]) / (centres[j] - centres[i])
+                    for i in range(len(levels)) for j in range(i + 1, len(levels)))
     middle = median(values)
     relative = median(slopes) * (n - 1) / middle if middle else 0.0
-    score = sum((slope > 0) - (slope < 0) for slope in slopes)  # a slope has the sign of its pair's difference
+    # A slope has the sign of its pair's difference: those above 0 less those below.
+    score = len(slopes) - bisect_right(slopes, 0.0) - bisect_left(slopes, 0.0)
     k = len(levels)
     variance = (k * (k - 1) * (2 * k + 5) - sum(t * (t - 1) * (2 * t + 5) for t in tie_sizes(levels))) / 18
     if variance <= 0:  # all equal
