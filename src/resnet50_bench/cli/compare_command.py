@@ -34,8 +34,8 @@ class Ratio:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="compare",
-                   description="Compare two results, or two folders of repeated runs, case by case.")
+    made = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
+                  "resnet50-bench compare monday/ tuesday/")
     made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
     made.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..arguments import Parser
+from ..arguments import Parser, number_of
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
 from ..history.collection import LOGS_FOLDER, PRIMARY, Entry, find
 from ..history.judgement import FAILED, SKIPPED, Check, Point, checks, points
@@ -36,11 +36,13 @@ class Judgement:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="gate", description="Judge the newest results of a logs folder against "
-                  "references and earlier results; exit status 4 at a regression.")
+    made = Parser("resnet50-bench gate", "Judge the newest results of a logs folder against references and earlier "
+                  "results; exit status 4 at a regression.",
+                  "resnet50-bench gate build/workload/ResNet50-Pytorch-Xeon-Public --references references.yaml")
     made.add_argument("logs", type=Path, metavar="LOGS", help="a logs folder, or a folder of them: each case's newest")
     made.add_argument("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
-    made.add_argument("--last", type=int, default=LAST, metavar="N", help=f"earlier runs to look at (default {LAST})")
+    made.add_argument("--last", type=number_of(1), default=LAST, metavar="N",
+                      help=f"earlier runs to look at (default {LAST})")
     made.add_argument("--base", type=Path, metavar="FOLDER",
                       help="where the earlier results lie (default: beside the judged ones)")
     made.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
@@ -50,8 +52,6 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Judge and print. Raises Regression, BadInput where there is nothing, RunFailed where a run is broken."""
     words = parser().parse_args(argv)
-    if words.last < 1:
-        raise BadInput(f"--last {words.last} is too small: 1 or more is allowed")
     if words.base and not words.base.is_dir():
         raise BadInput(f"--base {words.base}: there is no such folder")
     references = read_references(words.references) if words.references else None
