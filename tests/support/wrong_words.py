@@ -61,7 +61,8 @@ def wrong_values(seed: int) -> list[Line]:
                 wrong = value[0] + value[2:]
                 lines += [(["ctest", "-V", f"--set={name}={wrong}"], wrong, value),
                           (["ctest", f"--{name.lower()}", wrong], wrong, value)]
-    lines += [(["ctest", f"{option}={text}"], text, "") for option, text in (
+    lines += [(["ctest", f"{option}={text}"], text if option != "--set" else text.partition("=")[0], "")
+              for option, text in (
         ("--loop", "two"), ("--loop", "0"), ("--run", "-3"), ("--burst", "1.5"), ("--status", "x"),
         ("--timeout", "abc"), ("--timeout", "0"), ("--backend", "dokcer"), ("--backend", "slrum"),
         ("--registry", "host:5000"),

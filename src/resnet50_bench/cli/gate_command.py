@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ def parser() -> Parser:
                       help=f"earlier runs to look at (default {LAST})")
     made.add_argument("--base", type=Path, metavar="FOLDER",
                       help="where the earlier results lie (default: beside the judged ones)")
+    made.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     made.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
     return made
 
@@ -55,14 +57,14 @@ def main(argv: list[str]) -> int:
     if words.base and not words.base.is_dir():
         raise BadInput(f"--base {words.base}: there is no such folder")
     references = read_references(words.references) if words.references else None
-    return gate(words.logs, references, words.last, words.base, words.junit)
+    return gate(words.logs, references, words.last, words.base, words.junit, words.json)
 
 
 def gate(logs: Path, references: References | None, last: int = LAST, base: Path | None = None,
-         junit: Path | None = None) -> int:
+         junit: Path | None = None, as_json: bool = False) -> int:
     """Judge the newest results below ``logs``, print everything, write ``junit``; 0 or an exception."""
     judgement = judge(logs, references, last, base)
-    for line in report(judgement):
+    for line in [json.dumps(record(judgement), indent=1)] if as_json else report(judgement):
         print(line, flush=True)
     if junit:
         try:
@@ -138,6 +140,16 @@ def report(judgement: Judgement) -> list[str]:
     failed, broken = len(judgement.regressions()), len(judgement.broken)
     words = [f"{failed} regression{'s' if failed > 1 else ''}"] * bool(failed) + [f"{broken} broken"] * bool(broken)
     return [*lines, f"GATE: {', '.join(words) or 'passed'}"]
+
+
+def record(judgement: Judgement) -> dict[str, object]:
+    """The judgement for a program."""
+    return {
+        "points": [{"label": point.label, "runs": len(point.runs), "noisy": [str(entry.path) for entry in point.noisy],
+                    "checks": [{"name": check.name, "state": check.state, "text": check.text} for check in made]}
+                   for point, made in judgement.judged],
+        "broken": [{"case": case, "why": why} for case, why in judgement.broken],
+        "regressions": judgement.regressions()}
 
 
 def as_junit(judgement: Judgement) -> bytes:

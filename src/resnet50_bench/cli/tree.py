@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping
@@ -79,12 +80,12 @@ def main(argv: list[str]) -> int:
     try:
         status = _status(argv)
         sys.stdout.flush()
-        return status
+        return 128 + signal.SIGPIPE if status == 0 and _stdout_is_broken() else status
     except BrokenPipeError:
         if not _stdout_is_broken():
             raise  # another pipe: a defect
         # ``... | head``: Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
 
 
@@ -132,8 +133,7 @@ def overview() -> str:
 
 
 def _stdout_is_broken() -> bool:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return True
-    return False
+    """Whether nobody reads any more what is printed."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
