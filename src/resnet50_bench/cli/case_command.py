@@ -84,7 +84,8 @@ def missing() -> list[str]:
 
 
 def _parse(argv: list[str]) -> Words:
-    parser = Parser("resnet50-bench case", "Run one case as its ctest test does.")
+    parser = Parser("resnet50-bench case", "Run one case as its ctest test does.",
+                    "resnet50-bench case inference_latency_avx_fp32_gated")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--registry", default="")
     parser.add_argument("--release", default="")

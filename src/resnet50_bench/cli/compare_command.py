@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +37,11 @@ class Ratio:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="compare",
-                   description="Compare two results, or two folders of repeated runs, case by case.")
+    made = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
+                  "resnet50-bench compare monday/ tuesday/")
     made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
+    made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
     made.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
     return made
 
@@ -45,12 +49,24 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the comparison. Raises BadInput where nothing, or not everything, can be compared."""
     words = parser().parse_args(argv)
-    a, b = _usable("A", words.a), _usable("B", words.b)
+    records: list[dict[str, object]] = []
+    try:
+        with redirect_stdout(sys.stderr) if words.json else nullcontext():
+            _compare(words.a, words.b, words.anyway, records)
+    finally:
+        if words.json:
+            print(json.dumps(records, indent=1))
+    return 0
+
+
+def _compare(path_a: Path, path_b: Path, anyway: bool, records: list[dict[str, object]]) -> None:
+    """Print the comparison, and add to ``records`` what a program may read of it."""
+    a, b = _usable("A", path_a), _usable("B", path_b)
     pairs, alone = pair(a, b)
     for line in alone:
         print(f"LEFT OUT: {line}")
     if not pairs:
-        raise BadInput(f"{words.a} and {words.b} have no case in common: nothing to compare")
+        raise BadInput(f"{path_a} and {path_b} have no case in common: nothing to compare")
     refused = []
     for label, mine, others in pairs:
         print(f"== {label}: A has {_count(mine)}, B has {_count(others)}")
@@ -62,14 +78,15 @@ def main(argv: list[str]) -> int:
             why.append(f"{' and '.join(sorted(kinds))} have no ratio, not even with --anyway")
         for line in why or [f"{thing} differs" for thing in collection.things(mine[0].document, others[0].document)]:
             print(f"WARNING: {'not comparable: ' if why else ''}{line}")
-        if len(kinds) > 1 or (why and not words.anyway):
+        records.append({"case": label, "a_runs": len(mine), "b_runs": len(others), "not_comparable": why})
+        if len(kinds) > 1 or (why and not anyway):
             refused.append(f"{label}: no verdict: {'; '.join(why)}")
             continue
         for line in outcome(mine, others):
             print(line)
+        records[-1] |= as_record(mine, others)
     if refused:
-        raise BadInput(*refused, *([] if words.anyway else ["--anyway compares what is not comparable"]))
-    return 0
+        raise BadInput(*refused, *([] if anyway else ["--anyway compares what is not comparable"]))
 
 
 def _usable(side: str, path: Path) -> list[Entry]:
@@ -185,6 +202,22 @@ def outcome(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
                 "logarithms)" if found.low is not None else "")
     yield f"Ratio B/A: {found.value:.4f}{interval}"
     yield verdict(found, lower_is_better=name == "Latency")
+
+
+def as_record(a: Sequence[Entry], b: Sequence[Entry]) -> dict[str, object]:
+    """What ``outcome`` says, for a program; of accuracies the difference B - A in points."""
+    name, unit, _ = a[0].primary or ("", "", 0)
+    if name == "Accuracy":
+        mine, other = (entry.document["statistics"]["accuracy"] for entry in (a[0], b[0]))
+        points, low, high = difference(mine, other)
+        return {"kpi": name, "unit": unit, "a": mine["top1"], "b": other["top1"], "difference": points,
+                "ci95": [low, high], "verdict": list(_accuracies(a[0], b[0]))[-1]}
+    values = [[entry.primary[2] for entry in restarts(side) if entry.primary] for side in (a, b)]
+    ratio = Ratio(*ratio_interval(values[0], values[1]))
+    return {"kpi": name, "unit": unit, "a": math.fsum(values[0]) / len(values[0]),
+            "b": math.fsum(values[1]) / len(values[1]), "ratio": ratio.value,
+            "ci95": None if ratio.low is None else [ratio.low, ratio.high],
+            "verdict": verdict(ratio, lower_is_better=name == "Latency")}
 
 
 def _accuracies(a: Entry, b: Entry) -> Iterator[str]:

@@ -15,14 +15,21 @@ from .list_command import as_csv, as_markdown
 _TABLES = {"csv": as_csv, "markdown": as_markdown}
 
 
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
+                  "resnet50-bench fleet LOGS --format markdown")
+    made.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
+    made.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
+                      help="csv and markdown: a row for each node")
+    made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
+    made.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Print the summary; status 1 where a node failed or is missing, with --gate 4 where one is slow."""
-    parser = Parser(prog="fleet", description="Compare the nodes that ran the same case.")
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
-    parser.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
-                        help="csv and markdown: a row for each node")
-    parser.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
-    given = parser.parse_args(argv)
+    given = parser().parse_args(argv)
     groups = gather(given.folders)
     if not groups:
         raise BadInput(f"no results below {', '.join(map(str, given.folders))}")

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..arguments import Parser
+from ..arguments import Parser, number_of
 from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
-from ..errors import BadInput
 from ..history.collection import Entry, find, number, parameters
 from ..result.stats import PERCENTILES
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options, with the meanings that WSF gives them."""
-    made = Parser(prog="./list-kpi.sh", description="List the KPIs of the results below folders.")
+    made = Parser("resnet50-bench list", "List the KPIs of the results below folders.",
+                  "resnet50-bench list --all --recent 5")
     which = made.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")
     made.add_argument("--params", action="store_true", help="the parameters, too")
-    made.add_argument("--recent", type=int, metavar="N", help="only the N newest logs folders")
+    made.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
     made.add_argument("--format", choices=("list", "json", "csv", "markdown"), default="list")
+    made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     return made
@@ -36,8 +35,6 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Print the KPIs; what is no result is named on stderr."""
     words = parser().parse_args(argv)
-    if words.recent is not None and words.recent < 1:
-        raise BadInput(f"--recent {words.recent} is too small: 1 or more is allowed")
     usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
     entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
@@ -51,12 +48,7 @@ def main(argv: list[str]) -> int:
     else:
         made = {"json": as_json, "csv": as_csv, "markdown": as_markdown}[words.format]
         text = made(rows(entries, words.all, words.params))
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # ``list-kpi.sh | head``: Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(text, end="")
     return 0
 
 

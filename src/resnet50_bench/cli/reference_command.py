@@ -27,9 +27,9 @@ Machine = tuple[str, object]
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="reference",
-                  description="Print a references file: the median of the valid runs of each case, with a tolerance "
-                              "from their spread (3 % at least).")
+    made = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
+                  "with a tolerance from their spread (3 % at least).",
+                  "resnet50-bench reference build/workload/*/ > references.yaml")
     made.add_argument("logs", nargs="+", type=Path, metavar="LOGS", help="logs folders, folders of them, or results")
     made.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
     return made

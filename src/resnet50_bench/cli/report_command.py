@@ -22,8 +22,8 @@ from ..report.page import page
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="report", description="One HTML file about the results below folders; it "
-                  "needs no network and can be mailed, printed and read on a phone.")
+    made = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and can "
+                  "be mailed, printed and read on a phone.", "resnet50-bench report --output report.html")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     made.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="an earlier one is replaced")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..arguments import Parser
 from ..case.parameters import ALL, CATALOGUE
 from ..errors import BadInput
 from ..result import result
@@ -12,15 +13,22 @@ from ..result.comparison_stats import CANNOT_TELL
 from . import run_command
 
 
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench rerun", "Run a result's configuration once more, here and in the current folder, and "
+                  "compare.", "resnet50-bench rerun LOGS/itr-1/worker-0-c0/benchmark_....json")
+    made.add_argument("result", type=Path, metavar="RESULT.json", help="what was measured before")
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Run and print what differs and the ratio; the exit status is the new run's."""
-    if len(argv) != 1:
-        raise BadInput("rerun takes one result: rerun benchmark_....json")
-    before = result.read(Path(argv[0]))
+    path = parser().parse_args(argv).result
+    before = result.read(path)
     if before.failure:
-        raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
+        raise BadInput(f"{path} is of a run that failed: {before.failure}")
     if before.placement.get("burst"):
-        raise BadInput(f"{argv[0]} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
+        raise BadInput(f"{path} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
     texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case and not _implied(name, before)}
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:

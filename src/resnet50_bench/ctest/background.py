@@ -118,6 +118,13 @@ def show(build: Path, lines: int) -> int:
     return 0
 
 
+def records(build: Path) -> list[dict[str, object]]:
+    """Every background run of the build folder, newest first, for a program: ``status`` is null while it runs."""
+    runs = sorted(_runs(build), key=lambda run: run.started, reverse=True)
+    return [{"name": run.name, "running": run.runs, "status": run.status, "pid": run.pid, "started": run.started,
+             "log": str(run.log)} for run in runs]
+
+
 def stop(build: Path, prefix: str) -> int:
     """End what runs and begins with ``prefix`` (empty or ``all``: everything), as Ctrl-C does, and wait for it.
 

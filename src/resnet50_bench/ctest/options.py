@@ -144,6 +144,10 @@ class Options:
             yield (f"--burst and BACKEND={backend} exclude each other: {backend.capitalize()} gives each job nodes of "
                    'its own; --options="--nodes=N" runs the case on N nodes')
 
+        if self.mode is Mode.SWEEP and (backend := self.settings.get("BACKEND", "auto")) not in ("auto", "native"):
+            yield (f"--sweep and BACKEND={backend} (--backend) exclude each other: a sweep runs on this host (native) "
+                   "or inside a container that is already there (scripts/resnet50-bench.sh sweep)")
+
     def _beside_the_mode(self) -> Iterator[str]:
         """What would be passed over by an option that runs no case, or no ctest."""
         if self.mode not in _COMPANIONS:
