@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,31 @@ def test_every_requirement_is_pinned_where_it_stands_or_in_the_constraints(home,
     fake_pip(monkeypatch, 0, calls)
     environment.set_up("tools")
     assert calls[0][-4:] == [word for file in files for word in ("-c", str(folder / file))]
+
+
+@pytest.fixture
+def without_msgspec(monkeypatch):
+    """A Python as a system has it."""
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    for name in [name for name in sys.modules if name.startswith("resnet50_bench.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delenv("RESNET50_BENCH_AGAIN", raising=False)
+    return importlib.import_module("resnet50_bench.__main__")
+
+
+def test_a_command_that_needs_libraries_begins_again_under_the_python_that_has_them(without_msgspec, monkeypatch,
+                                                                                    tmp_path):
+    python = tmp_path / "python"
+    python.write_text("")
+    python.chmod(0o755)
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", str(python))
+    begun: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(os, "execv", lambda path, words: begun.append((path, words)))
+    without_msgspec.start(["run", "--steps=3"])
+    assert begun == [(python, [str(python), "-m", "resnet50_bench", "run", "--steps=3"])]
+
+
+def test_where_no_python_has_them_the_command_says_what_to_run(without_msgspec, monkeypatch, capsys):
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
+    assert without_msgspec.start(["run"]) == 3
+    assert "scripts/setup.sh" in capsys.readouterr().err

@@ -34,6 +34,8 @@ _NATIVE = {
     "tcmalloc": ("libtcmalloc-minimal4", "libtcmalloc_minimal.so.4", "nothing where jemalloc is there"),
     "numactl": ("numactl", "numactl", "memory is not bound to the instances' NUMA node"),
 }
+#: Set for a command that was begun by another Python.
+AGAIN = "RESNET50_BENCH_AGAIN"
 _LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 
 
@@ -79,6 +81,19 @@ def worker_python() -> Path:
         return Path(sys.executable)
     raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
                          f"(it makes {folder()})")
+
+
+def run_again(argv: list[str], again: bool) -> None:
+    """Replace this process by the same command under the Python that measures, which has the libraries.
+
+    ``again``: this is such a command already. Raises Infrastructure where that Python is not set up, or lacks them too.
+    """
+    python = worker_python()
+    if python == Path(sys.executable) or again:
+        raise Infrastructure(f"{python} lacks msgspec, which this command needs: run scripts/setup.sh")
+    os.environ[AGAIN] = "1"
+    sys.stdout.flush()
+    os.execv(python, [str(python), "-m", "resnet50_bench", *argv])
 
 
 def native_libraries() -> dict[str, str]:
