@@ -1,112 +1,113 @@
-"""A spec's data -> what an instance steps over: one dummy batch, decoded images in memory, or a data set once."""
+"""A spec's data -> what an instance steps over: the same batches in turn, or a data set once."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from ..errors import RunFailed
 from .data import Loader
+from .stepper import Shown
 
 #: Decoded images that a process keeps for a measurement of time; the model's caches see none of them twice in a row.
 POOL_BYTES = 512 * 2**20
 
 
-class DummyFeed:
-    """The same batch again and again."""
+class CycleFeed:
+    """The same batches in turn, without an end; nothing is asked of the answers."""
 
-    #: Steps that there are; None: as many as are wanted.
     length: int | None = None
-    #: Steps that the warm-up may take; None: as many as it wants.
     most_warm_up: int | None = None
 
-    def __init__(self, batch: torch.Tensor) -> None:
-        self.warm = batch
+    def __init__(self, batches: Sequence[torch.Tensor], record: dict[str, object] | None = None) -> None:
+        """``record`` is what the result keeps of where the batches came from."""
+        self._batches, self._record = batches, record or {}
+        self.example = batches[0]
 
     def warm_batch(self) -> torch.Tensor:
-        """For a step of the warm-up."""
-        return self.warm
+        """The first, so that its caches are as warm as they get."""
+        return self.example
 
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Without an end."""
-        return itertools.repeat(self.warm)
+    def batches(self) -> Iterator[tuple[torch.Tensor, None]]:
+        """In turn."""
+        return itertools.cycle([(batch, None) for batch in self._batches])
 
-    def after(self, output: torch.Tensor) -> None:
-        """Nothing: the answers of dummy images mean nothing."""
+    def after(self, output: torch.Tensor, labels: None) -> None:
+        """Nothing."""
 
     def close(self) -> None:
-        """End what still decodes, in the thread that steps: decoding processes die with the thread that forked them."""
+        """Nothing decodes any more."""
 
-    def progress(self) -> dict[str, float]:
-        """What there is to show beside steps."""
-        return {}
+    def shown(self) -> Shown:
+        """Nothing beside steps."""
+        return Shown()
 
-    def record(self) -> dict[str, Any]:
-        """What the result keeps."""
-        return {}
-
-
-class PoolFeed(DummyFeed):
-    """Batches of real images, decoded before the measurement, in turn: decoding is not in the model's time."""
-
-    def __init__(self, loader: Loader, most_bytes: int) -> None:
-        self._loader, self._pool = loader, []
-        taken = 0
-        for images, _, _ in loader:
-            if len(images) < loader.batch_size and self._pool:
-                break
-            self._pool.append(padded(images, loader.batch_size))
-            taken += self._pool[-1].nbytes
-            if taken >= most_bytes:
-                break
-        if not self._pool:
-            raise RunFailed(f"not one image of {loader.part.root} could be decoded")
-        super().__init__(self._pool[0])
-
-    def batches(self) -> Iterator[torch.Tensor]:
-        """The pool again and again."""
-        return itertools.cycle(self._pool)
-
-    def record(self) -> dict[str, Any]:
-        """The loader's own figures."""
-        return loader_record(self._loader) | {"pool_batches": len(self._pool)}
+    def record(self) -> dict[str, object]:
+        """As it was given."""
+        return self._record
 
 
-class PassFeed(DummyFeed):
+def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
+    """Batches of real images, decoded before the measurement: decoding is not in the model's time.
+
+    Raises RunFailed where none can be decoded.
+    """
+    pool: list[torch.Tensor] = []
+    taken = 0
+    for images, _, _ in loader:
+        if len(images) < loader.batch_size and pool:
+            break
+        pool.append(padded(images, loader.batch_size))
+        taken += pool[-1].nbytes
+        if taken >= most_bytes:
+            break
+    if not pool:
+        raise RunFailed(f"not one image of {loader.part.root} could be decoded")
+    return CycleFeed(pool, loader_record(loader) | {"pool_batches": len(pool)})
+
+
+class PassFeed:
     """Every image of a part once; the answers are counted."""
 
+    most_warm_up: int | None = None
+
     def __init__(self, loader: Loader) -> None:
+        """Raises RunFailed where not one image can be decoded."""
         self._loader = loader
-        self.length = -(-len(loader.part.images) // loader.batch_size)
+        self.length: int | None = -(-len(loader.part.images) // loader.batch_size)
         self.counts = {"count": 0, "top1": 0, "top5": 0}
-        self._labels = torch.empty(0, dtype=torch.int64)
         first = next(iter(loader), None)
         if first is None:
             raise RunFailed(f"not one image of {loader.part.root} could be decoded")
-        super().__init__(padded(first[0], loader.batch_size))
+        self.example = padded(first[0], loader.batch_size)
 
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Each batch once; the last is filled up, for a model traced at one size, and the filling not counted."""
+    def warm_batch(self) -> torch.Tensor:
+        """The first batch again and again."""
+        return self.example
+
+    def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Each batch once; the last is filled up, for a model traced at one size, and has fewer labels."""
         for images, labels, _ in self._loader:
-            self._labels = labels
-            yield padded(images, self._loader.batch_size)
+            yield padded(images, self._loader.batch_size), labels
 
-    def after(self, output: torch.Tensor) -> None:
-        """Count the right answers among the batch's images."""
-        best = output[:len(self._labels)].float().topk(min(5, output.shape[1]), dim=1).indices
-        right = best == self._labels[:, None]
-        self.counts["count"] += len(self._labels)
+    def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
+        """Count the right answers among those that have labels."""
+        best = output[:len(labels)].float().topk(min(5, output.shape[1]), dim=1).indices
+        right = best == labels[:, None]
+        self.counts["count"] += len(labels)
         self.counts["top1"] += int(right[:, 0].sum())
         self.counts["top5"] += int(right.sum())
 
-    def progress(self) -> dict[str, float]:
-        """The running counts."""
-        return dict(self.counts)
+    def close(self) -> None:
+        """The loader ends its processes itself."""
 
-    def record(self) -> dict[str, Any]:
+    def shown(self) -> Shown:
+        """The running counts."""
+        return Shown(counted=self.counts["count"], right=self.counts["top1"])
+
+    def record(self) -> dict[str, object]:
         """The counts and the loader's own figures."""
         return loader_record(self._loader) | {"counts": self.counts}
 
@@ -119,7 +120,7 @@ def padded(images: torch.Tensor, size: int) -> torch.Tensor:
     return images[wanted].contiguous(memory_format=torch.channels_last)
 
 
-def loader_record(loader: Loader) -> dict[str, Any]:
+def loader_record(loader: Loader) -> dict[str, object]:
     """What decoding did: images, bad files with reasons, animated ones, time and rate (images/s)."""
     return {"decoded": loader.images, "bad": [[str(path), why] for path, why in loader.bad],
             "animated": loader.animated, "decode_s": loader.decode_s, "wait_s": loader.wait_s,

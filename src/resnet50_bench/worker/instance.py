@@ -1,4 +1,4 @@
-"""A thread with cores of its own: it measures their peak, warms up, and steps from ``go`` until ``stop``.
+"""One instance: it measures its cores' peak, warms up, and steps from Go until Stop; and the thread that it lives in.
 
 Everything that computes in a process does so in the threads of its instances, and these end with the case. libgomp
 keeps a team for each thread that ever entered a parallel region; a second team, of a thread that only prepared,
@@ -8,22 +8,23 @@ makes it count more threads than cpus, and then its threads sleep between region
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 from ..machine import process_facts
-from ..protocol.messages import Enough, Event, Part, Prepared, Progress, Ready, Spec
+from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
 from ..result.result import Run
-
-if TYPE_CHECKING:
-    from .preparation import Job
-    from .stepper import Stepper
+from .job import Job
+from .stepper import Stepper
 
 
 def pin(cpus: Collection[int]) -> None:
@@ -40,89 +41,118 @@ def give_back_memory() -> None:
         ctypes.CDLL(None).mallctl(b"arena.4096.purge", None, None, None, ctypes.c_size_t(0))
 
 
-class Signals:
-    """What the launcher has said to all instances of a process."""
+class Gates:
+    """What the launcher has said to all instances of a process: each order opens a gate, once."""
 
     def __init__(self) -> None:
-        self.warm, self.go, self.stop, self.report = (threading.Event() for _ in range(4))
+        self._gates: dict[type[Order], threading.Event] = {
+            order: threading.Event() for order in (Warm, Go, Stop, Report)}
+
+    def open(self, order: type[Order]) -> None:
+        """The launcher has said it."""
+        self._gates[order].set()
+
+    def wait(self, order: type[Order]) -> None:
+        """Block until it has."""
+        self._gates[order].wait()
+
+    def is_open(self, order: type[Order]) -> Callable[[], bool]:
+        """To ask again and again, as cheaply as that goes."""
+        return self._gates[order].is_set
 
 
-class Instance(threading.Thread):
-    """One instance's life. The first of a process also prepares for all of them, and reports for all at the end.
+@dataclass(frozen=True)
+class Measured:
+    """What an instance leaves: its run, and the threads that it computed with."""
 
-    ``get_job`` gives what the process runs: for the first instance by making it, for the others by waiting for it.
-    ``say`` sends an event, ``failed`` that of a failure; ``report`` is called where
-    the kernel's counters have been read.
-    """
+    run: Run
+    omp_threads: int
 
-    def __init__(self, part: Part, spec: Spec, signals: Signals, get_job: Callable[[], Job | None],
-                 say: Callable[[Event], None], failed: Callable[[BaseException], None],
-                 report: Callable[[], None] = lambda: None) -> None:
-        super().__init__(name=f"instance-{part.index}", daemon=True)
-        self.part, self._spec, self._signals = part, spec, signals
-        self._get_job, self._say, self._failed, self._report = get_job, say, failed, report
-        self.measured = threading.Event()
-        self.failure: BaseException | None = None
-        self.stepper: Stepper | None = None
-        self.peak: dict[str, float] = {}
-        self.observed: tuple[int, ...] = ()
-        self.omp_threads = 0
 
-    def run(self) -> None:
-        """The thread's life; what fails is said, kept for the worker, and stands in the log."""
-        try:
-            pin(self.part.cpus)
-            job = self._get_job()
-            if job is not None:
-                self._live(job)
-        except BaseException as error:
-            self.failure = error
-            traceback.print_exc()
-            sys.stderr.flush()
-            self._failed(error)
-        finally:
-            self.measured.set()
+class Instance:
+    """One instance's measurement, in whatever thread ``measure`` is called."""
 
-    def _live(self, job: Job) -> None:
-        import torch
+    def __init__(self, part: Part, spec: Spec, gates: Gates, say: Callable[[Event], None]) -> None:
+        self.part, self._spec, self._gates, self._say = part, spec, gates, say
+        self._stepper: Stepper[Any, Any, Any] | None = None
 
-        index = self.part.index
+    def measure(self, job: Job) -> Measured:
+        """Peak, warm-up and measurement, each begun and ended by its gate."""
+        index, spec, feed = self.part.index, self._spec, job.feeds[self.part.index]
         look = job.peak_look(self.part)
-        stepper = self.stepper = job.stepper(index)
+        stepper = self._stepper = Stepper(
+            job.step, feed, steps=spec.steps, warmup_steps=spec.warmup_steps, min_duration_s=spec.min_duration_s,
+            counted=spec.training)
         self._say(Prepared(index))
-        self._signals.warm.wait()
-        with torch.inference_mode():
-            self.peak = look()
+        self._gates.wait(Warm)
+        with job.runtime.inference(True):
+            peak = look()
         del look  # and with it the arrays that outgrow the caches
         give_back_memory()
-        with torch.inference_mode(not self._spec.training):
-            stepper.warm_up(lambda step_s: self._say(Ready(index, job.step_s(step_s))),
-                            self._signals.go.is_set)
-            self._signals.go.wait()
-            stepper.measure(lambda: self._say(Enough(index)), self._signals.stop.is_set)
-            job.feed(index).close()
-        self.omp_threads = torch.get_num_threads()
-        self.observed = process_facts.observed_cpus(process_facts.thread_masks(), self.part.cpus,
-                                                    self._spec.cpus, self.part.loader_cpus)
-        self.measured.set()
-        # The kernel's counters of a thread end with it: stay until they have been read.
-        self._signals.report.wait()
-        self._report()
+        with job.runtime.inference(not spec.training):
+            stepper.warm_up(lambda step_s: self._say(Ready(index, job.proof.step_s if math.isnan(step_s) else step_s)),
+                            self._gates.is_open(Go))
+            self._gates.wait(Go)
+            stepper.measure(lambda: self._say(Enough(index)), self._gates.is_open(Stop))
+            feed.close()
+        observed = process_facts.observed_cpus(process_facts.thread_masks(), self.part.cpus, spec.cpus,
+                                               self.part.loader_cpus)
+        run = Run(
+            instance=index, process=spec.process, pid=os.getpid(), cpus=self.part.cpus, observed_cpus=observed,
+            memory_node=self.part.memory_node, warmup_steps=stepper.warmup_steps, warmup_s=stepper.warmup_s,
+            steady=stepper.steady, peak=peak, starts_ns=tuple(stepper.starts), ends_ns=tuple(stepper.ends))
+        return Measured(run, job.runtime.num_threads())
 
-    def progress(self) -> Progress:
-        """Where the measurement stands; read by another thread while it runs."""
-        stepper, now = self.stepper, time.monotonic_ns()
+    def progress(self) -> Progress | None:
+        """Where the measurement stands, read by another thread while it runs; None before the instance is prepared."""
+        stepper, now = self._stepper, time.monotonic_ns()
+        if stepper is None:
+            return None
         done = len(stepper.ends)
         began = stepper.starts[0] if done else now
         last_ms = (stepper.ends[done - 1] - stepper.starts[done - 1]) / 1e6 if done else 0.0
-        facts = stepper.feed.progress()
+        shown = stepper.feed.shown()
         return Progress(self.part.index, done, stepper.wanted, elapsed_s=(now - began) / 1e9, last_ms=last_ms,
-                        counted=facts.get("count", 0), right=facts.get("top1", 0),
-                        loss=f"{facts['loss']:.3f}" if "loss" in facts else "")
+                        counted=shown.counted, right=shown.right, loss=shown.loss)
 
-    def values(self) -> Run:
-        """The measured run."""
-        stepper = self.stepper
-        return Run(self.part.index, self._spec.process, os.getpid(), tuple(self.part.cpus), self.observed,
-                   self.part.memory_node, stepper.warmup_steps, stepper.warmup_s, stepper.steady, self.peak,
-                   tuple(stepper.starts), tuple(stepper.ends))
+
+class InstanceThread(threading.Thread):
+    """The thread with an instance's cores. What fails is said at once, and raised where a future is asked.
+
+    ``measured`` is there as soon as the instance has measured, ``ended`` once the thread has nothing more to do.
+    """
+
+    def __init__(self, instance: Instance, gates: Gates, get_job: Callable[[], Job | None],
+                 failed: Callable[[BaseException], None], report: Callable[[Job], None] | None = None) -> None:
+        """``get_job`` gives None where another thread has failed to make it; ``report`` is the first instance's."""
+        super().__init__(name=f"instance-{instance.part.index}", daemon=True)
+        self.instance, self._gates = instance, gates
+        self._get_job, self._failed, self._report = get_job, failed, report
+        self.measured: Future[Measured] = Future()
+        self.ended: Future[None] = Future()
+
+    def run(self) -> None:
+        """The thread's life."""
+        try:
+            self._live()
+        except BaseException as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            self._failed(error)
+            for future in (self.measured, self.ended):
+                if not future.done():
+                    future.set_exception(error)
+
+    def _live(self) -> None:
+        pin(self.instance.part.cpus)
+        job = self._get_job()
+        if job is None:
+            self.measured.cancel()
+            self.ended.cancel()
+            return
+        self.measured.set_result(self.instance.measure(job))
+        # The kernel's counters of a thread end with it: stay until they have been read.
+        self._gates.wait(Report)
+        if self._report:
+            self._report(job)
+        self.ended.set_result(None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 #: Beyond WARMUP_STEPS the warm-up looks for steady step times for at most this long.
 MOST_EXTRA_S = 20.0
@@ -16,6 +17,55 @@ STEADY_SHARE = 0.05
 #: ... and each block spans this long: caches, clocks and neighbours settle in tenths of seconds, not in milliseconds.
 STEADY_BLOCK_S = 0.5
 _LEAST_BLOCK_STEPS = 2
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+Labels = TypeVar("Labels")
+Given = TypeVar("Given", covariant=True)
+Taken = TypeVar("Taken", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a feed shows of its progress: images ``counted`` and right ones among them, a ``loss`` as text."""
+
+    counted: int = 0
+    right: int = 0
+    loss: str = ""
+
+
+class Feed(Protocol[Given, Taken, Labels]):
+    """What an instance steps over."""
+
+    @property
+    def length(self) -> int | None:
+        """Steps that there are; None: as many as are wanted."""
+
+    @property
+    def most_warm_up(self) -> int | None:
+        """Steps that the warm-up may take; None: as many as it wants."""
+
+    @property
+    def example(self) -> Given:
+        """What a step takes, to prove its kernels; nothing of the feed is used up."""
+
+    def warm_batch(self) -> Given:
+        """For a step of the warm-up."""
+
+    def batches(self) -> Iterator[tuple[Given, Labels]]:
+        """What each measured step takes, and the labels that go with it."""
+
+    def after(self, output: Taken, labels: Labels) -> None:
+        """Called with each measured step's output, outside its time."""
+
+    def close(self) -> None:
+        """End what still decodes, in the thread that steps: decoding processes die with the thread that forked them."""
+
+    def shown(self) -> Shown:
+        """Where it stands; read by another thread meanwhile."""
+
+    def record(self) -> Mapping[str, object]:
+        """What the result keeps."""
 
 
 def settled(times_s: Sequence[float]) -> bool:
@@ -37,18 +87,21 @@ def _last_block(times_s: Sequence[float]) -> tuple[Sequence[float], Sequence[flo
     return (), times_s
 
 
-class Stepper:
+class Stepper(Generic[Input, Output, Labels]):
     """Steps ``model`` over the batches of ``feed``; what it saw is in its attributes.
 
     ``starts`` and ``ends`` are nanoseconds of the monotonic clock, one each a measured step. ``steady`` says
     whether step times had settled when the warm-up gave up looking.
     """
 
-    def __init__(self, model: Callable[[Any], Any], feed: Any, *, steps: int | None, warmup_steps: int,
-                 min_duration_s: float, counted: bool) -> None:
-        """``counted``: every step of the feed has its place (training), so none may be added to the warm-up."""
+    def __init__(self, model: Callable[[Input], Output], feed: Feed[Input, Output, Labels], *, steps: int | None,
+                 warmup_steps: int, min_duration_s: float, counted: bool) -> None:
+        """``steps``: None only for a feed that has an end.
+
+        ``counted``: every step of the feed has its place (training), so none may be added to the warm-up.
+        """
         self._model, self.feed, self._counted = model, feed, counted
-        self.wanted: int = feed.length or steps
+        self.wanted = feed.length or steps or 0
         self._least = warmup_steps if feed.most_warm_up is None else min(warmup_steps, feed.most_warm_up)
         self._min_duration_s = min_duration_s
         self.starts, self.ends = array("q"), array("q")
@@ -88,7 +141,7 @@ class Stepper:
         starts, ends, wanted = self.starts.append, self.ends.append, self.wanted
         least_end = clock() + int(self._min_duration_s * 1e9)
         said = False
-        for done, batch in enumerate(self.feed.batches(), start=1):
+        for done, (batch, labels) in enumerate(self.feed.batches(), start=1):
             if stopped():
                 break
             begin = clock()
@@ -96,7 +149,7 @@ class Stepper:
             end = clock()
             starts(begin)
             ends(end)
-            after(output)
+            after(output, labels)
             if not said and done >= wanted and end >= least_end:
                 said = True
                 on_enough()

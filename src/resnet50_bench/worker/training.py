@@ -19,7 +19,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import distributed
@@ -32,7 +31,8 @@ from ..errors import BadInput
 from ..protocol.messages import Spec
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch
-from .feed import DummyFeed, loader_record
+from .feed import loader_record
+from .stepper import Shown
 from .weights import SEED, read_state
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
@@ -50,17 +50,22 @@ class Trainer:
     def __init__(self, spec: Spec, request: ModelRequest) -> None:
         here, self._nodes = spec.data.parts, spec.group.count
         self.rank, self.world = spec.group.index * here + spec.process, self._nodes * here
-        self.total = spec.warmup_steps + spec.steps
+        self.total = spec.warmup_steps + (spec.steps or 0)
         self.checkpoint = Path(spec.data.checkpoint) if spec.data.checkpoint else None
         self._rate = RATE_PER_256 * request.batch_size * self.world / 256
-        self.step, self.losses, self.right, self.seen = 0, [], [], []
+        self.step = 0
+        self.losses: list[torch.Tensor] = []
+        #: Right answers of each step, and images.
+        self.right: list[torch.Tensor] = []
+        self.seen: list[int] = []
         self._precision = PRECISIONS[request.precision].data_type
         plain = request.network().train()
         if request.weights is None:
             _begin_as_identities(plain)
-        self._optimizer = torch.optim.SGD(plain.parameters(), self._rate, MOMENTUM, weight_decay=DECAY)
+        self._optimizer: torch.optim.Optimizer = torch.optim.SGD(plain.parameters(), self._rate, MOMENTUM,
+                                                                 weight_decay=DECAY)
         if self.checkpoint and self.checkpoint.exists():
-            self._resume(plain)
+            self._resume(self.checkpoint, plain)
         self.began_at = self.step
         self.model, self._optimizer = _optimised(plain, self._optimizer, spec.torch_type, self._precision)
         self._replica: torch.nn.Module = self.model
@@ -128,24 +133,24 @@ class Trainer:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _resume(self, plain: torch.nn.Module) -> None:
+    def _resume(self, path: Path, plain: torch.nn.Module) -> None:
         """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
-        state = read_state(self.checkpoint)
-        found = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = read_state(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
         if not {"optimizer", "step", "total_steps"} <= found.keys():
-            raise BadInput(f"CHECKPOINT={self.checkpoint} is no training's checkpoint; to begin with its weights give "
+            raise BadInput(f"CHECKPOINT={path} is no training's checkpoint; to begin with its weights give "
                            "it as WEIGHTS")
         if found["total_steps"] != self.total:
-            raise BadInput(f"CHECKPOINT={self.checkpoint} is of a training of {found['total_steps']} steps "
+            raise BadInput(f"CHECKPOINT={path} is of a training of {found['total_steps']} steps "
                            f"(WARMUP_STEPS + STEPS), this is one of {self.total}: give the same or another CHECKPOINT")
         if found["step"] >= self.total - 1:
-            raise BadInput(f"CHECKPOINT={self.checkpoint} has come to its end ({found['step']} steps): use it as "
+            raise BadInput(f"CHECKPOINT={path} has come to its end ({found['step']} steps): use it as "
                            "WEIGHTS, or name another file")
         try:
             plain.load_state_dict(state)
             self._optimizer.load_state_dict(found["optimizer"])
         except (RuntimeError, ValueError) as error:
-            raise BadInput(f"CHECKPOINT={self.checkpoint} does not fit this data set: "
+            raise BadInput(f"CHECKPOINT={path} does not fit this data set: "
                            f"{str(error).splitlines()[-1].strip()}") from error
         self.step, self.losses = found["step"], [torch.tensor(loss) for loss in found["losses"]]
 
@@ -153,7 +158,7 @@ class Trainer:
         """The loss of each step from the first, those before a resumption included."""
         return [round(float(loss), 6) for loss in self.losses]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""
         tenth = max(1, len(self.seen) // 10)
         digest = hashlib.sha256()
@@ -203,28 +208,32 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         return ipex.optimize(plain, dtype=dtype, optimizer=optimizer, inplace=True)
 
 
-class TrainingFeed(DummyFeed):
+class TrainingFeed:
     """Exactly the steps that a training has left: every instance has to do as many, or the others wait for ever."""
 
     def __init__(self, spec: Spec, request: ModelRequest, trainer: Trainer) -> None:
-        self._spec, self._trainer, self._loader = spec, trainer, None
+        self._spec, self._trainer = spec, trainer
+        self._loader: Loader | None = None
         self._batches = self._dummy(request) if not spec.data.dataset else self._real(request)
-        self._first = next(self._batches)
-        super().__init__(self._first)
-        self.length = trainer.total  # more than there are: the end of the feed is the end
-        self.most_warm_up = trainer.total - trainer.step - 1  # of a resumed training one step at least is measured
+        self.example = next(self._batches)
+        self._first: Batch | None = self.example
+        #: More than there are: the end of the feed is the end.
+        self.length: int | None = trainer.total
+        #: Of a resumed training one step at least is measured.
+        self.most_warm_up: int | None = trainer.total - trainer.step - 1
 
     def warm_batch(self) -> Batch:
         """Warm-up steps are the training's first steps."""
-        return next(self.batches())
+        return next(self.batches())[0]
 
-    def batches(self) -> Iterator[Batch]:
-        """What is left of the training."""
+    def batches(self) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """What is left of the training: a step takes the labels with the images."""
         while self._trainer.step < self._trainer.total:
             first, self._first = self._first, None
-            yield first if first is not None else next(self._batches)
+            batch = first if first is not None else next(self._batches)
+            yield batch, batch[1]
 
-    def after(self, output: torch.Tensor) -> None:
+    def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
         """Between steps, outside their time."""
         self._trainer.save_now_and_then()
 
@@ -232,12 +241,12 @@ class TrainingFeed(DummyFeed):
         """End the epoch that was begun."""
         self._batches.close()
 
-    def progress(self) -> dict[str, float]:
-        """Where it stands."""
+    def shown(self) -> Shown:
+        """The last step's loss."""
         last = self._trainer.losses[-1:]
-        return {"loss": float(last[0])} if last else {}
+        return Shown(loss=f"{float(last[0]):.3f}") if last else Shown()
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The training's record, with the loader's where there is one."""
         return {"training": self._trainer.record()} | (loader_record(self._loader) if self._loader else {})
 

@@ -69,33 +69,27 @@ def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
 
 
 def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
-          stream_floats: int = DEFAULT_FLOATS) -> Callable[[], dict[str, float]]:
-    """Everything up to the first timed call; the Callable then takes 2 x LOOK_S and a call, see ``measure``.
+          stream_floats: int | None = None) -> Callable[[], dict[str, float]]:
+    """Everything up to the first timed call; the Callable then takes 2 x LOOK_S and a call.
 
-    Instances call it together: what one reaches while its neighbours are idle no socket reaches.
+    It gives ``operations_per_s`` (two for a multiply-add) and ``bytes_per_s``, each the best call of a short look.
+    ``stream_bytes`` are the three arrays', of DEFAULT_FLOATS where ``stream_floats`` is None; with 0 there is no
+    figure of bytes. Instances call it together: what one reaches while its neighbours are idle no socket reaches.
     """
+    floats = DEFAULT_FLOATS if stream_floats is None else stream_floats
     operations = 2 * LAYERS * CHANNELS * CHANNELS * _HEIGHT * _HEIGHT * batch.shape[0]
     # Two calls: TorchScript profiles in the first and optimises in the second.
     for _ in range(2):
         model(batch)
-    add = _stream(stream_floats) if stream_floats else None
+    add = _stream(floats) if floats else None
 
     def look() -> dict[str, float]:
         found = {"operations_per_s": operations / _best(lambda: model(batch))}
         if add:
-            found |= {"bytes_per_s": 3 * 4 * stream_floats / _best(add), "stream_bytes": 3.0 * 4 * stream_floats}
+            found |= {"bytes_per_s": 3 * 4 * floats / _best(add), "stream_bytes": 3.0 * 4 * floats}
         return found
 
     return look
-
-
-def measure(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
-            stream_floats: int = DEFAULT_FLOATS) -> dict[str, float]:
-    """``operations_per_s`` (two for a multiply-add) and ``bytes_per_s``, each the best call of a short look.
-
-    ``stream_bytes`` are the three arrays'; with 0 ``stream_floats`` there is no figure of bytes.
-    """
-    return ready(model, batch, stream_floats)()
 
 
 def _stream(floats: int) -> Callable[[], object]:
