@@ -9,7 +9,7 @@ from ..ctest import background
 from ..ctest.build_folder import build_folder
 from ..ctest.ctest_call import Job, without_callers
 from ..ctest.options import parse, parser
-from . import describe_command, doctor_command
+from . import describe_command
 from .testset_command import run_testset, testset_jobs
 
 
@@ -22,6 +22,8 @@ def main(argv: list[str]) -> int:
     if ours.describe_params:
         return describe_command.main([])
     if ours.doctor:
+        from . import doctor_command  # before the set-up -N and --help do without msgspec
+
         return doctor_command.main([])
     if ours.check_docker_image:
         return backends.check_docker_image()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from ..errors import BadInput
-from ..machine import host
 from ..result.checks import machine_checks, overall
 from ..stack.environment import native_libraries
 
@@ -14,7 +13,7 @@ def main(argv: list[str]) -> int:
     """Print a line for each check; 0 where nothing would disturb a measurement, else 1."""
     if argv:
         raise BadInput(f"doctor takes no arguments, not {' '.join(argv)}")
-    checks = machine_checks(host.system_record(), native_libraries())
+    checks = machine_checks(native_libraries())
     for check in checks:
         print(check.line())
     counts = Counter(check.verdict.value for check in checks)

@@ -22,7 +22,7 @@ from ..case.case import Case
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..machine import counters
 from ..protocol.channel import Channel
-from ..result.result import ProcessReport, process_report
+from ..result.processes import ProcessReport, process_report
 from .homes import Home, home
 from .nodes import Nodes
 from .placement import Placement, Process

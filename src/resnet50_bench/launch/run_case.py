@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from ..case import inputs
 from ..case.case import Case
 from ..case.inputs import Inputs
@@ -19,8 +21,10 @@ from ..machine import caches, counters, host
 from ..machine.topology import Topology
 from ..result import limits, logfile, measurement
 from ..result.checks import overall, result_checks
+from ..result.counted import Counters, Frequency
 from ..result.logfile import Log
-from ..result.result import ProcessReport, Result
+from ..result.processes import ProcessReport
+from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import native_libraries
 from . import burst, nodes
@@ -41,11 +45,11 @@ def run_case(case: Case, found: Inputs, topology: Topology, python: Path, folder
     """
     placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
     software = host.software_record(python)
-    result = Result(
-        case=case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
-        started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-        software=software, topology=topology.as_record(), inputs=found.as_record(),
-        placement=placement.as_record() | burst.record(burst.copies()))
+    result = msgspec.convert({
+        "case": case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
+        "started_at": now.isoformat(), "command": [shlex.join(sys.argv)], "system": host.system_record(),
+        "software": software, "topology": topology.as_record(), "inputs": found.as_record(),
+        "placement": placement.as_record() | burst.record(burst.copies())}, Result)
     log = Log(folder / logfile.file_name(case.texts(), now), echo or sys.stdout)
     try:
         for line in logfile.header(case, len(placement.instances), _versions(software)):
@@ -127,18 +131,18 @@ def _measure(case: Case, found: Inputs, topology: Topology, placement: Placement
     runs = result.runs()
     if len(runs) != len(placement.instances):
         raise RunFailed(f"{len(placement.instances)} instances were started, {len(runs)} reported")
-    result.counters = counters.difference(*moments)
+    result.counters = msgspec.convert(counters.difference(*moments), Counters)
     if clocks.record():
-        result.counters["frequency"] = clocks.record()
+        result.counters.frequency = msgspec.convert(clocks.record(), Frequency)
     if case.accuracy:
         result.statistics = measurement.pass_statistics(runs, result.counted())
     else:
         result.statistics = measurement.statistics(runs, case.batch_size)
-        result.limits = limits.limits(result.document())
+        result.limits = limits.limits(result)
     for line in logfile.measured(result):
         log.line(line)
     if case.verbose:
-        for line in limits.layer_table(result.document()["processes"][0]["facts"]["layers"]):
+        for line in limits.layer_table(result.processes[0].facts.layers):
             log.line(line)
     _judge(case, log, result)
 
@@ -151,17 +155,16 @@ def _hold_to_target(case: Case, found: Inputs, result: Result, log: Log) -> None
     if case.is_default("ACCURACY_TARGET") and classes != inputs.IMAGENET_CLASSES:
         log.line(f"NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to {classes} classes")
         return
-    top1 = result.statistics["accuracy"]["top1"]
+    top1 = result.statistics.accuracy.top1 if result.statistics.accuracy else 0.0
     if top1 < case.accuracy_target:
         raise Regression(f"top-1 {top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
 
 def _judge(case: Case, log: Log, result: Result) -> None:
     """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
-    checks = result_checks(result.document())
-    result.checks = [check.as_record() for check in checks]
-    result.verdict, result.reasons = overall(checks)
-    for line in logfile.judged(result, (check.line() for check in checks)):
+    result.checks = result_checks(result)
+    result.verdict, result.reasons = overall(result.checks)
+    for line in logfile.judged(result, (check.line() for check in result.checks)):
         log.line(line)
     if result.verdict == "invalid" or (result.verdict == "noisy" and case.fail_on_noisy):
         raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")

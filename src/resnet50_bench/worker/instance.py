@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..machine import process_facts
-from ..result.result import Run
+from ..result.processes import Run
 
 if TYPE_CHECKING:
     from .preparation import Job

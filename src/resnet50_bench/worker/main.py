@@ -25,6 +25,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..errors import BenchError
 from ..files import write_json
 from ..machine import process_facts
@@ -192,7 +194,7 @@ class _Work:
         write_json(Path(spec["report"]), {
             "process": spec["process"], "pid": os.getpid(), "prepare_s": job.prepare_s,
             "model_cache": work.cache, "allocator": process_facts.allocator(), "kernels": job.proof.kernels(),
-            "runs": [vars(run) for run in runs], "facts": facts})
+            "runs": [msgspec.structs.asdict(run) for run in runs], "facts": facts})
 
     def _denormals(self, job: Job) -> float:
         from .denormals import denormal_share
