@@ -137,6 +137,8 @@ def test_a_team_that_left_its_cores_is_seen_and_helpers_are_not(tmp_path):
         put(tmp_path / f"proc/self/task/{tid}/status", f"Name:\t{name}\nCpus_allowed_list:\t{cpus}")
     read = process_facts.thread_masks(tmp_path)
     assert process_facts.observed_cpus(read, [0, 1], [0, 1], [6]) == (0, 1, 2, 3)
+    put(tmp_path / "proc/self/task/9/status", "Name:\tpython\nCpus_allowed_list:\t0-x")
+    assert process_facts.thread_masks(tmp_path) == read, "what is no list of cpus is not known"
     assert process_facts.observed_cpus({t: read[t] for t in (0, 1, 4, 5, 6)}, [0, 1], [0, 1], [6]) == (0, 1)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.cli import tree
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment
 
@@ -109,3 +110,28 @@ def test_every_requirement_is_pinned_where_it_stands_or_in_the_constraints(home,
     fake_pip(monkeypatch, 0, calls)
     environment.set_up("tools")
     assert calls[0][-4:] == [word for file in files for word in ("-c", str(folder / file))]
+
+
+def test_a_command_that_this_python_cannot_run_starts_over_once_with_the_environments(home, monkeypatch, capsys):
+    python = home / "python"
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", str(python))
+    started = []
+
+    def without_msgspec(name, package):
+        raise ModuleNotFoundError("No module named 'msgspec'", name="msgspec")
+
+    def execve(path, words, variables):
+        started.append((path, words[1:], variables))
+        raise SystemExit
+
+    monkeypatch.setattr(tree.importlib, "import_module", without_msgspec)
+    monkeypatch.setattr(tree.os, "execve", execve)
+    with pytest.raises(SystemExit):
+        tree.main(["compare", "a", "b"])
+    (path, words, variables), = started
+    assert (path, words) == (python, ["-m", "resnet50_bench", "compare", "a", "b"])
+    monkeypatch.setattr(tree.os, "environ", variables)
+    assert tree.main(["compare", "a", "b"]) == 3
+    assert "scripts/setup.sh" in capsys.readouterr().err and len(started) == 1

@@ -80,6 +80,16 @@ def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
     assert all(line.startswith(file) for line in caught.value.violations)
 
 
+def test_everything_that_is_wrong_in_a_file_is_told_at_once(tmp_path):
+    file = yaml(tmp_path, "systems:\n - {cpu: a, cores: 0, cases: {x: {throughput: {value: none, tolerance: 0.05}}}}\n"
+                          " - {cpu: '', cases: {y: {latency: {value: 1, tolerance: 5 %}, accuracy: 3}}}\n")
+    with pytest.raises(BadInput) as caught:
+        read_references(Path(file))
+    places = [line.removeprefix(f"{file}: ").partition(": ")[0] for line in caught.value.violations]
+    assert sorted(places) == ["systems[0].cases['x'].throughput.tolerance", "systems[0].cases['x'].throughput.value",
+                              "systems[0].cores", "systems[1].cases['y'].accuracy", "systems[1].cpu"]
+
+
 def test_no_systems_is_a_gate_by_history_alone(tmp_path, gate):
     days(tmp_path, *[100] * 6)
     assert gate(days(tmp_path, 80, first=6), "--references", yaml(tmp_path, "systems: []"))[0] == 4

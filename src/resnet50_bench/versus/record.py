@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from ..case.defaults import Machine
 from ..case.parameters import CATALOGUE
@@ -37,6 +39,23 @@ class Plan:
     pythons: Mapping[str, str] = field(default_factory=dict)
 
 
+class _GivenFile(msgspec.Struct):
+    sides: dict[str, str]
+    flags: dict[str, str]
+    environment: dict[str, str]
+
+
+class _PlanFile(msgspec.Struct):
+    """``versus.json``."""
+
+    schema: Literal["resnet50-bench-versus"]
+    schema_version: Literal[1]
+    given: _GivenFile
+    seed: int
+    decided: dict[str, dict[str, str]]
+    pythons: dict[str, str]
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, and hold it: two at once would measure rounds twice. Raises BadInput where another holds it."""
@@ -59,12 +78,11 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_text())
-        if document["schema"] != _SCHEMA or document["schema_version"] != 1:
-            raise ValueError(f"not {_SCHEMA} of version 1")
-        return Plan(Given(**document["given"]), int(document["seed"]), document["decided"], document["pythons"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        plan = msgspec.json.decode(path.read_bytes(), type=_PlanFile)
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+    given = Given(plan.given.sides, plan.given.flags, plan.given.environment)
+    return Plan(given, plan.seed, plan.decided, plan.pythons)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
