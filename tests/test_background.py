@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import sys
 import pytest
 
 from resnet50_bench.backends import owner
-from resnet50_bench.ctest import background
+from resnet50_bench.ctest import background, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
 from support.fake_checkout import Checkout, until
@@ -102,8 +101,8 @@ def test_two_cannot_measure_on_the_same_cores(checkout):
     until(lambda: measuring(checkout))
     second = checkout.ctest("-V", "--testcase", checkout.case)
     assert second.returncode == 3, second.stdout
-    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: \S*python3 "
-                     ".* case ", second.stdout), second.stdout
+    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: "
+                     r"\S*python\S* .* case ", second.stdout), second.stdout
     checkout.ctest("--stop")
     assert checkout.ctest("--testcase", checkout.case).returncode == 0, "the kernel has freed them"
 
@@ -113,9 +112,8 @@ def test_a_run_that_does_not_start_in_time_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(background.sys, "executable", str(tmp_path / "python"))
     (tmp_path / "python").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nsleep 1000\n")
     (tmp_path / "python").chmod(0o755)
-    ours = argparse.Namespace(nohup="", daemon=None, testcase=None, testset=None)
     with pytest.raises(Infrastructure, match="did not start within 0.5 s and was ended"):
-        background.launch(tmp_path, ours, [])
+        background.launch(tmp_path, options.parse(["--nohup"], {}))
     assert owner.start_ticks(int((tmp_path / "pid").read_text())) is None
 
 
@@ -191,4 +189,4 @@ def test_many_ended_runs_do_not_hide_what_runs(tmp_path, capsys):
     (["-V", "--nohup", "-R", "x"], ["-V", "-R", "x"]), (["--nohup", "my.log", "-V"], ["-V"]),
     (["--nohup=my.log", "--loop=2"], ["--loop=2"]), (["-V", "--nohup"], ["-V"])])
 def test_the_words_that_go_to_the_background(argv, left):
-    assert background.without(argv, "--nohup", "--daemon") == left
+    assert options.parse(argv, {}).words_without("--nohup", "--daemon") == left

@@ -10,6 +10,7 @@ import pytest
 from resnet50_bench.case import inputs
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput
+from resnet50_bench.launch import specs
 from resnet50_bench.result import accuracy
 from support import fakes
 
@@ -81,11 +82,11 @@ def test_workers_get_samples_of_the_set_that_differ(tmp_path, monkeypatch):
     for number in range(200):
         fakes.put(tmp_path / f"set/{number % 7}/{number}.png", "")
     wanted = case(tmp_path, MODE="accuracy", DATASET=str(tmp_path / "set"), WEIGHTS=str(Path(__file__)))
-    spec = inputs.find(wanted).spec(wanted, parts=3)
-    assert spec["classes"] == 7 and spec["images"] == 200 and spec["parts"] == 3
-    assert len(set(spec["calibration"])) == inputs.CALIBRATION_IMAGES
-    assert len(set(spec["agreement"])) == inputs.AGREEMENT_IMAGES
-    assert spec["agreement"][:inputs.CALIBRATION_IMAGES] != spec["calibration"]
+    given = specs.data(inputs.find(wanted), wanted, parts=3)
+    assert (given.classes, given.images, given.parts) == (7, 200, 3)
+    assert len(set(given.calibration)) == specs.CALIBRATION_IMAGES
+    assert len(set(given.agreement)) == specs.AGREEMENT_IMAGES
+    assert given.agreement[:specs.CALIBRATION_IMAGES] != given.calibration
 
 
 @pytest.mark.parametrize(("texts", "why"), [

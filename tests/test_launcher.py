@@ -14,8 +14,10 @@ import pytest
 from resnet50_bench.case.case import Case
 from resnet50_bench.errors import RunFailed
 from resnet50_bench.launch import launcher
-from resnet50_bench.launch.launcher import LaunchPlan, Session, launch
+from resnet50_bench.launch.launcher import Session, launch
 from resnet50_bench.launch.placement import Instance, Placement, Process
+from resnet50_bench.launch.plan import LaunchPlan
+from resnet50_bench.protocol.messages import Data, Progress
 
 FAKE = Path(__file__).with_name("support") / "fake_worker.py"
 
@@ -25,6 +27,21 @@ class Told:
     """What the launcher said and did, in order."""
 
     lines: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def started(self, pids: list[int]) -> None:
+        self.lines.append("START")
+
+    def progressed(self, state: Progress) -> None:
+        self.lines.append(f"{state.done} of {state.wanted}")
+
+    def second_passed(self) -> None:
+        pass
+
+    def ended(self, pids: list[int]) -> None:
+        self.lines.append("END")
 
 
 def _case(batch_size: int = 1, precision: str = "avx2_fp32", **environment: str) -> Case:
@@ -41,16 +58,14 @@ def _placement(instances: int = 2) -> Placement:
         Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(instances)), (), ())
 
 
-def _plan(folder: Path, told: Told) -> LaunchPlan:
+def _plan(folder: Path) -> LaunchPlan:
     folder.mkdir(exist_ok=True)
-    return LaunchPlan(python=FAKE, folder=folder, cache_dir=folder, libraries={}, inputs={"images": 0},
-                      loader_cpus={}, memory_nodes=1,
-                      outer_environment=os.environ, say=told.lines.append,
-                      on_start=lambda pids: told.lines.append("START"), on_end=lambda pids: told.lines.append("END"))
+    return LaunchPlan(python=FAKE, folder=folder, cache_dir=folder, libraries={}, data=Data(), memory_nodes=1,
+                      outer_environment=os.environ)
 
 
 def _launch(tmp_path: Path, told: Told, **environment: str):
-    return launch(_case(**environment), _placement(), _plan(tmp_path, told))
+    return launch(_case(**environment), _placement(), _plan(tmp_path), told)
 
 
 def _left_behind() -> list[str]:
@@ -102,8 +117,8 @@ def _pids(reports) -> list[int]:
 def test_a_session_gives_the_next_case_to_the_same_processes_each_with_its_own_log(tmp_path):
     told = Told()
     with Session() as session:
-        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", told))
-        second = session.launch(_case(batch_size=2), _placement(), _plan(tmp_path / "b", told))
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a"), told)
+        second = session.launch(_case(batch_size=2), _placement(), _plan(tmp_path / "b"), told)
         assert _left_behind(), "they wait for a third"
         assert not list(tmp_path.glob("*/.process-*")), "exchange files are removed after each case"
     assert _pids(first) == _pids(second)
@@ -115,9 +130,9 @@ def test_a_session_gives_the_next_case_to_the_same_processes_each_with_its_own_l
 @pytest.mark.parametrize("other", [{"precision": "avx2_int8"}, {"A": "1"}, {"instances": 1}], ids=str)
 def test_a_session_starts_new_processes_where_the_set_up_differs(tmp_path, other):
     with Session() as session:
-        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", Told()))
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a"), Told())
         placement = _placement(other.pop("instances", 2))
-        second = session.launch(_case(**other), placement, _plan(tmp_path / "b", Told()))
+        second = session.launch(_case(**other), placement, _plan(tmp_path / "b"), Told())
         assert not set(_pids(first)) & set(_pids(second))
         assert not [pid for pid in _pids(first) if Path(f"/proc/{pid}").exists()]
     assert _left_behind() == []
@@ -125,20 +140,20 @@ def test_a_session_starts_new_processes_where_the_set_up_differs(tmp_path, other
 
 def test_a_session_lives_on_after_a_case_that_failed(tmp_path):
     with Session() as session:
-        first = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "a", Told()))
+        first = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "a"), Told())
         with pytest.raises(RunFailed, match=rf"instance 1 \(pid {first[1].pid}\) was killed by SIGKILL"):
-            session.launch(_case(FAKE_1="second:die", batch_size=2), _placement(), _plan(tmp_path / "b", Told()))
+            session.launch(_case(FAKE_1="second:die", batch_size=2), _placement(), _plan(tmp_path / "b"), Told())
         assert _left_behind() == []
-        third = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "c", Told()))
+        third = session.launch(_case(FAKE_1="second:die"), _placement(), _plan(tmp_path / "c"), Told())
         assert len(third) == 2
 
 
 def test_a_worker_that_died_between_two_cases_is_replaced(tmp_path):
     with Session() as session:
-        first = session.launch(_case(), _placement(), _plan(tmp_path / "a", Told()))
+        first = session.launch(_case(), _placement(), _plan(tmp_path / "a"), Told())
         os.kill(first[0].pid, signal.SIGKILL)
         _wait_for_death(first[0].pid)
-        second = session.launch(_case(), _placement(), _plan(tmp_path / "b", Told()))
+        second = session.launch(_case(), _placement(), _plan(tmp_path / "b"), Told())
         assert first[0].pid not in _pids(second)
 
 

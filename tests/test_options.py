@@ -28,7 +28,7 @@ needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not
 
 
 def steps(*words: str) -> str:
-    return " ".join(point.get("STEPS", "-") for point in options.parse(words)[1].points)
+    return " ".join(point.get("STEPS", "-") for point in options.parse(words).runs())
 
 
 @pytest.mark.parametrize(("words", "expected"), [
@@ -46,8 +46,8 @@ def test_run_repeats_values_and_burst_enumerates_them(words, expected):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (["--run", "0"], "--run 0 is too small"), (["--burst", "-1"], "--burst -1 is too small"),
-    (["--status", "-1"], "--status -1 is too small"), (["--run", "two"], "invalid int value"),
+    (["--run", "0"], "--run: 0 is too small"), (["--burst", "-1"], "--burst: -1 is too small"),
+    (["--status", "-1"], "--status: -1 is too small"), (["--run", "two"], "--run: 'two' is not a whole number"),
     (["--loop", "1000", "--burst", "1000", "--run", "1000"], "are 1000000000 runs; at most 10000"),
     (["--nohup", "--daemon"], "exclude each other"), (["--testset", "x.yaml", "--testcase", "y"], "exclude each other"),
     (["--options=--cpus='2"], "--options=--cpus='2 is not words for a command: No closing quotation"),

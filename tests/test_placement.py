@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet50_bench.launch import homes
+from resnet50_bench.launch import setups
 from resnet50_bench.launch.placement import place
 from resnet50_bench.machine.topology import read_topology
 from support.fakes import FakeMachine, cgroup_v2, topology
@@ -48,12 +48,12 @@ def test_twelve_nodes(tmp_path):
 
 
 def test_memory_is_bound_to_the_nodes_of_an_instance(tmp_path, monkeypatch):
-    monkeypatch.setattr(homes.shutil, "which", lambda name: "true")
+    monkeypatch.setattr(setups.shutil, "which", lambda name: "true")
     halves = place(topology(tmp_path, **SNC4), 56, "flex", False)
     assert [i.memory_nodes for i in halves.instances] == [(0, 1, 2, 3), (4, 5, 6, 7)]
-    assert homes.memory_binding(halves.processes[1], 8) == (["true", "--membind=4-7"], None)
+    assert setups.memory_binding(halves.processes[1], 8) == (["true", "--membind=4-7"], None)
     whole = place(topology(tmp_path, **SNC4), 112, "flex", False)
-    assert homes.memory_binding(whole.processes[0], 8) == ([], None), "all nodes: nothing to bind"
+    assert setups.memory_binding(whole.processes[0], 8) == ([], None), "all nodes: nothing to bind"
 
 
 def test_left_over_cores_are_named(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import random
 import subprocess
@@ -16,7 +17,7 @@ from resnet50_bench.report import figures, plots, points
 from support import report_folder
 from support.results import put, synthetic
 
-pytest.importorskip("matplotlib", reason="requirements/tools.txt is not installed")
+pytest.importorskip("matplotlib", reason="the test tools are not set up")
 Image = pytest.importorskip("PIL.Image")
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ def drawn(tmp_path_factory) -> tuple[Path, str, list[collection.Entry]]:
     return base / "new/png", html.unescape((base / "r.html").read_text()), collection.find([folder])
 
 
+@functools.cache
 def colours(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as picture:
         return {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
@@ -153,7 +155,7 @@ def test_without_matplotlib_it_says_what_to_install_and_writes_nothing(tmp_path,
     words = ["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html")]
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*words, "--png", str(tmp_path / "png")]) == 3
-    assert "pip install -r requirements/plots.txt" in capsys.readouterr().err
+    assert "matplotlib is not there): run scripts/setup.sh" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert main(words) == 0
 

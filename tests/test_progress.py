@@ -9,17 +9,18 @@ import sys
 import pytest
 
 from resnet50_bench.launch import progress
-from resnet50_bench.launch.progress import Progress, State, line
+from resnet50_bench.launch.progress import Progress, line
+from resnet50_bench.protocol.messages import Progress as State
 
 
-def state(instance: int = 0, done: int = 50, wanted: int = 200, **facts: float) -> State:
-    return State(instance, done, wanted, elapsed_s=10.0, last_ms=199.5, facts=facts)
+def state(instance: int = 0, done: int = 50, wanted: int = 200, **more: int | str) -> State:
+    return State(instance, done, wanted, elapsed_s=10.0, last_ms=199.5, **more)
 
 
 def test_a_line_shows_steps_rate_latency_and_the_time_left():
     assert line(state(), 8, 0) == ("instance 0: 50 of 200 steps, 25 % | 40.0 images/s | last 199.5 ms | 0:30 left")
-    assert "top-1 75.00 %" in line(state(count=4, top1=3), 8, 0)
-    assert "loss 1.250" in line(state(loss=1.25), 8, 0)
+    assert "top-1 75.00 %" in line(state(counted=4, right=3), 8, 0)
+    assert "loss 1.250" in line(state(loss="1.250"), 8, 0)
 
 
 def test_the_later_of_steps_and_duration_decides():
@@ -28,7 +29,7 @@ def test_the_later_of_steps_and_duration_decides():
 
 
 def test_an_instance_that_has_not_begun_shows_no_rate():
-    assert line(State(0, 0, 200, 0.0, 0.0, {}), 8, 0) == "instance 0: 0 of 200 steps"
+    assert line(State(0, 0, 200, 0.0, 0.0), 8, 0) == "instance 0: 0 of 200 steps"
 
 
 def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
@@ -38,7 +39,7 @@ def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
     shown.update(state())
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(shown, "_shown", shown._shown - progress.PLAIN_S)
-    shown.update(state(1, count=10, top1=5))
+    shown.update(state(1, counted=10, right=5))
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "2 instances: 80.0 images/s | top-1 50.00 %; the last is instance 0" in out
     assert "\x1b" not in out

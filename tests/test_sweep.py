@@ -195,7 +195,7 @@ def test_what_the_other_parameters_exclude_is_left_out_by_name(fake, capsys):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (["-V"], "-V: not with --sweep"), (["--testcase", "x"], "--testcase: not with --sweep"),
+    (["-V"], "--sweep and -V exclude"), (["--testcase", "x"], "--sweep and --testcase exclude"),
     (["--set", "STEPS=1 2"], "--set STEPS: a sweep takes lists of PRECISION, BATCH_SIZE, CORES_PER_INSTANCE only"),
 ])
 def test_ctest_sh_refuses_what_means_nothing_in_a_sweep(words, why, monkeypatch):

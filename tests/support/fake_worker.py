@@ -34,20 +34,20 @@ def work(spec, behaviour):
     if behaviour == "refuse":
         say(event="failed", why="53 of 53 convolutions did not run amx_int8's kernels")
         sys.exit(0)
-    say(event="stage", stage="preparing the model")
+    say(event="stage", text="preparing the model")
     each(spec, "prepared")
-    assert json.loads(words.readline())["word"] == "warm"
+    assert json.loads(words.readline())["order"] == "warm"
     each(spec, "ready", step_s=0.001)
-    assert json.loads(words.readline())["word"] == "go"
+    assert json.loads(words.readline())["order"] == "go"
     if behaviour == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "hang":
         time.sleep(1000)
     begin = time.monotonic_ns()
     each(spec, "enough")
-    assert json.loads(words.readline())["word"] == "stop"
+    assert json.loads(words.readline())["order"] == "stop"
     say(event="stopped")
-    assert json.loads(words.readline())["word"] == "report"
+    assert json.loads(words.readline())["order"] == "report"
     Path(spec["report"]).write_text(json.dumps({
         "process": spec["process"], "pid": os.getpid(), "prepare_s": 0.0, "model_cache": "hit",
         "allocator": "default", "kernels": {}, "facts": {},

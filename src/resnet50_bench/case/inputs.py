@@ -19,11 +19,6 @@ WEIGHTS_NAME = "resnet50-0676ba61.pth"
 IMAGENET_CLASSES = 1000
 #: Where Dockerfile.1.inference puts them.
 _IMAGE_WEIGHTS, _IMAGE_DATASET = Path("/weights"), Path("/dataset")
-#: int8: images whose activations give the scales; their histograms cost about a second an image.
-CALIBRATION_IMAGES = 32
-#: The images that calibrate, and those that are compared with fp32: seeds, so that runs are alike.
-CALIBRATION_SEED, AGREEMENT_SEED = 1, 2
-AGREEMENT_IMAGES = 128
 
 
 @dataclass(frozen=True)
@@ -36,20 +31,6 @@ class Inputs:
     weights_sha256: str = ""
     notices: tuple[str, ...] = ()
 
-    def spec(self, case: AnyCase, parts: int) -> dict[str, object]:
-        """For the workers: ``parts`` instances share the data set; ``calibration`` and ``agreement`` are files."""
-        spec: dict[str, object] = {
-            "weights": str(self.weights or ""), "weights_sha256": self.weights_sha256, "qconf": case.qconf,
-            "checkpoint": case.checkpoint,
-            "classes": None, "dataset": "", "parts": parts, "images": 0, "calibration": [], "agreement": []}
-        if self.dataset:
-            spec |= {"dataset": str(self.dataset.root), "classes": len(self.dataset.classes)}
-        if self.dataset and not case.training:
-            spec |= {"images": len(self.dataset.images) if case.accuracy else 0,
-                     "calibration": _sample(self.dataset, CALIBRATION_IMAGES, CALIBRATION_SEED),
-                     "agreement": _sample(self.dataset, AGREEMENT_IMAGES, AGREEMENT_SEED)}
-        return spec
-
     def as_record(self) -> dict[str, object]:
         """For the result: what was read, so that results can be compared."""
         record: dict[str, object] = {"weights": str(self.weights or ""), "weights_sha256": self.weights_sha256}
@@ -57,10 +38,6 @@ class Inputs:
             record |= {"dataset": str(self.dataset.root), "dataset_digest": self.dataset_digest,
                        "classes": len(self.dataset.classes), "images": len(self.dataset.images)}
         return record
-
-
-def _sample(images: DataSet, count: int, seed: int) -> list[str]:
-    return [str(image.path) for image in dataset.calibration_sample(images, min(count, len(images.images)), seed)]
 
 
 def find(case: AnyCase) -> Inputs:

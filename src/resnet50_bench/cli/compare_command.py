@@ -36,7 +36,7 @@ class Ratio:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="compare", allow_abbrev=False,
+    made = Parser(prog="compare",
                    description="Compare two results, or two folders of repeated runs, case by case.")
     made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")

@@ -6,7 +6,7 @@ from collections import Counter
 
 from ..errors import BadInput
 from ..result.checks import machine_checks, overall
-from ..stack.environment import native_libraries
+from ..stack.native_libraries import native_libraries
 
 
 def main(argv: list[str]) -> int:

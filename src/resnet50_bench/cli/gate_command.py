@@ -37,7 +37,7 @@ class Judgement:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="gate", allow_abbrev=False, description="Judge the newest results of a logs folder against "
+    made = Parser(prog="gate", description="Judge the newest results of a logs folder against "
                   "references and earlier results; exit status 4 at a regression.")
     made.add_argument("logs", type=Path, metavar="LOGS", help="a logs folder, or a folder of them: each case's newest")
     made.add_argument("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
@@ -163,7 +163,7 @@ def as_junit(judgement: Judgement) -> bytes:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def _test_case(suite: ElementTree.Element, label: str, name: str) -> ElementTree.Element:

@@ -12,18 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..arguments import Parser
-from ..ctest.build_folder import build_folder
+from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..errors import BadInput
 from ..history.collection import Entry, find
 from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
 
-WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
-
 
 def parser() -> argparse.ArgumentParser:
     """The options, with the meanings that WSF gives them."""
-    made = Parser(prog="./list-kpi.sh", allow_abbrev=False, description="List the KPIs of the results below folders.")
+    made = Parser(prog="./list-kpi.sh", description="List the KPIs of the results below folders.")
     which = made.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")

@@ -28,7 +28,7 @@ Machine = tuple[str, int | None]
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="reference", allow_abbrev=False,
+    made = Parser(prog="reference",
                   description="Print a references file: the median of the valid runs of each case, with a tolerance "
                               "from their spread (3 % at least).")
     made.add_argument("logs", nargs="+", type=Path, metavar="LOGS", help="logs folders, folders of them, or results")

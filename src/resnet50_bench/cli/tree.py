@@ -1,29 +1,19 @@
-"""The tree of commands: a command's name -> its module; errors -> exit status, nothing else.
-
-A command that needs more than the standard library starts over with the environment's Python where this one lacks it.
-"""
+"""The tree of commands: a command's name -> its module; errors -> exit status, nothing else."""
 
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn, cast
 
 from ..errors import BenchError, Infrastructure, Interrupted
-
-#: Set while a command starts over, so that it does so once.
-_STARTED_OVER = "RESNET50_BENCH_STARTED_OVER"
 
 #: command -> (module, function taking argv and returning an exit status)
 COMMANDS = {
     "run": ("cli.run_command", "main"),
     "sweep": ("cli.sweep_command", "main"),
     "versus": ("cli.versus_command", "main"),
-    "env": ("stack.environment", "main"),
+    "setup": ("cli.setup_command", "main"),
     "describe-params": ("cli.describe_command", "main"),
     "rerun": ("cli.rerun_command", "main"),
     "doctor": ("cli.doctor_command", "main"),
@@ -32,11 +22,11 @@ COMMANDS = {
     "in-container": ("cli.node_command", "main"),
     "case": ("cli.case_command", "main"),
     "prepare": ("cli.case_command", "prepare"),
-    "images": ("cli.images", "main"),
-    "prepare-dataset": ("cli.dataset_tool", "main"),
+    "images": ("cli.images_command", "main"),
+    "prepare-dataset": ("cli.dataset_command", "main"),
     "wsf-settings": ("cli.wsf_command", "main"),
-    "detect-platform": ("cli.detect", "detect_platform"),
-    "best-case": ("cli.detect", "best_case"),
+    "detect-platform": ("cli.detect_command", "detect_platform"),
+    "best-case": ("cli.detect_command", "best_case"),
     "list-kpi": ("cli.list_command", "main"),
     "compare": ("cli.compare_command", "main"),
     "report": ("cli.report_command", "main"),
@@ -44,6 +34,9 @@ COMMANDS = {
     "fleet": ("cli.fleet_command", "main"),
     "reference": ("cli.reference_command", "main"),
 }
+
+#: What pyproject.toml declares; before the set-up a Python may lack it.
+_LIBRARIES = ("jinja2", "matplotlib", "msgspec", "yaml")
 
 
 def main(argv: list[str]) -> int:
@@ -53,35 +46,26 @@ def main(argv: list[str]) -> int:
         return 2
     module, function = COMMANDS[argv[0]]
     try:
-        return int(_command(module, function, argv)(argv[1:]))
+        command = getattr(importlib.import_module(f"..{module}", __package__), function)
+        return command(argv[1:])
     except BenchError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr, flush=True)
-        return error.exit_status
+        return _failed(error)
+    except ModuleNotFoundError as error:
+        if error.name not in _LIBRARIES:
+            raise
+        return _failed(Infrastructure(
+            f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
+            "scripts/setup.sh --host where nothing is measured"))
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT, "").exit_status
 
 
-def _command(module: str, function: str, argv: list[str]) -> Callable[[list[str]], int]:
-    """The function. Does not return where this Python lacks what it imports and the environment has it."""
-    started_over = os.environ.pop(_STARTED_OVER, "")
-    try:
-        there = importlib.import_module(f"..{module}", __package__)
-        return cast("Callable[[list[str]], int]", getattr(there, function))
-    except ModuleNotFoundError as error:
-        if error.name != "msgspec":
-            raise
-        if started_over:
-            raise Infrastructure(f"{sys.executable} lacks {error.name}: run scripts/setup.sh once") from error
-        _start_over(argv)
+def entry_point() -> int:
+    """The command ``resnet50-bench`` that ``pip install`` makes."""
+    return main(sys.argv[1:])
 
 
-def _start_over(argv: list[str]) -> NoReturn:
-    """Raises Infrastructure where there is no environment, naming what makes it."""
-    from ..stack.environment import worker_python
-
-    python = worker_python()
-    source = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-    os.execve(python, [str(python), "-m", "resnet50_bench", *argv],
-              os.environ | {_STARTED_OVER: "1", "PYTHONPATH": path})
+def _failed(error: BenchError) -> int:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr, flush=True)
+    return error.exit_status

@@ -20,7 +20,7 @@ from ..arguments import Parser
 from ..case.case import Case
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
@@ -30,6 +30,7 @@ from ..machine.topology import read_topology
 from ..result.kpi import KPIS
 from ..result.result import read
 from ..signals import interruptible
+from ..spelling import nearest
 from ..versus import record
 from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
@@ -49,7 +50,7 @@ understood, 1 where a side cannot be measured."""
 
 def parser() -> Parser:
     """The options beside the parameters' flags."""
-    made = Parser(prog="versus", allow_abbrev=False, epilog=_EPILOG,
+    made = Parser(prog="versus", epilog=_EPILOG,
                   formatter_class=argparse.RawDescriptionHelpFormatter,
                   description="Measure configurations by turns (A B, B A, ...), each turn in fresh processes.")
     for name in NAMES:

@@ -5,27 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from ..protocol.messages import Progress as State
 
 #: ctest.sh names its terminal to the cases, whose own output goes through a pipe.
 TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
 #: How often workers are asked to say where they stand: each time costs an instance some 50 microseconds.
 LIVE_S, PLAIN_S = 1.0, 15.0
 _MOST_LINES = 8
-
-
-@dataclass(frozen=True)
-class State:
-    """Where an instance stands: ``wanted`` steps (0: unknown), ``done``, and what its feed shows."""
-
-    instance: int
-    done: int
-    wanted: int
-    elapsed_s: float
-    last_ms: float
-    facts: Mapping[str, float]
 
 
 class Progress:
@@ -69,8 +58,8 @@ class Progress:
         states = list(self._states.values())
         slowest = min(states, key=lambda state: state.done)
         rate = sum(state.done * self._batch_size / state.elapsed_s for state in states if state.elapsed_s)
-        totals = {name: sum(state.facts.get(name, 0) for state in states) for name in ("count", "top1")}
-        return (f"{len(states)} instances: {rate:.1f} images/s{_accuracy(totals)}; the last is "
+        top1 = _top1(sum(state.right for state in states), sum(state.counted for state in states))
+        return (f"{len(states)} instances: {rate:.1f} images/s{top1}; the last is "
                 + line(slowest, self._batch_size, self._min_duration_s))
 
 
@@ -84,13 +73,13 @@ def line(state: State, batch_size: int, min_duration_s: float) -> str:
     if state.done and state.elapsed_s:
         words.append(f"{state.done * batch_size / state.elapsed_s:.1f} images/s")
         words.append(f"last {state.last_ms:.1f} ms")
-    shown = _accuracy(state.facts) + (f" | loss {state.facts['loss']:.3f}" if "loss" in state.facts else "")
+    shown = _top1(state.right, state.counted) + (f" | loss {state.loss}" if state.loss else "")
     left = f" | {_clock(state.elapsed_s * (1 - share) / share)} left" if 0 < share < 1 else ""
     return " | ".join(words) + shown + left
 
 
-def _accuracy(facts: Mapping[str, float]) -> str:
-    return f" | top-1 {100 * facts['top1'] / facts['count']:.2f} %" if facts.get("count") else ""
+def _top1(right: int, counted: int) -> str:
+    return f" | top-1 {100 * right / counted:.2f} %" if counted else ""
 
 
 def _clock(seconds: float) -> str:

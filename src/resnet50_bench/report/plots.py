@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput, Infrastructure
+from ..errors import BadInput
 from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
 from . import figures
@@ -39,12 +39,8 @@ _NAMED_INSTANCES = 4
 
 
 def require_matplotlib() -> None:
-    """Raises Infrastructure, with what to install, where nothing can be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise Infrastructure("--png needs matplotlib: python3 -m pip install -r requirements/plots.txt "
-                             "(Debian: apt-get install python3-matplotlib)") from error
+    """Raises ModuleNotFoundError before anything is written, where nothing can be drawn."""
+    import matplotlib  # noqa: F401
 
 
 def pictures(entries: Sequence[Entry], told: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import os
 import resource
 import select
@@ -31,6 +30,22 @@ from ..errors import BenchError
 from ..files import write_json
 from ..machine import process_facts
 from ..protocol.channel import Channel
+from ..protocol.messages import (
+    ORDERS,
+    SPEC,
+    Event,
+    Failed,
+    Go,
+    Next,
+    Order,
+    Report,
+    Reported,
+    Spec,
+    Stage,
+    Stop,
+    Stopped,
+    Warm,
+)
 from .instance import Instance, Signals, give_back_memory, pin
 
 if TYPE_CHECKING:
@@ -50,20 +65,22 @@ class Kept:
 
 def main(argv: list[str]) -> int:
     """``worker SPEC_FILE CHANNEL_FD``; what goes wrong is sent as ``failed`` and ends with 1."""
-    spec = json.loads(Path(argv[0]).read_text())
-    channel = Channel(socket.socket(fileno=int(argv[1])))
+    spec = SPEC.decode(Path(argv[0]).read_bytes())
+    channel = Channel(socket.socket(fileno=int(argv[1])), ORDERS)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     kept = Kept()
     try:
         _Work(spec, channel, kept).run()
-        while messages := channel.receive():
+        while orders := channel.receive():
             gc.collect()  # of an int8 model IPEX 2.8.0 keeps 30 MB, its converted weights, as long as the process lives
             give_back_memory()
-            spec = json.loads(Path(str(messages[0]["spec"])).read_text())
-            _log_to(Path(spec["log"]))
+            if not isinstance(orders[0], Next):
+                raise RuntimeError(f"the launcher said {orders[0]} where the next case comes")
+            spec = SPEC.decode(Path(orders[0].spec).read_bytes())
+            _log_to(Path(spec.log))
             _Work(spec, channel, kept).run()
     except Exception as error:
-        channel.send(event="failed", why=_in_words(error), status=_status(error))
+        channel.send(Failed(_in_words(error), _status(error)))
         raise
     return 0
 
@@ -92,77 +109,79 @@ def _status(error: BaseException) -> int:
 class _Work:
     """One case of this process: its instances, and the launcher's words handed on to them."""
 
-    def __init__(self, spec: dict[str, Any], channel: Channel, kept: Kept) -> None:
+    def __init__(self, spec: Spec, channel: Channel[Order], kept: Kept) -> None:
         self._spec, self._channel, self._kept = spec, channel, kept
         self._signals = Signals()
         self._made = threading.Event()
         self._job: Job | None = None
         self._usage: dict[str, float] = {}
-        first, *others = spec["instances"]
-        self._instances = [Instance(first, spec, self._signals, self._make_job, self._say, self._report)]
-        self._instances += [Instance(part, spec, self._signals, self._get_job, self._say) for part in others]
+        first, *others = spec.instances
+        self._instances = [Instance(first, spec, self._signals, self._make_job, self._say, self._fail,
+                                    self._report)]
+        self._instances += [Instance(part, spec, self._signals, self._get_job, self._say, self._fail)
+                            for part in others]
 
     def run(self) -> None:
         """Drive the instances by the launcher's words; re-raise what failed in one."""
-        pin(self._spec["cpus"])
+        pin(self._spec.cpus)
         for instance in self._instances:
             instance.start()
         words = self._words()
-        self._expect("warm", words)
+        self._expect(Warm(), words)
         self._signals.warm.set()
-        self._expect("go", words)
+        self._expect(Go(), words)
         before = resource.getrusage(resource.RUSAGE_SELF)
         self._signals.go.set()
-        every_s = self._spec["progress_s"]
+        every_s = self._spec.progress_s
         while every_s and not select.select([self._channel], [], [], every_s)[0]:
             for instance in self._instances:
-                self._say("progress", **instance.progress())
-        self._expect("stop", words)
+                self._say(instance.progress())
+        self._expect(Stop(), words)
         self._signals.stop.set()
         for instance in self._instances:
             instance.measured.wait()
         self._raise_failure()
         after = resource.getrusage(resource.RUSAGE_SELF)
         self._usage = {name: getattr(after, name) - getattr(before, name) for name in _USAGE}
-        self._say("stopped")
-        self._expect("report", words)
+        self._say(Stopped())
+        self._expect(Report(), words)
         self._signals.report.set()
         for instance in self._instances:
             instance.join()
         self._raise_failure()
-        self._say("reported")
+        self._say(Reported())
 
     def _raise_failure(self) -> None:
         for instance in self._instances:
             if instance.failure:
                 raise instance.failure
 
-    def _say(self, event: str, error: BaseException | None = None, **facts: Any) -> None:
-        if error is not None:
-            facts |= {"why": _in_words(error), "status": _status(error)}
-        self._channel.send(event=event, **facts)
+    def _say(self, event: Event) -> None:
+        self._channel.send(event)
 
-    def _words(self) -> Iterator[str]:
-        while messages := self._channel.receive():
-            for message in messages:
-                yield str(message["word"])
+    def _fail(self, error: BaseException) -> None:
+        self._say(Failed(_in_words(error), _status(error)))
+
+    def _words(self) -> Iterator[Order]:
+        while orders := self._channel.receive():
+            yield from orders
         raise RuntimeError("the launcher is gone")
 
-    def _expect(self, word: str, words: Iterator[str]) -> None:
+    def _expect(self, word: Order, words: Iterator[Order]) -> None:
         said = next(words)
         if said != word:
-            raise RuntimeError(f"the launcher said {said!r} where {word!r} comes next")
+            raise RuntimeError(f"the launcher said {said} where {word} comes next")
 
     def _make_job(self) -> Job:
         """In the first instance's thread: import torch, prepare, prove."""
         try:
-            self._say("stage", stage="preparing the model")
+            self._say(Stage("preparing the model"))
             from .preparation import make_job
 
-            if self._spec["customer_env"]:
-                seen = " ".join(f"{name}={os.environ.get(name, '')}" for name in self._spec["customer_env"])
-                self._say("stage", stage=f"CUSTOMER_ENV as seen inside: {seen}")
-            self._job = make_job(self._spec, lambda text: self._say("stage", stage=text), self._kept.peaks)
+            if self._spec.customer_env:
+                seen = " ".join(f"{name}={os.environ.get(name, '')}" for name in self._spec.customer_env)
+                self._say(Stage(f"CUSTOMER_ENV as seen inside: {seen}"))
+            self._job = make_job(self._spec, lambda text: self._say(Stage(text)), self._kept.peaks)
             return self._job
         finally:
             self._made.set()
@@ -178,21 +197,21 @@ class _Work:
         work = job.work
         facts: dict[str, Any] = {
             "layers": [vars(c) for c in job.proof.convolutions], "usage": self._usage, "agreement": job.agreement,
-            "data": {str(i.part["index"]): job.feed(i.part["index"]).record() for i in self._instances},
-            "omp_threads": {str(i.part["index"]): i.omp_threads for i in self._instances},
+            "data": {str(i.part.index): job.feed(i.part.index).record() for i in self._instances},
+            "omp_threads": {str(i.part.index): i.omp_threads for i in self._instances},
             "memory": process_facts.memory(), **_versions()}
         if work.quantise_nodes is not None:
             facts["quantise_nodes"] = work.quantise_nodes
-        local = process_facts.local_memory(node for part in spec["instances"] for node in part["memory_nodes"])
-        if local is not None and spec["memory_nodes"] > 1:
+        local = process_facts.local_memory(node for part in spec.instances for node in part.memory_nodes)
+        if local is not None and spec.memory_nodes > 1:
             facts["local_memory"] = local
-        if spec["process"] == 0:
+        if spec.process == 0:
             facts["denormal_share"] = self._denormals(job)
             if work.recipe:
-                shutil.copyfile(work.recipe, Path(spec["report"]).with_name("qconf_summary.json"))
+                shutil.copyfile(work.recipe, Path(spec.report).with_name("qconf_summary.json"))
         runs = [instance.values() for instance in self._instances]
-        write_json(Path(spec["report"]), {
-            "process": spec["process"], "pid": os.getpid(), "prepare_s": job.prepare_s,
+        write_json(Path(spec.report), {
+            "process": spec.process, "pid": os.getpid(), "prepare_s": job.prepare_s,
             "model_cache": work.cache, "allocator": process_facts.allocator(), "kernels": job.proof.kernels(),
             "runs": [msgspec.structs.asdict(run) for run in runs], "facts": facts})
 

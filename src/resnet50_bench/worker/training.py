@@ -29,6 +29,7 @@ from torchvision.models.resnet import Bottleneck
 from ..case import dataset
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
+from ..protocol.messages import Spec
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch
 from .feed import DummyFeed, loader_record
@@ -46,11 +47,11 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Trainer:
     """The model, its optimiser and where it stands; rank 0 writes the checkpoint."""
 
-    def __init__(self, spec: dict[str, Any], request: ModelRequest) -> None:
-        here = spec["inputs"]["parts"]
-        self.rank, self.world, self._nodes = spec["node"] * here + spec["process"], spec["nodes"] * here, spec["nodes"]
-        self.total = spec["warmup_steps"] + spec["steps"]
-        self.checkpoint = Path(spec["inputs"]["checkpoint"]) if spec["inputs"]["checkpoint"] else None
+    def __init__(self, spec: Spec, request: ModelRequest) -> None:
+        here, self._nodes = spec.data.parts, spec.group.count
+        self.rank, self.world = spec.group.index * here + spec.process, self._nodes * here
+        self.total = spec.warmup_steps + spec.steps
+        self.checkpoint = Path(spec.data.checkpoint) if spec.data.checkpoint else None
         self._rate = RATE_PER_256 * request.batch_size * self.world / 256
         self.step, self.losses, self.right, self.seen = 0, [], [], []
         self._precision = PRECISIONS[request.precision].data_type
@@ -61,7 +62,7 @@ class Trainer:
         if self.checkpoint and self.checkpoint.exists():
             self._resume(plain)
         self.began_at = self.step
-        self.model, self._optimizer = _optimised(plain, self._optimizer, spec["torch_type"], self._precision)
+        self.model, self._optimizer = _optimised(plain, self._optimizer, spec.torch_type, self._precision)
         self._replica: torch.nn.Module = self.model
         self._backend = ""
         self._save_at = time.monotonic() + _FIRST_SAVE_S
@@ -205,9 +206,9 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
 class TrainingFeed(DummyFeed):
     """Exactly the steps that a training has left: every instance has to do as many, or the others wait for ever."""
 
-    def __init__(self, spec: dict[str, Any], request: ModelRequest, trainer: Trainer) -> None:
+    def __init__(self, spec: Spec, request: ModelRequest, trainer: Trainer) -> None:
         self._spec, self._trainer, self._loader = spec, trainer, None
-        self._batches = self._dummy(request) if not spec["inputs"]["dataset"] else self._real(request)
+        self._batches = self._dummy(request) if not spec.data.dataset else self._real(request)
         self._first = next(self._batches)
         super().__init__(self._first)
         self.length = trainer.total  # more than there are: the end of the feed is the end
@@ -248,14 +249,14 @@ class TrainingFeed(DummyFeed):
 
     def _real(self, request: ModelRequest) -> Generator[Batch, None, None]:
         """Epoch after epoch, each in an order of its own; a resumed training goes on in the middle of one."""
-        whole = dataset.scan(Path(self._spec["inputs"]["dataset"]), "train")
+        whole = dataset.scan(Path(self._spec.data.dataset), "train")
         trainer, size = self._trainer, request.batch_size
         each = len(whole.images) // trainer.world
         if each < size:
             raise BadInput(f"{len(whole.images)} images in {whole.root} are fewer than BATCH_SIZE={size} for each of "
                            f"{trainer.world} instances: use smaller batches")
         epoch, done = divmod(trainer.step, each // size)
-        cpus = self._spec["instances"][0]["loader_cpus"] or self._spec["cpus"]
+        cpus = self._spec.instances[0].loader_cpus or self._spec.cpus
         while True:
             order = torch.randperm(len(whole.images), generator=torch.Generator().manual_seed(SEED + epoch)).tolist()
             mine = [whole.images[i] for i in order[trainer.rank::trainer.world]][:each // size * size]

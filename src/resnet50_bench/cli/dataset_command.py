@@ -60,7 +60,7 @@ def _say(line: str) -> None:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="prepare-dataset", description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="prepare-dataset", description=__doc__.split("\n\n")[0])
     parser.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
     parser.add_argument("folder", type=Path, help="where val/<synset>/ is made")
     parser.add_argument("--ground-truth", type=Path, required=True,
@@ -206,6 +206,8 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
     # One name for all calls: what one that was killed has left is written over by the next.
     partial = target.with_name(f"{target.name}.partial")
     source = archive.extractfile(member)
+    if source is None:
+        raise tarfile.ReadError(f"{member.name} is no file")
     with partial.open("wb") as sink:
         shutil.copyfileobj(source, sink, _BLOCK)
     if partial.stat().st_size != member.size:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
-from ..case.parameters import nearest
-from ..checkout import ROOT
+from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
-_IN_THE_IMAGE = ("requirements", "scripts", "run_test.sh", "kpi.sh", "src")
+_IN_THE_IMAGE = ("scripts", "run_test.sh", "kpi.sh", "src")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Image:
 
 def images() -> list[Image]:
     """All images in the order in which they are built."""
+    require("build.sh")
     found = []
     for path in sorted(ROOT.glob("Dockerfile.[0-9].*"), reverse=True):
         first = re.search(r"^#\s*(\S+)", path.read_text(), re.M)

@@ -1,4 +1,4 @@
-"""A Case + a Process -> how its worker is started: command, memory binding, environment; equal homes can be shared."""
+"""A Case + a Process -> how its worker is started: command, memory binding, environment; equal ones can be shared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .worker_environment import worker_environment
 
 
 @dataclass(frozen=True)
-class Home:
+class Setup:
     """What a worker process is made of and cannot change. ``unbound``: why its memory is not bound, or None."""
 
     command: list[str]
@@ -24,13 +24,13 @@ class Home:
     unbound: str | None
 
 
-def home(case: Case, process: Process, python: Path, libraries: Mapping[str, str], memory_nodes: int,
-         outer_environment: Mapping[str, str]) -> Home:
-    """The home of the process; its command wants the spec file and the channel's number behind it."""
+def setup(case: Case, process: Process, python: Path, libraries: Mapping[str, str], memory_nodes: int,
+          outer_environment: Mapping[str, str]) -> Setup:
+    """How the process is started; its command wants the spec file and the channel's number behind it."""
     binding, unbound = memory_binding(process, memory_nodes)
     cpus = [instance.cpus for instance in process.instances]
-    return Home([*binding, str(python), "-m", "resnet50_bench.worker.main"],
-                worker_environment(case, cpus, libraries, outer_environment), cpus, unbound)
+    return Setup([*binding, str(python), "-m", "resnet50_bench.worker.main"],
+                 worker_environment(case, cpus, libraries, outer_environment), cpus, unbound)
 
 
 def memory_binding(process: Process, memory_nodes: int) -> tuple[list[str], str | None]:

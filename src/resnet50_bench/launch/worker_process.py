@@ -1,0 +1,171 @@
+"""One worker process as the launcher sees it: started, told, listened to, and ended whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from ..case.case import Case
+from ..errors import BadInput, BenchError, Infrastructure, RunFailed
+from ..machine import counters
+from ..protocol import messages
+from ..protocol.channel import Channel
+from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Stage
+from . import specs
+from .placement import Process
+from .plan import LaunchPlan, Observer
+from .setups import Setup
+
+#: How long a process may take to end after SIGTERM.
+GRACE_S = 2.0
+#: The exit status that a worker's failure deserves -> how the run failed.
+_FAILURES: dict[int, type[BenchError]] = {2: BadInput, 3: Infrastructure}
+
+
+@dataclass
+class WorkerProcess:
+    """One process and what it has said so far of its case."""
+
+    process: Process
+    popen: subprocess.Popen[bytes]
+    channel: Channel[Event]
+    report: Path
+    log: Path
+    #: How often the kernel's out-of-memory killer had run when the case was handed over.
+    oom_kills: int
+    #: What was said, and of which instance; None: of the whole process.
+    events: set[tuple[type[Event], int | None]] = field(default_factory=set)
+    #: The longest of its instances' last warm-up steps.
+    step_s: float = 0.0
+
+    def name(self) -> str:
+        """``instance 1 (pid 4242)``."""
+        numbers = ", ".join(str(instance.index) for instance in self.process.instances)
+        plural = "s" if len(self.process.instances) > 1 else ""
+        return f"instance{plural} {numbers} (pid {self.popen.pid})"
+
+    def has_said(self, event: type[Event]) -> bool:
+        """Whether this process, or each of its instances, said it."""
+        return (event, None) in self.events or all(
+            (event, instance.index) in self.events for instance in self.process.instances)
+
+    def tell(self, order: Order) -> None:
+        """Raises RunFailed with how the process ended where it is gone."""
+        try:
+            self.channel.send(order)
+        except BrokenPipeError:
+            raise RunFailed(self._obituary()) from None
+
+    def listen(self, observer: Observer) -> bool:
+        """Take in what the worker says; False once it has rightly closed its channel after its report.
+
+        Raises what the worker's failure deserves, or RunFailed where it is gone.
+        """
+        events = self.channel.receive()
+        if not events:
+            if self.has_said(messages.Reported):
+                return False
+            raise RunFailed(self._obituary())
+        for event in events:
+            if isinstance(event, Failed):
+                raise _FAILURES.get(event.status, RunFailed)(f"{self.name()}: {event.why}")
+            if isinstance(event, Stage):
+                observer.say(f"Process {self.process.index}: {event.text}")
+            elif isinstance(event, Progress):
+                observer.progressed(event)
+            else:
+                self.events.add((type(event), getattr(event, "instance", None)))
+            if isinstance(event, Ready):
+                self.step_s = max(self.step_s, event.step_s)
+        return True
+
+    def hand_over(self, case: Case, process: Process, plan: LaunchPlan) -> WorkerProcess:
+        """The worker, which has reported its last case, with this one to do."""
+        exchange = _exchange(case, process, plan)
+        fresh = replace(self, process=process, report=exchange.report, log=exchange.log,
+                        oom_kills=counters.oom_kills(), events=set(), step_s=0.0)
+        fresh.tell(Next(str(exchange.spec)))
+        return fresh
+
+    def _obituary(self) -> str:
+        """How a worker that closed its channel ended, with the end of its log."""
+        try:
+            status = self.popen.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return f"{self.name()} closed its channel but did not end"
+        if status < 0:
+            oom = " (the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE)"
+            return (f"{self.name()} was killed by {signal.Signals(-status).name}"
+                    + (oom if counters.oom_kills() > self.oom_kills else ""))
+        tail = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()][-1:]
+        return (f"{self.name()} ended with status {status}"
+                + "".join(f"; its last line: {line[:300]}" for line in tail))
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """The files that a worker reads and writes."""
+
+    spec: Path
+    report: Path
+    log: Path
+
+
+def _exchange(case: Case, process: Process, plan: LaunchPlan) -> _Exchange:
+    """Write what the worker shall do."""
+    files = _Exchange(plan.folder / f".process-{process.index}.spec.json",
+                      plan.folder / f".process-{process.index}.report.json",
+                      plan.folder / f"instance-{process.instances[0].index}.log")
+    spec = specs.spec(case, process, plan, files.report, files.log)
+    files.spec.write_bytes(msgspec.json.encode(spec))
+    return files
+
+
+def remove_exchange(plan: LaunchPlan) -> None:
+    """Take away what was exchanged; the logs stay."""
+    for leftover in (*plan.folder.glob(".process-*.json"), specs.rendezvous(plan.folder)):
+        leftover.unlink(missing_ok=True)
+
+
+def start(case: Case, process: Process, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
+    """A new process, in a session of its own, with its spec."""
+    exchange = _exchange(case, process, plan)
+    ours, theirs = socket.socketpair()
+    with exchange.log.open("wb") as sink, theirs:
+        popen = subprocess.Popen([*setup.command, str(exchange.spec), str(theirs.fileno())], env=setup.environment,
+                                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+                                 pass_fds=(theirs.fileno(),), start_new_session=True)
+    return WorkerProcess(process, popen, Channel(ours, messages.EVENTS), exchange.report, exchange.log,
+                         counters.oom_kills())
+
+
+def reap(workers: Sequence[WorkerProcess]) -> None:
+    """End every process group: SIGTERM, a grace, SIGKILL."""
+    for signum, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 10.0)):
+        alive = [worker for worker in workers if worker.popen.poll() is None]
+        for worker in alive:
+            worker.popen.send_signal(signal.SIGCONT)
+            _signal_group(worker.popen.pid, signum)
+        deadline = time.monotonic() + patience
+        for worker in alive:
+            try:
+                worker.popen.wait(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+    for worker in workers:
+        worker.channel.close()
+
+
+def _signal_group(pid: int, signum: int) -> None:
+    try:
+        os.killpg(pid, signum)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,194 @@
+"""Everything that the launcher and its workers say to each other: a Spec in a file, then orders and events.
+
+The launcher gives each of its orders to all processes at once, and waits for the events of all in between::
+
+    launcher                       worker
+    Spec (file)              ->
+                             <-    Stage, Prepared of each instance
+    Warm                     ->
+                             <-    Ready of each instance
+    Go                       ->
+                             <-    Progress, Enough of each instance
+    Stop                     ->
+                             <-    Stopped
+    Report                   ->
+                             <-    Reported (the report's file is whole)
+    Next, or the end of the channel
+    at any time              <-    Failed
+
+Floats that may be no number travel as text: JSON has no NaN, and msgspec would make it null.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one instance gets."""
+
+    index: int
+    cpus: tuple[int, ...]
+    #: The single node that its memory shall lie on, and all of its cores' nodes; None and empty: nothing to bind to.
+    memory_node: int | None
+    memory_nodes: tuple[int, ...]
+    #: Idle cpus that decode its images; empty: its own do.
+    loader_cpus: tuple[int, ...] = ()
+    #: Floats of the arrays by which it measures its bandwidth; 0: no figure; None: the worker's default.
+    stream_floats: int | None = None
+
+
+class Data(msgspec.Struct, frozen=True):
+    """The files that a worker reads. An empty path: there is none, so seeded weights or dummy images."""
+
+    weights: str = ""
+    weights_sha256: str = ""
+    qconf: str = ""
+    checkpoint: str = ""
+    dataset: str = ""
+    #: Classes of the data set; None: as many as the weights have.
+    classes: int | None = None
+    #: Instances that share the data set.
+    parts: int = 1
+    #: Images of one pass over the data set; 0 where none is made.
+    images: int = 0
+    #: Images whose activations give the scales of int8, and those on which the model is compared with fp32.
+    calibration: tuple[str, ...] = ()
+    agreement: tuple[str, ...] = ()
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The nodes that train one model together: this one's ``index`` of ``count``, and the file where they meet."""
+
+    index: int
+    count: int
+    rendezvous: str
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """One case for one process. ``report`` and ``log`` are the files that it writes."""
+
+    process: int
+    cpus: tuple[int, ...]
+    instances: tuple[Part, ...]
+    precision: str
+    torch_type: str
+    batch_size: int
+    #: None: as many as the data set has.
+    steps: int | None
+    warmup_steps: int
+    min_duration_s: float
+    accuracy: bool
+    training: bool
+    data: Data
+    group: Group
+    cache_dir: str
+    report: str
+    log: str
+    #: NUMA nodes of this machine that have memory.
+    memory_nodes: int
+    #: Names of the variables that CUSTOMER_ENV sets.
+    customer_env: tuple[str, ...] = ()
+    #: Every this many seconds Progress is sent; 0: never.
+    progress_s: float = 0.0
+
+
+class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower):
+    """What the launcher says."""
+
+
+class Warm(_Order, frozen=True):
+    """Measure the peaks, then warm up: all instances at once, so that none has the machine to itself."""
+
+
+class Go(_Order, frozen=True):
+    """Measure."""
+
+
+class Stop(_Order, frozen=True):
+    """End the measurement; until now the instances kept the load on the machine the same."""
+
+
+class Report(_Order, frozen=True):
+    """Write the report; the kernel's counters of the threads have been read."""
+
+
+class Next(_Order, frozen=True):
+    """Do another case of the same precision and cpus; ``spec`` is its file."""
+
+    spec: str
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="event", tag=str.lower):
+    """What a worker says."""
+
+
+class Stage(_Event, frozen=True):
+    """One line for the log."""
+
+    text: str
+
+
+class Prepared(_Event, frozen=True):
+    """The instance's model is ready and proven."""
+
+    instance: int
+
+
+class Ready(_Event, frozen=True):
+    """The instance is warm; its last step took ``step_s``."""
+
+    instance: int
+    step_s: float
+
+
+class Progress(_Event, frozen=True):
+    """Where a measuring instance stands.
+
+    ``wanted`` steps (0: unknown), images ``counted`` and right ones among them; ``loss`` as text.
+    """
+
+    instance: int
+    done: int
+    wanted: int
+    elapsed_s: float
+    last_ms: float
+    counted: int = 0
+    right: int = 0
+    loss: str = ""
+
+
+class Enough(_Event, frozen=True):
+    """The instance has measured what it shall, and goes on until Stop."""
+
+    instance: int
+
+
+class Stopped(_Event, frozen=True):
+    """All instances of the process have ended their last step."""
+
+
+class Reported(_Event, frozen=True):
+    """The report is written."""
+
+
+class Failed(_Event, frozen=True):
+    """Why the process cannot go on, in words, and the exit status that this deserves."""
+
+    why: str
+    status: int = 1
+
+
+Order: TypeAlias = Warm | Go | Stop | Report | Next
+Event: TypeAlias = Stage | Prepared | Ready | Progress | Enough | Stopped | Reported | Failed
+
+ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
+EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+SPEC: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
+
+
+def name(kind: type[Order] | type[Event]) -> str:
+    """As it travels: ``ready``."""
+    return kind.__name__.lower()
