@@ -16,6 +16,7 @@ from resnet50_bench.cli import report_command as report
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.history import fleet
 from resnet50_bench.history.fleet import Node
+from resnet50_bench.result.facts import SystemRecord
 from support.documents import result, run
 
 CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
@@ -53,7 +54,8 @@ def put(root: Path, number: int, step_ms: float, *, failure: str | None = None, 
     folder = root / CASE / f"itr-1/worker-{number}-c0"
     folder.mkdir(parents=True)
     made = result(run(0, steps=20, step_ms=step_ms), run(1, steps=20, step_ms=step_ms), failure=failure)
-    made.system = {"node": "same", "cpu": "FAKE Xeon", "microcode": "0x2b", "memory_bytes": 2**38 + number} | facts
+    made.system = SystemRecord(**({"node": "same", "cpu": "FAKE Xeon", "microcode": "0x2b",
+                                   "memory_bytes": 2**38 + number} | facts))
     made.write(folder / "benchmark_x_20260101-000000.json")
     (folder / "node").write_text(f"n{number:04d}\n")
     (folder / "status").write_text("0\n")

@@ -52,7 +52,7 @@ class Cluster:
             left = self.folder / f"pod-{number}"
             left.mkdir()
             made = result(*(run(i, step_ms=50.0 if number else 40.0) for i in (0, 1)))
-            made.system |= {"microcode": f"0x{number}"}
+            made.system.microcode = f"0x{number}"
             made.write(left / "benchmark_x_20260101-000000.json")
             (left / "benchmark_x_20260101-000000.log").write_text(
                 "MODE: throughput\nINSTANCE_NUMBER: 1\nLOG_FORMAT: 1\nEvaluating RESNET: total Steps: 1\nComplete...\n"

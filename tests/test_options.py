@@ -17,7 +17,7 @@ from resnet50_bench.cli import case_command
 from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.history import collection
+from resnet50_bench.history import collection, comparability
 from resnet50_bench.launch import burst
 from support.fake_checkout import Checkout, until
 from support.kpi_logs import kpi, log
@@ -226,7 +226,7 @@ def test_kpi_gives_a_burst_no_interval_between_runs(tmp_path):
 
 def disturbed(count: int = 2, **changes):
     made = synthetic(**changes)
-    made.placement = made.placement | {"burst": count}
+    made.placement.burst = count
     return made
 
 
@@ -249,4 +249,4 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     assert main(["gate", str(together), "--references", str(references)]) == 0
     assert "references are of runs alone" in capsys.readouterr().out
     entry, = collection.find([together])
-    assert collection.things(entry.document, synthetic().document()) == {"burst"}
+    assert comparability.things(entry.result, synthetic()) == {"burst"}

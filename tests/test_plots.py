@@ -102,7 +102,7 @@ def test_the_numbers_are_drawn(drawn):
     entry = next(entry for entry in entries if entry.mode == "throughput")
     bars = plots.instances("x", figures.instances(entry)).axes[0].patches
     assert [bar.get_height() for bar in bars] == [
-        each["throughput_images_per_s"] for each in entry.document["statistics"]["instances"]]
+        each.throughput_images_per_s for each in entry.result.statistics.instances]
     times = points.step_times(entry)
     shown = figures.histogram("x", times)
     assert sum(bar.get_height() for bar in plots.histogram(shown).axes[0].patches) == len(times) - shown.beyond
@@ -118,7 +118,7 @@ def test_a_percentile_beyond_the_axis_is_said_in_words():
 def test_a_slow_instance_is_pointed_at(tmp_path):
     rates = (100.0, 100.0, 80.0)
     put(tmp_path, synthetic(
-        placement={"processes": [{"instances": [{"instance": i, "cpus": [i]} for i in range(3)]}]},
+        placement={"processes": [{"process": 0, "instances": [{"instance": i, "cpus": [i]} for i in range(3)]}]},
         statistics={"instances": [{"instance": i, "throughput_images_per_s": rate} for i, rate in enumerate(rates)]}))
     entry, = collection.find([tmp_path])
     axes, = plots.instances("x", figures.instances(entry)).axes

@@ -61,7 +61,7 @@ systems:
      r"latency,.* parameters"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerence: 5 %}}}}]", "did you mean tolerance"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1}}}}]", "the key tolerance is missing"),
-    ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", "value: -1 is not a number above"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", r"throughput\.value: -1 .* > 0"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: .nan, tolerance: 5 %}}}}]", "value: nan"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 0.05}}}}]", "tolerance: 0.05 .* such as 5 %"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 100 %}}}}]", "below 100 %"),
@@ -69,7 +69,7 @@ systems:
     ("systems: [{cpu: a, cases: {x: {}}}]", "no KPI is given"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 5 %}, parameters: {BATCHSIZE: 1}}}}]",
      "did you mean BATCH_SIZE"),
-    ("systems: [{cpu: a, cores: true, cases: {}}]", "cores: True is no number"),
+    ("systems: [{cpu: a, cores: true, cases: {}}]", r"\[0\]\.cores: True .*`int"),
     ("systems: [{cores: 2, cases: {}}]", "key cpu is missing"), ("systems: [{cpu: a}]", "key cases is missing"),
     ("systems: [{cpu: a, cases: [x]}]", "case globs"), ("systems: {cpu: a}", "a list of systems"),
     ("system: []", "did you mean systems"), ("- a", "systems below it"), ("systems: [", "is not YAML"),
@@ -79,6 +79,16 @@ def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
     with pytest.raises(BadInput, match=says) as caught:
         read_references(Path(file))
     assert all(line.startswith(file) for line in caught.value.violations)
+
+
+def test_everything_that_is_wrong_in_a_file_is_told_at_once(tmp_path):
+    file = yaml(tmp_path, "systems:\n - {cpu: a, cores: 0, cases: {x: {throughput: {value: none, tolerance: 0.05}}}}\n"
+                          " - {cpu: '', cases: {y: {latency: {value: 1, tolerance: 5 %}, accuracy: 3}}}\n")
+    with pytest.raises(BadInput) as caught:
+        read_references(Path(file))
+    places = [line.removeprefix(f"{file}: ").partition(": ")[0] for line in caught.value.violations]
+    assert sorted(places) == ["systems[0].cases['x'].throughput.tolerance", "systems[0].cases['x'].throughput.value",
+                              "systems[0].cores", "systems[1].cases['y'].accuracy", "systems[1].cpu"]
 
 
 def test_no_systems_is_a_gate_by_history_alone(tmp_path, gate):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
+
 from ..arguments import Parser
 from ..errors import BadInput, Regression, RunFailed
 from ..history import fleet
 from ..history.fleet_nodes import gather
-from ..history.fleet_summary import record, rows, summary
+from ..history.fleet_summary import rows, summarised, summary
 from .list_command import as_csv, as_markdown
 
 _TABLES = {"csv": as_csv, "markdown": as_markdown}
@@ -37,7 +39,8 @@ def main(argv: list[str]) -> int:
         print(_TABLES[given.format]([row for (case, unit), nodes in groups.items()
                                      for row in rows(case, unit, nodes)]), end="")
     elif given.format == "json":
-        print(json.dumps([record(case, unit, nodes) for (case, unit), nodes in groups.items()], indent=1))
+        print(json.dumps([msgspec.to_builtins(summarised(case, unit, nodes)) for (case, unit), nodes in groups.items()],
+                         indent=1))
     else:
         print("\n\n".join("\n".join(summary(case, unit, nodes)) for (case, unit), nodes in groups.items()))
     lost = sorted({node.name for nodes in groups.values() for node in nodes if node.value is None})

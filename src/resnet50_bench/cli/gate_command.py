@@ -12,9 +12,10 @@ from xml.etree import ElementTree
 
 from ..arguments import Parser, number_of
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
-from ..history.collection import LOGS_FOLDER, PRIMARY, Entry, find
+from ..history.collection import LOGS_FOLDER, Entry, find
 from ..history.judgement import FAILED, SKIPPED, Check, Point, checks, points
 from ..history.references import References, read_references
+from ..result.kpi import KPIS
 
 LAST = 10
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -103,7 +104,7 @@ def judge(logs: Path, references: References | None, last: int = LAST, base: Pat
 
 def _has_no_kpi(entry: Entry) -> bool:
     """Whether the run is sound, but of a MODE whose results are not compared."""
-    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in PRIMARY
+    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in KPIS
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:

@@ -8,11 +8,11 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..arguments import Parser, number_of
 from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
-from ..history.collection import Entry, find, number, parameters
+from ..history.collection import Entry, find
+from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
 
 
@@ -56,28 +56,27 @@ def metrics(entry: Entry) -> dict[tuple[str, str], float]:
     """(KPI, unit) -> value, by the names and in the order of kpi.sh; empty where there is no primary KPI."""
     if not entry.primary:
         return {}
-    statistics: dict[str, Any] = entry.document["statistics"]
-    limits: dict[str, Any] = entry.document.get("limits") or {}
-    interval = dict(zip(("low", "high"), statistics.get("throughput_ci95") or (), strict=False))
+    statistics, limits = entry.result.statistics, entry.result.limits
+    low, high = statistics.throughput_ci95 or (None, None)
+    accuracy, window = statistics.accuracy, statistics.window
     latency = {"Latency": "mean", "Latency Min": "min", "Latency Max": "max"}
     found: dict[tuple[str, str], float | None] = {
-        ("Throughput", "samples/sec"): number(statistics, "throughput_images_per_s"),
-        ("Throughput CI95 Low", "samples/sec"): number(interval, "low"),
-        ("Throughput CI95 High", "samples/sec"): number(interval, "high"),
-        **{(name, "ms"): number(statistics, "latency_ms", path) for name, path in latency.items()},
-        **{(f"Latency P{p}", "ms"): number(statistics, "latency_ms", "percentiles", str(p)) for p in PERCENTILES},
-        ("Accuracy", "%"): number(statistics, "accuracy", "top1"),
-        ("Accuracy Top5", "%"): number(statistics, "accuracy", "top5"),
-        ("Window Overlap", "%"): _percent(number(statistics, "window", "overlap")),
-        ("Window Duration", "s"): number(statistics, "window", "duration_s"),
-        ("Compute Utilization", "%"): _percent(number(limits, "compute_utilization")),
-        ("Memory Utilization", "%"): _percent(number(limits, "memory_utilization")),
+        ("Throughput", "samples/sec"): statistics.throughput_images_per_s,
+        ("Throughput CI95 Low", "samples/sec"): low,
+        ("Throughput CI95 High", "samples/sec"): high,
+        **{(name, "ms"): step_ms(statistics.latency_ms, which) for name, which in latency.items()},
+        **{(f"Latency P{p}", "ms"): step_ms(statistics.latency_ms, str(p)) for p in PERCENTILES},
+        ("Accuracy", "%"): accuracy.top1 if accuracy else None,
+        ("Accuracy Top5", "%"): accuracy.top5 if accuracy else None,
+        ("Window Overlap", "%"): _percent(window.overlap if window else None),
+        ("Window Duration", "s"): window.duration_s if window else None,
+        ("Compute Utilization", "%"): _percent(limits.get("compute_utilization")),
+        ("Memory Utilization", "%"): _percent(limits.get("memory_utilization")),
     }
-    instances = statistics.get("instances") or ()
-    if len(instances) > 1:
-        found |= {(f"Instance {each['instance']} Throughput", "samples/sec"): number(each, "throughput_images_per_s")
-                  for each in instances}
-    return {name: value for name, value in found.items() if value is not None}
+    if len(statistics.instances) > 1:
+        found |= {(f"Instance {instance.instance} Throughput", "samples/sec"): instance.throughput_images_per_s
+                  for instance in statistics.instances}
+    return {name: value for name, measured in found.items() if (value := finite(measured)) is not None}
 
 
 def _percent(share: float | None) -> float | None:
@@ -95,7 +94,7 @@ def listing(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[s
             if len(inside) > 1:
                 yield f"# {entry.path.relative_to(logs)}"
             if tunables:
-                yield from (f"## {name}: {value}" for name, value in parameters(entry.document).items())
+                yield from (f"## {name}: {value}" for name, value in entry.result.parameters().items())
             yield from _kpi_lines(entry, every)
 
 
@@ -128,7 +127,7 @@ def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str
             "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,
             "why": why, "kpi": name, "unit": unit, "value": value}
         if tunables:
-            row |= parameters(entry.document)
+            row |= entry.result.parameters()
         if every:
             row |= {f"{metric} ({its_unit})": its_value for (metric, its_unit), its_value in metrics(entry).items()}
         found.append(row)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from ..arguments import Parser
 from ..case.parameters import ALL, CATALOGUE
-from ..errors import BadInput
+from ..errors import BadInput, RunFailed
 from ..result import result
 from ..result.comparison_stats import CANNOT_TELL
 from . import run_command
@@ -27,9 +29,9 @@ def main(argv: list[str]) -> int:
     before = result.read(path)
     if before.failure:
         raise BadInput(f"{path} is of a run that failed: {before.failure}")
-    if before.placement.get("burst"):
-        raise BadInput(f"{path} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
-    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case and not _implied(name, before)}
+    if before.placement.burst:
+        raise BadInput(f"{path} is of one of {before.placement.burst} runs at once: ctest.sh --burst repeats it")
+    texts = {name: before.parameter(name) for name in CATALOGUE if name in before.case and not _implied(name, before)}
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:
         os.environ.pop(name, None)
@@ -43,18 +45,19 @@ def main(argv: list[str]) -> int:
 def _implied(name: str, before: result.Result) -> bool:
     """Whether giving the parameter would be refused, or mean more than its default did."""
     if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
-        origins = before.case.get("origins")
-        return isinstance(origins, dict) and origins.get(name) == "default"
-    return name == "STEPS" and bool(before.case[name] == ALL)
+        return before.is_default(name)
+    return name == "STEPS" and before.parameter(name) == ALL
 
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:
     """What differs between the two runs' systems, and how their throughputs compare."""
-    lines = []
+    lines: list[str] = []
     for group in ("software", "system"):
-        old, new = getattr(before, group), getattr(after, group)
+        old, new = (msgspec.to_builtins(getattr(each, group)) for each in (before, after))
         lines += [f"differs: {group} {name}: {old.get(name)} then, {new.get(name)} now"
                   for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    then, now = (float(str(each.statistics["throughput_images_per_s"])) for each in (before, after))
+    then, now = before.statistics.throughput_images_per_s, after.statistics.throughput_images_per_s
+    if not then or now is None:
+        raise RunFailed("a run without a throughput cannot be compared")
     return [*lines, f"throughput: {then:.2f} then, {now:.2f} images/s now, ratio {now / then:.3f}; no difference "
                     f"shown: {CANNOT_TELL}"]

@@ -27,9 +27,9 @@ from ..launch.run_case import run_case
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
+from ..result.kpi import KPIS
 from ..result.result import read
 from ..signals import interruptible
-from ..sweep.record import KPI
 from ..versus import record
 from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
@@ -207,7 +207,7 @@ class Turns:
         path, = folder.glob("benchmark_*.json")
         turn = record.turn_of(read(path))
         noisy = f" (noisy: {'; '.join(turn.reasons)})" if turn.verdict == "noisy" else ""
-        self._say(f"round {number}: {name} {turn.value:.2f} {KPI[side.case.mode][0]}{noisy}")
+        self._say(f"round {number}: {name} {turn.value:.2f} {KPIS[side.case.mode].unit}{noisy}")
         return turn
 
     def leave_out(self, number: int) -> None:

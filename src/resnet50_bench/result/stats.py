@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist, median
+
+import msgspec
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -25,8 +27,7 @@ DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Description of a sample, in the unit of its values; cv has none."""
 
     count: int
@@ -37,10 +38,6 @@ class Summary:
     min: float
     max: float
     percentiles: dict[str, float]
-
-    def as_record(self) -> dict[str, object]:
-        """The same as plain types, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ class Outliers:
     indices: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True):
     """Change of the fitted line from first to last value, relative to the median (0.02 is +2 %)."""
 
     relative: float
