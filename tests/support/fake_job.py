@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,8 @@ from resnet50_bench.worker.stepper import Shown
 
 CPU = min(os.sched_getaffinity(0))
 STEP_S = 0.1
+#: In a test that breaks, an instance that nobody stops must not go on for ever.
+MOST_STEPS = 20_000
 
 
 class Clock(threading.local):
@@ -89,7 +92,11 @@ class FakeEngine:
     def _step(self, batch: int) -> int:
         if batch >= 0 and self._step_fails(batch):
             raise ValueError(f"step {batch} is broken")
-        self.steps[threading.current_thread().name] += 1
+        name = threading.current_thread().name
+        self.steps[name] += 1
+        if self.steps[name] > MOST_STEPS:
+            raise RuntimeError("nobody stops this instance")
+        time.sleep(0.0002)  # leave the processor to the other threads
         self._clock.now_ns += int(STEP_S * 1e9)
         return batch * 10
 
@@ -135,7 +142,7 @@ class FakeLauncher:
             finally:
                 channel.close()
 
-        self._thread = threading.Thread(target=run)
+        self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
 
     def write(self, given: Spec) -> Path:
