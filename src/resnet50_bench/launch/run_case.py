@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..case import inputs as case_inputs
 from ..case.case import Case
@@ -126,14 +126,14 @@ class CaseRun:
         for line in logfile.measured(result):
             self._log.line(line)
         if case.verbose:
-            for line in limits.layer_table(result.document()["processes"][0]["facts"]["layers"]):
+            for line in limits.layer_table(result.processes[0].facts["layers"]):
                 self._log.line(line)
 
     def judge(self) -> None:
         """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
         result = self.result
         checks = result_checks(result.document())
-        result.checks = [check.as_record() for check in checks]
+        result.checks = [{**check.as_record()} for check in checks]
         result.verdict, result.reasons = overall(checks)
         for line in logfile.judged(result, (check.line() for check in checks)):
             self._log.line(line)
@@ -150,7 +150,8 @@ class CaseRun:
             self._log.line("NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to "
                            f"{classes} classes")
             return
-        top1 = self.result.statistics["accuracy"]["top1"]
+        statistics: Mapping[str, Any] = self.result.statistics
+        top1 = statistics["accuracy"]["top1"]
         if top1 < case.accuracy_target:
             raise Regression(f"top-1 {top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
