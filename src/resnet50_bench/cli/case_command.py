@@ -15,19 +15,17 @@ from ..backends import Backend, Settings, choose
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
 from ..case.parameters import from_environment
-from ..ctest import logs, plausibility
+from ..ctest import logs
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap
 from ..ctest.config import texts_for
 from ..ctest.options import OVERRIDES_VARIABLE, Overrides
 from ..errors import BadInput, BenchError, RunFailed
-from ..history.references import read_references
 from ..launch import burst, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible
 from ..stack import environment
-from . import gate_command
 
 
 def main(argv: list[str]) -> int:
@@ -137,8 +135,13 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)
     if status == 0 and kpi_status == 0:
+        from ..ctest import plausibility  # with all that judges results: a third of the start-up
+
         print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
         if overrides.gate:
+            from ..history.references import read_references
+            from . import gate_command
+
             gate_command.gate(folder, read_references(Path(overrides.gate)))
     return status or kpi_status
 

@@ -14,7 +14,6 @@ from ..arguments import Parser
 from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE, refusal
 from ..errors import BadInput
-from ..history.references import read_references
 from .config import Rules, read_config
 from .set_values import MOST_POINTS, points
 
@@ -102,6 +101,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Overrides, list[str]
         if not Path(file).is_file():
             raise BadInput(f"--attach {file}: there is no such file")
     if ours.gate:
+        from ..history.references import read_references  # a fifth of the start-up, which most calls do not need
+
         read_references(ours.gate)  # what is wrong in it is said before hours of cases, not after them
     return ours, Overrides(
         flags=flags, points=made, burst=ours.burst or 1,
