@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -211,7 +212,17 @@ def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_pat
 
 #: FAKE: it hangs in the last turn of round 3.
 _FAKE_COMPARISON = """import sys, pathlib, test_versus
+test_versus.host.software_record = test_versus.KNOWN_SOFTWARE
 test_versus.FakeFolder(pathlib.Path(sys.argv[1])).go_on(hang_at=6)"""
+
+
+#: Its Python is asked once, not for each turn.
+KNOWN_SOFTWARE = functools.cache(host.software_record)
+
+
+@pytest.fixture(autouse=True)
+def known_software(monkeypatch):
+    monkeypatch.setattr(host, "software_record", KNOWN_SOFTWARE)
 
 
 class FakeFolder:

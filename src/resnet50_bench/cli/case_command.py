@@ -15,7 +15,7 @@ from ..backends import Backend, Settings, choose
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
 from ..case.parameters import from_environment
-from ..ctest import logs, plausibility
+from ..ctest import logs
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap
 from ..ctest.config import texts_for
 from ..ctest.overrides import VARIABLE, Overrides
@@ -173,6 +173,8 @@ def _measure(backend: Backend, points: list[dict[str, str]], folder: Path, setti
 
 def _judge(folder: Path, kpi_text: str, overrides: Overrides) -> int:
     """What a run that passed is compared with. Raises Regression."""
+    from ..ctest import plausibility  # with all that judges results: a third of the start-up
+
     print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
     if not overrides.gate:
         return 0
