@@ -4,6 +4,7 @@ set(BACKEND auto CACHE STRING "Where a case runs: auto native docker podman kube
 set(REGISTRY "" CACHE STRING "Registry of the images, with a trailing slash; empty for local images")
 set(RELEASE "" CACHE STRING "Tag of the images, with its colon; empty for :latest")
 set(TIMEOUT 3600 CACHE STRING "Seconds that a case may take")
+set(RESULTS "" CACHE PATH "Where cases run and leave their logs; empty: below the build folder")
 set_property(CACHE BACKEND PROPERTY STRINGS auto native docker podman kubernetes slurm)
 
 find_program(PYTHON3 python3 REQUIRED)
@@ -36,6 +37,10 @@ function(add_workload name)
        "RESNET50_BENCH_BUILD='${build}' exec '${source}/ctest.sh' \"$@\"\n")
   file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
        GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  if(RESULTS)
+    set(folder "${RESULTS}")
+    file(MAKE_DIRECTORY "${folder}")
+  endif()
   set(settings "--backend=${BACKEND}" "--registry=${REGISTRY}" "--release=${RELEASE}" "--timeout=${TIMEOUT}")
   add_test(NAME setup_environment COMMAND "${resnet50_bench}" prepare ${settings} WORKING_DIRECTORY "${folder}")
   set_tests_properties(setup_environment PROPERTIES FIXTURES_SETUP environment LABELS setup)

@@ -30,6 +30,6 @@ changes=()
 if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
     mkdir -p "$scratch/tree/etc/ssl"
     cp /etc/ssl/certs/ca-certificates.crt "$scratch/tree/$bundle"
-    changes=(--change "ENV PIP_CERT=/$bundle CURL_CA_BUNDLE=/$bundle")
+    changes=(--change "ENV PIP_CERT=/$bundle CURL_CA_BUNDLE=/$bundle SSL_CERT_FILE=/$bundle")
 fi
 tar -C "$scratch/tree" -c . | docker import "${changes[@]}" - "$image"

@@ -1,6 +1,19 @@
 #!/usr/bin/env bash
-# The project's Python command line, whatever the current folder is.
+# The project's Python command line, whatever the current folder is: by the environment that scripts/setup.sh made, and
+# before there is one by the system's Python, which can list the cases, help and set up.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
-exec python3 -m resnet50_bench "$@"
+python=python3
+# As src/resnet50_bench/stack/environment.py names the folder and its marker.
+for stack in "${RESNET50_BENCH_STACK:-ipex}" ipex current host; do
+    pins="$here/src/resnet50_bench/stack/requirements/$stack.txt"
+    [ -r "$pins" ] || continue
+    read -r _ digest _ <"$pins"
+    folder=${RESNET50_BENCH_ENV:-${XDG_CACHE_HOME:-~/.cache}/resnet50-bench/env-$digest}
+    if [ -r "$folder/complete-$stack" ] && [ "$(<"$folder/complete-$stack")" = "$digest" ]; then
+        python=$folder/bin/python
+        break
+    fi
+done
+exec "$python" -m resnet50_bench "$@"

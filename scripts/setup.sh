@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what measures: the pinned PyTorch and IPEX in a virtual environment, jemalloc and numactl.
-# Nothing to do the second time. RESNET50_BENCH_ENV chooses the folder, RESNET50_BENCH_INDEX_URL
-# adds a package index (a CPU-only one makes the download a tenth).
+# Nothing to do the second time; --help tells of the rest. RESNET50_BENCH_ENV chooses the folder.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-exec "$here/scripts/resnet50-bench.sh" env "$@"
+exec "$here/scripts/resnet50-bench.sh" setup "$@"

@@ -1,5 +1,10 @@
 #!/usr/bin/env bash
-# Sets up everything and passes the tests: unit, engine and container. What cannot run here says why.
+# Sets up everything and passes the tests, a stage after the other: the unit tests on two processes, ruff, and the
+# engine, container and scheduler tests, which have the machine to themselves. What cannot run here says why.
+#   scripts/test.sh                      every stage
+#   scripts/test.sh tests/test_case.py   those tests only, whatever kind they are; pytest's options are taken, too
+#   scripts/test.sh --slow               those that take minutes for good reason: the training experiment, the browser
+# The exit status is 0 where every stage passed, else 1.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -13,4 +18,40 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     fi
 fi
 python=$(scripts/setup.sh --tools)
-exec "$python" -m pytest -m "not slow" -rs --durations=20 "$@"
+
+outcomes=()
+failed=0
+# stage NAME COMMAND...: a line when it begins, and its outcome and time in the summary.
+stage() {
+    local name=$1 began=$SECONDS status=0
+    shift
+    echo "== $name"
+    "$@" || status=$?
+    if [ "$status" = 0 ]; then
+        outcomes+=("$name: passed in $((SECONDS - began)) s")
+    else
+        outcomes+=("$name: FAILED (status $status) after $((SECONDS - began)) s")
+        failed=1
+    fi
+    echo "== ${outcomes[-1]}"
+}
+
+# Two processes share the unit tests where pytest-xdist is there; a file stays with one, for what its tests prepare.
+spread=()
+if "$python" -c "import xdist" 2>/dev/null; then spread=(-n 2 --dist loadfile); fi
+
+if [ "${1-}" = --slow ]; then
+    shift
+    stage "slow tests" "$python" -m pytest -m slow -rs --durations=0 "$@"
+elif [ "$#" -gt 0 ]; then
+    stage "chosen tests" "$python" -m pytest -m "not slow" -rs --durations=20 "$@"
+else
+    stage "unit tests" "$python" -m pytest "${spread[@]}" -rs --durations=5
+    stage "ruff" "$python" -m ruff check src tests
+    # stage "mypy" "$python" -m mypy --strict src # as soon as it finds nothing
+    stage "engine, container and scheduler tests" "$python" -m pytest -rs --durations=30 \
+        -m "(engine or container or scheduler) and not slow"
+fi
+echo "== summary ($SECONDS s)"
+printf '%s\n' "${outcomes[@]}"
+exit "$failed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import sys
 import pytest
 
 from resnet50_bench.backends import owner
-from resnet50_bench.ctest import background
+from resnet50_bench.ctest import background, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
 from support.fake_checkout import Checkout, until
@@ -30,22 +29,29 @@ def shared(tmp_path_factory) -> Checkout:
 def checkout(shared):
     shared.clear()
     yield shared
-    shared.ctest("--stop")
-    assert not shared.left()
+    background.stop(shared.build, "")
+    until(lambda: not shared.left(), 10)
 
 
 def measuring(checkout: Checkout, count: int = 1) -> bool:
     return len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == count
 
 
-def test_it_runs_without_the_terminal_and_ends_when_told(checkout):
+def status(checkout: Checkout, capsys: pytest.CaptureFixture[str], lines: int = 0) -> str:
+    """What --status shows; the first test asks ctest.sh itself."""
+    capsys.readouterr()
+    assert background.show(checkout.build, lines) == 0
+    return capsys.readouterr().out
+
+
+def test_it_runs_without_the_terminal_and_ends_when_told(checkout, capsys):
     done = checkout.ctest("-V", "--testcase", checkout.case, "--warmup_steps=2", "--nohup")
     assert done.returncode == 0, done.stdout + done.stderr
     pid = int(re.search("as process ([0-9]+)", done.stdout).group(1))
     name = done.stdout.split()[0]
     assert name.startswith(checkout.case) and os.getsid(pid) == pid, "a session of its own has no terminal to hang up"
     until(lambda: measuring(checkout))
-    until(lambda: f", case {checkout.case}\n" in checkout.ctest("--status").stdout)
+    until(lambda: f", case {checkout.case}\n" in status(checkout, capsys))
     shown = checkout.ctest("--status", "2").stdout
     assert f"{name}: running as process {pid}, started 20" in shown
     assert len(re.findall(r"^  \| ", shown, re.M)) == 2 and "Evaluating RESNET" in shown
@@ -54,8 +60,8 @@ def test_it_runs_without_the_terminal_and_ends_when_told(checkout):
     until(lambda: not checkout.left())
     log = (checkout.build / "background" / name / "log").read_text()
     assert "# INVALID RESULT" in log and "*Throughput" not in log
-    assert f"{name}: ended with status 143" in checkout.ctest("--status").stdout
-    assert "nothing runs in the background" in checkout.ctest("--stop").stdout
+    assert f"{name}: ended with status 143" in status(checkout, capsys)
+    assert background.stop(checkout.build, "") == 0 and "nothing runs in the background" in capsys.readouterr().out
 
 
 def test_the_exit_status_and_the_kpi_come_through_and_the_log_is_kept(checkout):
@@ -83,16 +89,16 @@ def test_daemon_drops_the_callers_environment_and_nohup_keeps_it(checkout):
         assert re.findall(r' STEPS: "(.*)"', (logs / "workload-config.yaml").read_text()) == steps
 
 
-def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path):
+def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
     for number, log in enumerate(("one.log", "two.log"), start=1):
         done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}",
                               **({machine_lock.FOLDER: str(tmp_path)} if number == 2 else {}))
         assert ("NOTICE: one-" in done.stdout) == (number == 2), "it is said what disturbs it"
         until(lambda count=number: measuring(checkout, count))
-    wrong = checkout.ctest("--stop", "three")
-    assert wrong.returncode == 2 and "no running name begins with it; running: one-" in wrong.stderr
+    with pytest.raises(BadInput, match="no running name begins with it; running: one-"):
+        background.stop(checkout.build, "three")
     assert re.fullmatch(r"one-\S+: ended with status 143\n", checkout.ctest("--stop", "one").stdout)
-    shown = checkout.ctest("--status", "0").stdout
+    shown = status(checkout, capsys)
     assert re.search(r"two-\S+: running", shown) and re.search(r"one-\S+: ended with status 143", shown)
     assert shown.index("two-") < shown.index("one-"), "what runs comes first"
 
@@ -102,9 +108,9 @@ def test_two_cannot_measure_on_the_same_cores(checkout):
     until(lambda: measuring(checkout))
     second = checkout.ctest("-V", "--testcase", checkout.case)
     assert second.returncode == 3, second.stdout
-    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: \S*python3 "
-                     ".* case ", second.stdout), second.stdout
-    checkout.ctest("--stop")
+    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: "
+                     r"\S*python\S* .* case ", second.stdout), second.stdout
+    background.stop(checkout.build, "")
     assert checkout.ctest("--testcase", checkout.case).returncode == 0, "the kernel has freed them"
 
 
@@ -113,18 +119,17 @@ def test_a_run_that_does_not_start_in_time_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(background.sys, "executable", str(tmp_path / "python"))
     (tmp_path / "python").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nsleep 1000\n")
     (tmp_path / "python").chmod(0o755)
-    ours = argparse.Namespace(nohup="", daemon=None, testcase=None, testset=None)
     with pytest.raises(Infrastructure, match="did not start within 0.5 s and was ended"):
-        background.launch(tmp_path, ours, [])
+        background.launch(tmp_path, options.parse(["--nohup"], {}))
     assert owner.start_ticks(int((tmp_path / "pid").read_text())) is None
 
 
-def test_bad_input_is_said_at_once(checkout):
+def test_bad_input_is_said_at_once(checkout, capsys):
     for words, why in ((["--testcase", "nothing"], "there is no such case"), (["--set", "BATCH_SIZE=0"], "too small"),
                        (["--testcase", checkout.case, "--nohup=/nowhere/x.log"], "cannot be written")):
         done = checkout.ctest("--nohup", *words)
         assert done.returncode == 2 and why in done.stderr, done.stdout + done.stderr
-    assert "nothing was run in the background" in checkout.ctest("--status").stdout
+    assert "nothing was run in the background" in status(checkout, capsys)
 
 
 def test_a_testset_can_run_in_the_background(checkout):
@@ -191,4 +196,4 @@ def test_many_ended_runs_do_not_hide_what_runs(tmp_path, capsys):
     (["-V", "--nohup", "-R", "x"], ["-V", "-R", "x"]), (["--nohup", "my.log", "-V"], ["-V"]),
     (["--nohup=my.log", "--loop=2"], ["--loop=2"]), (["-V", "--nohup"], ["-V"])])
 def test_the_words_that_go_to_the_background(argv, left):
-    assert background.without(argv, "--nohup", "--daemon") == left
+    assert options.parse(argv, {}).words_without("--nohup", "--daemon") == left

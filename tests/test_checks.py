@@ -8,16 +8,16 @@ import pytest
 
 from resnet50_bench.machine import counters, process_facts
 from resnet50_bench.result.checks import machine_checks, overall, result_checks
-from support.documents import MS, document, run
+from support.documents import MS, decoded, document, result, run
 from support.fakes import FakeMachine, put
 
 
 def judged(document: dict) -> dict:
-    return {check.name: check for check in result_checks(document)}
+    return {check.name: check for check in result_checks(decoded(document))}
 
 
 def test_a_quiet_run_is_valid():
-    checks = result_checks(document())
+    checks = result_checks(result())
     assert overall(checks) == ("valid", []), [c.line() for c in checks]
 
 
@@ -82,7 +82,7 @@ def test_drift_over_the_window():
     (lambda d: d["processes"][0]["facts"].update(local_memory=0.5), "NUMA locality", "noisy"),
     (lambda d: d["processes"][0]["facts"].update(denormal_share=0.1), "denormals", "note"),
     (lambda d: d["processes"][0].update(kernels={"brgconv:avx512_core src:bf16": 53}), "bf16", "invalid"),
-    (lambda d: d["topology"]["cores"].pop() and d["topology"]["cores"][0].update(cpus=[0, 1]),
+    (lambda d: d["topology"].update(cores=[{"socket": 0, "node": 0, "core_id": 0, "cpus": [0, 1]}]),
      "one thread a core", "noisy"),
 ])
 def test_what_the_counters_and_processes_show(change, check, verdict):
@@ -109,7 +109,7 @@ def test_the_doctor_reads_a_machine(tmp_path):
     put(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave")
     put(root / "sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]")
     put(root / "proc/sys/kernel/numa_balancing", "1")
-    found = {check.name: check for check in machine_checks({}, {}, root)}
+    found = {check.name: check for check in machine_checks({}, root)}
     assert found["other load"].verdict.value == "noisy"
     for name in ("governor", "transparent huge pages", "NUMA balancing", "allocator", "numactl"):
         assert found[name].verdict.value == "note" and found[name].remedy, name
@@ -118,7 +118,7 @@ def test_the_doctor_reads_a_machine(tmp_path):
 
 def test_the_docs_list_every_check():
     text = (Path(__file__).parents[1] / "docs/checks.md").read_text()
-    assert [c.name for c in result_checks(document()) if f"| `{c.name}` |" not in text] == []
+    assert [c.name for c in result_checks(result()) if f"| `{c.name}` |" not in text] == []
 
 
 @pytest.mark.parametrize(("switches", "verdict"), [(200 * 20, "ok"), (200 * 58, "noisy")])
@@ -137,6 +137,8 @@ def test_a_team_that_left_its_cores_is_seen_and_helpers_are_not(tmp_path):
         put(tmp_path / f"proc/self/task/{tid}/status", f"Name:\t{name}\nCpus_allowed_list:\t{cpus}")
     read = process_facts.thread_masks(tmp_path)
     assert process_facts.observed_cpus(read, [0, 1], [0, 1], [6]) == (0, 1, 2, 3)
+    put(tmp_path / "proc/self/task/9/status", "Name:\tpython\nCpus_allowed_list:\t0-x")
+    assert process_facts.thread_masks(tmp_path) == read, "what is no list of cpus is not known"
     assert process_facts.observed_cpus({t: read[t] for t in (0, 1, 4, 5, 6)}, [0, 1], [0, 1], [6]) == (0, 1)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 
+import msgspec
 import pytest
 
 from resnet50_bench.cli import list_command
 from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import BadInput
-from resnet50_bench.history import collection
-from resnet50_bench.result.result import SCHEMA_VERSION
+from resnet50_bench.history import collection, comparability
+from resnet50_bench.result.result import SCHEMA_VERSION, Result, ResultSummary, read
+from support import documents
 from support.results import put, synthetic
 
 
@@ -127,15 +130,15 @@ def test_no_results(tmp_path, capsys, form):
 
 
 def test_what_is_large_is_not_kept_and_takes_nothing_else_with_it(tmp_path):
-    made = synthetic(checks=[{"name": "x", "verdict": "ok"}], counters={"cpu_s": {"0": {"user": 1.0}}, "processes": {}})
+    made = synthetic(checks=[{"name": "x", "reading": "", "verdict": "ok"}],
+                     counters={"cpu_s": {"0": {"user": 1.0}}, "processes": {}})
     made.case["CUSTOMER_ENV"] = '}], "verdict": "statistics": {[' + json.dumps({"processes": [{}], "counters": 1})
     path = put(tmp_path, made)
     whole = json.loads(path.read_text())
-    assert whole.pop("processes") == [] and whole.pop("counters")
     entry, = collection.find([tmp_path])
-    assert entry.document == whole
-    lean = json.loads(collection._lean(path.read_bytes()))
-    assert lean["processes"] is None and lean["counters"] is None
+    assert entry.result == msgspec.convert(whole, ResultSummary)
+    assert entry.result.case["CUSTOMER_ENV"] == made.case["CUSTOMER_ENV"]
+    assert not {"processes", "counters"} & set(entry.result.__struct_fields__)
 
 
 @pytest.mark.parametrize("change", [
@@ -148,7 +151,41 @@ def test_a_result_reads_the_same_however_it_is_laid_out(tmp_path, change, form):
     document = change(synthetic().document())
     (tmp_path / "benchmark_x.json").write_text(json.dumps(document, **form))
     entry, = collection.find([tmp_path])
-    assert entry.document == {name: value for name, value in document.items() if name not in ("processes", "counters")}
+    assert entry.result == msgspec.convert(document, ResultSummary)
+
+
+def test_a_whole_result_reads_back_as_it_was_written(tmp_path):
+    made = documents.result()
+    made.write(tmp_path / "benchmark_x.json")
+    assert read(tmp_path / "benchmark_x.json") == made
+
+
+def test_an_older_result_is_read_and_what_is_not_known_in_it_passed_over(tmp_path):
+    document = documents.document() | {"schema_version": 1, "invented": {"later": [1]}}
+    del document["inputs"], document["limits"]
+    document["statistics"]["window"] |= {"invented": 1}
+    path = tmp_path / "benchmark_x.json"
+    path.write_text(json.dumps(document))
+    assert read(path).runs() == documents.result().runs()
+    assert collection.find([path])[0].primary
+
+
+def test_a_newer_schema_is_refused_with_both_versions(tmp_path):
+    path = tmp_path / "benchmark_x.json"
+    path.write_text(json.dumps(documents.document() | {"schema_version": 99, "statistics": "of another kind"}))
+    with pytest.raises(BadInput, match=f"schema version 99.* up to {SCHEMA_VERSION}"):
+        read(path)
+
+
+def test_a_training_that_diverged_can_be_read(tmp_path):
+    document = documents.document()
+    document["processes"][0]["facts"]["data"] = {"0": {"training": {"losses": [1.0, float("nan")],
+                                                                    "weights_sha256": "0"}}}
+    made = msgspec.convert(document, Result)
+    made.write(tmp_path / "benchmark_x.json")
+    training, = read(tmp_path / "benchmark_x.json").trainings()
+    assert training.losses[0] == 1.0 and math.isnan(training.losses[1])
+    assert collection.find([tmp_path])[0].primary
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])
@@ -161,17 +198,17 @@ def test_a_result_that_ends_early_is_no_result(tmp_path, cut):
 
 
 def test_key_and_differences(tmp_path):
-    a = synthetic().document()
+    a = synthetic()
     b = synthetic(case={"BATCH_SIZE": "8", "CUSTOMER_ENV": ""}, topology={"core_count": 4}, placement={},
                   software={"torch": "2.9.0", "numpy": "2"},
-                  system=a["system"] | {"firmware": {"bios": "2"}}).document()
-    assert collection.differences(a, a) == []
-    assert collection.differences(a, b) == [
+                  system=a.document()["system"] | {"firmware": {"bios": "2"}})
+    assert comparability.differences(a, a) == []
+    assert comparability.differences(a, b) == [
         ("parameter", "BATCH_SIZE", "4", "8"), ("parameter", "CUSTOMER_ENV", "A=1 B=x|y", ""),
         ("software", "torch", "2.8.0", "2.9.0"), ("software", "python", "3.11", None),
         ("software", "numpy", None, "2"), ("system", "firmware.bios", "1", "2"), ("placement", "core_count", 2, 4),
         ("placement", "instances", 1, 0), ("placement", "cpus_per_instance", "2", "")]
-    mine, others = collection.key(a), collection.key(b)
+    mine, others = comparability.key(a), comparability.key(b)
     assert {name for name in mine if mine[name] != others[name]} == {
         "BATCH_SIZE", "CUSTOMER_ENV", "torch", "core_count", "instances", "cpus_per_instance"}
     assert {"cpu", "cpu_family", "cpu_model", "cpu_stepping", "intel-extension-for-pytorch"} <= set(mine)

@@ -66,7 +66,7 @@ def test_a_single_restart_a_side_says_nothing_but_the_ratio_and_how_to_find_out(
 
 
 def test_further_runs_of_a_sweeps_warm_worker_are_no_restarts(tmp_path, compare):
-    placement = synthetic().placement
+    placement = synthetic().document()["placement"]
     a = runs(tmp_path / "a", 100, 101, 99, placement=placement | {"workers": "warm"})
     b = runs(tmp_path / "b", 120, 121, 119)
     out = compare(a, b)[1]
@@ -115,7 +115,8 @@ def test_a_difference_of_10_percent_between_5_restarts_a_side_is_shown():
 @pytest.mark.parametrize(("case", "other"), [
     ({"PRECISION": "avx_int8"}, {}), ({"BATCH_SIZE": "8"}, {}), ({"CUSTOMER_ENV": ""}, {}),
     ({}, {"software": {"torch": "2.9.0", "torchvision": "1"}}),
-    ({"CORES_PER_INSTANCE": "1"}, {"placement": {"processes": [{"instances": [{"cpus": [0]}, {"cpus": [1]}]}]}}),
+    ({"CORES_PER_INSTANCE": "1"}, {"placement": {"processes": [
+        {"process": 0, "instances": [{"instance": 0, "cpus": [0]}, {"instance": 1, "cpus": [1]}]}]}}),
     ({"PLATFORM": "GNR"}, {"system": {"cpu": "FAKE Xeon 6", "cpu_model": 173}, "topology": {"core_count": 64}})])
 def test_one_thing_that_differs_on_purpose_only_warns(tmp_path, compare, case, other):
     status, out, _ = compare(runs(tmp_path / "a", 100, 101), runs(tmp_path / "b", 200, 201, case=case, **other))

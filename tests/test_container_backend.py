@@ -31,14 +31,15 @@ def test_an_engine_gets_each_hostile_value_as_one_word(engine, name):
 
 @pytest.mark.parametrize("name", ["CUSTOMER_ENV", "DATASET"])
 def test_a_slurm_job_gets_each_hostile_value_as_it_is(tmp_path, name):
-    folder = tmp_path / "a 'folder'/worker-0-c0"
-    folder.mkdir(parents=True)
-    for value in [*hostile(), "a\udcffb"]:
+    values = [*hostile(), "a\udcffb"]
+    folders = [tmp_path / f"a 'folder' {number}/worker-0-c0" for number in range(len(values))]
+    for folder, value in zip(folders, values, strict=True):
+        folder.mkdir(parents=True)
         slurm._write_job({name: value}, folder, ["/runner"])
-        seen = subprocess.run(["bash", "-c", f'. "$1"; printf %s "${{{name}}}"', "-", folder / "job.env"],
-                              capture_output=True, check=True, env={"PATH": os.environ["PATH"]})
-        assert os.fsdecode(seen.stdout) == value and not seen.stderr
-        subprocess.run(["bash", "-n", folder / "job.sh"], check=True)
+    each = f'for folder; do (. "$folder/job.env"; printf "%s\\0" "${{{name}}}"); bash -n "$folder/job.sh" || exit; done'
+    seen = subprocess.run(["bash", "-c", each, "-", *folders], capture_output=True, check=True,
+                          env={"PATH": os.environ["PATH"]})
+    assert os.fsdecode(seen.stdout).split("\0")[:-1] == values and not seen.stderr
 
 
 def test_apptainer_and_enroot_in_their_own_words():

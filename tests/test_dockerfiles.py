@@ -14,7 +14,8 @@ import pytest
 
 from resnet50_bench.backends import container, workers
 from resnet50_bench.backends.engines import DOCKER
-from resnet50_bench.cli import images
+from resnet50_bench.cli import images_command as images
+from resnet50_bench.stack import pins
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
@@ -52,19 +53,18 @@ def test_build_lists_ingredients_and_commands():
     assert "REGISTRY=host:5000/" in dry and len(dry.splitlines()) == 1
 
 
-def test_the_pins_of_image_and_environment_agree():
-    hashed = dict(re.findall(r"^([a-z0-9-]+)==(\S+) --hash", (ROOT / "requirements/image.txt").read_text(), re.M))
-    for file in ("runtime.txt", "constraints.txt"):
-        text = (ROOT / "requirements" / file).read_text()
-        for name, version, marker in re.findall(r"^([\w-]+)==([^;\s]+)(.*)$", text, re.M):
-            if '< "3.11"' not in marker:
-                assert hashed[name.lower().replace("_", "-")] == version
+def test_the_image_measures_with_what_the_environment_measures_with():
+    pins_of = {name: dict(re.findall(r"^([a-z0-9-]+)==(\S+)", pins.path(name).read_text(), re.M))
+               for name in ("image", "ipex")}
+    for package in ("torch", "torchvision", "intel-extension-for-pytorch", "msgspec", "psutil"):
+        assert pins_of["image"][package] == pins_of["ipex"][package]
+    assert pins_of["image"].keys() <= pins_of["ipex"].keys()
 
 
 def test_every_wheel_of_the_image_is_among_its_ingredients():
     names = {"torch": "PYTORCH", "intel-extension-for-pytorch": "IPEX"}
     listed = dict(images.images()[-1].ingredients())
-    wheels = re.findall(r"^([a-z0-9-]+)==(\S+) --hash", (ROOT / "requirements/image.txt").read_text(), re.M)
+    wheels = re.findall(r"^([a-z0-9-]+)==(\S+)", pins.path("image").read_text(), re.M)
     expected = {names.get(name, name.upper().replace("-", "_")): version for name, version in wheels}
     assert expected.items() <= {name.removesuffix("_VER"): text for name, text in listed.items()}.items()
     every = {name for image in images.images() for name, _ in image.ingredients()}
@@ -73,7 +73,7 @@ def test_every_wheel_of_the_image_is_among_its_ingredients():
 
 
 def test_an_image_says_what_it_was_built_from(monkeypatch, tmp_path):
-    for folder in ("src", "scripts", "requirements"):
+    for folder in ("src", "scripts"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file.py").write_text(folder)
     monkeypatch.setattr(images, "ROOT", tmp_path)

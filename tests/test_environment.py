@@ -1,26 +1,57 @@
-"""The environment that measures: where it lies, when it is complete, what a broken set-up leaves. pip is a FAKE."""
+"""The environment that measures: where it lies, when it is whole, what a broken set-up leaves. uv and pip are FAKEs."""
 
 from __future__ import annotations
 
-import importlib
+import hashlib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.stack import environment
+from resnet50_bench.stack import environment, installer, pins, stacks
+
+ROOT = Path(__file__).parents[1]
+
+
+class FakeTools:
+    """uv and pip that note their words; those whose words hold one of ``broken`` fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *broken: str) -> None:
+        self.calls: list[list[str]] = []
+        self.broken = broken
+        monkeypatch.setattr(installer, "_make_venv", self._make)
+        monkeypatch.setattr(installer.subprocess, "run", self._run)
+
+    def _make(self, target: Path) -> None:
+        (target / "bin").mkdir(parents=True)
+        (target / "bin/python").write_text("")
+
+    def _run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        words = list(map(str, command))
+        self.calls.append(words)
+        failed = any(word in " ".join(words) for word in self.broken)
+        return subprocess.CompletedProcess(command, int(failed), "", "")
+
+    def installed(self) -> list[str]:
+        """``uv ipex.txt``, ``pip ipex.txt``...: which tool was asked for which file."""
+        return [f"{'uv' if words[0].endswith('/uv') else 'pip'} {Path(words[-1]).name}"
+                for words in self.calls if "-r" in words and Path(words[-1]).name != "uv.txt"]
+
+
+NO_CPU_INDEX = "--torch-backend=cpu"
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_STACK", "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("ENV", "STACK", "PYTHON", "INDEX_URL"):
+        monkeypatch.delenv(f"RESNET50_BENCH_{name}", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: _Disk(100e9))
+    monkeypatch.setattr(installer.shutil, "disk_usage", lambda path: _Disk(100e9))
     return tmp_path
 
 
@@ -29,54 +60,78 @@ class _Disk:
         self.free = free
 
 
-def fake_pip(monkeypatch, failures: int, calls: list) -> None:
-    """A venv whose python notes pip's words and fails as often as told."""
-    def make(target: Path) -> None:
-        (target / "bin").mkdir(parents=True)
-        (target / "bin/python").write_text("")
-
-    def run(command, **_):
-        calls.append(command)
-        return environment.subprocess.CompletedProcess(command, 1 if len(calls) <= failures else 0, "", "")
-
-    monkeypatch.setattr(environment, "_make_venv", make)
-    monkeypatch.setattr(environment.subprocess, "run", run)
+IPEX = stacks.STACKS["ipex"]
 
 
 def test_set_up_is_done_once_and_shared_by_equal_pins(home, monkeypatch):
-    calls: list = []
-    fake_pip(monkeypatch, 0, calls)
-    python = environment.set_up("runtime")
-    assert python.is_relative_to(home / "resnet50-bench") and len(calls) == 1
-    assert environment.set_up("runtime") == python and len(calls) == 1
+    tools = FakeTools(monkeypatch, NO_CPU_INDEX)
+    python = environment.set_up(IPEX)
+    assert python.is_relative_to(home / "resnet50-bench") and tools.installed() == ["uv ipex.txt"]
+    assert environment.set_up(IPEX) == python and tools.installed() == ["uv ipex.txt"]
     assert environment.worker_python() == python
 
 
+def test_every_file_is_held_to_its_hash_and_nothing_else_is_pulled_in(home, monkeypatch):
+    tools = FakeTools(monkeypatch, NO_CPU_INDEX)
+    environment.set_up(IPEX, tools=True)
+    assert tools.installed() == ["uv ipex.txt", "uv tools.txt"]
+    assert all({"--require-hashes", "--no-deps"} <= set(words) for words in tools.calls if "-r" in words)
+
+
+def test_where_uv_cannot_be_had_pip_installs(home, monkeypatch, capfd):
+    tools = FakeTools(monkeypatch, "uv.txt")
+    environment.set_up(IPEX)
+    assert tools.installed() == ["pip ipex.txt"] and "uv cannot be had" in capfd.readouterr().err
+
+
 def test_a_broken_download_is_tried_again_and_continued_by_the_next_call(home, monkeypatch, capfd):
-    calls: list = []
-    fake_pip(monkeypatch, 4, calls)
-    with pytest.raises(Infrastructure, match="in 3 attempts; what it downloaded is kept"):
-        environment.set_up("runtime")
+    tools = FakeTools(monkeypatch, NO_CPU_INDEX, "ipex.txt")
+    with pytest.raises(Infrastructure, match="what it downloaded is kept"):
+        environment.set_up(IPEX)
+    assert tools.installed() == ["uv ipex.txt", "pip ipex.txt", "pip ipex.txt"]
     with pytest.raises(Infrastructure, match=r"run scripts/setup\.sh"):
         environment.worker_python()
-    environment.set_up("runtime")
-    assert len(calls) == 5 and environment.worker_python()
-    assert "attempt 2 of 3" in capfd.readouterr().err
+    tools.broken = (NO_CPU_INDEX,)
+    assert environment.set_up(IPEX) == environment.worker_python()
+    assert "attempt 2 of 2" in capfd.readouterr().err
 
 
-def test_an_index_of_the_users_goes_to_pip_and_makes_another_environment(home, monkeypatch):
-    plain = environment.folder()
+def test_cpu_only_builds_are_taken_first_and_it_is_said(home, monkeypatch, capfd):
+    tools = FakeTools(monkeypatch)
+    environment.set_up(IPEX)
+    taken = [words for words in tools.calls if NO_CPU_INDEX in words and "--dry-run" not in words]
+    assert [words[-2:] for words in taken] == [["torch==2.8.0", "torchvision==0.23.0"]]
+    assert "CPU-only, of PyTorch's own index" in capfd.readouterr().err
+    rest = pins.without_cuda("ipex")
+    assert "intel-extension-for-pytorch==2.8.0" in rest and "--hash" in rest
+    assert not re.search(r"^(torch|torchvision|triton|nvidia-\S*)==", rest, re.M)
+
+
+def test_an_index_of_the_users_is_asked_for_the_cpu_only_builds(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_INDEX_URL", "https://example.org/cpu")
-    calls: list = []
-    fake_pip(monkeypatch, 0, calls)
-    assert environment.set_up("runtime").parents[1] != plain
-    assert calls[0][-2:] == ["--extra-index-url", "https://example.org/cpu"]
+    tools = FakeTools(monkeypatch)
+    environment.set_up(IPEX)
+    assert ["--index", "https://example.org/cpu", "torch==2.8.0", "torchvision==0.23.0"] in [
+        words[-4:] for words in tools.calls]
 
 
-def test_too_little_disk_is_said_before_anything_is_downloaded(home, monkeypatch):
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: _Disk(1e9))
+def test_uv_asks_the_indexes_that_pip_is_configured_with(monkeypatch):
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    listed = "global.index-url='https://a.example/simple'\nglobal.extra-index-url='https://b.example file:///x'\n"
+    monkeypatch.setattr(installer.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, listed, ""))
+    indexes = installer._pips_indexes(Path("python"))
+    assert indexes["UV_DEFAULT_INDEX"] == "https://a.example/simple" and indexes["UV_INDEX"] == "https://b.example"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://c.example")
+    assert installer._pips_indexes(Path("python")) == {}
+
+
+def test_too_little_disk_is_said_before_anything_big_is_downloaded(home, monkeypatch):
+    tools = FakeTools(monkeypatch, NO_CPU_INDEX)
+    monkeypatch.setattr(installer.shutil, "disk_usage", lambda path: _Disk(1e9))
     with pytest.raises(Infrastructure, match=r"1\.0 GB free, 8\.0 GB are needed"):
-        environment.set_up("runtime")
+        environment.set_up(IPEX)
+    assert tools.installed() == []
 
 
 def test_a_python_that_is_none_is_bad_input(home, monkeypatch):
@@ -90,53 +145,67 @@ def test_the_folder_can_be_chosen(home, monkeypatch):
     assert environment.folder() == home / "mine"
 
 
-def test_the_current_stack_has_an_environment_of_its_own(home, monkeypatch):
-    plain, calls = environment.folder(), []
-    fake_pip(monkeypatch, 0, calls)
-    monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
-    assert environment.set_up("runtime").parents[1] != plain
-    assert calls[0][-1].endswith("requirements/current.txt") and environment.worker_python()
+def test_each_stack_has_an_environment_of_its_own(home, monkeypatch):
+    FakeTools(monkeypatch, NO_CPU_INDEX)
+    assert len({environment.set_up(stack) for stack in stacks.STACKS.values()}) == len(stacks.STACKS)
     monkeypatch.setenv("RESNET50_BENCH_STACK", "newest")
     with pytest.raises(BadInput, match="newest is not one of ipex, current"):
         environment.worker_python()
 
 
-def test_every_requirement_is_pinned_where_it_stands_or_in_the_constraints(home, monkeypatch):
-    folder = environment.ROOT / "requirements"
-    files = ("constraints.txt", "plots.txt")
-    pinned = {name for file in files for name in re.findall(r"^([\w-]+)==", (folder / file).read_text(), re.M)}
-    for file in ("runtime.txt", "current.txt", "tools.txt", "kubernetes.txt", "plots.txt"):
-        for line in (folder / file).read_text().splitlines():
-            assert line.startswith(("#", "-c ")) or "==" in line or line in pinned, f"{file}: {line}"
-    calls: list = []
-    fake_pip(monkeypatch, 0, calls)
-    environment.set_up("tools")
-    assert calls[0][-4:] == [word for file in files for word in ("-c", str(folder / file))]
+@pytest.mark.parametrize("name", [*stacks.STACKS, "host", "tools", "image", "uv"])
+def test_a_requirement_file_is_pinned_hashed_and_known_by_its_digest(name):
+    first, rest = pins.path(name).read_text().split("\n", 1)
+    assert first.split()[1] == hashlib.sha256(rest.encode()).hexdigest()[:12], "run scripts/lock.sh"
+    entries = re.split(r"\n(?=\S)", rest.strip())
+    assert all(re.match(r"[a-z0-9-]+==\S+.*\\\n    --hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
 
 
-@pytest.fixture
-def without_msgspec(monkeypatch):
-    """A Python as a system has it."""
-    monkeypatch.setitem(sys.modules, "msgspec", None)
-    for name in [name for name in sys.modules if name.startswith("resnet50_bench.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delenv("RESNET50_BENCH_AGAIN", raising=False)
-    return importlib.import_module("resnet50_bench.__main__")
-
-
-def test_a_command_that_needs_libraries_begins_again_under_the_python_that_has_them(without_msgspec, monkeypatch,
-                                                                                    tmp_path):
-    python = tmp_path / "python"
-    python.write_text("")
+def fake_environment(folder: Path, name: str) -> Path:
+    """A complete environment whose Python says which it is."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / f"complete-{name}").write_text(pins.digest(name) + "\n")
+    python = folder / "bin/python"
+    python.write_text(f"#!/bin/sh\necho {name} \"$@\"\n")
     python.chmod(0o755)
-    monkeypatch.setenv("RESNET50_BENCH_PYTHON", str(python))
-    begun: list[tuple[Path, list[str]]] = []
-    monkeypatch.setattr(os, "execv", lambda path, words: begun.append((path, words)))
-    without_msgspec.start(["run", "--steps=3"])
-    assert begun == [(python, [str(python), "-m", "resnet50_bench", "run", "--steps=3"])]
+    return python
 
 
-def test_where_no_python_has_them_the_command_says_what_to_run(without_msgspec, monkeypatch, capsys):
-    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
-    assert without_msgspec.start(["run"]) == 3
-    assert "scripts/setup.sh" in capsys.readouterr().err
+def run_script(home: Path, **more: str) -> str:
+    done = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "x"], capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(home)} | more)
+    return done.stdout.split(" ")[0]
+
+
+def test_the_environments_python_runs_everything_once_it_is_complete(home):
+    assert run_script(home) == ""  # the system's, which does not know the command x
+    fake_environment(environment.folder("host"), "host")
+    assert run_script(home) == "host"
+    fake_environment(environment.folder("ipex"), "ipex")
+    assert run_script(home) == "ipex"
+    fake_environment(environment.folder("current"), "current")
+    assert run_script(home, RESNET50_BENCH_STACK="current") == "current" and run_script(home) == "ipex"
+    (environment.folder("ipex") / "complete-ipex").write_text("of other pins\n")
+    assert run_script(home) == "current"
+    fake_environment(home / "mine", "ipex")
+    assert run_script(home, RESNET50_BENCH_ENV=str(home / "mine")) == "ipex"
+
+
+#: -S: no package beside the standard library, as before the set-up.
+@pytest.mark.parametrize("words", [
+    ("ctest", "--help"), ("ctest", "-N"), ("describe-params",), ("detect-platform",), ("setup", "--list"),
+    ("wsf-settings", "inference_throughput_avx_fp32_gated")])
+def test_a_python_without_the_set_up_lists_helps_and_sets_up(words, tmp_path):
+    done = subprocess.run([sys.executable, "-S", "-m", "resnet50_bench", *words], capture_output=True, text=True,
+                          cwd=tmp_path, check=False, env={
+                              "PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"),
+                              "RESNET50_BENCH_BUILD": str(tmp_path / "build")})
+    assert done.returncode == 0, done.stderr
+
+
+def test_whatever_else_is_asked_before_the_set_up_says_what_to_run(tmp_path):
+    (tmp_path / "references.yaml").write_text("references: []\n")
+    done = subprocess.run([sys.executable, "-S", "-m", "resnet50_bench", "gate", "--references",
+                           "references.yaml", "."], capture_output=True, text=True, cwd=tmp_path, check=False,
+                          env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")})
+    assert done.returncode == 3 and "run scripts/setup.sh once" in done.stderr

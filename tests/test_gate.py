@@ -96,7 +96,7 @@ def test_a_node_is_measured_by_what_the_fleet_did_before(tmp_path, gate):
 def test_repeated_runs_of_one_node_are_one_point_whatever_containers_call_it(tmp_path, gate):
     for iteration, value in enumerate((90.0, 100.0, 100.0), start=1):
         made = synthetic(rate=value)
-        made.system |= {"node": f"container{iteration}"}
+        made.system.node = f"container{iteration}"
         folder = put(tmp_path, made, CASE, iteration=iteration).parents[2]
     status, out, _ = gate(folder, "--references", one(tmp_path))
     assert (status, f"GATE: {CASE} (median of 3 runs)" in out) == (0, True)

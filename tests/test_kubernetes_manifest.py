@@ -16,7 +16,7 @@ from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BadInput
 
 yaml = pytest.importorskip("yaml")
-schemas = pytest.importorskip("kubernetes_validate", reason="requirements/tools.txt is not installed")
+schemas = pytest.importorskip("kubernetes_validate", reason="the test tools are not set up")
 
 ROOT = Path(__file__).parents[1]
 #: The newest three that the pinned kubernetes-validate holds.

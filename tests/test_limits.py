@@ -6,7 +6,8 @@ import pytest
 
 from resnet50_bench.machine import caches, host, theory
 from resnet50_bench.result import limits, logfile
-from support.documents import document
+from resnet50_bench.result.processes import Layer
+from support.documents import decoded, document
 from support.fakes import put
 
 FIRST = "mb4_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3"
@@ -16,7 +17,7 @@ def test_a_convolutions_operations_come_from_onednns_problem_string():
     shape = limits.parse_shape(FIRST)
     source, weights, output = limits.sizes(shape)
     assert (source, weights, output) == (4 * 3 * 224 * 224, 64 * 3 * 7 * 7, 4 * 64 * 112 * 112)
-    table = limits.layer_table([{"shape": FIRST, "time_ms": 2.0, "kernel": "brgconv:avx512_core"}])
+    table = limits.layer_table([Layer("brgconv:avx512_core", "u8", FIRST, 2.0)])
     # 2 x 4 x 64 x 112 x 112 x 3 x 7 x 7 operations in 2 ms
     assert "472.1" in table[1] and "100.0 %" in table[1]
 
@@ -28,7 +29,7 @@ def test_utilization_is_measured_against_the_same_cores_peak():
         for run in report["runs"]:
             run["peak"] = {"operations_per_s": 1e13, "bytes_per_s": 1e12}
     made["processes"][0]["facts"]["layers"] = [{"shape": FIRST, "time_ms": 2.0, "kernel": "k", "source_type": "u8"}]
-    found = limits.limits(made)
+    found = limits.limits(decoded(made))
     rate = made["statistics"]["throughput_images_per_s"]
     assert found["compute_utilization"] == pytest.approx(rate * 8.2e9 / 2e13)  # two instances of 1e13 each
     assert found["theoretical_operations_per_s"] == 2 * 2000e6 * 2048
@@ -41,7 +42,7 @@ def test_what_was_not_measured_is_absent():
     for report in made["processes"]:
         for run in report["runs"]:
             run["peak"] = {}
-    assert set(limits.limits(made)) == {"operations_per_s"}
+    assert set(limits.limits(decoded(made))) == {"operations_per_s"}
 
 
 @pytest.mark.parametrize(("vendor", "family", "model", "name", "precision", "operations"), [
@@ -63,7 +64,7 @@ def test_a_run_faster_than_its_peak_is_its_peak_and_that_is_said():
     for report in made["processes"]:
         for run in report["runs"]:
             run["peak"] = {"operations_per_s": 1e9}
-    found = limits.limits(made)
+    found = limits.limits(decoded(made))
     assert found["compute_utilization"] == 1.0 and found["measured_peak_operations_per_s"] == 2e9
     assert any("the run's rate stands as the peak" in line for line in logfile._limits(found, "nominal"))
 

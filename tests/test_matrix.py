@@ -13,6 +13,7 @@ import pytest
 from resnet50_bench.case import platforms
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.ctest import build_folder
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
@@ -66,3 +67,20 @@ def test_nothing_in_the_build_folders_path_is_evaluated(tmp_path):
                             capture_output=True, text=True, check=False)
     assert "Total Tests: 52" in listed.stdout, listed.stderr
     assert not list(tmp_path.rglob("evaluated"))
+
+
+def test_a_platform_for_one_call_does_not_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET50_BENCH_BUILD", str(tmp_path))
+    subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=ICX", "-DTIMEOUT=99"], check=True,
+                   capture_output=True)
+    other = build_folder.configure({"PLATFORM": "gnr"})
+    assert any("amx_int8" in name for name in build_folder.case_names(other))
+    assert build_folder.configure({}) == tmp_path == build_folder.configure({"PLATFORM": "ICX"})
+    assert not any("amx" in name for name in build_folder.case_names(tmp_path))
+    assert build_folder.configured(other, "TIMEOUT") == "99", "the build folder's other settings hold"
+    shown = subprocess.run(["ctest", "--show-only=json-v1"], cwd=other, check=True, capture_output=True, text=True)
+    places = {properties(test)["WORKING_DIRECTORY"] for test in json.loads(shown.stdout)["tests"]}
+    assert places == {str(tmp_path / build_folder.WORKLOAD_FOLDER)}, "all logs lie in one place"
+    before = (other / "CTestTestfile.cmake").stat().st_mtime_ns
+    assert build_folder.configure({"PLATFORM": "GNR"}) == other
+    assert (other / "CTestTestfile.cmake").stat().st_mtime_ns == before

@@ -17,7 +17,7 @@ from resnet50_bench.cli import case_command
 from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
-from resnet50_bench.history import collection
+from resnet50_bench.history import collection, comparability
 from resnet50_bench.launch import burst
 from support.fake_checkout import Checkout, until
 from support.kpi_logs import kpi, log
@@ -28,7 +28,7 @@ needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not
 
 
 def steps(*words: str) -> str:
-    return " ".join(point.get("STEPS", "-") for point in options.parse(words)[1].points)
+    return " ".join(point.get("STEPS", "-") for point in options.parse(words).runs())
 
 
 @pytest.mark.parametrize(("words", "expected"), [
@@ -46,8 +46,8 @@ def test_run_repeats_values_and_burst_enumerates_them(words, expected):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (["--run", "0"], "--run 0 is too small"), (["--burst", "-1"], "--burst -1 is too small"),
-    (["--status", "-1"], "--status -1 is too small"), (["--run", "two"], "invalid int value"),
+    (["--run", "0"], "--run: 0 is too small"), (["--burst", "-1"], "--burst: -1 is too small"),
+    (["--status", "-1"], "--status: -1 is too small"), (["--run", "two"], "--run: 'two' is not a whole number"),
     (["--loop", "1000", "--burst", "1000", "--run", "1000"], "are 1000000000 runs; at most 10000"),
     (["--nohup", "--daemon"], "exclude each other"), (["--testset", "x.yaml", "--testcase", "y"], "exclude each other"),
     (["--options=--cpus='2"], "--options=--cpus='2 is not words for a command: No closing quotation"),
@@ -226,7 +226,7 @@ def test_kpi_gives_a_burst_no_interval_between_runs(tmp_path):
 
 def disturbed(count: int = 2, **changes):
     made = synthetic(**changes)
-    made.placement = made.placement | {"burst": count}
+    made.placement.burst = count
     return made
 
 
@@ -249,4 +249,4 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     assert main(["gate", str(together), "--references", str(references)]) == 0
     assert "references are of runs alone" in capsys.readouterr().out
     entry, = collection.find([together])
-    assert collection.things(entry.document, synthetic().document()) == {"burst"}
+    assert comparability.things(entry.result, synthetic()) == {"burst"}

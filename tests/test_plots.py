@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import random
 import subprocess
@@ -16,7 +17,7 @@ from resnet50_bench.report import figures, plots, points
 from support import report_folder
 from support.results import put, synthetic
 
-pytest.importorskip("matplotlib", reason="requirements/tools.txt is not installed")
+pytest.importorskip("matplotlib", reason="the test tools are not set up")
 Image = pytest.importorskip("PIL.Image")
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ def drawn(tmp_path_factory) -> tuple[Path, str, list[collection.Entry]]:
     return base / "new/png", html.unescape((base / "r.html").read_text()), collection.find([folder])
 
 
+@functools.cache
 def colours(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as picture:
         return {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
@@ -100,7 +102,7 @@ def test_the_numbers_are_drawn(drawn):
     entry = next(entry for entry in entries if entry.mode == "throughput")
     bars = plots.instances("x", figures.instances(entry)).axes[0].patches
     assert [bar.get_height() for bar in bars] == [
-        each["throughput_images_per_s"] for each in entry.document["statistics"]["instances"]]
+        each.throughput_images_per_s for each in entry.result.statistics.instances]
     times = points.step_times(entry)
     shown = figures.histogram("x", times)
     assert sum(bar.get_height() for bar in plots.histogram(shown).axes[0].patches) == len(times) - shown.beyond
@@ -116,7 +118,7 @@ def test_a_percentile_beyond_the_axis_is_said_in_words():
 def test_a_slow_instance_is_pointed_at(tmp_path):
     rates = (100.0, 100.0, 80.0)
     put(tmp_path, synthetic(
-        placement={"processes": [{"instances": [{"instance": i, "cpus": [i]} for i in range(3)]}]},
+        placement={"processes": [{"process": 0, "instances": [{"instance": i, "cpus": [i]} for i in range(3)]}]},
         statistics={"instances": [{"instance": i, "throughput_images_per_s": rate} for i, rate in enumerate(rates)]}))
     entry, = collection.find([tmp_path])
     axes, = plots.instances("x", figures.instances(entry)).axes
@@ -153,7 +155,7 @@ def test_without_matplotlib_it_says_what_to_install_and_writes_nothing(tmp_path,
     words = ["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html")]
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*words, "--png", str(tmp_path / "png")]) == 3
-    assert "pip install -r requirements/plots.txt" in capsys.readouterr().err
+    assert "matplotlib is not there): run scripts/setup.sh" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert main(words) == 0
 

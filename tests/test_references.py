@@ -9,9 +9,10 @@ import pytest
 
 from resnet50_bench.cli import case_command, gate_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import config, logs, options
+from resnet50_bench.ctest import logs, options, overrides
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history.references import read_references
+from resnet50_bench.stack.yaml_files import load_yaml
 from support.gate import ALONE, days, one, yaml
 from support.gate import gate as gate
 from support.gate import yaml_is_here as yaml_is_here
@@ -60,7 +61,7 @@ systems:
      r"latency,.* parameters"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerence: 5 %}}}}]", "did you mean tolerance"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1}}}}]", "the key tolerance is missing"),
-    ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", "value: -1 is not a number above"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", r"throughput\.value: -1 .* > 0"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: .nan, tolerance: 5 %}}}}]", "value: nan"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 0.05}}}}]", "tolerance: 0.05 .* such as 5 %"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 100 %}}}}]", "below 100 %"),
@@ -68,7 +69,7 @@ systems:
     ("systems: [{cpu: a, cases: {x: {}}}]", "no KPI is given"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 5 %}, parameters: {BATCHSIZE: 1}}}}]",
      "did you mean BATCH_SIZE"),
-    ("systems: [{cpu: a, cores: true, cases: {}}]", "cores: True is no number"),
+    ("systems: [{cpu: a, cores: true, cases: {}}]", r"\[0\]\.cores: True .*`int"),
     ("systems: [{cores: 2, cases: {}}]", "key cpu is missing"), ("systems: [{cpu: a}]", "key cases is missing"),
     ("systems: [{cpu: a, cases: [x]}]", "case globs"), ("systems: {cpu: a}", "a list of systems"),
     ("system: []", "did you mean systems"), ("- a", "systems below it"), ("systems: [", "is not YAML"),
@@ -78,6 +79,16 @@ def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
     with pytest.raises(BadInput, match=says) as caught:
         read_references(Path(file))
     assert all(line.startswith(file) for line in caught.value.violations)
+
+
+def test_everything_that_is_wrong_in_a_file_is_told_at_once(tmp_path):
+    file = yaml(tmp_path, "systems:\n - {cpu: a, cores: 0, cases: {x: {throughput: {value: none, tolerance: 0.05}}}}\n"
+                          " - {cpu: '', cases: {y: {latency: {value: 1, tolerance: 5 %}, accuracy: 3}}}\n")
+    with pytest.raises(BadInput) as caught:
+        read_references(Path(file))
+    places = [line.removeprefix(f"{file}: ").partition(": ")[0] for line in caught.value.violations]
+    assert sorted(places) == ["systems[0].cases['x'].throughput.tolerance", "systems[0].cases['x'].throughput.value",
+                              "systems[0].cores", "systems[1].cases['y'].accuracy", "systems[1].cpu"]
 
 
 def test_no_systems_is_a_gate_by_history_alone(tmp_path, gate):
@@ -120,13 +131,13 @@ def test_reference_without_a_valid_result(tmp_path, capsys):
 def test_ctests_option_is_checked_before_any_case_starts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     one(tmp_path)
-    assert options.parse(["--gate", "references.yaml", "-V"])[1].gate == str(tmp_path / "references.yaml")
-    assert options.parse(["-V"])[1].gate == ""
+    assert options.parse(["--gate", "references.yaml", "-V"]).overrides().gate == str(tmp_path / "references.yaml")
+    assert options.parse(["-V"]).overrides().gate == ""
     yaml(tmp_path, "systems: [{}]")
     with pytest.raises(BadInput, match="key cpu is missing"):
-        options.parse(["--gate", "references.yaml"])
+        options.parse(["--gate", "references.yaml"]).overrides()
     with pytest.raises(BadInput, match="cannot be read"):
-        options.parse(["--gate", "none.yaml"])
+        options.parse(["--gate", "none.yaml"]).overrides()
 
 
 class FakeBackend:
@@ -147,10 +158,10 @@ def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, s
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(case_command, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
     monkeypatch.setattr(logs, "run_kpi", lambda folder: (0, "*Throughput (samples/sec): 90.1\n"))
-    overrides = options.Overrides(gate=one(tmp_path, reference) if reference else "",
-                                  statuses=str(tmp_path / "statuses"))
-    overrides.write(tmp_path / "overrides.json")
-    monkeypatch.setenv(options.OVERRIDES_VARIABLE, str(tmp_path / "overrides.json"))
+    handed = overrides.Overrides(gate=one(tmp_path, reference) if reference else "",
+                               statuses=str(tmp_path / "statuses"))
+    handed.write(tmp_path / "overrides.json")
+    monkeypatch.setenv(overrides.VARIABLE, str(tmp_path / "overrides.json"))
     assert main(["case", "inference_throughput_amx_int8"]) == status
     said = capsys.readouterr()
     assert (tmp_path / "statuses").read_text() == f"{status} inference_throughput_amx_int8\n"
@@ -163,7 +174,7 @@ def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, s
 def test_the_examples_are_yaml_and_name_real_options(name):
     path = Path(__file__).parents[1] / "docs/ci" / name
     text = path.read_text()
-    assert len(config.load_yaml(path)) == 1
+    assert len(load_yaml(path)) == 1
     known = {word for parser in (options.parser(), gate_command.parser()) for word in parser._option_string_actions}
     used = set(re.findall(r"(?<![\w-])--[a-z-]+", "\n".join(line for line in text.splitlines()
                                                            if not line.lstrip().startswith("#"))))

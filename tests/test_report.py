@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -172,14 +173,14 @@ def test_the_best_is_told_from_those_that_differ_by_more_than_restarts(tmp_path)
 
 
 def test_further_runs_of_a_warm_worker_are_no_restarts(tmp_path):
-    warm = {"processes": [{"instances": [{"cpus": [0]}]}], "workers": "warm"}
+    warm = {"processes": [{"process": 0, "instances": [{"instance": 0, "cpus": [0]}]}], "workers": "warm"}
     for number, (rate, placement) in enumerate(((90, warm), (91, warm), (100, warm | {"workers": "fresh"}),
                                                 (102, warm | {"workers": "fresh"})), start=1):
         put(tmp_path, synthetic(rate=rate, placement=placement), iteration=number)
     entries = collection.find([tmp_path])
     point, = points.points(entries)
     assert (point.value, point.source, len(point.entries)) == (101, "between 2 runs", 4)
-    point, = points.points([entry for entry in entries if entry.document["placement"]["workers"] == "warm"])
+    point, = points.points([entry for entry in entries if entry.result.placement.workers == "warm"])
     assert point.source.startswith("one run")
 
 
@@ -192,18 +193,36 @@ def test_lower_latency_is_better(tmp_path):
     assert (winner.low, winner.high) == pytest.approx((27, 33))
 
 
-@pytest.mark.parametrize("statistics", [{"throughput_ci95": "x"}, {"throughput_ci95": [None, 1]},
-                                        {"throughput_ci95": [3, 2]}, {"instances": 3}, {"latency_ms": None}])
-@pytest.mark.parametrize("changes", [{"topology": {"cores": "?"}}, {"placement": {}}, {"checks": None},
-                                     {"case": {"BATCH_SIZE": "many"}}])
-def test_a_damaged_result_does_not_stop_the_report(tmp_path, statistics, changes):
+@pytest.mark.parametrize(("changes", "place"), [
+    ({"statistics": {"throughput_ci95": "x"}}, "$.statistics.throughput_ci95"),
+    ({"statistics": {"throughput_ci95": [None, 1]}}, "$.statistics.throughput_ci95[0]"),
+    ({"statistics": {"instances": 3}}, "$.statistics.instances"), ({"topology": {"cores": "?"}}, "$.topology.cores"),
+    ({"checks": None}, "$.checks"), ({"checks": [{"name": "x", "reading": "", "verdict": "?"}]}, "$.checks[0].verdict"),
+    ({"software": {"torch": [2]}}, "$.software")])
+def test_a_damaged_result_is_left_out_with_its_place_and_the_others_are_shown(tmp_path, changes, place):
     folder = tmp_path / "results"
-    path = put(folder, synthetic(statistics=statistics))
+    put(folder, synthetic())
+    path = put(folder, synthetic(), stamp="20260102-000000")
     document = json.loads(path.read_text())
     for name, value in changes.items():
-        document[name] = document[name] | value if isinstance(value, dict) and value else value
+        document[name] = document[name] | value if isinstance(value, dict) else value
     path.write_text(json.dumps(document))
-    assert '<tr class="valid">' in made(folder)
+    page = made(folder)
+    assert page.count('<tr class="valid">') == 1
+    left_out = page[page.index("Left out"):]
+    assert path.name in left_out and place in html.unescape(left_out)
+
+
+@pytest.mark.parametrize("changes", [{"statistics": {"throughput_ci95": [3, 2]}}, {"statistics": {"latency_ms": None}},
+                                     {"placement": {}}, {"case": {"BATCH_SIZE": "many"}}, {"invented": {"later": 1}}])
+def test_a_result_that_lacks_something_or_says_more_is_shown(tmp_path, changes):
+    folder = tmp_path / "results"
+    path = put(folder, synthetic())
+    document = json.loads(path.read_text())
+    for name, value in changes.items():
+        document[name] = document.get(name, {}) | value if value else value
+    path.write_text(json.dumps(document))
+    assert made(folder).count('<tr class="valid">') == 1
 
 
 def test_texts_that_no_file_can_hold(tmp_path):

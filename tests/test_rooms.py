@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src/resnet50_bench"
 #: From the ground up; a room imports only rooms before it.
-GROUND = ("__init__", "errors", "files", "signals", "checkout", "arguments")
+GROUND = ("__init__", "errors", "files", "signals", "checkout", "spelling", "arguments")
 ROOMS = (*GROUND, "machine", "stack", "case", "protocol", "result", "worker", "launch", "history", "report", "sweep",
          "versus", "backends", "ctest", "cli", "__main__")
 #: They meet in protocol/ only.
 STRANGERS = {("launch", "worker"), ("worker", "launch")}
 
 
+@functools.cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(module, the room it imports from) for each import within the project, also those inside functions."""
     name = path.relative_to(SOURCE).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax(path)):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = name[:-1][:len(name) - node.level]
             target = (*package, *(node.module.split(".") if node.module else ()))
@@ -49,7 +55,7 @@ def test_no_file_imports_itself_in_a_circle():
     graph: dict[str, set[str]] = {}
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).with_suffix("").parts
-        for node in ast.parse(path.read_text()).body:
+        for node in syntax(path).body:
             if isinstance(node, ast.ImportFrom) and node.level:
                 package = name[:-1][:len(name) - node.level]
                 target = (*package, *(node.module.split(".") if node.module else ()))

@@ -51,8 +51,7 @@ def test_summary_of_known_values():
     assert (result.count, result.mean, result.median, result.min, result.max) == (8, 5, 4.5, 2, 9)
     assert result.stdev == pytest.approx(math.sqrt(32 / 7))
     assert result.cv == pytest.approx(math.sqrt(32 / 7) / 5)
-    assert result.as_record()["percentiles"] == {"50": 4.5}
-    assert set(result.as_record()) == {"count", "mean", "median", "stdev", "cv", "min", "max", "percentiles"}
+    assert result.percentiles == {"50": 4.5}
 
 
 @pytest.mark.parametrize(("n", "keys"), [
@@ -195,6 +194,8 @@ def interval_of(instances, batch_size=1):
 
 def disturbances(rng, n, correlation=0.0):
     """A stationary autoregressive series of variance 1."""
+    if not correlation:
+        return [rng.gauss(0, 1) for _ in range(n)]
     value, values = rng.gauss(0, 1), []
     for _ in range(n):
         values.append(value)
@@ -218,9 +219,9 @@ def coverage(trials, instances, steps, common, own, correlation=0.0):
 
 
 @pytest.mark.parametrize(("trials", "instances", "steps", "common", "own", "correlation"), [
-    (800, 28, 40, 0.05, 0.05, 0.0),        # half of the variance in common: adding variances covered 43 %
-    (1500, 1, 6, 0.0, 0.1, 0.0), (1500, 1, 25, 0.0, 0.1, 0.0), (1500, 1, 200, 0.0, 0.1, 0.0),
-    (500, 1, 1000, 0.0, 0.1, 0.5)], ids=["28 instances", "6 steps", "25 steps", "200 steps", "correlated steps"])
+    (400, 28, 40, 0.05, 0.05, 0.0),        # half of the variance in common: adding variances covered 43 %
+    (1500, 1, 6, 0.0, 0.1, 0.0), (1500, 1, 25, 0.0, 0.1, 0.0), (700, 1, 200, 0.0, 0.1, 0.0),
+    (300, 1, 1000, 0.0, 0.1, 0.5)], ids=["28 instances", "6 steps", "25 steps", "200 steps", "correlated steps"])
 def test_the_interval_covers_in_95_of_100_runs(trials, instances, steps, common, own, correlation):
     assert 0.93 <= coverage(trials, instances, steps, common, own, correlation) <= 0.97
 

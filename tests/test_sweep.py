@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -25,9 +26,9 @@ FULL = ("--batch_size=1 2 4", "--cores_per_instance=1 2")
 
 def warm(fake: FakeMachine) -> list[tuple[str, int, int]]:
     """The points that were measured by workers that stay, once for each time."""
-    documents_ = [entry.document for entry in collection.find([fake.folder])]
-    return [(each["case"]["PRECISION"], int(each["case"]["BATCH_SIZE"]), int(each["case"]["CORES_PER_INSTANCE"]))
-            for each in documents_ if each["placement"]["workers"] == "warm"]
+    cases = [entry.result.case for entry in collection.find([fake.folder])
+             if entry.result.placement.workers == "warm"]
+    return [(case["PRECISION"], int(case["BATCH_SIZE"]), int(case["CORES_PER_INSTANCE"])) for case in cases]
 
 
 def best_row(fake: FakeMachine, unit: str = "samples/sec") -> list[str]:
@@ -80,12 +81,12 @@ def test_a_sweep_that_was_ended_goes_on_and_measures_nothing_twice(fake, capsys,
     assert "4 runs of these points are there already" in capsys.readouterr().out
     assert max(Counter(warm(fake)).values()) == 1
     whole = set(fake.measured)
-    assert {entry.document["case"]["STEPS"] for entry in collection.find([fake.folder])} == {"9"}
+    assert {entry.result.case["STEPS"] for entry in collection.find([fake.folder])} == {"9"}
     fake.measured.clear()
     assert fake.sweep() == 0
     assert fake.measured == [], "nothing is left to do"
-    assert whole == {(entry.document["case"]["PRECISION"], int(entry.document["case"]["BATCH_SIZE"]),
-                      int(entry.document["case"]["CORES_PER_INSTANCE"])) for entry in collection.find([fake.folder])}
+    assert whole == {(entry.result.case["PRECISION"], int(entry.result.case["BATCH_SIZE"]),
+                      int(entry.result.case["CORES_PER_INSTANCE"])) for entry in collection.find([fake.folder])}
 
 
 def test_the_last_rivals_take_turns_in_fresh_processes(fake, capsys):
@@ -95,7 +96,7 @@ def test_the_last_rivals_take_turns_in_fresh_processes(fake, capsys):
     assert turns == [64, 32, 16, 16, 32, 64, 64, 32, 16], "the FAKE has no spread: three rounds decide"
     assert len({id(session) for session in fake.launches[:3]}) == 1
     assert len({id(session) for session in fake.launches[3:]}) == 9, "each with workers of its own"
-    fresh = [entry for entry in collection.find([fake.folder]) if entry.document["placement"]["workers"] == "fresh"]
+    fresh = [entry for entry in collection.find([fake.folder]) if entry.result.placement.workers == "fresh"]
     assert len(fresh) == 9
     text = (fake.folder / "sweep.txt").read_text()
     assert "avx2_int8: the best is told from BS 32 CPI 2, BS 16 CPI 2 by restarts taking turns" in text
@@ -194,7 +195,7 @@ def test_what_the_other_parameters_exclude_is_left_out_by_name(fake, capsys):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (["-V"], "-V: not with --sweep"), (["--testcase", "x"], "--testcase: not with --sweep"),
+    (["-V"], "--sweep and -V exclude"), (["--testcase", "x"], "--sweep and --testcase exclude"),
     (["--set", "STEPS=1 2"], "--set STEPS: a sweep takes lists of PRECISION, BATCH_SIZE, CORES_PER_INSTANCE only"),
 ])
 def test_ctest_sh_refuses_what_means_nothing_in_a_sweep(words, why, monkeypatch):
@@ -230,5 +231,5 @@ def test_a_sweep_starts_without_torch():
     code = ("import sys; from resnet50_bench.cli import ctest_sweep; "
             "print([m for m in ('torch', 'numpy') if m in sys.modules])")
     environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"

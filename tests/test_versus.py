@@ -18,11 +18,11 @@ import pytest
 from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.machine import host
-from resnet50_bench.result.result import Result
 from resnet50_bench.versus import outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns
 from resnet50_bench.versus.words import Given
+from support.documents import decoded
 from support.fakes import GENOA_CPU, SPR_CPU, machine
 
 ROOT = Path(__file__).parents[1]
@@ -219,7 +219,7 @@ class FakeFolder:
 
     def __init__(self, folder: Path) -> None:
         os.environ["RESNET50_BENCH_PYTHON"] = sys.executable
-        self.folder, self.machine = folder, machine(folder / "machine")
+        self.folder, self.machine = folder, machine(folder / "machine", cores_per_node=8)
         self.sides = words.sides(given("", "BATCH_SIZE=8"), self.machine)
 
     def go_on(self, most_rounds: int = 40, hang_at: int = 0) -> list[Round]:
@@ -239,11 +239,11 @@ class FakeFolder:
         if sum(measured(self.folder).values()) == self.hang_at:
             time.sleep(60)
         side = next(side for side in self.sides if side.name == name)
-        result = Result(case=side.case.texts(), started_at="2026-01-01T00:00:00", command=[],
-                        system={"cpu": self.machine.cpu.name}, software=host.software_record(side.python),
-                        topology=self.machine.topology.as_record(), placement={},
-                        statistics={"throughput_images_per_s": random.Random(f"{number}{name}").uniform(90, 110)},
-                        verdict="valid")
+        result = decoded({
+            "case": side.case.texts(), "started_at": "2026-01-01T00:00:00", "system": {"cpu": self.machine.cpu.name},
+            "software": host.software_record(side.python), "topology": self.machine.topology.as_record(),
+            "placement": {}, "verdict": "valid",
+            "statistics": {"throughput_images_per_s": random.Random(f"{number}{name}").uniform(90, 110)}})
         result.write(there / "benchmark_x.json")
         return record.turn_of(result)
 
@@ -257,6 +257,7 @@ def test_a_kill_in_the_middle_of_a_round_loses_no_measured_round_and_measures_no
                                env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"})
     while not (tmp_path / "measured").exists() or len(measured(tmp_path)) < 6:
         assert running.poll() is None
+        time.sleep(0.01)
     running.send_signal(signal.SIGKILL)  # while the last turn of round 3 is measured
     running.wait()
     there = FakeFolder(tmp_path)

@@ -1,14 +1,92 @@
-"""argparse whose complaints are BadInput: one way to refuse a command line."""
+"""argparse whose complaints are BadInput and name the nearest right word: one way to refuse a command line."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 
+from . import __version__
 from .errors import BadInput
+from .spelling import nearest
+
+_Namespace = TypeVar("_Namespace")
+_NUMBER = re.compile(r"-[0-9.]+")
+
+
+def is_option(word: str) -> bool:
+    """Whether a word is an option rather than a value, by argparse's rule: -1 and what holds a space are values."""
+    return len(word) > 1 and word.startswith("-") and " " not in word and not _NUMBER.fullmatch(word)
+
+
+def number_of(least: int) -> Any:
+    """An argparse ``type``: a whole number that is not below ``least``."""
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is too small: {least} or more is allowed")
+        return int(text)
+
+    return parse
+
+
+class _Help(argparse.HelpFormatter):
+    """One paragraph is wrapped, lines are kept as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but a wrong word raises BadInput instead of ending the process."""
+    """Whole words only, with dashes or underscores; ``example`` is shown below the options.
 
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise BadInput(f"{message}; see {self.prog} --help")
+    A wrong word raises BadInput instead of ending the process, and before anything else is complained about.
+    ``also``: option words that the caller takes out before it parses (the flags of the parameters, say).
+    """
+
+    def __init__(self, prog: str, description: str = "", example: str = "", also: Iterable[str] = (),
+                 **more: Any) -> None:
+        more.setdefault("formatter_class", _Help)
+        more.setdefault("epilog", f"example:\n  {example}" if example else None)
+        super().__init__(prog=prog, description=description, **{**more, "allow_abbrev": False})
+        self.also = tuple(also)
+        if not self.add_help:
+            return
+        self.add_argument("--version", action="version", version=f"resnet50-bench {__version__}",
+                          help="print the version and end")
+
+    def option_words(self) -> list[str]:
+        """Every option that ``--help`` shows, and those in ``also``."""
+        return [word for action in self._actions if action.help != argparse.SUPPRESS
+                for word in action.option_strings] + list(self.also)
+
+    def parse_known_args(self, args: Sequence[str] | None = None,  # type: ignore[override]
+                         namespace: _Namespace | None = None) -> tuple[_Namespace | argparse.Namespace, list[str]]:
+        """As argparse's, with the options spelt as they stand in ``--help``. Raises BadInput for unknown ones."""
+        words = list(args or ())
+        end = words.index("--") if "--" in words else len(words)
+        words[:end] = [self._spelt(word) for word in words[:end]]
+        return super().parse_known_args(words, namespace)
+
+    def _spelt(self, word: str) -> str:
+        flag, equals, value = word.partition("=")
+        if not is_option(word) or flag in self._option_string_actions:
+            return word
+        dashes = flag.lower().replace("_", "-")
+        if dashes in self._option_string_actions:
+            return dashes + equals + value
+        if not flag.startswith("--") and flag[:2] in self._option_string_actions:
+            return word  # -n3
+        self.error(f"{flag} is not an option{nearest(flag, self.option_words())}")
+        return word  # never
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action, f"{value!r} is not one of {', '.join(names)}{nearest(str(value), names)}")
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message.removeprefix('argument ')}; see {self.prog} --help")

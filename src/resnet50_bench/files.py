@@ -24,7 +24,7 @@ def write_json(path: Path, document: dict[str, object]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w") as stream:
-            json.dump(document, stream)
+            stream.write(json.dumps(document))  # in C; json.dump would encode in Python, ten times as slowly
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)

@@ -20,7 +20,8 @@ from support.rootless import as_user, environment, podman
 BACKEND = """
 import sys; from pathlib import Path; from resnet50_bench.backends import Settings, choose
 backend, _ = choose(Settings(sys.argv[1], release=":container-test"))
-sys.exit(backend.run(dict(STEPS=sys.argv[2], BATCH_SIZE="1", PRECISION=sys.argv[3]), Path(sys.argv[4]), 120.0))
+texts = dict(STEPS=sys.argv[2], BATCH_SIZE="1", WARMUP_STEPS="0", MIN_DURATION="0", PRECISION=sys.argv[3])
+sys.exit(backend.run(texts, Path(sys.argv[4]), 120.0))
 """
 
 
@@ -41,10 +42,10 @@ def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("name", ["docker", "podman"])
-def test_nothing_is_left_after_five_killed_host_sides_and_a_start(image, build, name):
+def test_nothing_is_left_after_three_killed_host_sides_and_a_start(image, build, name):
     logs = build
     assert ours(name) == []
-    for kills in range(1, 6):
+    for kills in range(1, 4):
         before = set(ours(name))
         with start(name, "1000000", logs) as running:
             until(lambda before=before: any("Evaluating RESNET" in engine_command(name, "logs", one).stdout
@@ -69,6 +70,7 @@ def test_a_container_whose_host_side_lives_is_left_alone(image, tmp_path):
     with start("docker", "1000000", tmp_path) as first:
         until(lambda: len(ours("docker")) == 1)
         one = ours("docker")
+        docker("pause", *one)  # two that measure on the same cores take minutes
         with start("docker", "2", tmp_path) as second:
             said, _ = second.communicate(timeout=120)
         assert second.returncode == 0 and "was left by" not in said

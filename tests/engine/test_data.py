@@ -21,7 +21,7 @@ PilImage = pytest.importorskip("PIL.Image")
 torchvision = pytest.importorskip("torchvision")
 
 from resnet50_bench.case import dataset  # noqa: E402
-from resnet50_bench.cli import dataset_tool  # noqa: E402
+from resnet50_bench.cli import dataset_command  # noqa: E402
 from resnet50_bench.errors import BadInput, RunFailed  # noqa: E402
 from resnet50_bench.worker import data  # noqa: E402
 
@@ -341,7 +341,7 @@ def given(tmp_path: Path) -> list[str]:
 
 def test_prepare_makes_the_class_folders(given, tmp_path, capsys):
     digest = hashlib.sha256((tmp_path / "val.tar").read_bytes()).hexdigest().upper()
-    assert dataset_tool.main([*given, "--sha256", digest]) == 0
+    assert dataset_command.main([*given, "--sha256", digest]) == 0
     found = dataset.scan(tmp_path / "out")
     assert found.notices == () and len(found.images) == 40
     assert {path.name: path.parent.name for path, _ in found.images} == dict(zip(NAMES, SYNSETS, strict=True))
@@ -350,7 +350,7 @@ def test_prepare_makes_the_class_folders(given, tmp_path, capsys):
 
 
 def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, capsys):
-    write, count = dataset_tool._write, iter(range(99))
+    write, count = dataset_command._write, iter(range(99))
 
     def broken(archive, member, target):
         if next(count) == 20:
@@ -358,18 +358,18 @@ def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, c
             raise OSError(28, "No space left on device")
         write(archive, member, target)
 
-    monkeypatch.setattr(dataset_tool, "_write", broken)
-    with pytest.raises(dataset_tool.Infrastructure, match="No space left"):
-        dataset_tool.main(given)
+    monkeypatch.setattr(dataset_command, "_write", broken)
+    with pytest.raises(dataset_command.Infrastructure, match="No space left"):
+        dataset_command.main(given)
     monkeypatch.undo()
     first = next((tmp_path / "out/val").glob("*/*.JPEG"))
     first.write_bytes(b"cut")
-    assert dataset_tool.main(given) == 0
+    assert dataset_command.main(given) == 0
     assert "(19 were there)" in capsys.readouterr().err
     assert first.stat().st_size >= 1000 and dataset.scan(tmp_path / "out").notices == ()
     (tmp_path / "out/val/n00000077").mkdir()
     with pytest.raises(BadInput, match="n00000077"):
-        dataset_tool.main(given)
+        dataset_command.main(given)
 
 
 @pytest.mark.parametrize(("names", "said"), [
@@ -379,22 +379,22 @@ def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, c
 def test_prepare_refuses_a_tar_that_does_not_fit(given, tmp_path, names, said):
     make_tar(tmp_path / "val.tar", names)
     with pytest.raises(BadInput, match=said):
-        dataset_tool.main(given)
+        dataset_command.main(given)
     assert not (tmp_path / "out").exists() and not (tmp_path / "evil.JPEG").exists()
 
 
 def test_prepare_refuses_a_wrong_digest_and_a_cut_tar(given, tmp_path):
     for digest, said in (("0" * 64, "has the SHA-256"), ("0" * 63, "64 hexadecimal")):
         with pytest.raises(BadInput, match=said):
-            dataset_tool.main([*given, "--sha256", digest])
+            dataset_command.main([*given, "--sha256", digest])
     tar = tmp_path / "val.tar"
     with tar.open("r+b") as stream:
         stream.truncate(tar.stat().st_size // 2 + 700)
     with pytest.raises(BadInput):
-        dataset_tool.main(given)
+        dataset_command.main(given)
     assert not list(tmp_path.glob("out/val/*/*.JPEG"))
     with pytest.raises(BadInput, match="not a file"):
-        dataset_tool.main([str(tmp_path / "none.tar"), *given[1:]])
+        dataset_command.main([str(tmp_path / "none.tar"), *given[1:]])
 
 
 def test_ids_need_the_synsets(given, tmp_path):
@@ -402,15 +402,15 @@ def test_ids_need_the_synsets(given, tmp_path):
     truth.write_text("".join(f"{number % 3 + 1}\n" for number in range(40)))
     synsets.write_text("n00000003 fox\nn00000001\nn00000002 dog, hound\n")
     with pytest.raises(BadInput, match="--synsets"):
-        dataset_tool.main(given)
-    assert dataset_tool.main([*given, "--synsets", str(synsets)]) == 0
+        dataset_command.main(given)
+    assert dataset_command.main([*given, "--synsets", str(synsets)]) == 0
     assert (tmp_path / "out/val/n00000003" / NAMES[0]).exists()
     for wrong, said in (("4\n", "1 to 3"), ("0\n", "1 to 3"), ("../x\n", "line 1"), ("n00000001\n2\n", "line 1"),
                         ("", "empty")):
         truth.write_text(wrong)
         with pytest.raises(BadInput, match=said):
-            dataset_tool.main([*given, "--synsets", str(synsets)])
+            dataset_command.main([*given, "--synsets", str(synsets)])
     truth.write_text("1\n")
     synsets.write_text("../../x\n")
     with pytest.raises(BadInput, match="another synset"):
-        dataset_tool.main([*given, "--synsets", str(synsets)])
+        dataset_command.main([*given, "--synsets", str(synsets)])

@@ -21,7 +21,7 @@ from resnet50_bench.stack import user_cache
 from support import digits
 from support.engine import CPU, FP32, INT8, MINE, ROOT, WORKLOAD, ctest, result_of, run_test
 
-#: A target of its own: scripts/test.sh -m slow tests/engine/test_digits.py
+#: A target of its own: scripts/test.sh --slow tests/engine/test_digits.py
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")

@@ -12,7 +12,7 @@ from support.engine import GATED, INT8, ROOT, ctest, logs_folders, require_preci
 
 #: Busy loops for each cpu: the case gets about a quarter of it, far beyond what a shared machine does by itself.
 LOOPS = 3
-WORDS = ("-V", "--testcase", GATED, "--min_duration=3")
+WORDS = ("-V", "--testcase", GATED, "--min_duration=2")
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def competing_load() -> Iterator[None]:
 
 def test_a_competing_load_fails_the_gate_and_a_clean_run_passes_it(build, tmp_path):
     require_precision(INT8)
-    assert ctest(build, *WORDS, "--loop", "5").returncode == 0
+    assert ctest(build, *WORDS, "--loop", "3").returncode == 0
     made = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "reference", "--noisy", *logs_folders(build)],
                           capture_output=True, text=True, check=True)
     references = tmp_path / "references.yaml"

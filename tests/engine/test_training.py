@@ -73,7 +73,10 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
         while not checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(runner.pid, signal.SIGKILL)
-    time.sleep(2)  # instances end with their launcher
+    while subprocess.run(["pgrep", "-f", f"resnet50_bench.worker.main {folder}"], capture_output=True,
+                         check=False).returncode == 0:  # instances end with their launcher
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     again = tmp_path / "again"
     again.mkdir()
     done = run_test(again, *flags)

@@ -124,7 +124,7 @@ def test_two_nodes_pass_and_each_has_its_own_folder(folder, options, capfd, monk
 def test_the_nodes_of_a_case_are_compared(folder, tmp_path, capfd, monkeypatch):
     for node, step_ms in zip(NODES, (40.0, 50.0), strict=True):
         made = result(run_of(step_ms=step_ms))
-        made.system["microcode"] = node
+        made.system.microcode = node
         made.write(tmp_path / f"{node}.json")
     monkeypatch.setenv("FAKE_RESULTS", str(tmp_path))
     assert run(folder, "--nodes=2") == 0
@@ -210,6 +210,7 @@ def test_our_own_timeout_cancels_and_the_output_came_while_it_ran(folder, monkey
     assert capfd.readouterr().out.count("FAKE on n1 begins") == 1
 
 
+@pytest.mark.slow
 def test_the_schedulers_time_limit(folder, cluster, monkeypatch):
     """Slurm counts whole minutes and looks every half: this one takes up to 95 s, and hardly any CPU."""
     monkeypatch.setenv("FAKE_SLEEP", "150")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from resnet50_bench.result import measurement
-from resnet50_bench.result.result import ProcessReport, Result, Run
+from resnet50_bench.result.processes import Run
+from resnet50_bench.result.result import Result
 
 MS = 1_000_000
 
@@ -33,21 +36,32 @@ def result(*runs: Run, **changes: Any) -> Result:
         "processes": {str(r.pid): {"cpu_s": duration, "run_queue_wait_s": 0.0, "involuntary_switches": 1}
                       for r in runs}}
     facts = {"usage": {"ru_minflt": 0, "ru_majflt": 0}, "denormal_share": 0.0, "layers": []}
-    made = Result(
-        case={"PRECISION": "amx_int8", "MODE": "throughput", "BATCH_SIZE": "4", "STEPS": "100",
-              "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""},
-        started_at="2026-01-01T00:00:00+00:00", command=["run"], system={"cpu": "FAKE Xeon"},
-        software={"torch": "2.8.0"},
-        topology={"cores": [{"socket": 0, "node": 0, "core_id": i, "cpus": [i]} for i in (0, 1)]},
-        placement={}, processes=[ProcessReport(r.process, r.pid, 1.0, "hit", "jemalloc",
-                                               {"brgconv_1x1:avx512_core_amx src:u8": 53}, (r,), dict(facts))
-                                 for r in runs],
-        statistics=measurement.statistics(runs, 4), counters=counters, verdict="valid")
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+    return decoded(plain({
+        "case": {"PRECISION": "amx_int8", "MODE": "throughput", "BATCH_SIZE": "4", "STEPS": "100",
+                 "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""},
+        "started_at": "2026-01-01T00:00:00+00:00", "command": ["run"], "system": {"cpu": "FAKE Xeon"},
+        "software": {"torch": "2.8.0"},
+        "topology": {"cores": [{"socket": 0, "node": 0, "core_id": i, "cpus": [i]} for i in (0, 1)]},
+        "placement": {}, "processes": [process(r, {"brgconv_1x1:avx512_core_amx src:u8": 53}, facts) for r in runs],
+        "statistics": measurement.statistics(runs, 4), "counters": counters, "verdict": "valid"} | changes))
+
+
+def process(of: Run, kernels: dict[str, int], facts: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The report of a process that hosts one instance."""
+    return {"process": of.process, "pid": of.pid, "prepare_s": 1.0, "model_cache": "hit", "allocator": "jemalloc",
+            "kernels": kernels, "runs": [of], "facts": facts or {}}
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON has it."""
+    return msgspec.to_builtins(values)
+
+
+def decoded(document: dict[str, Any]) -> Result:
+    """A result's JSON as a Result."""
+    return msgspec.convert(document, Result)
 
 
 def document(*runs: Run, **changes: Any) -> dict[str, Any]:
-    """The same as the checks see it."""
+    """The result as JSON, to change things in."""
     return result(*runs, **changes).document()

@@ -40,7 +40,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(
-            ".git", "build", ".*cache", "__pycache__", "tests", "docs", "assets", "benchmarks"))
+            ".git", "build", ".*cache", "tests", "docs", "assets", "benchmarks"))  # with what Python has compiled
         (folder / "run_test.sh").write_text(FAKE_RUNNER)
         self.folder, self.build = folder, folder / "build"
         self.environment = {name: text for name, text in os.environ.items()

@@ -6,8 +6,12 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from resnet50_bench.result import measurement
-from resnet50_bench.result.result import ProcessReport, Result, Run
+from resnet50_bench.result.processes import Run
+from resnet50_bench.result.records import Check
+from resnet50_bench.result.result import Result
 from support import documents
 from support.results import put
 
@@ -42,22 +46,21 @@ def sweep_result(precision: str, batch: int, cores: int, rate: float, dice: rand
             for i, cpus in enumerate(groups)]
     placed = [{"instance": i, "cpus": list(cpus), "sockets": [cpus[0] // 56], "nodes": [cpus[0] // 28],
                "memory_node": cpus[0] // 28} for i, cpus in enumerate(groups)]
-    made = Result(
-        case={"FUNCTION": "inference", "MODE": mode, "PRECISION": precision, "BATCH_SIZE": str(batch),
-              "CORES_PER_INSTANCE": str(cores), "TORCH_TYPE": "IPEX", "CUSTOMER_ENV": "", "origins": {}, "notices": []},
-        started_at="2026-01-01T00:00:00+00:00", command=["run"],
-        system={"node": "fake-host", "cpu": "FAKE Xeon Platinum 8480+", "cpu_family": 6, "cpu_model": 143,
-                "cpu_stepping": 8, "microcode": "0x2b0", "memory_bytes": 2**38, "kernel": "6.1.0", "os": "Debian 12",
-                "virtual_machine": False, "mitigations": {"spectre_v2": "Mitigation: Enhanced IBRS"}},
-        software={"torch": "2.8.0", "intel-extension-for-pytorch": "2.8.0", "torchvision": "0.23.0", "python": "3.11"},
-        topology={"cores": CORES, "core_count": 112},
-        placement={"processes": [{"process": i, "instances": [each]} for i, each in enumerate(placed)]},
-        processes=[ProcessReport(i, 100 + i, 1.0, "hit", "jemalloc", {}, (run,)) for i, run in enumerate(runs)],
-        statistics=measurement.statistics(runs, batch), limits={"compute_utilization": min(1.0, rate / 90)},
-        checks=CHECKS, verdict="valid")
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+    return documents.decoded(documents.plain({
+        "case": {"FUNCTION": "inference", "MODE": mode, "PRECISION": precision, "BATCH_SIZE": str(batch),
+                 "CORES_PER_INSTANCE": str(cores), "TORCH_TYPE": "IPEX", "CUSTOMER_ENV": "", "origins": {},
+                 "notices": []},
+        "started_at": "2026-01-01T00:00:00+00:00", "command": ["run"],
+        "system": {"node": "fake-host", "cpu": "FAKE Xeon Platinum 8480+", "cpu_family": 6, "cpu_model": 143,
+                   "cpu_stepping": 8, "microcode": "0x2b0", "memory_bytes": 2**38, "kernel": "6.1.0", "os": "Debian 12",
+                   "virtual_machine": False, "mitigations": {"spectre_v2": "Mitigation: Enhanced IBRS"}},
+        "software": {"torch": "2.8.0", "intel-extension-for-pytorch": "2.8.0", "torchvision": "0.23.0",
+                     "python": "3.11"},
+        "topology": {"cores": CORES, "core_count": 112},
+        "placement": {"processes": [{"process": i, "instances": [each]} for i, each in enumerate(placed)]},
+        "processes": [documents.process(run, {}) for run in runs],
+        "statistics": measurement.statistics(runs, batch), "limits": {"compute_utilization": min(1.0, rate / 90)},
+        "checks": CHECKS, "verdict": "valid"} | changes))
 
 
 def fill(folder: Path, seed: int = 1) -> int:
@@ -77,7 +80,7 @@ def fill(folder: Path, seed: int = 1) -> int:
                 rate = factor * batch / (batch + 3) * (1.1 - cores / 300) * (0.9 if batch == 128 else 1)
                 made = sweep_result(precision, batch, cores, rate, dice, steps=30 if cores == 14 else 60)
                 if batch == 16 and cores == 28:
-                    made.verdict, made.checks = "noisy", [NOISE, *CHECKS]
+                    made.verdict, made.checks = "noisy", msgspec.convert([NOISE, *CHECKS], list[Check])
                     made.reasons = ["steal time: the hypervisor ran a neighbour on these cpus (4.28 %)"]
                 add(made, f"inference_throughput_{precision}")
     add(sweep_result("amx_int8", 1, 4, 50.0, dice, mode="latency"), "inference_latency_amx_int8")
@@ -90,9 +93,9 @@ def fill(folder: Path, seed: int = 1) -> int:
         "inference_throughput_avx_int8")
     hostile = sweep_result("avx_int8", 8, 28, 9.0, dice)
     hostile.case["CUSTOMER_ENV"] = f"A={HOSTILE}"
-    hostile.system["kernel"] = HOSTILE
-    hostile.system["cpu"] = f"FAKE {HOSTILE}"
-    hostile.checks = [{**NOISE, "reading": HOSTILE, "remedy": HOSTILE}]
+    hostile.system.kernel = HOSTILE
+    hostile.system.cpu = f"FAKE {HOSTILE}"
+    hostile.checks = msgspec.convert([{**NOISE, "reading": HOSTILE, "remedy": HOSTILE}], list[Check])
     hostile.verdict = "noisy"
     add(hostile, "inference_throughput_avx_int8")
     return count

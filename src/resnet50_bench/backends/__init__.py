@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,12 +70,14 @@ def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str,
     return "native", "; ".join(reasons)
 
 
-def check_docker_image() -> int:
-    """``--check-docker-image``: 0 where an engine has the inference image, else 3 and why."""
+def check_docker_image(chosen: Mapping[str, str]) -> int:
+    """``--check-docker-image``: 0 where an engine has the inference image, else 3 and why.
+
+    ``chosen``: texts of BACKEND, REGISTRY and RELEASE, as far as they are given.
+    """
     from .container import image_name
 
-    settings = Settings(os.environ.get("BACKEND") or "auto", os.environ.get("REGISTRY", ""),
-                        os.environ.get("RELEASE", ""))
+    settings = Settings(chosen.get("BACKEND", "auto"), chosen.get("REGISTRY", ""), chosen.get("RELEASE", ""))
     name, why = _best(settings, [settings.backend] if settings.backend in CONTAINERS else CONTAINERS)
     if name == "native":
         raise Infrastructure(why)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..case.precision import PRECISIONS
-from ..errors import BadInput, Infrastructure
+from ..errors import BadInput
 
 TEMPLATE = Path(__file__).with_name("kubernetes.yaml.j2")
 #: The cluster ends what this host did not: later than this host does, so that both never race.
@@ -75,12 +75,8 @@ def labels(precision: str) -> dict[str, str]:
 
 
 def require_jinja() -> None:
-    """Raises Infrastructure, with what to install, where the template cannot be filled in."""
-    try:
-        import jinja2  # noqa: F401
-    except ImportError as error:
-        raise Infrastructure("BACKEND=kubernetes needs Jinja: python3 -m pip install -r requirements/kubernetes.txt "
-                             "(Debian: apt-get install python3-jinja2)") from error
+    """Raises ModuleNotFoundError before anything runs, where the template cannot be filled in."""
+    import jinja2  # noqa: F401
 
 
 def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], options: Options,

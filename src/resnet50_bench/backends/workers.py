@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from ..errors import Infrastructure, RunFailed
-from ..history import fleet_nodes, fleet_summary
 
 #: Two blocks of zeros end an archive (POSIX, pax interchange format).
 _END_BYTES = 1024
@@ -43,6 +42,8 @@ def summary(nodes: Sequence[Node]) -> str:
         (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
     lines = [f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows]
     if len(nodes) > 1:
+        from ..history import fleet_nodes, fleet_summary  # before the set-up ctest.sh does without msgspec
+
         for (case, unit), compared in fleet_nodes.gather([nodes[0].folder.parent]).items():
             lines += fleet_summary.summary(case, unit, compared)
     return "\n".join(lines)

@@ -6,12 +6,12 @@ the README table and the log header are made from it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .. import WORKLOAD
+from ..spelling import nearest as nearest
 from .platforms import PLATFORMS
 from .precision import PRECISIONS
 
@@ -64,13 +64,6 @@ class Parameter:
             prefix = condition or ("else" if len(self.rules) > 1 else "")
             words.append(f"{prefix} {shown or 'empty'}".strip())
         return "; ".join(words)
-
-
-def nearest(text: str, choices: tuple[str, ...]) -> str:
-    """`` (did you mean X?)`` where one of ``choices`` is near ``text``, else nothing."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(text.lower(), list(by_lower), n=1, cutoff=0.6)
-    return f" (did you mean {by_lower[close[0]]}?)" if close else ""
 
 
 def _one_of(*choices: str) -> Callable[[str], object]:

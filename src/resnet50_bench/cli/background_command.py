@@ -1,33 +1,83 @@
-"""``background FOLDER LOG WORDS...``: ctest.sh's words, run by a process that has left the terminal."""
+"""``status``, ``stop`` and ``background FOLDER LOG WORDS...``: runs that have left the terminal."""
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import datetime
 from pathlib import Path
 
+from ..arguments import Parser, number_of
 from ..backends.owner import start_ticks
-from ..ctest.background import boot_id
+from ..ctest import background
+from ..ctest.build_folder import build_folder
+from ..ctest.options import STATUS_LINES
+from ..errors import BadInput
 from ..files import write_json
 from ..signals import interruptible
+from .tree import PROG
 from .tree import main as command_line
+
+
+def status_parser() -> Parser:
+    """The options of ``status``."""
+    made = Parser(f"{PROG} status", "How the runs fare that ctest.sh --nohup and --daemon have started.",
+                  f"{PROG} status --lines 10")
+    made.add_argument("--lines", type=number_of(0), default=STATUS_LINES, metavar="N",
+                      help=f"show the last N lines of each log (default {STATUS_LINES})")
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    return made
+
+
+def stop_parser() -> Parser:
+    """The options of ``stop``."""
+    made = Parser(f"{PROG} stop", "End runs in the background as Ctrl-C does, and wait for it.", f"{PROG} stop nightly")
+    made.add_argument("prefix", nargs="?", default="", metavar="PREFIX",
+                      help="those whose name begins so (default: all)")
+    return made
+
+
+def status(argv: list[str]) -> int:
+    """Print how the runs fare."""
+    words = status_parser().parse_args(argv)
+    if words.json:
+        print(json.dumps(background.records(build_folder()), indent=1))
+        return 0
+    return background.show(build_folder(), words.lines)
+
+
+def stop(argv: list[str]) -> int:
+    """End runs. Raises BadInput where none begins so, Infrastructure where one does not end."""
+    return background.stop(build_folder(), stop_parser().parse_args(argv).prefix)
+
+
+def parser() -> Parser:
+    """The words of ``background``, which ctest.sh calls."""
+    made = Parser(f"{PROG} background", "ctest.sh's words, run by a process that has left the terminal.",
+                  "./ctest.sh --nohup -V -R gated", usage="resnet50-bench background FOLDER LOG WORDS ...")
+    made.add_argument("folder", type=Path, help="what --nohup made for this run")
+    made.add_argument("log", help="where the output goes")
+    return made
 
 
 def main(argv: list[str]) -> int:
     """``background FOLDER LOG WORDS...``: what ``launch`` starts."""
-    folder, log, *words = argv
+    given = parser().parse_args(argv[:2])
+    folder, log, words = given.folder, given.log, argv[2:]
+    if not folder.is_dir():
+        raise BadInput(f"background {folder}: there is no such folder; ctest.sh --nohup makes one and calls this")
     status = 1
     try:
         with interruptible():
-            write_json(Path(folder) / "run.json", {
-                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": boot_id(), "log": log, "words": words,
-                "started": datetime.now().isoformat(" ", "seconds")})
+            write_json(folder / "run.json", {
+                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": background.boot_id(), "log": log,
+                "words": words, "started": datetime.now().isoformat(" ", "seconds")})
             status = command_line(["ctest", *words])
     except BaseException as error:
         status = getattr(error, "exit_status", status)
         raise
     finally:
-        temporary = Path(folder) / ".status"
+        temporary = folder / ".status"
         temporary.write_text(f"{status}\n")
         temporary.replace(temporary.with_name("status"))
     return status

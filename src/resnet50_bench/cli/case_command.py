@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ..arguments import Parser
 from ..backends import Backend, Settings, choose
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
@@ -18,75 +18,96 @@ from ..case.parameters import from_environment
 from ..ctest import logs, plausibility
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap
 from ..ctest.config import texts_for
-from ..ctest.options import OVERRIDES_VARIABLE, Overrides
-from ..errors import BadInput, BenchError, RunFailed
-from ..history.references import read_references
+from ..ctest.overrides import VARIABLE, Overrides
+from ..ctest.settings import problem
+from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..launch import burst, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible
 from ..stack import environment
-from . import gate_command
+from ..stack.native_libraries import missing_libraries
+
+
+@dataclass(frozen=True)
+class Words:
+    """CMake's settings as the test's command line has them, and the case."""
+
+    settings: Settings
+    option: str
 
 
 def main(argv: list[str]) -> int:
     """Run one case; its status is also told to ctest.sh, which ctest itself would hide."""
-    given, option = _parse(argv)
-    overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
+    words = _parse(argv)
+    overrides = Overrides.read(os.environ.get(VARIABLE))
     if overrides.stop_file and Path(overrides.stop_file).exists():
         raise RunFailed("not started: ctest.sh was ended by a signal")
     status = 1
     try:
         with interruptible():
-            status = _run(option, _settings(given, overrides), overrides)
+            status = _run(words.option, _settings(words.settings, overrides), overrides)
     except BenchError as error:
         status = error.exit_status
         raise
     finally:
         if overrides.statuses:
             with Path(overrides.statuses).open("a") as stream:
-                print(status, option, file=stream)
+                print(status, words.option, file=stream)
     return status
 
 
 def prepare(argv: list[str]) -> int:
-    """The ctest fixture: set up the environment where the backend needs it on this host."""
-    given, _ = _parse([*argv, ""])
-    overrides = Overrides.read(os.environ.get(OVERRIDES_VARIABLE))
+    """The ctest fixture: say once what a run on this host lacks, and what sets it up. It installs nothing."""
+    words = _parse([*argv, ""])
+    overrides = Overrides.read(os.environ.get(VARIABLE))
     try:
-        backend, _ = choose(_settings(given, overrides))
+        backend, _ = choose(_settings(words.settings, overrides))
     except BenchError:
         return 0  # each case says it itself, and ends with its status; ctest would hide this one's
-    if overrides.dry_run or backend.local is not True or os.environ.get("RESNET50_BENCH_PYTHON"):
-        return 0
-    return environment.main([])
+    if not overrides.dry_run and backend.local is True:
+        for line in missing():
+            print(f"NOTICE: {line}", file=sys.stderr)
+    return 0
 
 
-def _parse(argv: list[str]) -> tuple[argparse.Namespace, str]:
-    parser = argparse.ArgumentParser(prog="case")
+def missing() -> list[str]:
+    """What this host lacks for a run, each with what it costs and the command that sets it up."""
+    lines = [f"{name} is not installed: {cost}; scripts/setup.sh installs it"
+             for name, cost in missing_libraries().items()]
+    try:
+        environment.worker_python()
+    except (BadInput, Infrastructure) as error:
+        lines.append(str(error))
+    return lines
+
+
+def _parse(argv: list[str]) -> Words:
+    parser = Parser("resnet50-bench case", "Run one case as its ctest test does.",
+                    "resnet50-bench case inference_latency_avx_fp32_gated")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--registry", default="")
     parser.add_argument("--release", default="")
     parser.add_argument("--timeout", type=float, default=3600.0)
     parser.add_argument("option")
     given = parser.parse_args(argv)
-    return given, given.option
+    return Words(Settings(given.backend, given.registry, given.release, given.timeout), given.option)
 
 
-def _settings(given: argparse.Namespace, overrides: Overrides) -> Settings:
+def _settings(configured: Settings, overrides: Overrides) -> Settings:
     """CMake's settings, each overridden by the environment's of its name. Raises BadInput."""
-    return Settings(os.environ.get("BACKEND") or given.backend, os.environ.get("REGISTRY") or given.registry,
-                    os.environ.get("RELEASE") or given.release,
-                    _timeout_s(os.environ.get("TIMEOUT"), given.timeout), overrides.backend_options)
+    return Settings(os.environ.get("BACKEND") or configured.backend, os.environ.get("REGISTRY") or configured.registry,
+                    os.environ.get("RELEASE") or configured.release,
+                    _timeout_s(os.environ.get("TIMEOUT"), configured.timeout_s), overrides.backend_options)
 
 
 def _timeout_s(text: str | None, configured: float) -> float:
     """The environment's TIMEOUT, else CMake's ``configured``. Raises BadInput for what ctest would cut short."""
     if not text:
         return configured
-    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        raise BadInput(f"TIMEOUT={text!r} is no number of seconds; 1, 2, 3 ... are allowed")
+    if wrong := problem("TIMEOUT", text):
+        raise BadInput(f"TIMEOUT={text!r} {wrong}")
     if int(text) > configured:
         raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; first: "
                        f"cmake -DTIMEOUT={text} build")
@@ -113,14 +134,7 @@ def _texts(layers: list[Layer]) -> dict[str, str]:
 
 def _run(option: str, settings: Settings, overrides: Overrides) -> int:
     backend, chosen = choose(settings)
-    all_layers = [_layers(option, point, overrides) for point in overrides.points]
-    if backend.local:
-        machine = Machine(read_cpu(), read_topology())
-        for layers in all_layers:
-            resolve(layers, machine)
-    points = [_texts(layers) for layers in all_layers]
-    if overrides.burst > 1:
-        points = _as_burst(points, settings, overrides.burst)
+    points = _points(option, backend, settings, overrides)
     folder = logs.make_logs_folder(Path.cwd(), option)
     configuration = logs.write_config(folder, option, points)
     for file in overrides.attachments:
@@ -129,6 +143,24 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
     if overrides.dry_run:
         print(configuration, end="")
         return 0
+    status, kpi_text = _measure(backend, points, folder, settings, overrides)
+    return status or _judge(folder, kpi_text, overrides)
+
+
+def _points(option: str, backend: Backend, settings: Settings, overrides: Overrides) -> list[dict[str, str]]:
+    """The parameter texts of each run. Raises BadInput and UnsupportedCpu, where this host is what decides."""
+    all_layers = [_layers(option, point, overrides) for point in overrides.points]
+    if backend.local:
+        machine = Machine(read_cpu(), read_topology())
+        for layers in all_layers:
+            resolve(layers, machine)
+    points = [_texts(layers) for layers in all_layers]
+    return _as_burst(points, settings, overrides.burst) if overrides.burst > 1 else points
+
+
+def _measure(backend: Backend, points: list[dict[str, str]], folder: Path, settings: Settings,
+             overrides: Overrides) -> tuple[int, str]:
+    """(the first status that is not 0, of the runs or of kpi.sh; what kpi.sh said, which is printed in any case)."""
     status = 1
     try:
         with machine_lock.held(backend.cpus()):
@@ -136,11 +168,18 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
     finally:
         kpi_status, kpi_text = logs.run_kpi(folder)
         print(kpi_text, end="", flush=True)
-    if status == 0 and kpi_status == 0:
-        print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
-        if overrides.gate:
-            gate_command.gate(folder, read_references(Path(overrides.gate)))
-    return status or kpi_status
+    return status or kpi_status, kpi_text
+
+
+def _judge(folder: Path, kpi_text: str, overrides: Overrides) -> int:
+    """What a run that passed is compared with. Raises Regression."""
+    print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
+    if not overrides.gate:
+        return 0
+    from ..history.references import read_references
+    from . import gate_command
+
+    return gate_command.gate(folder, read_references(Path(overrides.gate)))
 
 
 def _as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..arguments import Parser
 from ..errors import BadInput
-from ..history import collection
-from ..history.collection import CPU, VERSIONS, Entry
+from ..history import collection, comparability
+from ..history.collection import Entry
+from ..history.comparability import CPU, VERSIONS
 from ..history.restarts import restarts
 from ..result.accuracy import difference
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
+from ..result.kpi import KPIS
+from ..result.records import Accuracy
 
 #: What people compare on purpose: it may differ where nothing else does.
 ON_PURPOSE = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE", "TORCH_TYPE", "CUSTOMER_ENV", "INSTANCE_MODE",
@@ -34,10 +40,11 @@ class Ratio:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="compare", allow_abbrev=False,
-                   description="Compare two results, or two folders of repeated runs, case by case.")
+    made = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
+                  "resnet50-bench compare monday/ tuesday/")
     made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
+    made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
     made.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
     return made
 
@@ -45,12 +52,24 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the comparison. Raises BadInput where nothing, or not everything, can be compared."""
     words = parser().parse_args(argv)
-    a, b = _usable("A", words.a), _usable("B", words.b)
+    records: list[dict[str, object]] = []
+    try:
+        with redirect_stdout(sys.stderr) if words.json else nullcontext():
+            _compare(words.a, words.b, words.anyway, records)
+    finally:
+        if words.json:
+            print(json.dumps(records, indent=1))
+    return 0
+
+
+def _compare(path_a: Path, path_b: Path, anyway: bool, records: list[dict[str, object]]) -> None:
+    """Print the comparison, and add to ``records`` what a program may read of it."""
+    a, b = _usable("A", path_a), _usable("B", path_b)
     pairs, alone = pair(a, b)
     for line in alone:
         print(f"LEFT OUT: {line}")
     if not pairs:
-        raise BadInput(f"{words.a} and {words.b} have no case in common: nothing to compare")
+        raise BadInput(f"{path_a} and {path_b} have no case in common: nothing to compare")
     refused = []
     for label, mine, others in pairs:
         print(f"== {label}: A has {_count(mine)}, B has {_count(others)}")
@@ -60,16 +79,17 @@ def main(argv: list[str]) -> int:
         kinds = {entry.primary[0] for entry in (*mine, *others) if entry.primary}
         if len(kinds) > 1:
             why.append(f"{' and '.join(sorted(kinds))} have no ratio, not even with --anyway")
-        for line in why or [f"{thing} differs" for thing in collection.things(mine[0].document, others[0].document)]:
+        for line in why or [f"{thing} differs" for thing in comparability.things(mine[0].result, others[0].result)]:
             print(f"WARNING: {'not comparable: ' if why else ''}{line}")
-        if len(kinds) > 1 or (why and not words.anyway):
+        records.append({"case": label, "a_runs": len(mine), "b_runs": len(others), "not_comparable": why})
+        if len(kinds) > 1 or (why and not anyway):
             refused.append(f"{label}: no verdict: {'; '.join(why)}")
             continue
         for line in outcome(mine, others):
             print(line)
+        records[-1] |= as_record(mine, others)
     if refused:
-        raise BadInput(*refused, *([] if words.anyway else ["--anyway compares what is not comparable"]))
-    return 0
+        raise BadInput(*refused, *([] if anyway else ["--anyway compares what is not comparable"]))
 
 
 def _usable(side: str, path: Path) -> list[Entry]:
@@ -119,12 +139,12 @@ def _by_case(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 def _by_point(label: str, a: list[Entry], b: list[Entry]) -> tuple[Pairs, list[str]]:
     """Runs with different parameters on one side are a sweep, not repeated runs: compared point by point."""
     swept = sorted({name for side in (a, b) for entry in side
-                    for group, name, _, _ in collection.differences(side[0].document, entry.document)
+                    for group, name, _, _ in comparability.differences(side[0].result, entry.result)
                     if group == "parameter"})
     sides: list[dict[str, list[Entry]]] = [{}, {}]
     for side, entries in zip(sides, (a, b), strict=True):
         for entry in entries:
-            values = collection.parameters(entry.document)
+            values = entry.result.parameters()
             point = " ".join([label, *(f"{name}={values.get(name, '')}" for name in swept)])
             side.setdefault(point, []).append(entry)
     alone = [f"{name}: {point}: the other side has no such point" for name, here, there
@@ -135,10 +155,10 @@ def _by_point(label: str, a: list[Entry], b: list[Entry]) -> tuple[Pairs, list[s
 def objections(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
     """Why the runs are not comparable; nothing where at most one thing differs that people compare on purpose."""
     for side, runs in (("A", a), ("B", b)):
-        mixed = sorted(set().union(*(collection.things(runs[0].document, entry.document) for entry in runs)))
+        mixed = sorted(set().union(*(comparability.things(runs[0].result, entry.result) for entry in runs)))
         if mixed:
             yield f"{side}'s runs are not of one thing: {', '.join(mixed)} differ among them"
-    differing = collection.things(a[0].document, b[0].document)
+    differing = comparability.things(a[0].result, b[0].result)
     foreign = sorted(differing - set(ON_PURPOSE))
     if foreign:
         yield f"{', '.join(foreign)} must be equal"
@@ -148,12 +168,12 @@ def objections(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
 
 def _differing(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
     """A line for each parameter, version and fact that differs between the newest runs of both sides."""
-    found = collection.differences(a[0].document, b[0].document)
+    found = comparability.differences(a[0].result, b[0].result)
     for group, name, mine, other in found:
         yield f"{group} {name}: {_shown(mine)} -> {_shown(other)}"
     for side, runs in (("A", a), ("B", b)):
         names = sorted({name for entry in runs
-                        for _, name, _, _ in collection.differences(runs[0].document, entry.document)})
+                        for _, name, _, _ in comparability.differences(runs[0].result, entry.result)})
         if names:
             yield f"NOTICE: {side}'s runs differ among themselves in {', '.join(names)}"
 
@@ -173,25 +193,48 @@ def outcome(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[str]:
     for side, runs, kept in zip("AB", (a, b), sides, strict=True):
         if len(kept) < len(runs):
             yield f"NOTICE: {side}: {_count(kept)} of {len(runs)} counts: a warm worker's further runs are no restarts"
-    values = [[entry.primary[2] for entry in side if entry.primary] for side in sides]
+    mine, others = ([entry.primary[2] for entry in side if entry.primary] for side in sides)
     name, unit, _ = a[0].primary or ("", "", 0)
-    if name == "Accuracy":
+    if name == KPIS["accuracy"].name:
         yield from _accuracies(a[0], b[0])
         return
-    found = Ratio(*ratio_interval(*values))
-    means = [math.fsum(side) / len(side) for side in values]
+    found = Ratio(*ratio_interval(mine, others))
+    means = [math.fsum(side) / len(side) for side in (mine, others)]
     yield f"{name}: A {means[0]:.4f} {unit}, B {means[1]:.4f} {unit}"
     interval = (f" (95 % interval {found.low:.4f} to {found.high:.4f}; between restarts, by Welch's t of the "
                 "logarithms)" if found.low is not None else "")
     yield f"Ratio B/A: {found.value:.4f}{interval}"
-    yield verdict(found, lower_is_better=name == "Latency")
+    yield verdict(found, lower_is_better=name == KPIS["latency"].name)
+
+
+def as_record(a: Sequence[Entry], b: Sequence[Entry]) -> dict[str, object]:
+    """What ``outcome`` says, for a program; of accuracies the difference B - A in points."""
+    name, unit, _ = a[0].primary or ("", "", 0)
+    if name == KPIS["accuracy"].name:
+        mine, other = _both_accuracies(a[0], b[0])
+        points, low, high = difference(mine, other)
+        return {"kpi": name, "unit": unit, "a": mine.top1, "b": other.top1, "difference": points,
+                "ci95": [low, high], "verdict": list(_accuracies(a[0], b[0]))[-1]}
+    values = [[entry.primary[2] for entry in restarts(side) if entry.primary] for side in (a, b)]
+    ratio = Ratio(*ratio_interval(values[0], values[1]))
+    return {"kpi": name, "unit": unit, "a": math.fsum(values[0]) / len(values[0]),
+            "b": math.fsum(values[1]) / len(values[1]), "ratio": ratio.value,
+            "ci95": None if ratio.low is None else [ratio.low, ratio.high],
+            "verdict": verdict(ratio, lower_is_better=name == KPIS["latency"].name)}
+
+
+def _both_accuracies(a: Entry, b: Entry) -> tuple[Accuracy, Accuracy]:
+    mine, other = a.result.statistics.accuracy, b.result.statistics.accuracy
+    if mine is None or other is None:
+        raise ValueError("an accuracy was asked for of a result without one")
+    return mine, other
 
 
 def _accuracies(a: Entry, b: Entry) -> Iterator[str]:
     """Two accuracies (the first of each side: a repetition gives the same answers) and their difference."""
-    mine, other = (entry.document["statistics"]["accuracy"] for entry in (a, b))
+    mine, other = _both_accuracies(a, b)
     found, low, high = difference(mine, other)
-    yield f"Accuracy: A {mine['top1']:.4f} % of {mine['count']} images, B {other['top1']:.4f} % of {other['count']}"
+    yield f"Accuracy: A {mine.top1:.4f} % of {mine.count} images, B {other.top1:.4f} % of {other.count}"
     word = "no difference shown" if low <= 0 <= high else f"B is {'more' if found > 0 else 'less'} accurate"
     yield f"{word}: {found:+.3f} points (95 % interval {low:+.3f} to {high:+.3f})"
 

@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Callable, Mapping
 
-from .. import backends
-from ..ctest import background
-from ..ctest.build_folder import build_folder
-from ..ctest.ctest_call import Job, without_callers
-from ..ctest.options import parse, parser
-from . import describe_command, doctor_command
-from .testset_command import run_testset, testset_jobs
+from ..ctest.options import Mode, Options, parse, parser
+
+Environment = Mapping[str, str]
 
 
-def main(argv: list[str]) -> int:
-    """Run ctest; the exit status is the first failed case's, in the contract's meaning."""
-    if {"--help", "-h", "-H"} & set(argv):
+def main(argv: list[str], environment: Environment | None = None) -> int:
+    """Do what the words ask for; of a run the first failed case's status, in the contract's meaning."""
+    environment = dict(os.environ) if environment is None else environment
+    if {"--help", "-h", "-H"} & {*argv}:
         parser().print_help()
         return 0
-    ours, overrides, for_ctest = parse(argv)
-    if ours.describe_params:
-        return describe_command.main([])
-    if ours.doctor:
-        return doctor_command.main([])
-    if ours.check_docker_image:
-        return backends.check_docker_image()
-    if ours.status is not None:
-        return background.show(build_folder(), ours.status)
-    if ours.stop is not None:
-        return background.stop(build_folder(), ours.stop)
-    jobs = testset_jobs(ours.testset, argv) if ours.testset else [Job(ours, overrides, for_ctest)]
-    if ours.nohup is not None or ours.daemon is not None:
-        jobs[0].prepare()  # what is wrong is said where the user still looks
-        return background.launch(build_folder(), ours, argv)
-    if ours.testset:
-        return run_testset(ours.testset, jobs, ours.keep_going)
-    if ours.sweep is not None:
-        from . import ctest_sweep
+    if "--version" in argv:
+        return _version()
+    options = parse(argv, environment)
+    return MODES[options.mode](options, environment)
 
-        if ours.noenv:
-            kept = without_callers(os.environ)
-            os.environ.clear()
-            os.environ.update(kept)
-        return ctest_sweep.main(ours, overrides, for_ctest)
-    return jobs[0].run().status
+
+def _version() -> int:
+    """Ours, and below it ctest's."""
+    import shutil
+    import subprocess
+
+    from .. import __version__
+
+    print(f"resnet50-bench {__version__}", flush=True)
+    return subprocess.run(["ctest", "--version"], check=False).returncode if shutil.which("ctest") else 0
+
+
+def _command(name: str) -> Callable[[Options, Environment], int]:
+    """Another command of the tree, without words."""
+    def run(options: Options, environment: Environment) -> int:
+        status: int = importlib.import_module(f".{name}", __package__).main([])
+        return status
+
+    return run
+
+
+def _check_image(options: Options, environment: Environment) -> int:
+    from .. import backends
+    from ..ctest.build_folder import build_folder, configured
+
+    of_the_build = {name: text for name in ("BACKEND", "REGISTRY", "RELEASE")
+                    if (text := configured(build_folder(), name))}
+    return backends.check_docker_image({**of_the_build, **options.settings})
+
+
+def _status(options: Options, environment: Environment) -> int:
+    from ..ctest import background
+    from ..ctest.build_folder import build_folder
+
+    return background.show(build_folder(), options.status_lines)
+
+
+def _stop(options: Options, environment: Environment) -> int:
+    from ..ctest import background
+    from ..ctest.build_folder import build_folder
+
+    return background.stop(build_folder(), options.stop_prefix)
+
+
+def _run(options: Options, environment: Environment) -> int:
+    from ..ctest.ctest_call import Job
+
+    job = Job(options, options.overrides())
+    if options.background_log is not None:
+        job.prepare()  # what is wrong is said where the user still looks
+        return _in_background(options)
+    return job.run(environment).status
+
+
+def _testset(options: Options, environment: Environment) -> int:
+    from .testset_command import run_testset, testset_jobs
+
+    jobs = testset_jobs(options, environment)
+    return _in_background(options) if options.background_log is not None else run_testset(options, jobs, environment)
+
+
+def _sweep(options: Options, environment: Environment) -> int:
+    from . import ctest_sweep
+
+    ctest_sweep.words(options)
+    return _in_background(options) if options.background_log is not None else ctest_sweep.run(options, environment)
+
+
+def _in_background(options: Options) -> int:
+    from ..ctest import background
+    from ..ctest.build_folder import build_folder
+
+    return background.launch(build_folder(), options)
+
+
+#: What is imported for one need not cost the others their time.
+MODES: Mapping[Mode, Callable[[Options, Environment], int]] = {
+    Mode.RUN: _run, Mode.DESCRIBE: _command("describe_command"), Mode.DOCTOR: _command("doctor_command"),
+    Mode.CHECK_IMAGE: _check_image, Mode.STATUS: _status, Mode.STOP: _stop, Mode.SWEEP: _sweep, Mode.TESTSET: _testset}

@@ -1,14 +1,30 @@
-"""``describe-params [--markdown]``: the catalogue of parameters -> text on stdout."""
+"""``parameters [--markdown | --json]``: the catalogue of parameters -> text on stdout."""
 
 from __future__ import annotations
 
-from ..case.parameters import markdown_table, plain_text
-from ..errors import BadInput
+import json
+
+from ..arguments import Parser
+from ..case.parameters import markdown_table, plain_text, rows
+
+_COLUMNS = ("name", "meaning", "values", "default", "applies_to")
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench parameters", "Every parameter with its values, its default and the cases it applies "
+                  "to.", "resnet50-bench parameters")
+    how = made.add_mutually_exclusive_group()
+    how.add_argument("--markdown", action="store_true", help="print the table of README.md")
+    how.add_argument("--json", action="store_true", help="print one JSON document")
+    return made
 
 
 def main(argv: list[str]) -> int:
     """Print the catalogue for people, or as the README's table."""
-    if argv not in ([], ["--markdown"]):
-        raise BadInput(f"describe-params takes only --markdown, not {' '.join(argv)}")
-    print(markdown_table() if argv else plain_text())
+    words = parser().parse_args(argv)
+    if words.json:
+        print(json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows()], indent=1))
+    else:
+        print(markdown_table() if words.markdown else plain_text())
     return 0

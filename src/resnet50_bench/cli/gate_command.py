@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..arguments import Parser
+from ..arguments import Parser, number_of
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
-from ..history.collection import LOGS_FOLDER, PRIMARY, Entry, find
+from ..history.collection import LOGS_FOLDER, Entry, find
 from ..history.judgement import FAILED, SKIPPED, Check, Point, checks, points
 from ..history.references import References, read_references
+from ..result.kpi import KPIS
 
 LAST = 10
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -36,13 +38,16 @@ class Judgement:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="gate", allow_abbrev=False, description="Judge the newest results of a logs folder against "
-                  "references and earlier results; exit status 4 at a regression.")
+    made = Parser("resnet50-bench gate", "Judge the newest results of a logs folder against references and earlier "
+                  "results; exit status 4 at a regression.",
+                  "resnet50-bench gate build/workload/ResNet50-Pytorch-Xeon-Public --references references.yaml")
     made.add_argument("logs", type=Path, metavar="LOGS", help="a logs folder, or a folder of them: each case's newest")
     made.add_argument("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
-    made.add_argument("--last", type=int, default=LAST, metavar="N", help=f"earlier runs to look at (default {LAST})")
+    made.add_argument("--last", type=number_of(1), default=LAST, metavar="N",
+                      help=f"earlier runs to look at (default {LAST})")
     made.add_argument("--base", type=Path, metavar="FOLDER",
                       help="where the earlier results lie (default: beside the judged ones)")
+    made.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     made.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
     return made
 
@@ -50,19 +55,17 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Judge and print. Raises Regression, BadInput where there is nothing, RunFailed where a run is broken."""
     words = parser().parse_args(argv)
-    if words.last < 1:
-        raise BadInput(f"--last {words.last} is too small: 1 or more is allowed")
     if words.base and not words.base.is_dir():
         raise BadInput(f"--base {words.base}: there is no such folder")
     references = read_references(words.references) if words.references else None
-    return gate(words.logs, references, words.last, words.base, words.junit)
+    return gate(words.logs, references, words.last, words.base, words.junit, words.json)
 
 
 def gate(logs: Path, references: References | None, last: int = LAST, base: Path | None = None,
-         junit: Path | None = None) -> int:
+         junit: Path | None = None, as_json: bool = False) -> int:
     """Judge the newest results below ``logs``, print everything, write ``junit``; 0 or an exception."""
     judgement = judge(logs, references, last, base)
-    for line in report(judgement):
+    for line in [json.dumps(record(judgement), indent=1)] if as_json else report(judgement):
         print(line, flush=True)
     if junit:
         try:
@@ -101,7 +104,7 @@ def judge(logs: Path, references: References | None, last: int = LAST, base: Pat
 
 def _has_no_kpi(entry: Entry) -> bool:
     """Whether the run is sound, but of a MODE whose results are not compared."""
-    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in PRIMARY
+    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in KPIS
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:
@@ -140,6 +143,16 @@ def report(judgement: Judgement) -> list[str]:
     return [*lines, f"GATE: {', '.join(words) or 'passed'}"]
 
 
+def record(judgement: Judgement) -> dict[str, object]:
+    """The judgement for a program."""
+    return {
+        "points": [{"label": point.label, "runs": len(point.runs), "noisy": [str(entry.path) for entry in point.noisy],
+                    "checks": [{"name": check.name, "state": check.state, "text": check.text} for check in made]}
+                   for point, made in judgement.judged],
+        "broken": [{"case": case, "why": why} for case, why in judgement.broken],
+        "regressions": judgement.regressions()}
+
+
 def as_junit(judgement: Judgement) -> bytes:
     """JUnit XML as GitLab and GitHub's reporters read it: a test case for each check and each broken run."""
     states = [check.state for _, made in judgement.judged for check in made]
@@ -162,7 +175,7 @@ def as_junit(judgement: Judgement) -> bytes:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def _test_case(suite: ElementTree.Element, label: str, name: str) -> ElementTree.Element:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from ..arguments import Parser
-from ..ctest.build_folder import build_folder
-from ..errors import BadInput
-from ..history.collection import Entry, find, number, parameters
+from ..arguments import Parser, number_of
+from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
+from ..history.collection import Entry, find
+from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
 
-WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
 
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options, with the meanings that WSF gives them."""
-    made = Parser(prog="./list-kpi.sh", allow_abbrev=False, description="List the KPIs of the results below folders.")
+    made = Parser("resnet50-bench list", "List the KPIs of the results below folders.",
+                  "resnet50-bench list --all --recent 5")
     which = made.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")
     made.add_argument("--params", action="store_true", help="the parameters, too")
-    made.add_argument("--recent", type=int, metavar="N", help="only the N newest logs folders")
+    made.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
     made.add_argument("--format", choices=("list", "json", "csv", "markdown"), default="list")
+    made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     return made
@@ -38,8 +35,6 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Print the KPIs; what is no result is named on stderr."""
     words = parser().parse_args(argv)
-    if words.recent is not None and words.recent < 1:
-        raise BadInput(f"--recent {words.recent} is too small: 1 or more is allowed")
     usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
     entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
@@ -53,12 +48,7 @@ def main(argv: list[str]) -> int:
     else:
         made = {"json": as_json, "csv": as_csv, "markdown": as_markdown}[words.format]
         text = made(rows(entries, words.all, words.params))
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # ``list-kpi.sh | head``: Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(text, end="")
     return 0
 
 
@@ -66,28 +56,27 @@ def metrics(entry: Entry) -> dict[tuple[str, str], float]:
     """(KPI, unit) -> value, by the names and in the order of kpi.sh; empty where there is no primary KPI."""
     if not entry.primary:
         return {}
-    statistics: dict[str, Any] = entry.document["statistics"]
-    limits: dict[str, Any] = entry.document.get("limits") or {}
-    interval = dict(zip(("low", "high"), statistics.get("throughput_ci95") or (), strict=False))
+    statistics, limits = entry.result.statistics, entry.result.limits
+    low, high = statistics.throughput_ci95 or (None, None)
+    accuracy, window = statistics.accuracy, statistics.window
     latency = {"Latency": "mean", "Latency Min": "min", "Latency Max": "max"}
     found: dict[tuple[str, str], float | None] = {
-        ("Throughput", "samples/sec"): number(statistics, "throughput_images_per_s"),
-        ("Throughput CI95 Low", "samples/sec"): number(interval, "low"),
-        ("Throughput CI95 High", "samples/sec"): number(interval, "high"),
-        **{(name, "ms"): number(statistics, "latency_ms", path) for name, path in latency.items()},
-        **{(f"Latency P{p}", "ms"): number(statistics, "latency_ms", "percentiles", str(p)) for p in PERCENTILES},
-        ("Accuracy", "%"): number(statistics, "accuracy", "top1"),
-        ("Accuracy Top5", "%"): number(statistics, "accuracy", "top5"),
-        ("Window Overlap", "%"): _percent(number(statistics, "window", "overlap")),
-        ("Window Duration", "s"): number(statistics, "window", "duration_s"),
-        ("Compute Utilization", "%"): _percent(number(limits, "compute_utilization")),
-        ("Memory Utilization", "%"): _percent(number(limits, "memory_utilization")),
+        ("Throughput", "samples/sec"): statistics.throughput_images_per_s,
+        ("Throughput CI95 Low", "samples/sec"): low,
+        ("Throughput CI95 High", "samples/sec"): high,
+        **{(name, "ms"): step_ms(statistics.latency_ms, which) for name, which in latency.items()},
+        **{(f"Latency P{p}", "ms"): step_ms(statistics.latency_ms, str(p)) for p in PERCENTILES},
+        ("Accuracy", "%"): accuracy.top1 if accuracy else None,
+        ("Accuracy Top5", "%"): accuracy.top5 if accuracy else None,
+        ("Window Overlap", "%"): _percent(window.overlap if window else None),
+        ("Window Duration", "s"): window.duration_s if window else None,
+        ("Compute Utilization", "%"): _percent(limits.get("compute_utilization")),
+        ("Memory Utilization", "%"): _percent(limits.get("memory_utilization")),
     }
-    instances = statistics.get("instances") or ()
-    if len(instances) > 1:
-        found |= {(f"Instance {each['instance']} Throughput", "samples/sec"): number(each, "throughput_images_per_s")
-                  for each in instances}
-    return {name: value for name, value in found.items() if value is not None}
+    if len(statistics.instances) > 1:
+        found |= {(f"Instance {instance.instance} Throughput", "samples/sec"): instance.throughput_images_per_s
+                  for instance in statistics.instances}
+    return {name: value for name, measured in found.items() if (value := finite(measured)) is not None}
 
 
 def _percent(share: float | None) -> float | None:
@@ -105,7 +94,7 @@ def listing(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[s
             if len(inside) > 1:
                 yield f"# {entry.path.relative_to(logs)}"
             if tunables:
-                yield from (f"## {name}: {value}" for name, value in parameters(entry.document).items())
+                yield from (f"## {name}: {value}" for name, value in entry.result.parameters().items())
             yield from _kpi_lines(entry, every)
 
 
@@ -138,7 +127,7 @@ def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str
             "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,
             "why": why, "kpi": name, "unit": unit, "value": value}
         if tunables:
-            row |= parameters(entry.document)
+            row |= entry.result.parameters()
         if every:
             row |= {f"{metric} ({its_unit})": its_value for (metric, its_unit), its_value in metrics(entry).items()}
         found.append(row)

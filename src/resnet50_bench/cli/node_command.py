@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..arguments import Parser
 from ..backends import Backend
 from ..backends.container import ContainerBackend
 from ..backends.engines import ENGINES
@@ -15,14 +16,25 @@ from ..machine import machine_lock
 from ..signals import interruptible
 
 
+def parser() -> Parser:
+    """The words."""
+    made = Parser("resnet50-bench in-container", "The environment's case in a container: what a node of a Slurm job "
+                  "runs.", "sbatch's script calls it")
+    made.add_argument("tool")
+    made.add_argument("image")
+    made.add_argument("seconds", type=float)
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Logs into the current folder; the runner's status. Raises Infrastructure where the tool cannot run the image."""
-    tool, image, seconds = argv
+    words = parser().parse_args(argv)
+    tool, image = words.tool, words.image
     texts = {name: os.environ[name] for name in CATALOGUE if name in os.environ}
     with interruptible():
         backend = _backend(tool, image)
         with machine_lock.held(backend.cpus()):
-            return backend.run(texts, Path.cwd(), float(seconds))
+            return backend.run(texts, Path.cwd(), words.seconds)
 
 
 def _backend(tool: str, image: str) -> Backend:

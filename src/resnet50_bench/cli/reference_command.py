@@ -12,24 +12,25 @@ from statistics import median
 
 from ..arguments import Parser
 from ..errors import BadInput
-from ..history import collection
-from ..history.collection import PRIMARY, Entry
+from ..history import collection, comparability
+from ..history.collection import Entry
 from ..history.judgement import LEAST_HISTORY
 from ..history.restarts import restarts
 from ..result.comparison_stats import control_limit
+from ..result.kpi import KPIS
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = ("BATCH_SIZE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "WEIGHT_SHARING", "DATA_TYPE",
              "CUSTOMER_ENV")
 #: (CPU, usable cores), (case, deciding parameters)
-Machine = tuple[str, object]
+Machine = tuple[str, int | None]
 
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="reference", allow_abbrev=False,
-                  description="Print a references file: the median of the valid runs of each case, with a tolerance "
-                              "from their spread (3 % at least).")
+    made = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
+                  "with a tolerance from their spread (3 % at least).",
+                  "resnet50-bench reference build/workload/*/ > references.yaml")
     made.add_argument("logs", nargs="+", type=Path, metavar="LOGS", help="logs folders, folders of them, or results")
     made.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
     return made
@@ -59,10 +60,10 @@ def _systems(valid: Sequence[Entry], notices: list[str]) -> list[tuple[Machine, 
     """Machines with their cases' runs; a case that ran with several parameters needs a system block for each."""
     found: dict[tuple[Machine, str, str], list[Entry]] = {}
     for entry in valid:  # newest first
-        machine = str(entry.document["system"].get("cpu", "")), entry.document["topology"].get("core_count")
+        machine = entry.result.system.cpu or "", entry.result.topology.core_count
         runs = found.setdefault((machine, entry.case, json.dumps(_parameters(entry))), [])
-        if runs and collection.things(runs[0].document, entry.document):
-            differing = ", ".join(sorted(collection.things(runs[0].document, entry.document)))
+        if runs and comparability.things(runs[0].result, entry.result):
+            differing = ", ".join(sorted(comparability.things(runs[0].result, entry.result)))
             notices.append(f"{entry.path} is left out: {differing} of newer runs differ")
         else:
             runs.append(entry)
@@ -77,7 +78,7 @@ def _systems(valid: Sequence[Entry], notices: list[str]) -> list[tuple[Machine, 
 
 
 def _parameters(entry: Entry) -> dict[str, str]:
-    ran_with = collection.parameters(entry.document)
+    ran_with = entry.result.parameters()
     return {name: ran_with[name] for name in _DECIDING if name in ran_with}
 
 
@@ -87,12 +88,12 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
     yield "systems:"
     for (cpu, cores), cases in systems:
         yield f"  - cpu: {json.dumps(glob.escape(cpu))}"
-        if isinstance(cores, int):
+        if cores is not None:
             yield f"    cores: {cores}"
         yield "    cases:"
         for case, runs in cases.items():
             values = [entry.primary[2] for entry in restarts(runs) if entry.primary]
-            kpi, unit = runs[0].mode, PRIMARY[runs[0].mode][1]
+            kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
             if len(values) < LEAST_HISTORY:
                 rests = (f"{len(values)} restarts, which is little" if len(values) > 1 else
                          "1 restart, which shows no spread: it is the least that restarts differ by")

@@ -11,24 +11,24 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..ctest.build_folder import build_folder
+from ..arguments import Parser
+from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..errors import BadInput
 from ..history.collection import Entry, find, uncollected
 from ..report import plots
 from ..report.markup import plural
 from ..report.page import page
-from .list_command import WORKLOAD_FOLDER, Parser
 
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(prog="report", allow_abbrev=False, description="One HTML file about the results below folders; it "
-                  "needs no network and can be mailed, printed and read on a phone.")
+    made = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and can "
+                  "be mailed, printed and read on a phone.", "resnet50-bench report --output report.html")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
     made.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="an earlier one is replaced")
     made.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
-                      "ones of the same names are replaced; needs matplotlib (requirements/plots.txt)")
+                      "ones of the same names are replaced")
     made.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
     return made
 

@@ -5,23 +5,33 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
+from ..arguments import Parser
 from ..case.parameters import ALL, CATALOGUE
-from ..errors import BadInput
+from ..errors import BadInput, RunFailed
 from ..result import result
 from ..result.comparison_stats import CANNOT_TELL
 from . import run_command
 
 
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench rerun", "Run a result's configuration once more, here and in the current folder, and "
+                  "compare.", "resnet50-bench rerun LOGS/itr-1/worker-0-c0/benchmark_....json")
+    made.add_argument("result", type=Path, metavar="RESULT.json", help="what was measured before")
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Run and print what differs and the ratio; the exit status is the new run's."""
-    if len(argv) != 1:
-        raise BadInput("rerun takes one result: rerun benchmark_....json")
-    before = result.read(Path(argv[0]))
+    path = parser().parse_args(argv).result
+    before = result.read(path)
     if before.failure:
-        raise BadInput(f"{argv[0]} is of a run that failed: {before.failure}")
-    if before.placement.get("burst"):
-        raise BadInput(f"{argv[0]} is of one of {before.placement['burst']} runs at once: ctest.sh --burst repeats it")
-    texts = {name: str(before.case[name]) for name in CATALOGUE if name in before.case and not _implied(name, before)}
+        raise BadInput(f"{path} is of a run that failed: {before.failure}")
+    if before.placement.burst:
+        raise BadInput(f"{path} is of one of {before.placement.burst} runs at once: ctest.sh --burst repeats it")
+    texts = {name: before.parameter(name) for name in CATALOGUE if name in before.case and not _implied(name, before)}
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:
         os.environ.pop(name, None)
@@ -35,17 +45,19 @@ def main(argv: list[str]) -> int:
 def _implied(name: str, before: result.Result) -> bool:
     """Whether giving the parameter would be refused, or mean more than its default did."""
     if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
-        return dict(before.case.get("origins", {})).get(name) == "default"
-    return name == "STEPS" and before.case[name] == ALL
+        return before.is_default(name)
+    return name == "STEPS" and before.parameter(name) == ALL
 
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:
     """What differs between the two runs' systems, and how their throughputs compare."""
-    lines = []
+    lines: list[str] = []
     for group in ("software", "system"):
-        old, new = getattr(before, group), getattr(after, group)
+        old, new = (msgspec.to_builtins(getattr(each, group)) for each in (before, after))
         lines += [f"differs: {group} {name}: {old.get(name)} then, {new.get(name)} now"
                   for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    then, now = (float(str(each.statistics["throughput_images_per_s"])) for each in (before, after))
+    then, now = before.statistics.throughput_images_per_s, after.statistics.throughput_images_per_s
+    if not then or now is None:
+        raise RunFailed("a run without a throughput cannot be compared")
     return [*lines, f"throughput: {then:.2f} then, {now:.2f} images/s now, ratio {now / then:.3f}; no difference "
                     f"shown: {CANNOT_TELL}"]

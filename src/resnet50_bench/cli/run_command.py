@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..arguments import Parser
 from ..case import inputs
 from ..case.case import Layer, resolve
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import from_environment
-from ..errors import BadInput, BenchError
+from ..errors import BenchError
 from ..launch import burst, nodes
 from ..launch.run_case import run_case
 from ..machine import machine_lock
@@ -25,7 +26,18 @@ from ..result.logfile import Log
 from ..signals import interruptible
 from ..stack.environment import worker_python
 from ..sweep import auto
+from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
+from .tree import PROG
+
+
+def parser() -> Parser:
+    """The parameters; there are no other words."""
+    made = Parser(f"{PROG} run", "One case on this machine: its log, its result and the instances' logs go into the "
+                  "current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
+                  usage=f"{PROG} run [--PARAMETER=VALUE ...]")
+    add_parameters(made)
+    return made
 
 
 def main(argv: list[str]) -> int:
@@ -36,9 +48,7 @@ def main(argv: list[str]) -> int:
     folder = Path.cwd()
     with interruptible(), ExitStack() as stack:
         try:
-            if others:
-                raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --help of ctest.sh or "
-                               "describe-params")
+            parser().parse_args(others)
             machine = Machine(read_cpu(), read_topology())
             asked = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
             case_inputs = inputs.find(asked)

@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from ..arguments import Parser
 from ..case.case import Layer
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
@@ -21,18 +22,29 @@ from ..machine.topology import read_topology
 from ..signals import interruptible
 from ..sweep import sweep
 from ..sweep.axes import Axes, axes
+from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
+from .tree import PROG
 
 #: What the sweep was started with: with it, its folder is all that is needed to go on.
 _GIVEN = "sweep.json"
 
 
+def parser() -> Parser:
+    """The parameters, and what is no parameter."""
+    made = Parser(f"{PROG} sweep", "Measure points by warm workers into the current folder, and name the best. "
+                  "PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists. A sweep that was ended goes on in its "
+                  "folder.", f'{PROG} sweep --precision="amx_int8 amx_bfloat16" --batch_size="8 16 32"',
+                  usage=f"{PROG} sweep [--dry-run] [--PARAMETER=VALUE ...]")
+    made.add_argument("--dry-run", action="store_true", help="say what would be measured")
+    add_parameters(made)
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Sweep; 0 where every precision has a best point."""
     flags, others = parse_flags(argv)
-    dry_run = "--dry-run" in others
-    if others and others != ["--dry-run"]:
-        raise BadInput(f"{' '.join(others)}: not a parameter's flag; see --describe-params")
+    dry_run = parser().parse_args(others).dry_run
     folder = Path.cwd()
     with interruptible():
         machine = Machine(read_cpu(), read_topology())

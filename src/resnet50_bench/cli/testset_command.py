@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..ctest.background import without
 from ..ctest.ctest_call import Job, Outcome
-from ..ctest.options import parse
+from ..ctest.options import Options, parse
 from ..ctest.testset import read_testset
 from ..errors import BadInput, BenchError, Interrupted
 from ..signals import interruptible
 
 
-def testset_jobs(path: Path, argv: Sequence[str]) -> list[Job]:
+def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
     """A job for each document: its words, then the command line's, so that the latter win. Raises BadInput."""
-    rest = without(without(argv, "--testset", needed=True), "--nohup", "--daemon")
+    path = _path(options)
+    rest = options.words_without("--testset", "--nohup", "--daemon")
     jobs = []
     problems: list[str] = []
     for document in read_testset(path):
         try:
-            job = Job(*parse([*document.words, *rest]), document, document.settings)
+            its_options = parse([*document.words, *rest], environment)
+            job = Job(its_options, its_options.overrides(), document)
             job.prepare()
             jobs.append(job)
         except BadInput as error:
@@ -31,16 +32,17 @@ def testset_jobs(path: Path, argv: Sequence[str]) -> list[Job]:
     return jobs
 
 
-def run_testset(path: Path, jobs: Sequence[Job], keep_going: bool) -> int:
+def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str, str]) -> int:
     """The first exit status that is not 0, after which only --continue goes on."""
+    path = _path(options)
     outcomes: list[Outcome] = []
     try:
         with interruptible():
             for job in jobs:
-                document = job.document
-                print(f"== {path}: document {document.number}: {shlex.join(document.words)}".rstrip(": "), flush=True)
-                outcomes.append(_outcome(job))
-                if outcomes[-1].status and not (keep_going or job.ours.keep_going):
+                words = shlex.join(job.document.words) if job.document else ""
+                print(f"== {path}: document {_number(job)}: {words}".rstrip(": "), flush=True)
+                outcomes.append(_outcome(job, environment))
+                if outcomes[-1].status and not (options.keep_going or job.options.keep_going):
                     break
     except Interrupted as error:
         outcomes.append(Outcome(error.exit_status))
@@ -50,10 +52,19 @@ def run_testset(path: Path, jobs: Sequence[Job], keep_going: bool) -> int:
     return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
 
-def _outcome(job: Job) -> Outcome:
+def _path(options: Options) -> Path:
+    assert options.testset is not None  # what makes the mode
+    return options.testset
+
+
+def _number(job: Job) -> int:
+    return job.document.number if job.document else 0
+
+
+def _outcome(job: Job, environment: Mapping[str, str]) -> Outcome:
     """What the job came to; what could not be run is told here, for the next document may run."""
     try:
-        return job.run()
+        return job.run(environment)
     except Interrupted:
         raise
     except BenchError as error:
@@ -65,10 +76,10 @@ def _summary(path: Path, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> It
     yield f"== {path}: summary" + (" (dry run: nothing was measured)" if jobs[0].overrides.dry_run else "")
     for job, outcome in zip(jobs, [*outcomes, *[None] * len(jobs)], strict=False):
         if outcome is None:
-            yield f"document {job.document.number}: not run"
+            yield f"document {_number(job)}: not run"
             continue
         failed = [(option, status) for option, status in outcome.cases if status not in (0, 77)]
         skipped = sum(status == 77 for _, status in outcome.cases)
-        yield (f"document {job.document.number}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
+        yield (f"document {_number(job)}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
                f"failed, {skipped} skipped, status {outcome.status}")
         yield from (f"  failed: {option}, status {status}" for option, status in failed)

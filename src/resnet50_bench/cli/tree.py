@@ -3,51 +3,155 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from ..errors import BenchError, Interrupted
+from .. import __version__
+from ..errors import BadInput, BenchError, Infrastructure, Interrupted
+from ..spelling import nearest
 
-#: command -> (module, function taking argv and returning an exit status)
-COMMANDS = {
-    "run": ("cli.run_command", "main"),
-    "sweep": ("cli.sweep_command", "main"),
-    "versus": ("cli.versus_command", "main"),
-    "env": ("stack.environment", "main"),
-    "describe-params": ("cli.describe_command", "main"),
-    "rerun": ("cli.rerun_command", "main"),
-    "doctor": ("cli.doctor_command", "main"),
-    "ctest": ("cli.ctest_command", "main"),
-    "background": ("cli.background_command", "main"),
-    "in-container": ("cli.node_command", "main"),
-    "case": ("cli.case_command", "main"),
-    "prepare": ("cli.case_command", "prepare"),
-    "images": ("cli.images", "main"),
-    "prepare-dataset": ("cli.dataset_tool", "main"),
-    "wsf-settings": ("cli.wsf_command", "main"),
-    "detect-platform": ("cli.detect", "detect_platform"),
-    "best-case": ("cli.detect", "best_case"),
-    "list-kpi": ("cli.list_command", "main"),
-    "compare": ("cli.compare_command", "main"),
-    "report": ("cli.report_command", "main"),
-    "gate": ("cli.gate_command", "main"),
-    "fleet": ("cli.fleet_command", "main"),
-    "reference": ("cli.reference_command", "main"),
+PROG = "resnet50-bench"
+
+
+@dataclass(frozen=True)
+class Command:
+    """``module``'s ``function`` takes the words after the name and returns an exit status; no ``about``: hidden."""
+
+    module: str
+    about: str = ""
+    function: str = "main"
+
+
+#: By the group that the overview shows them in.
+_GROUPS: Mapping[str, Mapping[str, Command]] = {
+    "measure": {
+        "run": Command("cli.run_command", "one case on this machine, in the current folder"),
+        "sweep": Command("cli.sweep_command", "the best batch size and cores per instance of each precision"),
+        "versus": Command("cli.versus_command", "configurations by turns, until it is known which is faster"),
+        "rerun": Command("cli.rerun_command", "a result's configuration once more, and compare"),
+        "ctest": Command("cli.ctest_command", "list and run the matrix of cases (./ctest.sh)"),
+    },
+    "look at results": {
+        "list": Command("cli.list_command", "the KPIs of earlier runs"),
+        "compare": Command("cli.compare_command", "two results, or two folders of repeated runs"),
+        "report": Command("cli.report_command", "one HTML file about all results"),
+        "fleet": Command("cli.fleet_command", "the nodes that ran the same case"),
+    },
+    "guard against regressions": {
+        "gate": Command("cli.gate_command", "judge the newest results; exit status 4 at a regression"),
+        "reference": Command("cli.reference_command", "make reference values of measured results"),
+    },
+    "runs in the background": {
+        "status": Command("cli.background_command", "how they fare", "status"),
+        "stop": Command("cli.background_command", "end them", "stop"),
+    },
+    "this machine": {
+        "setup": Command("cli.setup_command", "install what measures: PyTorch, IPEX, jemalloc, numactl"),
+        "doctor": Command("cli.doctor_command", "what would disturb a measurement"),
+        "images": Command("cli.images_command", "build the container images (./build.sh)"),
+        "dataset": Command("cli.dataset_command", "ImageNet's tar into the folders that a run reads"),
+    },
+    "words": {
+        "parameters": Command("cli.describe_command", "every parameter, its values and its default"),
+        "completion": Command("cli.completion_command", "completion for bash or zsh"),
+    },
+    "": {
+        "background": Command("cli.background_command"),
+        "in-container": Command("cli.node_command"),
+        "case": Command("cli.case_command"),
+        "prepare": Command("cli.case_command", function="prepare"),
+        "wsf-settings": Command("cli.wsf_command"),
+        "detect-platform": Command("cli.detect_command", function="detect_platform"),
+        "best-case": Command("cli.detect_command", function="best_case"),
+    },
 }
+#: Names of before, which scripts and WSF use.
+ALIASES = {"list-kpi": "list", "env": "setup", "prepare-dataset": "dataset", "describe-params": "parameters"}
+COMMANDS: dict[str, Command] = {name: command for group in _GROUPS.values() for name, command in group.items()}
+SHOWN = tuple(name for name, command in COMMANDS.items() if command.about)
+
+#: What pyproject.toml declares; before the set-up a Python may lack it.
+_LIBRARIES = ("jinja2", "matplotlib", "msgspec", "yaml")
 
 
 def main(argv: list[str]) -> int:
     """Run one command; every BenchError becomes its lines on stderr and its exit status."""
-    if not argv or argv[0] not in COMMANDS:
-        print(f"usage: python3 -m resnet50_bench {{{','.join(COMMANDS)}}} ...", file=sys.stderr)
-        return 2
-    module, function = COMMANDS[argv[0]]
     try:
-        command = getattr(importlib.import_module(f"..{module}", __package__), function)
-        return command(argv[1:])
+        status = _status(argv)
+        sys.stdout.flush()
+        return 128 + signal.SIGPIPE if status == 0 and _stdout_is_broken() else status
+    except BrokenPipeError:
+        if not _stdout_is_broken():
+            raise  # another pipe: a defect
+        # ``... | head``: Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+
+
+def _status(argv: list[str]) -> int:
+    try:
+        return _run(argv)
     except BenchError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr, flush=True)
-        return error.exit_status
+        return _failed(error)
+    except ModuleNotFoundError as error:
+        if error.name not in _LIBRARIES:
+            raise
+        return _failed(Infrastructure(
+            f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
+            "scripts/setup.sh --host where nothing is measured"))
+    except SystemExit as ended:  # argparse's, after --help and --version
+        return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT, "").exit_status
+
+
+def entry_point() -> int:
+    """The command ``resnet50-bench`` that ``pip install`` makes."""
+    return main(sys.argv[1:])
+
+
+def _failed(error: BenchError) -> int:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr, flush=True)
+    return error.exit_status
+
+
+def _run(argv: list[str]) -> int:
+    name, *words = argv or ["--help"]
+    if name in ("--help", "-h"):
+        print(overview(), end="")
+        return 0 if argv else 2
+    if name == "--version" or words[:1] == ["--version"] and name != "ctest" and _named(name):
+        print(f"{PROG} {__version__}")
+        return 0
+    command = _named(name)
+    if not command:
+        kind = "an option" if name.startswith("-") else "a command"
+        raise BadInput(f"{name} is not {kind}{nearest(name, SHOWN)}; see {PROG} --help")
+    function = getattr(importlib.import_module(f"..{command.module}", __package__), command.function)
+    return int(function(words))
+
+
+def _named(name: str) -> Command | None:
+    return COMMANDS.get(ALIASES.get(name, name))
+
+
+def overview() -> str:
+    """What ``--help`` shows."""
+    lines = [f"usage: {PROG} COMMAND [WORDS ...]", "", "ResNet50 inference and training on CPUs, measured so that the "
+             "numbers can be trusted."]
+    for group, commands in _GROUPS.items():
+        if group:
+            lines += ["", f"{group}:", *(f"  {name:<12}{command.about}" for name, command in commands.items())]
+    return "\n".join([*lines, "", f"{PROG} COMMAND --help says more, with an example. Options: --help, --version", ""])
+
+
+def _stdout_is_broken() -> bool:
+    """Whether nobody reads any more what is printed."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

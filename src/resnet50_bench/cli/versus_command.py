@@ -16,53 +16,54 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..arguments import Parser
+from ..arguments import Parser, number_of
 from ..case.case import Case
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
+from ..result.kpi import KPIS
 from ..result.result import read
 from ..signals import interruptible
-from ..sweep.record import KPI
 from ..versus import record
 from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
 from ..versus.rounds import Heard, Round, Rules, Turn, pairs, take_turns
 from ..versus.words import NAMES, AskedSide, Given, Side, identical, sides, surrounded
+from .tree import PROG
 
 _MOST_ROUNDS = 21
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _EPILOG = """Flags of parameters (--precision=amx_int8; see describe-params) and those in the environment hold for all.
 The words of a side are NAME=VALUE as in a shell, with quotes where a value holds spaces; RESNET50_BENCH_PYTHON,
-RESNET50_BENCH_STACK and RESNET50_BENCH_ENV choose its environment:
-    versus --precision=avx_int8 --a TORCH_TYPE=IPEX --b TORCH_TYPE=COMPILE-INDUCTOR
-    versus --case_type=gated --a "" --b 'BATCH_SIZE=8 CUSTOMER_ENV="KMP_BLOCKTIME=1 A=2"' --rounds 40 --time-limit 10m
+RESNET50_BENCH_STACK and RESNET50_BENCH_ENV choose its environment.
+example:
+  resnet50-bench versus --precision=avx_int8 --a TORCH_TYPE=IPEX --b TORCH_TYPE=COMPILE-INDUCTOR
+  resnet50-bench versus --case_type=gated --a "" --b 'BATCH_SIZE=8 CUSTOMER_ENV="KMP_BLOCKTIME=1 A=2"' --time-limit 10m
 Exit status: 0 where it was measured, 4 with --fail-if-slower where a side is slower than A, 2 for words that are not
 understood, 1 where a side cannot be measured."""
 
 
 def parser() -> Parser:
     """The options beside the parameters' flags."""
-    made = Parser(prog="versus", allow_abbrev=False, epilog=_EPILOG,
-                  formatter_class=argparse.RawDescriptionHelpFormatter,
-                  description="Measure configurations by turns (A B, B A, ...), each turn in fresh processes.")
+    made = Parser(f"{PROG} versus", "Measure configurations by turns (A B, B A, ...), each turn in fresh processes.",
+                  epilog=_EPILOG, also=[f"--{name.lower()}" for name in CATALOGUE])
     for name in NAMES:
         made.add_argument(f"--{name.lower()}", metavar="WORDS", dest=name,
                           help="what is apart on this side" if name in "AB" else argparse.SUPPRESS if name > "C" else
                           f"a further side, up to --{NAMES[-1].lower()}")
-    made.add_argument("--rounds", type=int, default=_MOST_ROUNDS, metavar="N",
+    made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"at most so many rounds (default {_MOST_ROUNDS}); a round measures every side once")
     made.add_argument("--within", metavar="P%", help="go on until each interval is within P %% of its ratio, "
                       "instead of until each pair is decided")
     made.add_argument("--time-limit", metavar="TIME", help="begin no round that would end later: 90s, 10m, 1h30m")
     made.add_argument("--folder", type=Path, help="where results go (default: a new one here); names one to go on with")
-    made.add_argument("--seed", type=int, help="of the order of sides (default 1)")
+    made.add_argument("--seed", type=number_of(0), help="of the order of sides (default 1)")
     made.add_argument("--fail-if-slower", action="store_true", help="status 4 where a side is slower than A")
     made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
     return made
@@ -71,15 +72,8 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Compare. Raises BadInput before anything runs, RunFailed where a side fails twice, Regression as asked for."""
     flags, others = parse_flags(argv)
-    words, unknown = parser().parse_known_args(others)
-    if unknown:
-        options = (*(f"--{name.lower()}" for name in CATALOGUE), "--rounds", "--within", "--time-limit", "--folder",
-                   "--seed", "--fail-if-slower", "--json")
-        raise BadInput(*(f"{each}: not an option{nearest(each.partition('=')[0], options)}; see versus --help"
-                         for each in unknown))
+    words = parser().parse_args(others)
     _require_no_share(flags)
-    if words.rounds < 1:
-        raise BadInput(f"--rounds {words.rounds} is too small: 1 or more is allowed")
     within = None if words.within is None else percent("--within", words.within)
     limit_s = None if words.time_limit is None else seconds("--time-limit", words.time_limit)
     folder = (words.folder or Path(f"versus-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
@@ -213,7 +207,7 @@ class Turns:
         path, = folder.glob("benchmark_*.json")
         turn = record.turn_of(read(path))
         noisy = f" (noisy: {'; '.join(turn.reasons)})" if turn.verdict == "noisy" else ""
-        self._say(f"round {number}: {name} {turn.value:.2f} {KPI[side.case.mode][0]}{noisy}")
+        self._say(f"round {number}: {name} {turn.value:.2f} {KPIS[side.case.mode].unit}{noisy}")
         return turn
 
     def leave_out(self, number: int) -> None:

@@ -6,7 +6,6 @@ ended), and ``log`` where the user names no other file.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from ..backends.owner import start_ticks
 from ..errors import BadInput, Infrastructure
+from .options import Options
 
 _START_S = 20.0
 _START_END_S = 5.0
@@ -64,16 +64,16 @@ class Run:
         return self.status is None and self.boot == boot_id() and self.ticks == start_ticks(self.pid)
 
 
-def launch(build: Path, ours: argparse.Namespace, argv: Sequence[str]) -> int:
+def launch(build: Path, options: Options) -> int:
     """Start ``ctest.sh`` with the same words in a session of its own; returns as soon as it runs."""
-    given = ours.nohup or ours.daemon
-    folder = _make_folder(build, Path(given or ours.testcase or ours.testset or "ctest").stem)
-    log = Path(given).absolute() if given else folder / "log"
+    asked = options.background_log
+    folder = _make_folder(build, Path(asked or options.testcase or options.testset or "ctest").stem)
+    log = Path(asked).absolute() if asked else folder / "log"
     for other in _runs(build):
         if other.runs:
             print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
                   f"./ctest.sh --stop {other.name} ends it")
-    words = [*without(argv, "--nohup", "--daemon"), *(["--noenv"] if ours.daemon is not None else [])]
+    words = [*options.words_without("--nohup", "--daemon"), *(["--noenv"] if options.daemon else [])]
     try:
         with log.open("ab") as sink:  # as nohup: what an earlier run left there stays
             process = subprocess.Popen(
@@ -118,6 +118,13 @@ def show(build: Path, lines: int) -> int:
     return 0
 
 
+def records(build: Path) -> list[dict[str, object]]:
+    """Every background run of the build folder, newest first, for a program: ``status`` is null while it runs."""
+    runs = sorted(_runs(build), key=lambda run: run.started, reverse=True)
+    return [{"name": run.name, "running": run.runs, "status": run.status, "pid": run.pid, "started": run.started,
+             "log": str(run.log)} for run in runs]
+
+
 def stop(build: Path, prefix: str) -> int:
     """End what runs and begins with ``prefix`` (empty or ``all``: everything), as Ctrl-C does, and wait for it.
 
@@ -134,7 +141,7 @@ def stop(build: Path, prefix: str) -> int:
     bad = [why for run in chosen if (why := _signal(run))]
     for run in chosen if not bad else []:
         while run.runs and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(0.02)
         if run.runs:
             bad.append(f"{run.name}: process {run.pid} does not end; see {run.log}")
         else:
@@ -153,20 +160,6 @@ def _signal(run: Run) -> str:
     except PermissionError:
         return f"{run.name}: process {run.pid} is another user's"
     return ""
-
-
-def without(argv: Sequence[str], *names: str, needed: bool = False) -> list[str]:
-    """The words without the options ``names`` and their values (``needed``: a value always follows)."""
-    left: list[str] = []
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        if word in names:
-            if words and (needed or not words[0].startswith("-")):
-                words.pop(0)
-        elif word.partition("=")[0] not in names:
-            left.append(word)
-    return left
 
 
 def _make_folder(build: Path, label: str) -> Path:
@@ -204,8 +197,8 @@ def _state(run: Run) -> str:
 
 def _case(run: Run, tail: Sequence[str]) -> str:
     """What ctest has started last."""
-    found = next((match.group(1) for line in reversed(tail) if (match := re.match(r" +Start +\d+: (\S+)", line))), "")
-    return f", case {found}" if found and run.runs else ""
+    case = next((match.group(1) for line in reversed(tail) if (match := re.match(r" +Start +\d+: (\S+)", line))), "")
+    return f", case {case}" if case and run.runs else ""
 
 
 def _tail(log: Path) -> list[str]:
@@ -218,4 +211,5 @@ def _tail(log: Path) -> list[str]:
 
 
 def boot_id() -> str:
+    """What the kernel names this start of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

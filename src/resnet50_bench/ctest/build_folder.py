@@ -1,4 +1,4 @@
-"""The checkout -> a configured CMake build folder with the cases as ctest tests."""
+"""The checkout and CMake's settings for this call -> a configured CMake build folder with the cases as ctest tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..checkout import ROOT
+from ..case.parameters import CATALOGUE
+from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
+
+#: Below the build folder: where cases run and their logs lie, whatever the platform.
+WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
+#: What the folder of another platform takes over from the build folder.
+_SHARED = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
 
 
 def build_folder() -> Path:
@@ -17,37 +25,46 @@ def build_folder() -> Path:
     return Path(os.environ.get("RESNET50_BENCH_BUILD") or ROOT / "build")
 
 
-def configure(platform: str | None) -> Path:
-    """Configure the build folder where that is needed, and return it.
-
-    Needed is it for the first time, when a CMake file changed, and when ``platform`` differs from
-    the configured one.
+def configure(chosen: Mapping[str, str]) -> Path:
+    """The folder with the cases of the PLATFORM in ``chosen``, configured where that is needed: at first, and when a
+    CMake file or a setting of the build folder changed. Without a PLATFORM it is the build folder itself.
     """
+    require("ctest.sh")
     build = build_folder()
     for tool in ("cmake", "ctest"):
         if not shutil.which(tool):
             raise Infrastructure(f"{tool} is not installed: apt-get install cmake")
-    wanted = platform and platform != configured(build, "PLATFORM")
-    if wanted or _is_stale(build):
-        command = ["cmake", "-S", str(ROOT), "-B", str(build), *([f"-DPLATFORM={platform}"] if platform else [])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            why = " ".join(done.stderr.split()) or "no message"
-            raise Infrastructure(f"cmake could not configure {build}: {why[:500]}")
-    return build
+    platform = str(CATALOGUE["PLATFORM"].parse(chosen["PLATFORM"])) if "PLATFORM" in chosen else None
+    if platform in (None, configured(build, "PLATFORM") or "auto"):
+        if _is_stale(build):
+            _cmake(build, {})
+        return build
+    folder = build / "platforms" / str(platform)
+    if _is_stale(folder, build / "CMakeCache.txt"):
+        shared = {name: text for name in _SHARED if (text := configured(build, name)) is not None}
+        _cmake(folder, {"PLATFORM": str(platform), "RESULTS": str(build / WORKLOAD_FOLDER), **shared})
+    return folder
+
+
+def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
+    command = ["cmake", "-S", str(ROOT), "-B", str(folder), *(f"-D{name}={text}" for name, text in settings.items())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        why = " ".join(done.stderr.split()) or "no message"
+        raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}")
 
 
 def configured(build: Path, name: str) -> str | None:
     """A CMake setting of the build folder; None where it is not configured."""
     cache = build / "CMakeCache.txt"
-    found = re.search(rf"^{name}:STRING=(.*)$", cache.read_text(), re.M) if cache.exists() else None
-    return found.group(1) if found else None
+    match = re.search(rf"^{name}:STRING=(.*)$", cache.read_text(), re.M) if cache.exists() else None
+    return match.group(1) if match else None
 
 
-def _is_stale(build: Path) -> bool:
+def _is_stale(build: Path, *more: Path) -> bool:
     tests = build / "CTestTestfile.cmake"
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
-               ROOT / "src/resnet50_bench/case/platforms.py"]
+               ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
     return not tests.exists() or any(source.stat().st_mtime > tests.stat().st_mtime for source in sources)
 
 
@@ -62,8 +79,5 @@ def exactly(name: str, build: Path) -> str:
     names = case_names(build)
     full = name if name.startswith("test_") else f"test_{name}"
     if full not in names:
-        from ..case.parameters import nearest
-
-        raise BadInput(f"--testcase {name}: there is no such case{nearest(full, tuple(names))}; "
-                       "./ctest.sh -N lists them")
+        raise BadInput(f"--testcase {name}: there is no such case{nearest(full, names)}; ./ctest.sh -N lists them")
     return full

@@ -14,44 +14,52 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..stack.yaml_files import load_yaml
+from ..spelling import nearest
 
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
 
 
 def read_config(path: Path) -> Rules:
-    """The file's rules. Raises BadInput for anything but globs with parameters below them."""
+    """The file's rules. Raises BadInput with a line for each thing that is wrong."""
+    from ..stack.yaml_files import load_yaml  # these need more than Python's own library
+    from .typed import decoded
+
     rules = []
+    bad: list[str] = []
     for document in load_yaml(path):
         if document is None:
             continue
-        if not isinstance(document, dict):
-            raise BadInput(f"{path}: globs with parameters below them are expected, not a {type(document).__name__}")
-        rules += [(str(glob), _texts(path, str(glob), parameters)) for glob, parameters in document.items()]
+        globs = decoded(str(path), document, dict[object, object], "globs with parameters below them")
+        for glob, below in globs.items():
+            try:
+                rules.append((str(glob), _texts(f"{path}: below {str(glob)!r}", below)))
+            except BadInput as error:
+                bad += error.violations
+    if bad:
+        raise BadInput(*bad)
     return rules
 
 
-def _texts(path: Path, glob: str, parameters: object) -> dict[str, str]:
-    if not isinstance(parameters, dict):
-        raise BadInput(f"{path}: below {glob!r} NAME: VALUE lines are expected")
-    bad = [f"{path}: {name} below {glob!r} is not a parameter{nearest(str(name), tuple(CATALOGUE))}"
-           for name in parameters if name not in CATALOGUE]
-    bad += [f"{path}: {name} below {glob!r} has no single value" for name, value in parameters.items()
-            if isinstance(value, list | dict)]
+def _texts(place: str, below: object) -> dict[str, str]:
+    from .typed import Scalar, decoded, text_of
+
+    parameters: dict[object, object] = decoded(place, below, dict[object, object], "NAME: VALUE lines")
+    texts: dict[str, str] = {}
+    bad: list[str] = []
+    for name, value in parameters.items():
+        if name not in CATALOGUE:
+            bad.append(f"{place}: {name} is not a parameter{nearest(str(name), CATALOGUE)}")
+            continue
+        try:
+            texts[str(name)] = text_of(f"{place}: {name}", decoded(f"{place}: {name}", value, Scalar, "a single value"))
+        except BadInput as error:
+            bad += error.violations
     if bad:
         raise BadInput(*bad)
-    return {name: text_of(value, f"{path}: {name} below {glob!r}") for name, value in parameters.items()}
-
-
-def text_of(value: object, place: str) -> str:
-    """A YAML scalar as a parameter's text; nothing is the default. Raises BadInput for a number without end."""
-    try:
-        return "" if value is None else str(value)
-    except ValueError as error:  # CPython refuses to write integers of more than 4,300 digits
-        raise BadInput(f"{place} has no usable value: {error}") from error
+    return texts
 
 
 def texts_for(rules: Rules, case_name: str) -> dict[str, str]:

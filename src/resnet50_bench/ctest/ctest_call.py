@@ -1,8 +1,7 @@
-"""One call of ctest, planned from our options, enters; its exit status and those of its cases leave."""
+"""One call of ctest, planned from our options, and an environment enter; its status and those of its cases leave."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -13,15 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import BadInput, Interrupted
 from ..launch import progress
 from ..signals import interruptible
+from . import overrides as overrides_file
 from .build_folder import case_names, configure, configured, exactly
-from .options import OVERRIDES_VARIABLE, Overrides
-from .testset import Document
+from .options import Options
+from .overrides import Overrides
+from .selection import Document
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
@@ -43,46 +44,45 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """Our options, what each case gets, and ctest's words; ``document`` is the testset's that this was made of."""
+    """Our options and what each case gets; ``document`` is the testset's that this was made of."""
 
-    ours: argparse.Namespace
+    options: Options
     overrides: Overrides
-    for_ctest: Sequence[str]
     document: Document | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self) -> tuple[Path, list[str]]:
         """(the configured build folder, the cases that are named, if any). Raises BadInput where there are none."""
-        build = configure(self.overrides.flags.get("PLATFORM") or os.environ.get("PLATFORM"))
-        limit = configured(build, "TIMEOUT")
-        if limit and float(self.settings.get("TIMEOUT", 0)) > float(limit):
-            raise BadInput(f"TIMEOUT: {self.settings['TIMEOUT']} is above the build folder's {limit}, at which ctest "
-                           f"ends a case; first: cmake -DTIMEOUT={self.settings['TIMEOUT']} {build}")
+        build = configure(self.options.settings)
+        limit, asked = configured(build, "TIMEOUT"), self.options.settings.get("TIMEOUT", "0")
+        if limit and float(asked) > float(limit):
+            raise BadInput(f"TIMEOUT: {asked} is above the build folder's {limit}, at which ctest ends a case; first: "
+                           f"cmake -DTIMEOUT={asked} {build}")
         if self.document:
             return build, self.document.select(case_names(build))
-        return build, [exactly(self.ours.testcase, build)] if self.ours.testcase else []
+        return build, [exactly(self.options.testcase, build)] if self.options.testcase else []
 
-    def run(self) -> Outcome:
-        """Run ctest."""
+    def run(self, environment: Mapping[str, str]) -> Outcome:
+        """Run ctest in the caller's ``environment``, or what --noenv leaves of it."""
         build, cases = self.prepare()
         chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
-        environment = without_callers(os.environ) if self.ours.noenv else dict(os.environ)
+        for_cases = cases_environment(self.options, environment)
         if sys.stdout.isatty():
-            environment[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
+            for_cases[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
         with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
             file = Path(scratch) / "overrides.json"
             overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
             overrides.write(file)
-            environment |= {**self.settings, OVERRIDES_VARIABLE: str(file)}
-            status = _run_ctest([*sizes, *chosen, *self.for_ctest], build, environment, overrides)
+            for_cases[overrides_file.VARIABLE] = str(file)
+            status = _run_ctest([*sizes, *chosen, *self.options.for_ctest], build, for_cases, overrides)
             return _outcome(status, Path(overrides.statuses))
 
 
-def without_callers(environment: os._Environ[str]) -> dict[str, str]:
-    """What --noenv leaves of the environment."""
-    return {name: text for name, text in environment.items()
-            if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment, or with --noenv what is kept of it, and the settings of this call."""
+    kept = {name: text for name, text in environment.items()
+            if not options.noenv or name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    return kept | dict(options.settings)
 
 
 def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides) -> int:

@@ -1,69 +1,209 @@
-"""ctest.sh's words -> our own options, parameter texts, and the words that go to ctest."""
+"""ctest.sh's words enter; one frozen ``Options`` leaves, checked against itself."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 
-from ..arguments import Parser
-from ..case.flags import parse_flags
-from ..case.parameters import CATALOGUE, refusal
+from ..arguments import Parser, number_of
+from ..case.parameters import CATALOGUE, from_environment, refusal
 from ..errors import BadInput
-from ..history.references import read_references
-from .config import Rules, read_config
+from . import ctest_words, settings
+from .command_line import Item, Owner, split
+from .config import read_config
+from .ctest_words import Takes
+from .overrides import Overrides
 from .set_values import MOST_POINTS, points
 
-#: How the cases, which ctest starts, find what was given to ctest.sh.
-OVERRIDES_VARIABLE = "RESNET50_BENCH_OVERRIDES"
 #: What --status shows of each log.
 STATUS_LINES = 3
 
 
-@dataclass(frozen=True)
-class Overrides:
-    """What ctest.sh hands to each case: parameter texts by their source, and how to run."""
+class Mode(Enum):
+    """What is asked for, by the option that says so."""
 
+    RUN = ""
+    DESCRIBE = "--describe-params"
+    DOCTOR = "--doctor"
+    CHECK_IMAGE = "--check-docker-image"
+    STATUS = "--status"
+    STOP = "--stop"
+    SWEEP = "--sweep"
+    TESTSET = "--testset"
+
+
+#: What may stand beside an option that runs no case.
+_COMPANIONS = {
+    Mode.DESCRIBE: (), Mode.DOCTOR: (), Mode.STATUS: (), Mode.STOP: (),
+    Mode.CHECK_IMAGE: ("--backend", "--registry", "--release", "--noenv"),
+    Mode.SWEEP: ("--set", "--dry-run", "--noenv", "--nohup", "--daemon", "--backend"),
+}
+_EXCLUDING = (
+    ("--nohup", "--daemon", "--daemon is --nohup with --noenv"),
+    ("--testset", "--testcase", "the testset's documents name the cases"),
+    ("--gate", "--burst", "runs at once disturb each other, so they say nothing about a regression"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed, typed. None, empty or False: it was not."""
+
+    mode: Mode = Mode.RUN
+    items: tuple[Item, ...] = ()
+    #: Parameter texts of flags, by name.
     flags: Mapping[str, str] = field(default_factory=dict)
-    #: One for each run, in their order; ``burst`` neighbours run at once.
-    points: Sequence[Mapping[str, str]] = field(default_factory=lambda: [{}])
+    #: CMake's settings that hold for this call, from flags or the environment.
+    settings: Mapping[str, str] = field(default_factory=dict)
+    #: The caller's parameters, which --noenv leaves out.
+    environment: Mapping[str, str] = field(default_factory=dict)
+    set: tuple[str, ...] = ()
+    loop: int | None = None
+    run: int | None = None
     burst: int = 1
-    config: Rules = ()
+    config: Path | None = None
+    sweep: str = ""
+    testcase: str | None = None
+    testset: Path | None = None
     dry_run: bool = False
     keep_going: bool = False
+    noenv: bool = False
+    attach: tuple[str, ...] = ()
+    gate: Path | None = None
+    #: The log of a run in the background; empty: one beside what says how it fares; None: it is not to run there.
+    background_log: str | None = None
+    daemon: bool = False
+    status_lines: int = STATUS_LINES
+    stop_prefix: str = ""
     backend_options: str = ""
-    attachments: Sequence[str] = ()
-    #: The references file that each case's result is judged by; empty: no gate.
-    gate: str = ""
-    #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
-    statuses: str = ""
-    stop_file: str = ""
 
-    def write(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self)))
+    @property
+    def for_ctest(self) -> list[str]:
+        """The words that are ctest's."""
+        return [word for item in self.items if item.owner is Owner.CTEST for word in item.for_ctest()]
 
-    @classmethod
-    def read(cls, path: str | None) -> Overrides:
-        """Read what ``write`` wrote; nothing overridden where a case is run without ctest.sh."""
-        return cls(**json.loads(Path(path).read_text())) if path else cls()
+    def words_without(self, *names: str) -> list[str]:
+        """What was typed, without the options of these names and their values."""
+        return [word for item in self.items if item.name not in names or item.owner is Owner.PARAMETER
+                for word in item.words]
+
+    def runs(self) -> list[dict[str, str]]:
+        """The values of each run: --set's points, filled up to whole bursts, each (or each burst) --run times."""
+        burst, run = self.burst, self.run or 1
+        rounds = self.loop if self.loop is not None else -(-len(points(self.set)) // burst)
+        if rounds * burst * run > MOST_POINTS:
+            raise BadInput(f"{rounds} iterations x --burst {burst} x --run {run} are {rounds * burst * run} runs; at "
+                           f"most {MOST_POINTS} are allowed")
+        made = points(self.set, rounds * burst)
+        return [point for first in range(0, len(made), burst) for _ in range(run)
+                for point in made[first:first + burst]]
+
+    def overrides(self) -> Overrides:
+        """What each case is given; the files that are named are read. Raises BadInput for what is wrong in them."""
+        if self.gate:
+            from ..history.references import read_references
+
+            read_references(self.gate)  # what is wrong in it is said before hours of cases, not after them
+        return Overrides(
+            flags=self.flags, points=self.runs(), burst=self.burst,
+            config=read_config(self.config) if self.config else (), dry_run=self.dry_run, keep_going=self.keep_going,
+            backend_options=self.backend_options, attachments=[str(Path(file).absolute()) for file in self.attach],
+            gate=str(self.gate.absolute()) if self.gate else "")
+
+    def require_consistent(self) -> None:
+        """Raises BadInput with a line for each thing that excludes another or cannot be."""
+        bad = [*self._excluding_each_other(), *self._beside_the_mode(), *self._values()]
+        if bad:
+            raise BadInput(*bad)
+
+    def _excluding_each_other(self) -> Iterator[str]:
+        ours = [item.name for item in self.items if item.owner is Owner.OURS]
+        ctests = [item.name for item in self.items if item.owner is Owner.CTEST]
+        for one, other, why in _EXCLUDING:
+            if one in ours and other in ours and (other != "--burst" or self.burst > 1):
+                yield f"{one} and {other} exclude each other: {why}"
+        if ours.count("--testcase") > 1:
+            yield "--testcase is there more than once and names one case; -R or a testset runs several"
+        for ours_name, theirs, why in (
+                ("--testcase", ctest_words.CHOOSING, "--testcase runs exactly this case"),
+                ("--testset", ctest_words.REPLACING, "the testset's documents choose the cases"),
+                ("--dry-run", ctest_words.LISTING, "one lists the cases, the other writes their configurations"),
+                ("--nohup", ctest_words.LISTING, "a list is there at once"),
+                ("--daemon", ctest_words.LISTING, "a list is there at once")):
+            if ours_name in ours:
+                yield from (f"{ours_name} and {name} exclude each other: {why}" for name in ctests if name in theirs)
+        if {"-Q", "--quiet"} & {*ctests} and (loud := {"-V", "-VV", "--verbose", "--extra-verbose"} & {*ctests}):
+            yield f"--quiet and {min(loud)} exclude each other"
+        if self.burst > 1 and (backend := self.settings.get("BACKEND")) in ("slurm", "kubernetes"):
+            yield (f"--burst and BACKEND={backend} exclude each other: {backend.capitalize()} gives each job nodes of "
+                   'its own; --options="--nodes=N" runs the case on N nodes')
+
+        if self.mode is Mode.SWEEP and (backend := self.settings.get("BACKEND", "auto")) not in ("auto", "native"):
+            yield (f"--sweep and BACKEND={backend} (--backend) exclude each other: a sweep runs on this host (native) "
+                   "or inside a container that is already there (scripts/resnet50-bench.sh sweep)")
+
+    def _beside_the_mode(self) -> Iterator[str]:
+        """What would be passed over by an option that runs no case, or no ctest."""
+        if self.mode not in _COMPANIONS:
+            return
+        allowed = (self.mode.value, *_COMPANIONS[self.mode])
+        rest = [item.words[0].partition("=")[0] for item in self.items if item.name not in allowed
+                and not (self.mode is Mode.SWEEP and item.owner is Owner.PARAMETER)]
+        takes = (f" takes {', '.join(_COMPANIONS[self.mode])}" if _COMPANIONS[self.mode] else " stands alone")
+        more = " and parameters" if self.mode is Mode.SWEEP else ""
+        for name in dict.fromkeys(rest):
+            yield f"{self.mode.value} and {name} exclude each other: {self.mode.value}{takes}{more}"
+
+    def _values(self) -> Iterator[str]:
+        try:
+            shlex.split(self.backend_options)
+        except ValueError as error:
+            yield f"--options={self.backend_options} is not words for a command: {error}"
+        if self.mode in (Mode.RUN, Mode.SWEEP, Mode.TESTSET):
+            yield from wrong_values({} if self.noenv else self.environment)
+            yield from wrong_values(self.flags)
+            try:
+                for point in self.runs():
+                    yield from wrong_values(point)
+            except BadInput as error:
+                yield from error.violations
+        yield from (f"--attach {file}: there is no such file" for file in self.attach if not Path(file).is_file())
 
 
-def parser() -> argparse.ArgumentParser:
-    """Our options; what is not among them belongs to ctest."""
-    made = Parser(prog="./ctest.sh", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-                   usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
-                   description="List (-N) and run (-V) the cases. Every parameter is a flag: --batch_size=8.",
-                   epilog="Everything else goes to ctest: -N -V -VV -R -E -L -LE -j --output-junit "
-                          "--output-on-failure\n--rerun-failed --stop-on-failure --repeat --timeout ...")
+def wrong_values(texts: Mapping[str, str]) -> Iterator[str]:
+    """Names and single values that no case could take; the rest shows when a case is resolved."""
+    for name, text in texts.items():
+        if name not in CATALOGUE:
+            yield refusal(name, text)
+            continue
+        try:
+            if text.strip():
+                CATALOGUE[name].parse(text.strip())
+        except ValueError as error:
+            yield f"{name}={text!r} {error}"
+
+
+@lru_cache
+def parser() -> Parser:
+    """Our options."""
+    made = Parser("./ctest.sh", "List (-N) and run (-V) the cases.", "./ctest.sh -V -R gated --batch-size=8",
+                  usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
+                  also=[f"--{name.lower()}" for name in CATALOGUE])
+    made.epilog = (f"Every parameter is a flag: --batch_size=8; --describe-params lists them. Options of ctest go to "
+                   "it: -N -V -VV\n-R -E -L -LE -j --output-junit --output-on-failure --rerun-failed --stop-on-failure "
+                   f"--repeat ...\n\n{made.epilog}")
+    number = number_of(1)
     made.add_argument("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
-    made.add_argument("--loop", type=int, metavar="N", help="iterations of each case, one after another")
-    made.add_argument("--run", type=int, metavar="N", help="N runs of each iteration, with the same values")
-    made.add_argument("--burst", type=int, metavar="N", help="N runs at once, on the same cores: not for clean numbers")
+    made.add_argument("--loop", type=number, metavar="N", help="iterations of each case, one after another")
+    made.add_argument("--run", type=number, metavar="N", help="N runs of each iteration, with the same values")
+    made.add_argument("--burst", type=number, default=1, metavar="N",
+                      help="N runs at once, on the same cores: not for clean numbers")
     made.add_argument("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
     made.add_argument("--sweep", nargs="?", const="", metavar="FOLDER",
                       help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
@@ -75,13 +215,14 @@ def parser() -> argparse.ArgumentParser:
                       help="go on after a failed iteration, or document of a testset")
     made.add_argument("--describe-params", action="store_true", help="describe every parameter")
     made.add_argument("--doctor", action="store_true", help="check this machine, run nothing")
-    made.add_argument("--noenv", action="store_true", help="drop the caller's environment")
+    made.add_argument("--noenv", action="store_true", help="drop the caller's environment, but for these settings:")
+    _add_settings(made)
     made.add_argument("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
     made.add_argument("--gate", type=Path, metavar="FILE",
                       help="YAML of references: a regression against them or earlier runs fails the case (status 4)")
     made.add_argument("--nohup", nargs="?", const="", metavar="LOG", help="run in the background")
     made.add_argument("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, with --noenv")
-    made.add_argument("--status", nargs="?", type=int, const=STATUS_LINES, metavar="N",
+    made.add_argument("--status", nargs="?", type=number_of(0), const=STATUS_LINES, metavar="N",
                       help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
     made.add_argument("--stop", nargs="?", const="", metavar="PREFIX",
                       help="end the background runs, or those whose name begins with PREFIX")
@@ -90,68 +231,43 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Overrides, list[str]]:
-    """(our options, what the cases shall get, the words for ctest). Raises BadInput for what is wrong."""
-    flags, others = parse_flags(argv)
-    ours, for_ctest = parser().parse_known_args(others)
-    _check_options(ours)
-    made = _runs(ours)
-    for name_and_text in [flags, *made]:
-        _check(name_and_text)
-    for file in ours.attach:
-        if not Path(file).is_file():
-            raise BadInput(f"--attach {file}: there is no such file")
-    if ours.gate:
-        read_references(ours.gate)  # what is wrong in it is said before hours of cases, not after them
-    return ours, Overrides(
-        flags=flags, points=made, burst=ours.burst or 1,
-        config=read_config(ours.config) if ours.config else (), dry_run=ours.dry_run,
-        keep_going=ours.keep_going, backend_options=ours.options,
-        attachments=[str(Path(file).absolute()) for file in ours.attach],
-        gate=str(ours.gate.absolute()) if ours.gate else ""), for_ctest
+def _add_settings(made: Parser) -> None:
+    """CMake's settings for this call alone; the variables of their names do the same."""
+    made.add_argument("--backend", choices=settings.BACKENDS, metavar="NAME",
+                      help=f"where cases run, also BACKEND=NAME: {' '.join(settings.BACKENDS)}")
+    made.add_argument("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
+    made.add_argument("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
+    made.add_argument("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")
 
 
-def _check_options(ours: argparse.Namespace) -> None:
-    """Numbers that are too small, and options that exclude each other. Raises BadInput with all of them."""
-    bad = [f"--{name} {getattr(ours, name)} is too small: {least} or more is allowed"
-           for name, least in (("loop", 1), ("run", 1), ("burst", 1), ("status", 0))
-           if getattr(ours, name) is not None and getattr(ours, name) < least]
-    for one, other, why in (
-            ("nohup", "daemon", "--daemon is --nohup with --noenv"),
-            ("testset", "testcase", "the testset's documents name the cases"),
-            ("gate", "burst", "runs at once disturb each other, so they say nothing about a regression")):
-        if getattr(ours, one) is not None and getattr(ours, other) is not None and (other != "burst" or ours.burst > 1):
-            bad.append(f"--{one} and --{other} exclude each other: {why}")
-    try:
-        shlex.split(ours.options)
-    except ValueError as error:
-        bad.append(f"--options={ours.options} is not words for a command: {error}")
-    if bad:
-        raise BadInput(*bad)
+def _takes() -> dict[str, Takes]:
+    """Our options and what follows each."""
+    return {name: Takes.NOTHING if action.nargs == 0 else Takes.MAYBE if action.nargs == "?" else Takes.VALUE
+            for action in parser()._actions for name in action.option_strings}
 
 
-def _runs(ours: argparse.Namespace) -> list[dict[str, str]]:
-    """The values of each run: --set's points, filled up to whole bursts, each (or each burst) --run times."""
-    burst, run = ours.burst or 1, ours.run or 1
-    rounds = ours.loop if ours.loop is not None else -(-len(points(ours.set)) // burst)
-    if rounds * burst * run > MOST_POINTS:
-        raise BadInput(f"{rounds} iterations x --burst {burst} x --run {run} are {rounds * burst * run} runs; at most "
-                       f"{MOST_POINTS} are allowed")
-    made = points(ours.set, rounds * burst)
-    return [point for first in range(0, len(made), burst) for _ in range(run) for point in made[first:first + burst]]
+def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Options:
+    """The options, consistent. Raises BadInput with a line for each word or combination that is not understood."""
+    environment = os.environ if environment is None else environment
+    items = split(argv, _takes())
+    words = parser().parse_args([item.name if item.value is None else f"{item.name}={item.value}"
+                                 for item in items if item.owner is Owner.OURS])
+    flags = {item.name: item.value or "" for item in items if item.owner is Owner.PARAMETER}
+    given = {"PLATFORM": flags.get("PLATFORM"), **{name: getattr(words, name.lower()) for name in settings.NAMES
+                                                   if name != "PLATFORM"}}
+    options = Options(
+        mode=_mode(words), items=tuple(items), flags=flags, settings=settings.chosen(given, environment),
+        environment=from_environment(environment), set=tuple(words.set), loop=words.loop, run=words.run,
+        burst=words.burst, config=words.config, sweep=words.sweep or "", testcase=words.testcase,
+        testset=words.testset, dry_run=words.dry_run, keep_going=words.keep_going,
+        noenv=words.noenv or words.daemon is not None, attach=tuple(words.attach), gate=words.gate,
+        background_log=words.nohup if words.nohup is not None else words.daemon, daemon=words.daemon is not None,
+        status_lines=STATUS_LINES if words.status is None else words.status, stop_prefix=words.stop or "",
+        backend_options=words.options)
+    options.require_consistent()
+    return options
 
 
-def _check(texts: Mapping[str, str]) -> None:
-    """Names and single values now, before any case starts; the rest when a case is resolved."""
-    bad = []
-    for name, text in texts.items():
-        if name not in CATALOGUE:
-            bad.append(refusal(name, text))
-            continue
-        try:
-            if text.strip():
-                CATALOGUE[name].parse(text.strip())
-        except ValueError as error:
-            bad.append(f"{name}={text!r} {error}")
-    if bad:
-        raise BadInput(*bad)
+def _mode(words: argparse.Namespace) -> Mode:
+    typed = {mode: getattr(words, mode.value[2:].replace("-", "_")) for mode in Mode if mode is not Mode.RUN}
+    return next((mode for mode, value in typed.items() if value is not None and value is not False), Mode.RUN)

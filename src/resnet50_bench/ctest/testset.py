@@ -15,167 +15,134 @@ The keys and ``/regex/`` and ``!/regex/`` are WSF's (its ctest.md); globs, ``cas
 
 from __future__ import annotations
 
-import fnmatch
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from .. import WORKLOAD
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput
+from ..spelling import nearest
 from ..stack.yaml_files import load_yaml
-from .config import text_of
+from . import settings
+from .selection import Document, is_regex, regex_of
+from .typed import Scalar, decoded, shown, text_of, texts_of
 
 _CASES = ("testcase", "cases")
-_NUMBERS = ("loop", "run", "burst")
-_FILES = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
-#: CMake's settings that a case also takes from the environment.
-_SETTINGS = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
-#: WSF's choice of a workload; here there is one.
-_BENCHMARK = "BENCHMARK"
-_KEYS = (*_CASES, "set", *_NUMBERS, *_FILES, "options", "continue", *_SETTINGS, _BENCHMARK)
-
-
-@dataclass(frozen=True)
-class Document:
-    """One document: ``patterns`` of cases, ``words`` as if typed, ``settings`` for the cases' environment."""
-
-    number: int
-    patterns: Sequence[str]
-    words: Sequence[str] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def select(self, names: Sequence[str]) -> list[str]:
-        """The cases of ``names`` that the patterns choose. Raises BadInput for a pattern that chooses none."""
-        wanted = [pattern for pattern in self.patterns if not pattern.startswith("!/")]
-        chosen = {name for pattern in wanted for name in _matching(pattern, names)} if wanted else set(names)
-        for pattern in self.patterns:
-            if pattern.startswith("!/"):
-                chosen -= set(_matching(pattern[1:], names))
-        if not chosen:
-            raise BadInput("all its cases are excluded")
-        return [name for name in names if name in chosen]
-
-
-def _matching(pattern: str, names: Sequence[str]) -> list[str]:
-    if _is_regex(pattern):
-        regex = _regex(pattern)
-        found = [name for name in names if regex.search(name)]
-    else:
-        found = [name for name in names if any(fnmatch.fnmatchcase(each, pattern) for each in (
-            name, name.removeprefix("test_"), name.removeprefix(f"test_{WORKLOAD}_")))]
-    if not found:
-        raise BadInput(f"{pattern} is no case{nearest(pattern, tuple(names))}; ./ctest.sh -N lists them")
-    return found
+_OPTIONS = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
+_Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+_ONE_VALUE = "a single value"
 
 
 def read_testset(path: Path) -> list[Document]:
     """The documents in their order. Raises BadInput with a line for each thing that is wrong, and its document."""
-    made = []
+    documents = []
     problems: list[str] = []
-    for number, given in enumerate(load_yaml(path), start=1):
-        if given is None:
+    for number, content in enumerate(load_yaml(path), start=1):
+        if content is None:
             continue
         place = f"{path}: document {number}"
-        if not isinstance(given, dict):
-            problems.append(f"{place}: NAME: VALUE lines are expected, not a {type(given).__name__}")
-            continue
         try:
-            made.append(_document(number, given, path.parent))
+            lines: dict[object, object] = decoded(place, content, dict[object, object], "NAME: VALUE lines")
+            documents.append(_document(number, place, lines, path.parent))
         except BadInput as error:
-            problems += [f"{place}: {problem}" for problem in error.violations]
-    if not made and not problems:
+            problems += error.violations
+    if not documents and not problems:
         problems.append(f"{path} holds no document")
     if problems:
         raise BadInput(*problems)
-    return made
+    return documents
 
 
-def _document(number: int, given: Mapping[object, object], beside: Path) -> Document:
+def _document(number: int, place: str, lines: Mapping[object, object], beside: Path) -> Document:
     patterns: list[str] = []
     words: list[str] = []
-    settings: dict[str, str] = {}
     bad: list[str] = []
-    for key, value in given.items():
+    for key, value in lines.items():
+        name = key if isinstance(key, str) else shown(key)
         try:
-            if key in _CASES:
-                patterns += _patterns(_texts(key, value))
-            elif key in _SETTINGS:
-                settings[str(key)] = _setting(str(key), value)
+            if name in _CASES:
+                patterns += _patterns(texts_of(name, value, "a case, a glob, /regex/ or !/regex/, or a list of them"))
             else:
-                words += _words(key, value, beside)
+                words += _words(name, value, beside)
         except BadInput as error:
-            bad += error.violations
+            bad += [f"{place}: {violation}" for violation in error.violations]
     if not patterns and not bad:
-        bad.append("it names no case: testcase or cases is needed, such as cases: '*_gated'")
+        bad.append(f"{place}: it names no case: testcase or cases is needed, such as cases: '*_gated'")
     if bad:
         raise BadInput(*bad)
-    return Document(number, patterns, words, settings)
-
-
-def _setting(key: str, value: object) -> str:
-    text = _text(key, value)
-    if key == "TIMEOUT" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        raise BadInput(f"TIMEOUT: {text!r} is no number of seconds; 1, 2, 3 ... are allowed")
-    return text
+    return Document(number, patterns, words)
 
 
 def _patterns(texts: Sequence[str]) -> Iterator[str]:
     for text in texts:
         regex = text.removeprefix("!")
-        if regex != text and not _is_regex(regex):
+        if regex != text and not is_regex(regex):
             raise BadInput(f"{text} is no pattern: only a regular expression can exclude, as !/avx_fp32/")
-        if _is_regex(regex):
-            _regex(regex)
+        if is_regex(regex):
+            regex_of(regex)
         yield text
 
 
-def _is_regex(pattern: str) -> bool:
-    return len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
+def _words(key: str, value: object, beside: Path) -> list[str]:
+    """The words that say what one line says. Raises BadInput."""
+    if key in settings.NAMES:
+        return [f"--{key.lower()}={_setting(key, value)}"]
+    if key in CATALOGUE:
+        return [f"--set={key}={' '.join(texts_of(key, value))}"]
+    if key in _OPTIONS:
+        return [f"{_OPTIONS[key]}={_file(name, beside)}" for name in texts_of(key, value, "a file or a list of files")]
+    if key in _KEYS:
+        return _KEYS[key](key, value)
+    raise BadInput(f"{key} is neither a key nor a parameter{nearest(key, (*_every_key(), *CATALOGUE))}; the keys are "
+                   f"{', '.join(_every_key())}")
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
-    """``/.../`` compiled. Raises BadInput."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of a syntax that may once mean something else
-            return re.compile(pattern[1:-1])
-    except (re.error, OverflowError, RecursionError) as error:
-        raise BadInput(f"{pattern} is not a regular expression: {error}") from error
+def _count(key: str, value: object) -> list[str]:
+    return [f"--{key}={decoded(key, value, _Count, 'a number: 1, 2, 3 ... are allowed', strict=False)}"]
 
 
-def _words(key: object, value: object, beside: Path) -> Iterator[str]:
-    """The words that say what one line says."""
-    if key == "PLATFORM":
-        yield f"--platform={_text(key, value)}"
-    elif key in CATALOGUE:
-        yield f"--set={key}={' '.join(_texts(key, value))}"
-    elif key == "set":
-        pairs = [f"{name}={' '.join(_texts(name, each))}" for name, each in value.items()] if isinstance(
-            value, dict) else _texts(key, value)
-        yield from (f"--set={pair}" for pair in pairs)
-    elif key in _NUMBERS:
-        if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", _text(key, value)):
-            raise BadInput(f"{key}: {_text(key, value)!r} is not a number; 1, 2, 3 ... are allowed")
-        yield f"--{key}={_text(key, value)}"
-    elif key in _FILES:
-        for name in _texts(key, value):
-            yield f"{_FILES[str(key)]}={_file(name, beside)}"
-    elif key == "options":
-        yield f"--options={' '.join(_texts(key, value))}"
-    elif key == "continue":
-        if not isinstance(value, bool):
-            raise BadInput(f"continue: {_text(key, value)!r} is neither true nor false")
-        yield from ["--continue"] if value else []
-    elif key == _BENCHMARK:
-        if WORKLOAD not in _text(key, value).lower().replace("-", "_"):
-            raise BadInput(f"BENCHMARK: {value} is another workload; this one is {WORKLOAD}")
+def _go_on(key: str, value: object) -> list[str]:
+    return ["--continue"] if decoded(key, value, bool, "true or false", strict=False) else []
+
+
+def _backend_options(key: str, value: object) -> list[str]:
+    return [f"--options={' '.join(texts_of(key, value))}"]
+
+
+def _set(key: str, value: object) -> list[str]:
+    if isinstance(value, dict):
+        pairs = [f"{name}={' '.join(texts_of(f'{key}.{name}', each))}" for name, each in value.items()]
     else:
-        name = _text("a key", key)
-        raise BadInput(f"{name} is neither a key nor a parameter{nearest(name, (*_KEYS, *CATALOGUE))}; the keys are "
-                       f"{', '.join(_KEYS)}")
+        pairs = texts_of(key, value, 'NAME: VALUE lines, "NAME=VALUE ..." or a list of such')
+    return [f"--set={pair}" for pair in pairs]
+
+
+def _benchmark(key: str, value: object) -> list[str]:
+    """WSF's choice of a workload; here there is one."""
+    text = text_of(key, decoded(key, value, Scalar, _ONE_VALUE))
+    if WORKLOAD not in text.lower().replace("-", "_"):
+        raise BadInput(f"{key}: {text} is another workload; this one is {WORKLOAD}")
+    return []
+
+
+_KEYS: dict[str, Callable[[str, object], list[str]]] = {
+    "set": _set, "loop": _count, "run": _count, "burst": _count, "options": _backend_options, "continue": _go_on,
+    "BENCHMARK": _benchmark}
+
+
+def _every_key() -> tuple[str, ...]:
+    return (*_CASES, *_KEYS, *_OPTIONS, *settings.NAMES)
+
+
+def _setting(key: str, value: object) -> str:
+    text = text_of(key, decoded(key, value, Scalar, _ONE_VALUE))
+    wrong = settings.problem(key, text) if text else "is empty"
+    if wrong:
+        raise BadInput(f"{key}: {text!r} {wrong}")
+    return text
 
 
 def _file(name: str, beside: Path) -> Path:
@@ -187,17 +154,3 @@ def _file(name: str, beside: Path) -> Path:
         except OSError:  # the name is too long
             break
     raise BadInput(f"{name}: there is no such file, neither here nor beside the testset")
-
-
-def _texts(key: object, value: object) -> list[str]:
-    """A value or a list of values."""
-    return [_text(key, each) for each in value] if isinstance(value, list) else [_text(key, value)]
-
-
-def _text(key: object, value: object) -> str:
-    if isinstance(value, list | dict | set | tuple):
-        raise BadInput(f"{key}: a value is expected, not a {type(value).__name__}")
-    text = text_of(value, str(key)).strip()
-    if not text.isprintable():
-        raise BadInput(f"{key}: {text!r} holds characters that cannot be printed, which no value has")
-    return text

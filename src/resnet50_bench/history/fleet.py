@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, quantiles, stdev
-from typing import Any
 
+from ..result.result import ResultSummary
 from ..result.stats import MAD_TO_SIGMA, OUTLIER_SCORE
-from .collection import flat
+from .comparability import system_facts
 
 LEAST_DEVIATION = 0.01
 #: Fewer nodes have no majority to differ from.
@@ -99,16 +99,16 @@ def odd_facts(nodes: Sequence[Node]) -> list[Odd]:
     return found
 
 
-def facts_of(document: Mapping[str, Any]) -> dict[str, str]:
+def facts_of(result: ResultSummary) -> dict[str, str]:
     """System, software and usable cores of a result, as text; memory in whole GiB, for it varies by what firmware
     keeps.
     """
-    found = {name: str(value) for name, value in flat(document["system"]).items()
+    found = {name: str(value) for name, value in system_facts(result).items()
              if name.split(".")[-1] not in _OWN}
     if "memory_bytes" in found:
         found["memory_GiB"] = str(round(int(found.pop("memory_bytes")) / 2**30))
-    found |= {f"software.{name}": str(value) for name, value in document["software"].items()}
-    return found | {"core_count": str(document["topology"].get("core_count"))}
+    found |= {f"software.{name}": str(value) for name, value in result.software.items()}
+    return found | {"core_count": str(result.topology.core_count)}
 
 
 def explained(node: Node, odd: Sequence[Odd]) -> list[str]:

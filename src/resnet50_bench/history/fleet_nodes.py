@@ -51,4 +51,4 @@ def _status(folder: Path) -> str:
 def _node(name: str, runs: Sequence[Entry]) -> Node:
     values = [run.primary[2] for run in runs if run.primary]
     return Node(name, median(values) if values else None, "" if values else runs[0].unusable,
-                fleet.facts_of(runs[0].document), any(run.verdict == "noisy" for run in runs))
+                fleet.facts_of(runs[0].result), any(run.verdict == "noisy" for run in runs))

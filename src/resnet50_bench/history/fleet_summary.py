@@ -4,23 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Any
+
+import msgspec
 
 from . import fleet
 from .fleet import Node
 
 
-def record(case: str, unit: str, nodes: Sequence[Node]) -> dict[str, Any]:
+class OutlierSummary(msgspec.Struct, frozen=True):
+    """A node far from the median by ``deviation``, a share of it; ``differs`` says in what else."""
+
+    node: str
+    value: float | None
+    deviation: float
+    score: float
+    noisy: bool
+    differs: list[str]
+
+
+class OddFact(msgspec.Struct, frozen=True):
+    """A fact that some nodes have otherwise than most: value -> their names."""
+
+    fact: str
+    usual: str | None
+    others: dict[str, list[str]]
+
+
+class FleetSummary(msgspec.Struct, frozen=True):
+    """What the nodes of one case show; ``threshold`` is None where too few have a value."""
+
+    case: str
+    unit: str
+    distribution: dict[str, float]
+    threshold: float | None
+    outliers: list[OutlierSummary]
+    odd_facts: list[OddFact]
+    without_result: dict[str, str]
+
+
+def summarised(case: str, unit: str, nodes: Sequence[Node]) -> FleetSummary:
     """The summary as plain data."""
     values = [node.value for node in nodes if node.value is not None]
     odd = fleet.odd_facts([node for node in nodes if node.facts])
-    return {"case": case, "unit": unit, "distribution": fleet.distribution(values) if values else {},
-            "threshold": fleet.threshold(values),
-            "outliers": [{"node": each.node.name, "value": each.node.value, "deviation": each.deviation,
-                          "score": each.score, "noisy": each.node.noisy, "differs": fleet.explained(each.node, odd)}
-                         for each in fleet.outliers(nodes)],
-            "odd_facts": [{"fact": each.fact, "usual": each.usual, "others": each.others} for each in odd],
-            "without_result": {node.name: node.why_not for node in nodes if node.value is None}}
+    return FleetSummary(
+        case, unit, fleet.distribution(values) if values else {}, fleet.threshold(values),
+        [OutlierSummary(outlier.node.name, outlier.node.value, outlier.deviation, outlier.score, outlier.node.noisy,
+                        fleet.explained(outlier.node, odd)) for outlier in fleet.outliers(nodes)],
+        [OddFact(fact.fact, fact.usual, {value: list(names) for value, names in fact.others.items()}) for fact in odd],
+        {node.name: node.why_not for node in nodes if node.value is None})
 
 
 def rows(case: str, unit: str, nodes: Sequence[Node]) -> list[dict[str, object]]:
@@ -37,25 +68,25 @@ def rows(case: str, unit: str, nodes: Sequence[Node]) -> list[dict[str, object]]
 
 def summary(case: str, unit: str, nodes: Sequence[Node]) -> Iterator[str]:
     """Lines to read."""
-    found = record(case, unit, nodes)
-    spread = found["distribution"]
+    found = summarised(case, unit, nodes)
+    spread = found.distribution
     yield f"Fleet: {case}: {len(nodes)} nodes"
     if spread:
         yield (f"  {unit}: sum {spread['sum']:.2f}, median {spread['median']:.2f}, {spread['min']:.2f} to "
                f"{spread['max']:.2f}" + (f", quartiles {spread['q1']:.2f} and {spread['q3']:.2f}, coefficient of "
                                          f"variation {100 * spread['cv']:.2f} %" if "cv" in spread else ""))
-    if found["threshold"] is None:
+    if found.threshold is None:
         yield f"  too few nodes to tell one that differs: {fleet.LEAST_NODES} are needed"
     else:
-        yield (f"  a node is an outlier from {100 * found['threshold']:.1f} % off the median; less does not show in "
+        yield (f"  a node is an outlier from {100 * found.threshold:.1f} % off the median; less does not show in "
                "this spread")
-    for each in found["outliers"]:
-        why = f"; also differs: {', '.join(each['differs'])}" if each["differs"] else ""
-        noisy = ", and its result is noisy" if each["noisy"] else ""
-        yield (f"  OUTLIER {each['node']}: {each['value']:.2f} {unit}, {100 * each['deviation']:+.1f} % (score "
-               f"{each['score']:+.1f}){noisy}{why}")
-    for each in found["odd_facts"]:
-        others = "; ".join(f"{value} on {fleet.counted(names)}" for value, names in each["others"].items())
-        yield f"  DIFFERS {each['fact']}: {others}" + (f"; elsewhere {each['usual']}" if each["usual"] else "")
-    for name, why in found["without_result"].items():
+    for outlier in found.outliers:
+        why = f"; also differs: {', '.join(outlier.differs)}" if outlier.differs else ""
+        noisy = ", and its result is noisy" if outlier.noisy else ""
+        yield (f"  OUTLIER {outlier.node}: {outlier.value:.2f} {unit}, {100 * outlier.deviation:+.1f} % (score "
+               f"{outlier.score:+.1f}){noisy}{why}")
+    for odd in found.odd_facts:
+        others = "; ".join(f"{value} on {fleet.counted(names)}" for value, names in odd.others.items())
+        yield f"  DIFFERS {odd.fact}: {others}" + (f"; elsewhere {odd.usual}" if odd.usual else "")
+    for name, why in found.without_result.items():
         yield f"  MISSING {name}: {why}"

@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import median
 
 from ..result.comparison_stats import control_limit
+from ..result.kpi import KPIS
 from ..result.stats import DRIFT_MINIMUM, drift
-from . import collection
-from .collection import LOGS_FOLDER, PRIMARY, Entry, number
-from .references import LOWER_IS_BETTER, References
+from . import collection, comparability
+from .collection import LOGS_FOLDER, Entry
+from .references import References
 
 #: With fewer runs their spread says little: where runs vary by 2 %, 6 % of sound runs would fail by 3 earlier ones,
 #: 4 % by 5, 2 % by 10 (simulated, 8000 times each).
@@ -59,7 +60,7 @@ class Point:
 
 
 def _median(runs: Sequence[Entry], kpi: str) -> float | None:
-    found = [number(entry.document["statistics"], *PRIMARY[kpi][2]) for entry in runs]
+    found = [KPIS[kpi].value(entry.result.statistics) for entry in runs]
     values = [value for value in found if value is not None and value > 0]
     return median(values) if values else None
 
@@ -75,17 +76,18 @@ def points(runs: Sequence[Entry]) -> list[Point]:
         found.setdefault((entry.case, _key(entry), entry.node if entry.case in fleets else ""), []).append(entry)
     made = []
     for (case, _, node), inside in sorted(found.items(), key=lambda item: item[0][2]):
-        same_case = [others[0].document for (other_case, *_), others in found.items() if other_case == case]
-        mine = inside[0].document
-        differing = dict.fromkeys(name for other in same_case for _, name, _, _ in collection.differences(mine, other))
-        values = collection.key(mine)
+        same_case = [others[0].result for (other_case, *_), others in found.items() if other_case == case]
+        mine = inside[0].result
+        differing = dict.fromkeys(name for other in same_case
+                                  for _, name, _, _ in comparability.differences(mine, other))
+        values = comparability.key(mine)
         words = [f"{name}={values[name]}" for name in differing if name in values]
         made.append(Point(" ".join([case, *words, *([f"on {node}"] if node else [])]), inside))
     return made
 
 
 def _key(entry: Entry) -> str:
-    return json.dumps(collection.key(entry.document), sort_keys=True, default=str)
+    return json.dumps(comparability.key(entry.result), sort_keys=True, default=str)
 
 
 def earlier(point: Point, base: Path, last: int) -> tuple[list[list[Entry]], int]:
@@ -170,7 +172,7 @@ def _by_trend(point: Point, kpi: str, values: Sequence[float], passed_over: str)
         return Check(name, SKIPPED, f"{DRIFT_MINIMUM - 1} comparable valid earlier runs are needed, {len(values)} "
                                     f"are there{passed_over}")
     found = drift(series)
-    decline = found.relative if kpi in LOWER_IS_BETTER else -found.relative
+    decline = -KPIS[kpi].sign * found.relative
     verb = "rose" if found.relative > 0 else "fell"
     text = (f"{kpi} {verb} by {_percent(abs(found.relative))} along a line through the last "
             f"{len(series)} runs (first {_shown(series[0])}, newest {_shown(series[-1])})")
@@ -182,7 +184,7 @@ def _by_trend(point: Point, kpi: str, values: Sequence[float], passed_over: str)
 def _compared(name: str, kpi: str, value: float, what: str, reference: float, tolerance: float) -> Check:
     """Fails where the value is worse than the reference by more than the tolerance; better never fails."""
     change = value / reference - 1
-    worse = change if kpi in LOWER_IS_BETTER else -change
+    worse = -KPIS[kpi].sign * change
     how = f"{_percent(abs(change))} {'above' if change > 0 else 'below'}" if abs(change) >= 0.0005 else "equal to"
     text = f"{kpi} {_shown(value)} is {how} {what} (tolerance {_percent(tolerance)})"
     # Rounding must not fail what lies on the border.

@@ -15,51 +15,59 @@ Every system and case that matches applies; a later one in the file beats an ear
 from __future__ import annotations
 
 import fnmatch
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from .. import WORKLOAD
 from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput
+from ..result.kpi import KPIS
 from ..stack.yaml_files import load_yaml
-from .collection import PRIMARY, Entry, parameters
+from .collection import Entry
 
-#: The KPIs that may have a reference; what is lower is better in latency.
-KPIS = tuple(PRIMARY)
-LOWER_IS_BETTER = ("latency",)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """``value`` in the KPI's unit (images/s or ms), ``tolerance`` as a share of it: 0.05 is 5 %."""
-
-    value: float
-    tolerance: float
+class Tolerance(float):
+    """A share of a value; ``5 %`` in the file is 0.05."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Reference(msgspec.Struct, frozen=True):
+    """``value`` in the KPI's unit (images/s, ms or %), ``tolerance`` as a share of it: 0.05 is 5 %."""
+
+    value: Annotated[float, msgspec.Meta(gt=0, lt=1e300)]
+    tolerance: Tolerance
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The references of the cases that ``glob`` matches where they ran with ``parameters``."""
 
-    glob: str
-    kpis: Mapping[str, Reference]
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    glob: str = ""
+    throughput: Reference | None = None
+    latency: Reference | None = None
+    accuracy: Reference | None = None
+    parameters: dict[str, str] = {}
+
+    @property
+    def kpis(self) -> dict[str, Reference]:
+        """By MODE."""
+        given = {"throughput": self.throughput, "latency": self.latency, "accuracy": self.accuracy}
+        return {mode: reference for mode, reference in given.items() if reference}
 
 
-@dataclass(frozen=True)
-class System:
+class System(msgspec.Struct, frozen=True, kw_only=True):
     """The references of the CPUs that ``cpu`` matches; ``cores`` None: with any number of usable cores."""
 
-    cpu: str
-    cores: int | None
-    cases: Sequence[Case]
+    cpu: Annotated[str, msgspec.Meta(min_length=1)]
+    cores: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    cases: list[Case]
 
-    def matches(self, cpu: str, cores: object) -> bool:
+    def matches(self, cpu: str, cores: int | None) -> bool:
         """Whether a machine is one of these."""
         return fnmatch.fnmatchcase(cpu, self.cpu) and self.cores in (None, cores)
 
@@ -67,18 +75,17 @@ class System:
         return repr(self.cpu) + (f" with {self.cores} cores" if self.cores else "")
 
 
-@dataclass(frozen=True)
-class References:
+class References(msgspec.Struct, frozen=True):
     """A references file."""
 
     path: Path
-    systems: Sequence[System]
+    systems: list[System]
 
     def of(self, entry: Entry) -> tuple[dict[str, Reference], str]:
         """({KPI: its reference}, empty) for a result, or ({}, why there is none)."""
         if entry.burst > 1:
             return {}, f"references are of runs alone, this is one of {entry.burst} at once"
-        cpu, cores = str(entry.document["system"].get("cpu", "")), entry.document["topology"].get("core_count")
+        cpu, cores = entry.result.system.cpu or "", entry.result.topology.core_count
         systems = [system for system in self.systems if system.matches(cpu, cores)]
         if not systems:
             known = ", ".join(map(str, self.systems)) or "none"
@@ -86,7 +93,7 @@ class References:
         cases = [case for system in systems for case in system.cases if _names(case.glob, entry.case)]
         if not cases:
             return {}, f"{self.path} has no reference for the case {entry.case} on {', '.join(map(str, systems))}"
-        ran_with = parameters(entry.document)
+        ran_with = entry.result.parameters()
         found: dict[str, Reference] = {}
         others = []
         for case in cases:
@@ -106,80 +113,95 @@ def _names(glob: str, case: str) -> bool:
 
 def read_references(path: Path) -> References:
     """The file's references. Raises BadInput with a line for each thing that is wrong, its place and what may be."""
-    systems = []
     problems: list[str] = []
+    systems: list[System] = []
     for document in load_yaml(path):
         if document is None:
             continue
-        top = _mapping(document, "the file", ("systems",), ("systems",), problems)
+        top = _keys(document, "the file", ("systems",), ("systems",), problems)
         listed = top.get("systems", [])
         if not isinstance(listed, list):
             problems.append(f"systems: a list of systems is expected, not {_kind(listed)}")
             continue
-        systems += [_system(each, f"systems[{number}]", problems) for number, each in enumerate(listed)]
+        made = [_system(given, f"systems[{number}]", problems) for number, given in enumerate(listed)]
+        systems += [system for system in made if system]
     if problems:
         raise BadInput(*(f"{path}: {problem}" for problem in problems))
     return References(path, systems)
 
 
-def _system(given: object, place: str, problems: list[str]) -> System:
-    values = _mapping(given, place, ("cpu", "cores", "cases"), ("cpu", "cases"), problems)
-    cpu, cores, cases = values.get("cpu", "*"), values.get("cores"), values.get("cases", {})
-    if not isinstance(cpu, str) or not cpu:
-        problems.append(f"{place}.cpu: a glob of the CPU's name is expected, not {_kind(cpu)}")
-    if cores is not None and (not isinstance(cores, int) or isinstance(cores, bool) or cores < 1):
-        problems.append(f"{place}.cores: {cores!r} is no number of cores: 1, 2, 3 ... are allowed")
+def _system(given: object, place: str, problems: list[str]) -> System | None:
+    values = _keys(given, place, System.__struct_fields__, ("cpu", "cases"), problems)
+    cases = values.get("cases", {})
     if not isinstance(cases, dict):
         problems.append(f"{place}.cases: case globs with KPIs below them are expected, not {_kind(cases)}")
         cases = {}
-    return System(str(cpu), cores, [_case(str(glob), below, f"{place}.cases[{str(glob)!r}]", problems)
-                                    for glob, below in cases.items()])
+    made = [_case(str(glob), below, f"{place}.cases[{str(glob)!r}]", problems) for glob, below in cases.items()]
+    return _typed(System, values | {"cases": [case for case in made if case]}, place, problems)
 
 
-def _case(glob: str, given: object, place: str, problems: list[str]) -> Case:
-    values = _mapping(given, place, (*KPIS, "parameters"), (), problems)
-    kpis = {name: _reference(values[name], f"{place}.{name}", problems) for name in KPIS if name in values}
-    if isinstance(given, dict) and not kpis:
+def _case(glob: str, given: object, place: str, problems: list[str]) -> Case | None:
+    values = _keys(given, place, (*KPIS, "parameters"), (), problems)
+    if isinstance(given, dict) and not set(KPIS) & set(values):
         problems.append(f"{place}: no KPI is given: {' or '.join(KPIS)} is needed")
+    made: dict[str, object] = {"glob": glob}
+    for kpi in KPIS:
+        if kpi in values:
+            names = Reference.__struct_fields__
+            below = _keys(values[kpi], f"{place}.{kpi}", names, names, problems)
+            made[kpi] = _typed(Reference, below, f"{place}.{kpi}", problems)
     conditions = values.get("parameters", {})
     if not isinstance(conditions, dict):
         problems.append(f"{place}.parameters: NAME: VALUE lines are expected, not {_kind(conditions)}")
         conditions = {}
     problems.extend(f"{place}.parameters: {name} is not a parameter{nearest(str(name), tuple(CATALOGUE))}"
                     for name in conditions if name not in CATALOGUE)
-    return Case(glob, kpis, {str(name): "" if value is None else str(value) for name, value in conditions.items()})
+    made["parameters"] = {str(name): "" if value is None else str(value) for name, value in conditions.items()}
+    return _typed(Case, made, place, problems)
 
 
-def _reference(given: object, place: str, problems: list[str]) -> Reference:
-    values = _mapping(given, place, ("value", "tolerance"), ("value", "tolerance"), problems)
-    value, tolerance = values.get("value", 1.0), values.get("tolerance", "5 %")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        problems.append(f"{place}.value: {value!r} is not a number above 0")
-        value = 1.0
-    # A bare 5 might be 5 % or five of the KPI's unit, a bare 0.05 either, too: the sign is asked for.
-    percent = _PERCENT.fullmatch(tolerance.strip()) if isinstance(tolerance, str) else None
-    if not percent or not 0 < float(percent.group(1)) < 100:
-        problems.append(f"{place}.tolerance: {tolerance!r} is not a tolerance: above 0 % and below 100 % is allowed, "
-                        "with its sign, such as 5 %")
-    return Reference(float(value), float(percent.group(1)) / 100 if percent else 0.0)
+def _typed(kind: type[T], values: dict[str, object], place: str, problems: list[str]) -> T | None:
+    """The Struct of the known keys; None where a value is not what it may be, each of which goes to ``problems``.
+
+    Key by key, as msgspec stops at the first error. What lacks has been told.
+    """
+    made, fine = {}, True
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in values:
+            fine = fine and not field.required
+            continue
+        value = values[field.encode_name]
+        try:
+            made[field.name] = msgspec.convert(value, field.type, dec_hook=_tolerance)
+        except msgspec.ValidationError as error:
+            problems.append(f"{place}.{field.name}: {value!r} cannot be used: {error}")
+            fine = False
+    return kind(**made) if fine else None
 
 
-def _mapping(given: object, place: str, allowed: Sequence[str], needed: Sequence[str],
-             problems: list[str]) -> Mapping[str, Any]:
+def _tolerance(kind: type, value: object) -> object:
+    """A bare 5 might be 5 % or five of the KPI's unit, a bare 0.05 either, too: the sign is asked for."""
+    percent = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if kind is not Tolerance or not percent or not 0 < float(percent.group(1)) < 100:
+        raise ValueError("above 0 % and below 100 % is allowed, with its sign, such as 5 %")
+    return Tolerance(float(percent.group(1)) / 100)
+
+
+def _keys(given: object, place: str, allowed: tuple[str, ...], needed: tuple[str, ...],
+          problems: list[str]) -> dict[str, object]:
     """The known keys of ``given``; what is unknown or lacking goes to ``problems``."""
     if not isinstance(given, dict):
         problems.append(f"{place}: {', '.join(allowed)} below it are expected, not {_kind(given)}")
         return {}
     problems.extend(_wrong_keys(given, place, allowed, needed))
-    return {str(name): value for name, value in given.items() if name in allowed}
+    return {name: value for name, value in given.items() if name in allowed}
 
 
-def _wrong_keys(given: Mapping[object, object], place: str, allowed: Sequence[str],
-                needed: Sequence[str]) -> Iterator[str]:
+def _wrong_keys(given: dict[object, object], place: str, allowed: tuple[str, ...],
+                needed: tuple[str, ...]) -> Iterator[str]:
     for name in given:
         if name not in allowed:
-            yield (f"{place}: {name} is not a key{nearest(str(name), tuple(allowed))}; allowed here: "
-                   f"{', '.join(allowed)}")
+            yield (f"{place}: {name} is not a key{nearest(str(name), allowed)}; allowed here: {', '.join(allowed)}")
     for name in needed:
         if name not in given:
             yield f"{place}: the key {name} is missing"

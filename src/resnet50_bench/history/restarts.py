@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..result.result import WARM, WORKERS
+from ..result.result import WARM
 from .collection import Entry
 
 
@@ -13,4 +13,4 @@ def restarts(runs: Sequence[Entry]) -> list[Entry]:
 
     A sweep's workers stay for the next point: their further runs of a point are no restarts.
     """
-    return [entry for entry in runs if entry.document["placement"].get(WORKERS) != WARM] or list(runs[:1])
+    return [entry for entry in runs if entry.result.placement.workers != WARM] or list(runs[:1])

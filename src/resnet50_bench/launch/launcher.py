@@ -16,7 +16,7 @@ from ..case.case import Case
 from ..errors import RunFailed
 from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
-from ..result.result import ProcessReport, process_report
+from ..result.processes import ProcessReport, process_report
 from .placement import Placement
 from .plan import LaunchPlan, Observer
 from .setups import Setup, setup

@@ -20,7 +20,7 @@ class LaunchPlan:
     folder: Path
     #: Of prepared models.
     cache_dir: Path
-    #: Paths of allocators, as ``stack.environment.native_libraries`` gives them.
+    #: Paths of allocators, as ``stack.native_libraries`` gives them.
     libraries: Mapping[str, str]
     data: Data
     #: NUMA nodes that have memory.

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+
+import msgspec
 
 from ..case import inputs as case_inputs
 from ..case.case import Case
@@ -22,7 +24,7 @@ from ..result.checks import overall, result_checks
 from ..result.logfile import Log
 from ..result.result import Result
 from ..stack import user_cache
-from ..stack.environment import native_libraries
+from ..stack.native_libraries import native_libraries
 from . import burst, nodes, specs
 from .launcher import RunWorkers, launch
 from .nodes import Nodes
@@ -62,11 +64,11 @@ class CaseRun:
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
         self._placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
         self._software = host.software_record(python)
-        self.result = Result(
-            case=case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
-            started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-            software=self._software, topology=topology.as_record(), inputs=inputs.as_record(),
-            placement=self._placement.as_record() | burst.record(burst.copies()))
+        self.result = msgspec.convert({
+            "case": case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
+            "started_at": now.isoformat(), "command": [shlex.join(sys.argv)], "system": host.system_record(),
+            "software": self._software, "topology": topology.as_record(), "inputs": inputs.as_record(),
+            "placement": self._placement.as_record() | burst.record(burst.copies())}, Result)
         self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:
@@ -122,20 +124,19 @@ class CaseRun:
             result.statistics = measurement.pass_statistics(runs, result.counted())
         else:
             result.statistics = measurement.statistics(runs, case.batch_size)
-            result.limits = limits.limits(result.document())
+            result.limits = limits.limits(result)
         for line in logfile.measured(result):
             self._log.line(line)
         if case.verbose:
-            for line in limits.layer_table(result.processes[0].facts["layers"]):
+            for line in limits.layer_table(result.processes[0].facts.layers):
                 self._log.line(line)
 
     def judge(self) -> None:
         """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
         result = self.result
-        checks = result_checks(result.document())
-        result.checks = [{**check.as_record()} for check in checks]
-        result.verdict, result.reasons = overall(checks)
-        for line in logfile.judged(result, (check.line() for check in checks)):
+        result.checks = result_checks(result)
+        result.verdict, result.reasons = overall(result.checks)
+        for line in logfile.judged(result, (check.line() for check in result.checks)):
             self._log.line(line)
         if result.verdict == "invalid" or (result.verdict == "noisy" and self._case.fail_on_noisy):
             raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")
@@ -150,8 +151,8 @@ class CaseRun:
             self._log.line("NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to "
                            f"{classes} classes")
             return
-        statistics: Mapping[str, Any] = self.result.statistics
-        top1 = statistics["accuracy"]["top1"]
+        accuracy = self.result.statistics.accuracy
+        top1 = accuracy.top1 if accuracy else 0.0
         if top1 < case.accuracy_target:
             raise Regression(f"top-1 {top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 

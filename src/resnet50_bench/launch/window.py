@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from ..case.case import Case
 from ..errors import RunFailed
 from ..machine import counters
 from ..protocol.messages import Progress as State
 from ..result import logfile
+from ..result.counted import Counters
 from ..result.logfile import Log
 from .progress import Progress
 
@@ -55,7 +58,7 @@ class Window:
         """Take the live view away; also of a launch that failed."""
         self._view.close()
 
-    def counted(self) -> dict[str, object]:
+    def counted(self) -> Counters:
         """What the counters gained, and the frequencies where they were sampled.
 
         Raises RunFailed where the launch did not come to its end.
@@ -65,4 +68,4 @@ class Window:
         record: dict[str, object] = counters.difference(*self._readings)
         if frequency := self._clocks.record():
             record["frequency"] = frequency
-        return record
+        return msgspec.convert(record, Counters)

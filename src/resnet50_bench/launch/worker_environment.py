@@ -6,11 +6,13 @@ KMP_*, LD_PRELOAD ...) cannot change a measurement unnoticed. CUSTOMER_ENV comes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from ..case.case import Case
+from ..stack import user_cache
 
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH", "PYTHONPATH",
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH",
               "XDG_CACHE_HOME", "VIRTUAL_ENV")
 
 #: Keeps big blocks mapped: without it each step faults its activations in anew. No background thread: where nothing
@@ -26,6 +28,7 @@ def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: 
     """
     environment = {name: outer[name] for name in _PASSED_ON if name in outer}
     environment |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, (outer.get("PYTHONPATH"), str(user_cache.import_path())))),
         "PYTHONUNBUFFERED": "1",
         "ONEDNN_MAX_CPU_ISA": case.arithmetic.isa_cap,
         "OMP_NUM_THREADS": str(len(instances[0])),

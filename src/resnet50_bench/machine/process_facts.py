@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .topology import parse_cpulist
+from .topology import known_cpulist
 
 #: (name, cpus that it may run on) of a thread.
 Mask = tuple[str, frozenset[int]]
@@ -47,7 +47,7 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
 
 
 def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
-    """This process's threads by their number; one that ends meanwhile is left out."""
+    """This process's threads by their number; one that ends meanwhile, or whose cpus are not known, is left out."""
     found: dict[int, Mask] = {}
     for task in (root / "proc/self/task").iterdir():
         try:
@@ -56,8 +56,8 @@ def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
             continue
         name = re.search(r"^Name:\t(.*)$", text, re.M)
         cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)$", text, re.M)
-        if cpus:
-            found[int(task.name)] = (name.group(1) if name else "", frozenset(parse_cpulist(cpus.group(1))))
+        if cpus and (mask := known_cpulist(cpus.group(1))):
+            found[int(task.name)] = (name.group(1) if name else "", frozenset(mask))
     return found
 
 

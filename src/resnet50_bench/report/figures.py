@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from ..history.collection import PRIMARY, Entry, number
+from ..history.collection import Entry
 from ..machine.topology import format_cpulist
+from ..result.facts import PlacedInstance
+from ..result.kpi import KPIS, finite, step_ms
 from ..result.stats import percentile
 from .markup import plural, short
 from .points import Point, is_better
@@ -122,8 +123,9 @@ def heat_map(name: str, inside: Sequence[Point]) -> HeatMap:
     def cell(point: Point) -> Cell:
         share = (point.value - low) / (high - low) if high > low else 1.0
         interval = f"{short(point.low)} to {short(point.high)}, " if point.low is not None else ""
+        goodness = 1 - share if kpi == KPIS["latency"].name else share
         return Cell(f"{short(point.value)}{' ★' if point is winner else ''}{' ≈' if point.noisy else ''}",
-                    round((1 - share if kpi == "Latency" else share) * (STEPS - 1)), f"{interval}{point.source}")
+                    round(goodness * (STEPS - 1)), f"{interval}{point.source}")
 
     return HeatMap(f"Heat map of {name}", f"{kpi} ({unit}): batch size down, cores per instance across",
                    sorted({point.batch for point in inside}), sorted({point.cores for point in inside}),
@@ -153,7 +155,7 @@ def _counts(ordered: Sequence[float], low: float, width: float) -> list[int]:
 
 def nodes_kpi(unit: str) -> str:
     """The name of the KPI that nodes are compared by."""
-    return next((name for name, its, _ in PRIMARY.values() if its == unit), "KPI")
+    return next((kpi.name for kpi in KPIS.values() if kpi.unit == unit), "KPI")
 
 
 def nodes_histogram(case: str, kpi: str, unit: str, values: Sequence[float], threshold: float | None) -> Histogram:
@@ -174,38 +176,19 @@ def _shown_up_to(ordered: Sequence[float]) -> float:
     return min(ordered[-1], middle + 4 * max(late - middle, 0.02 * middle))
 
 
-def objects(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """What a document has there, without what is no object."""
-    found = block.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-
-def whole_numbers(block: Mapping[str, Any], name: str) -> list[int]:
-    """What a document has there, without what is no whole number."""
-    found = block.get(name)
-    return [each for each in found if isinstance(each, int)] if isinstance(found, list) else []
-
-
-def places(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Instance number -> its placement."""
-    return {each["instance"]: each for process in objects(document["placement"], "processes")
-            for each in objects(process, "instances") if isinstance(each.get("instance"), int)}
-
-
 def instances(entry: Entry) -> list[Instance]:
     """Every instance that the result places, by number."""
-    found = places(entry.document)
-    measured = {each.get("instance"): each for each in objects(entry.document["statistics"], "instances")}
-    rates = {index: number(measured.get(index, {}), "throughput_images_per_s") for index in found}
-    known = [rate for rate in rates.values() if rate is not None]
+    measured = {each.instance: each for each in entry.result.statistics.instances}
+    placed = entry.result.placement.instances()
+    known = [rate for each in placed if each.instance in measured
+             and (rate := finite(measured[each.instance].throughput_images_per_s)) is not None]
     middle = median(known) if known else 0.0
 
-    def instance(index: int, place: Mapping[str, Any]) -> Instance:
-        rate, stats = rates[index], measured.get(index, {})
-        return Instance(index, format_cpulist(whole_numbers(place, "cpus")),
-                        ", ".join(map(str, whole_numbers(place, "nodes"))), rate,
+    def instance(place: PlacedInstance) -> Instance:
+        found = measured.get(place.instance)
+        rate, latency = (finite(found.throughput_images_per_s), found.latency_ms) if found else (None, None)
+        return Instance(place.instance, format_cpulist(place.cpus), ", ".join(map(str, place.nodes)), rate,
                         rate / middle - 1 if rate is not None and middle and len(known) > 1 else None,
-                        (number(stats, "latency_ms", "percentiles", "50"),
-                         number(stats, "latency_ms", "percentiles", "99")))
+                        (step_ms(latency, "50"), step_ms(latency, "99")))
 
-    return [instance(index, place) for index, place in sorted(found.items())]
+    return [instance(place) for place in placed]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ..history.collection import Entry, number, parameters
+from ..history.collection import Entry
+from ..result.kpi import step_ms
+from ..result.records import Check, Verdict
 from .markup import Html, el, fold, join, short, table, when
 
 #: verdict -> (sign, so that colour is not the only thing that tells them apart)
@@ -44,9 +45,9 @@ def section(entries: Sequence[Entry]) -> Html:
 
 
 def _result(index: int, entry: Entry, few: bool) -> Html:
-    checks = [each for each in entry.document.get("checks") or () if isinstance(each, Mapping)]
-    bad = [check for check in checks if check.get("verdict") != "ok"]
-    fine = [check for check in checks if check.get("verdict") == "ok"]
+    checks = entry.result.checks
+    bad = [check for check in checks if check.verdict is not Verdict.OK]
+    fine = [check for check in checks if check.verdict is Verdict.OK]
     inside: list[Html] = []
     if entry.failure is not None:
         inside.append(el("p", el("b", "Why it failed: "), entry.failure))
@@ -55,15 +56,15 @@ def _result(index: int, entry: Entry, few: bool) -> Html:
     inside += [_check(check) for check in sorted(bad, key=_weight)]
     if fine:
         inside.append(el("p", badge("ok"), f" {len(fine)}: ",
-                         "; ".join(f"{check.get('name')} ({check.get('reading')})" for check in fine), class_="fine"))
+                         "; ".join(f"{check.name} ({check.reading})" for check in fine), class_="fine"))
     if not checks:
         inside.append(el("p", "No checks were made.", class_="hint"))
-    inside.append(el("p", "Parameters: ", " ".join(f"{name}={value}" for name, value in parameters(
-        entry.document).items() if value), class_="fine"))
+    given = [f"{name}={value}" for name, value in entry.result.parameters().items() if value]
+    inside.append(el("p", "Parameters: ", " ".join(given), class_="fine"))
     inside.append(el("p", f"File: {entry.path}", class_="fine"))
     iteration = f", iteration {entry.iteration}" if entry.iteration else ""
     title = join((badge(verdict(entry)), f" {when(entry.started_at)}{iteration}, batch "
-                  f"{entry.document['case'].get('BATCH_SIZE', '?')}, {_value(entry)}{_found(bad)}"))
+                  f"{entry.result.parameter('BATCH_SIZE') or '?'}, {_value(entry)}{_found(bad)}"))
     return fold(title, *inside, id=f"r{index}", class_="result", open=few and verdict(entry) != "valid")
 
 
@@ -71,32 +72,29 @@ def _value(entry: Entry) -> str:
     return f"{short(entry.primary[2])} {entry.primary[1]}" if entry.primary else "no KPI"
 
 
-def _found(bad: Sequence[Mapping[str, Any]]) -> str:
-    names = [str(check.get("name")) for check in bad if check.get("verdict") in ("noisy", "invalid")]
+def _found(bad: Sequence[Check]) -> str:
+    names = [check.name for check in bad if check.verdict in (Verdict.NOISY, Verdict.INVALID)]
     return f": {', '.join(names)}" if names else ""
 
 
-def _weight(check: Mapping[str, Any]) -> int:
-    order = ("invalid", "noisy", "note", "unknown")
-    return order.index(str(check.get("verdict"))) if check.get("verdict") in order else len(order)
+def _weight(check: Check) -> int:
+    return (Verdict.INVALID, Verdict.NOISY, Verdict.NOTE, Verdict.UNKNOWN, Verdict.OK).index(check.verdict)
 
 
-def _check(check: Mapping[str, Any]) -> Html:
-    parts: list[object] = [badge(str(check.get("verdict"))), " ", el("b", check.get("name", "")), ": ",
-                           check.get("reading", "")]
-    if check.get("message"):
-        parts.append(f" – {check['message']}")
-    if check.get("remedy"):
-        parts.append(el("span", el("b", "What to do: "), check["remedy"], class_="remedy"))
+def _check(check: Check) -> Html:
+    parts: list[object] = [badge(check.verdict.value), " ", el("b", check.name), ": ", check.reading]
+    if check.message:
+        parts.append(f" – {check.message}")
+    if check.remedy:
+        parts.append(el("span", el("b", "What to do: "), check.remedy, class_="remedy"))
     return el("div", *parts, class_="check")
 
 
 def percentiles(entry: Entry) -> Html:
     """The latency of a result in one row of numbers, from its statistics (no step times needed)."""
-    statistics = entry.document["statistics"]
-    names = [("min", ("min",)), *((f"P{p}", ("percentiles", p)) for p in ("50", "90", "95", "99", "99.9")),
-             ("max", ("max",)), ("mean", ("mean",))]
-    found = [(name, number(statistics, "latency_ms", *path)) for name, path in names]
+    names = ("min", "50", "90", "95", "99", "99.9", "max", "mean")
+    found = [(name if name.isalpha() else f"P{name}", step_ms(entry.result.statistics.latency_ms, name))
+             for name in names]
     shown = [(name, short(value)) for name, value in found if value is not None]
     if not shown:
         return el("p", "The result has no step times.", class_="hint")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from ..history import collection
 from ..history.collection import Entry
+from ..history.comparability import system_facts
 from ..machine.topology import format_cpulist
-from .figures import COLOURS, RATE, instances, objects, places, whole_numbers
+from ..result.facts import CoreRecord, PlacedInstance
+from .figures import COLOURS, RATE, instances
 from .markup import Html, el, fold, plural, short, table, when
 
 _SYSTEMS = 4
@@ -19,23 +19,21 @@ _PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "r
 
 def topology(entry: Entry) -> Html:
     """Sockets, nodes and cores with the instance of each, and a table of the instances."""
-    placed = places(entry.document)
-    cores = objects(entry.document["topology"], "cores")
+    placed, cores = entry.result.placement.instances(), entry.result.topology.cores
     if not placed:
         return el("p", "The result does not say where its instances ran.", class_="hint")
     return el("div", _grid(placed, cores) if cores else "", _table(entry), class_="places")
 
 
-def _grid(placed: Mapping[int, Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]) -> Html:
-    of_cpu = {cpu: index for index, each in placed.items() for cpu in whole_numbers(each, "cpus")}
-    sockets: dict[object, dict[object, list[Html]]] = {}
+def _grid(placed: Sequence[PlacedInstance], cores: Sequence[CoreRecord]) -> Html:
+    of_cpu = {cpu: instance.instance for instance in placed for cpu in instance.cpus}
+    sockets: dict[int, dict[int, list[Html]]] = {}
     for core in cores:
-        cpus = whole_numbers(core, "cpus")
-        index = next((of_cpu[cpu] for cpu in cpus if cpu in of_cpu), None)
+        index = next((of_cpu[cpu] for cpu in core.cpus if cpu in of_cpu), None)
         what = "idle" if index is None else f"instance {index}"
-        square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(cpus)}: {what}",
+        square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(core.cpus)}: {what}",
                     class_="core idle" if index is None else f"core k{index % COLOURS}")
-        sockets.setdefault(core.get("socket"), {}).setdefault(core.get("node"), []).append(square)
+        sockets.setdefault(core.socket, {}).setdefault(core.node, []).append(square)
     boxes = [el("div", el("b", f"Socket {socket}"),
                 *(el("div", el("span", f"NUMA node {node}", class_="node"),
                     el("div", *squares, class_="cores", style=f"--columns:{_columns(len(squares))}"))
@@ -69,8 +67,8 @@ def systems(entries: Iterable[Entry]) -> Html:
     """The machines and versions that the results come from, each by its newest result."""
     kept: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
-        system, software = entry.document["system"], entry.document["software"]
-        identity = (*(str(system.get(name)) for name in ("node", "cpu", "cpu_family", "cpu_model", "microcode")),
+        system, software = entry.result.system, entry.result.software
+        identity = (system.node, system.cpu, system.cpu_family, system.cpu_model, system.microcode,
                     *(str(software.get(name)) for name in _PACKAGES[:3]))
         kept.setdefault(identity, []).append(entry)
     left = len(kept) - _SYSTEMS
@@ -80,16 +78,15 @@ def systems(entries: Iterable[Entry]) -> Html:
 
 
 def _system(runs: Sequence[Entry]) -> Html:
-    document = runs[0].document
-    system, software = document["system"], document["software"]
-    facts = [(label, _words(name, system.get(name))) for label, name in _MAIN if system.get(name) is not None]
-    cores = objects(document["topology"], "cores")
+    result = runs[0].result
+    system, software, cores = system_facts(result), result.software, result.topology.cores
+    facts = [(label, _words(name, system[name])) for label, name in _MAIN if name in system]
     if cores:
-        sockets = len({str(core.get("socket")) for core in cores})
+        sockets = len({core.socket for core in cores})
         facts.insert(1, ("Usable cores", f"{len(cores)} on {plural(sockets, 'socket')}"))
     facts += [(name, str(software[name])) for name in _PACKAGES if software.get(name) is not None]
-    every = [(f"{group}.{name}", str(value)) for group in ("system", "software")
-             for name, value in collection.flat(document[group]).items()]
+    every = [(f"{group}.{name}", str(value)) for group, known in (("system", system), ("software", software))
+             for name, value in known.items()]
     title = f"{system.get('cpu', 'CPU unknown')} ({system.get('node', 'host unknown')})"
     return el("div", el("h3", title),
               el("p", f"{plural(len(runs), 'result')}; facts of the newest, {when(runs[0].started_at)} UTC.",

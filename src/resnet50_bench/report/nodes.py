@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
 from ..history.fleet import Node, Odd, Outlier
+from ..result.stats import OUTLIER_SCORE
 from . import charts, figures, health
 from .markup import Html, el, fold, plural, short, table
 
@@ -22,7 +23,7 @@ def section(entries: Sequence[Entry]) -> Html:
     cards = [_card(number, case, unit, nodes) for number, ((case, unit), nodes) in enumerate(found.items())]
     return el("section", el("h2", "Nodes"),
               el("p", "Each node counts by the median of its runs. Outliers have a modified z-score above "
-                      f"{fleet.OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least "
+                      f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least "
                       f"{100 * fleet.LEAST_DEVIATION:g} % from the median.", class_="hint"), *cards, id="nodes")
 
 

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import BadInput
-from ..history.collection import Entry, number
+from ..history.collection import Entry
+from ..result.kpi import finite, step_ms
 from . import charts, figures, health, machine, nodes, sweep
 from .figures import DETAILED
 from .markup import Html, el, escape, join, plural, raw, scroll, short, table, when
@@ -77,7 +78,7 @@ def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
     name, unit = point.kpi
     facts = point.facts
     gap = f"{short(point.low)} to {short(point.high)}" if point.low is not None else "–"
-    used = number(point.entries[0].document.get("limits") or {}, "compute_utilization")
+    used = finite(point.entries[0].result.limits.get("compute_utilization"))
     return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {unit}"), gap, point.source,
             "–" if not others else f"{told} of {others}" if told else f"no difference shown to {others}",
             facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
@@ -94,7 +95,7 @@ def _cases(entries: Sequence[Entry], told: list[str]) -> Html:
     cards = []
     for index, entry in enumerate(shown):
         name, unit, value = entry.primary or ("", "", 0.0)
-        words = (f"{name} {short(value)} {unit}, batch {entry.document['case'].get('BATCH_SIZE', '?')}, "
+        words = (f"{name} {short(value)} {unit}, batch {entry.result.parameter('BATCH_SIZE') or '?'}, "
                  f"{when(entry.started_at)} UTC")
         try:
             drawn = charts.histogram(f"steps{index}", figures.histogram(entry.case, step_times(entry)))
@@ -133,12 +134,12 @@ def _results(entries: Sequence[Entry]) -> Html:
 
 
 def _row(index: int, entry: Entry) -> Html:
-    case, statistics = entry.document["case"], entry.document["statistics"]
+    case, result = entry.result.parameters(), entry.result
     _, unit, value = entry.primary or ("", "–", None)
     low, high = interval(entry) or (None, None)
     # Numbers of an invalid result would be taken for its KPIs.
-    latency = partial(number, statistics if entry.primary else {}, "latency_ms", "percentiles")
-    used = number(entry.document.get("limits") or {}, "compute_utilization") if entry.primary else None
+    latency = partial(step_ms, result.statistics.latency_ms if entry.primary else None)
+    used = finite(result.limits.get("compute_utilization")) if entry.primary else None
     word = health.verdict(entry)
     why = (el("span", entry.unusable, class_="why"),) if entry.unusable else ()
     # The browser adds nothing to an empty data-v: what is missing sorts last.
@@ -147,7 +148,7 @@ def _row(index: int, entry: Entry) -> Html:
              el("td", spread, class_="n", data_v="" if low is None else repr(low)),
              _number(case.get("BATCH_SIZE")), _number(case.get("CORES_PER_INSTANCE")),
              _number(latency("50")), _number(latency("99")), _number(None if used is None else 100 * used),
-             el("td", str(case.get("PRECISION", "–"))), _number(entry.iteration),
+             el("td", case.get("PRECISION", "–")), _number(entry.iteration),
              el("td", when(entry.started_at), data_v=entry.started_at)]
     return el("tr", el("td", el("a", health.badge(word), href=f"#r{index}"), data_v=word),
               el("th", entry.case, *why, scope="row", data_v=entry.case), *cells, class_=word)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput, Infrastructure
+from ..errors import BadInput
 from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
 from . import figures
@@ -24,6 +24,7 @@ from .points import grids, newest, points, step_times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -38,12 +39,8 @@ _NAMED_INSTANCES = 4
 
 
 def require_matplotlib() -> None:
-    """Raises Infrastructure, with what to install, where nothing can be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise Infrastructure("--png needs matplotlib: python3 -m pip install -r requirements/plots.txt "
-                             "(Debian: apt-get install python3-matplotlib)") from error
+    """Raises ModuleNotFoundError before anything is written, where nothing can be drawn."""
+    import matplotlib  # noqa: F401
 
 
 def pictures(entries: Sequence[Entry], told: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -159,7 +156,7 @@ def histogram(shown: Histogram) -> Figure:
     most = max(shown.counts)
     axes.set(xlabel=shown.x_name, ylabel=shown.y_name, ylim=(0, 1.25 * most),
              xlim=(shown.low - width / 2, shown.high + width / 2))
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    _whole_numbers(axes.yaxis)
     for row, (label, value) in enumerate(shown.marks.items()):
         if value <= shown.high:
             right = value > shown.low + 0.8 * (shown.high - shown.low)
@@ -189,7 +186,7 @@ def instances(title: str, found: Sequence[Instance]) -> Figure:
         axes.set_xticks([each.index for each in found],
                         [f"{each.index}\n{_text(f'cpus {each.cpus}', _LABEL)}" for each in found])
     else:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _whole_numbers(axes.xaxis)
     _grid(axes)
     return figure
 
@@ -199,11 +196,19 @@ def _new(title: str, words: str = "") -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=_SIZE_IN, dpi=_DPI, layout="constrained", facecolor=_colour("page"))
     axes = figure.add_subplot()
-    figure.set_label(_text(title, _TITLE))
-    figure.suptitle(figure.get_label(), fontsize=12, fontweight="bold")
+    shown = _text(title, _TITLE)
+    figure.set_label(shown)
+    figure.suptitle(shown, fontsize=12, fontweight="bold")
     if words:
         axes.set_title(_text(words, _WORDS), fontsize=8, color=_colour("quiet"))
     return figure, axes
+
+
+def _whole_numbers(axis: Axis) -> None:
+    """matplotlib's usual ticks, none of them between whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def _grid(axes: Axes) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import BadInput
-from ..history import collection
+from ..history import comparability
 from ..history.collection import Entry
 from ..history.restarts import restarts
 from ..result.comparison_stats import interval_of_means, ratio_interval
+from ..result.kpi import KPIS, finite
+from ..result.result import read
 from ..result.stats import common_window
 
 #: How long is measured does not set what is measured apart.
@@ -36,7 +37,7 @@ class Point:
     @cached_property
     def facts(self) -> dict[str, str]:
         """The key as text."""
-        return {name: str(value) for name, value in collection.key(self.entries[0].document).items()}
+        return {name: str(value) for name, value in comparability.key(self.entries[0].result).items()}
 
     @property
     def kpi(self) -> tuple[str, str]:
@@ -69,7 +70,7 @@ def points(entries: Iterable[Entry]) -> list[Point]:
     found: dict[tuple[tuple[str, str], ...], list[Entry]] = {}
     for entry in entries:
         if entry.primary:
-            key = tuple(sorted((name, str(value)) for name, value in collection.key(entry.document).items()))
+            key = tuple(sorted((name, str(value)) for name, value in comparability.key(entry.result).items()))
             found.setdefault(key, []).append(entry)
     return [_point(runs) for runs in found.values()]
 
@@ -87,15 +88,14 @@ def _point(runs: Sequence[Entry]) -> Point:
 
 def interval(entry: Entry) -> tuple[float, float] | None:
     """The 95 % interval of one result's primary KPI; a latency's is relatively as wide as its throughput's."""
-    found = entry.document["statistics"].get("throughput_ci95")
-    if not entry.primary or not isinstance(found, list) or len(found) != 2:
+    found = entry.result.statistics.throughput_ci95
+    if not entry.primary or not found:
         return None
-    bounds = [collection.number({"bound": bound}, "bound") for bound in found]
-    low, high = bounds
+    low, high = map(finite, found)
     if low is None or high is None or not 0 <= low <= high or not high:
         return None
     name, _, value = entry.primary
-    if name == "Throughput":
+    if name == KPIS["throughput"].name:
         return low, high
     half = (high - low) / (high + low)
     return value * (1 - half), value * (1 + half)
@@ -123,16 +123,16 @@ def best(found: Iterable[Point]) -> list[tuple[Point, int, int]]:
 
 
 def _apart(point: Point, other: Point, level: float) -> bool:
-    sides = [[entry.primary[2] for entry in restarts(each.entries) if entry.primary] for each in (point, other)]
-    if min(map(min, sides)) <= 0:  # an accuracy of nought has no logarithm
+    mine, others = ([entry.primary[2] for entry in restarts(each.entries) if entry.primary] for each in (point, other))
+    if min(*mine, *others) <= 0:  # an accuracy of nought has no logarithm
         return False
-    _, low, high = ratio_interval(*sides, level=level)
+    _, low, high = ratio_interval(mine, others, level)
     return low is not None and high is not None and not low <= 1 <= high
 
 
 def is_better(point: Point, other: Point) -> bool:
     """By the primary KPI."""
-    return (point.value < other.value) == (point.kpi[0] == "Latency") and point.value != other.value
+    return (point.value < other.value) == (point.kpi[0] == KPIS["latency"].name) and point.value != other.value
 
 
 def grids(found: Iterable[Point]) -> list[tuple[str, list[Point]]]:
@@ -166,7 +166,7 @@ def newest(entries: Iterable[Entry], count: int) -> tuple[list[Entry], int]:
     kept: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         if entry.primary:
-            kept.setdefault((entry.case, str(entry.document["system"].get("cpu"))), entry)
+            kept.setdefault((entry.case, str(entry.result.system.cpu)), entry)
     return list(kept.values())[:count], max(0, len(kept) - count)
 
 
@@ -176,12 +176,12 @@ def step_times(entry: Entry) -> list[float]:
         size = entry.path.stat().st_size
         if size > _LARGEST_BYTES:
             raise BadInput(f"{entry.path} has {size >> 20} MiB: its single steps are not shown")
-        runs = [run for report in json.loads(entry.path.read_bytes())["processes"] for run in report["runs"]]
-        begins, ends = [run["starts_ns"] for run in runs], [run["ends_ns"] for run in runs]
+        runs = read(entry.path).runs()
+        begins, ends = [run.starts_ns for run in runs], [run.ends_ns for run in runs]
         first, last, _ = common_window([times[0] for times in begins], [times[-1] for times in ends])
         found = [(end - begin) / 1e6 for mine, others in zip(begins, ends, strict=True)
                  for begin, end in zip(mine, others, strict=True) if begin >= first and end <= last]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, IndexError) as error:
         raise BadInput(f"{entry.path}: its single steps cannot be read ({type(error).__name__}: {error})") from error
     if not found or min(found) < 0:
         raise BadInput(f"{entry.path} holds no steps in the window common to all instances")

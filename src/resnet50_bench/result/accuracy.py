@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from .processes import RightAnswers
+from .records import Accuracy
 
 _Z95 = 1.959964  # two-sided 95 % of the standard normal distribution
 
@@ -19,21 +21,20 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[float, float, float]:
+def difference(a: Accuracy, b: Accuracy) -> tuple[float, float, float]:
     """b's top-1 less a's in points, with the 95 % interval of two samples' difference (Newcombe 1998, method 10).
 
     On the same images it is wider than need be: which answers differ is not in a result.
     """
-    (low_a, high_a), (low_b, high_b) = a["top1_ci95"], b["top1_ci95"]
-    found = b["top1"] - a["top1"]
-    return (found, found - math.hypot(b["top1"] - low_b, high_a - a["top1"]),
-            found + math.hypot(high_b - b["top1"], a["top1"] - low_a))
+    (low_a, high_a), (low_b, high_b) = a.top1_ci95, b.top1_ci95
+    found = b.top1 - a.top1
+    return (found, found - math.hypot(b.top1 - low_b, high_a - a.top1),
+            found + math.hypot(high_b - b.top1, a.top1 - low_a))
 
 
-def total(parts: Iterable[Mapping[str, int]]) -> dict[str, object]:
-    """``count``, ``top1`` and ``top5`` of each part -> the same summed, as percent, with ``top1_ci95``."""
+def total(parts: Iterable[RightAnswers]) -> Accuracy:
+    """Right answers of each part -> their sum in percent, with the interval; ValueError without images."""
     counts = list(parts)
-    count, top1, top5 = (sum(part[name] for part in counts) for name in ("count", "top1", "top5"))
+    count, top1, top5 = (sum(getattr(part, name) for part in counts) for name in ("count", "top1", "top5"))
     low, high = wilson(top1, count)
-    return {"count": count, "top1": 100 * top1 / count, "top5": 100 * top5 / count,
-            "top1_ci95": [100 * low, 100 * high]}
+    return Accuracy(count, 100 * top1 / count, 100 * top5 / count, (100 * low, 100 * high))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+import msgspec
 
 from ..case.precision import PRECISIONS
 from ..machine import theory
+from .processes import Layer
+from .result import Result
 
 OPERATIONS_PER_IMAGE = 8.2e9
 #: The gradients of a layer's weights and of its input take as many operations each as the layer itself.
@@ -20,26 +23,28 @@ TRAINING_FACTOR = 3
 
 _BYTES = {"f32": 4, "bf16": 2, "u8": 1, "s8": 1}
 
-def limits(document: Mapping[str, Any]) -> dict[str, float]:
+
+def limits(result: Result) -> dict[str, float]:
     """What is known of: achieved, theoretical and measured peaks, and the two utilizations (shares).
 
-    ``document`` is a Result as its JSON document. Absent is what was not measured, or is not known of this CPU.
+    Absent is what was not measured, or is not known of this CPU; {} for a result without a throughput.
     ``measured_peak_...`` is what the peak's own measurement gave, ``peak_...`` the best that these cores were seen
     to do: where the run itself was faster than that measurement, the run's own rate. So no share exceeds 1.
     """
-    rate = document["statistics"]["throughput_images_per_s"]
-    runs = [run for report in document["processes"] for run in report["runs"]]
-    factor = TRAINING_FACTOR if document["case"].get("FUNCTION") == "training" else 1
+    rate, runs = result.statistics.throughput_images_per_s, result.runs()
+    if rate is None:
+        return {}
+    factor = TRAINING_FACTOR if result.parameter("FUNCTION") == "training" else 1
     found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
-    cores = sum(len(run["cpus"]) for run in runs)
-    mhz = document["system"].get("cpu_mhz")
-    per_cycle = theory.operations_per_cycle(document["system"], document["case"]["PRECISION"])
+    cores = sum(len(run.cpus) for run in runs)
+    mhz = result.system.cpu_mhz
+    per_cycle = theory.operations_per_cycle(msgspec.structs.asdict(result.system), result.parameter("PRECISION"))
     if mhz and per_cycle:
         found["theoretical_operations_per_s"] = cores * mhz * 1e6 * per_cycle
         found["theoretical_mhz"] = mhz
-    peaks = [run["peak"] for run in runs]
+    peaks = [run.peak for run in runs]
     found |= _against(peaks, "operations_per_s", "compute_utilization", found["operations_per_s"])
-    moved = _bytes_per_image(document)
+    moved = _bytes_per_image(result)
     if moved and all("bytes_per_s" in peak for peak in peaks):
         found["bytes_per_s"] = rate * moved
         found |= _against(peaks, "bytes_per_s", "memory_utilization", found["bytes_per_s"])
@@ -55,16 +60,15 @@ def _against(peaks: Sequence[Mapping[str, float]], unit: str, share: str, achiev
     return {f"measured_peak_{unit}": measured, f"peak_{unit}": best, share: achieved / best}
 
 
-def _bytes_per_image(document: Mapping[str, Any]) -> float:
-    layers = document["processes"][0]["facts"].get("layers", [])
-    precision = PRECISIONS[document["case"]["PRECISION"]]
+def _bytes_per_image(result: Result) -> float:
+    precision = PRECISIONS[result.parameter("PRECISION")]
     width = 1 if precision.data_type == "int8" else 2 if precision.data_type == "bfloat16" else 4
     total = 0.0
-    for layer in layers:
-        shape = parse_shape(layer["shape"])
+    for layer in result.processes[0].facts.layers:
+        shape = parse_shape(layer.shape)
         source, weights, output = sizes(shape)
-        total += source * _BYTES.get(layer["source_type"], 4) + (weights + output) * width
-    return total / int(document["case"]["BATCH_SIZE"])
+        total += source * _BYTES.get(layer.source_type, 4) + (weights + output) * width
+    return total / int(result.parameter("BATCH_SIZE"))
 
 
 def parse_shape(text: str) -> dict[str, int]:
@@ -80,15 +84,15 @@ def sizes(shape: Mapping[str, int]) -> tuple[int, int, int]:
     return source, weights, batch * shape["oc"] * shape["oh"] * shape["ow"]
 
 
-def layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+def layer_table(layers: Sequence[Layer]) -> list[str]:
     """Lines for VERBOSE: the convolutions of the proving step by time, with the rate each achieved."""
-    total = sum(layer["time_ms"] for layer in layers)
-    rows = sorted(layers, key=lambda layer: -layer["time_ms"])
+    total = sum(layer.time_ms for layer in layers)
+    rows = sorted(layers, key=lambda layer: -layer.time_ms)
     lines = ["Layer:   ms    share   GOP/s  kernel  shape"]
     for layer in rows:
-        shape = parse_shape(layer["shape"])
+        shape = parse_shape(layer.shape)
         _, weights, output = sizes(shape)
         operations = 2 * output * weights / shape["oc"]
-        lines.append(f"Layer: {layer['time_ms']:7.3f} {100 * layer['time_ms'] / total:5.1f} % "
-                     f"{operations / layer['time_ms'] / 1e6:8.1f}  {layer['kernel']}  {layer['shape']}")
+        lines.append(f"Layer: {layer.time_ms:7.3f} {100 * layer.time_ms / total:5.1f} % "
+                     f"{operations / layer.time_ms / 1e6:8.1f}  {layer.kernel}  {layer.shape}")
     return lines

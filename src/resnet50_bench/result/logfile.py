@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from ..case.case import Case
 from ..errors import Infrastructure
 from .result import Result
-from .stats import PERCENTILES
+from .stats import PERCENTILES, Summary
 
 #: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
 LOG_FORMAT = 1
@@ -70,20 +70,20 @@ END_LINE = "Complete..."
 
 def measured(result: Result) -> Iterator[str]:
     """The lines of what was measured; nothing that was not."""
-    statistics: dict[str, Any] = result.statistics
-    for instance in statistics["instances"]:
-        yield f"Throughput: {instance['throughput_images_per_s']:.4f} fps"
-    yield f"Total_Throughput: {statistics['throughput_images_per_s']:.4f} fps"
-    if "throughput_ci95" in statistics:
-        low, high = statistics["throughput_ci95"]
+    statistics = result.statistics
+    for instance in statistics.instances:
+        yield f"Throughput: {instance.throughput_images_per_s:.4f} fps"
+    yield f"Total_Throughput: {statistics.throughput_images_per_s:.4f} fps"
+    if statistics.throughput_ci95:
+        low, high = statistics.throughput_ci95
         yield f"Throughput_CI95: {low:.4f} {high:.4f} fps"
-        yield f"Interval_Kind: {statistics['interval_kind']}"
-    yield from _latency(statistics["latency_ms"])
-    if "window" in statistics:
-        window = statistics["window"]
-        yield f"Window_Overlap: {100 * window['overlap']:.2f} %"
-        yield f"Window_Duration: {window['duration_s']:.3f} s"
-    yield from _limits(result.limits, str(result.system.get("cpu_mhz_from", "nominal")))
+        yield f"Interval_Kind: {statistics.interval_kind}"
+    if statistics.latency_ms:
+        yield from _latency(statistics.latency_ms)
+    if statistics.window:
+        yield f"Window_Overlap: {100 * statistics.window.overlap:.2f} %"
+        yield f"Window_Duration: {statistics.window.duration_s:.3f} s"
+    yield from _limits(result.limits, result.system.cpu_mhz_from or "nominal")
     yield from _data(result)
     slowest = max(result.runs(), key=lambda run: run.warmup_s)
     yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
@@ -94,38 +94,38 @@ def measured(result: Result) -> Iterator[str]:
 
 def _data(result: Result) -> Iterator[str]:
     """Decoding's own figures, and the accuracy with its interval."""
-    loaders = [record for record in result.feeds().values() if "decoded" in record]
+    loaders = [record for record in result.feeds().values() if record.decoded is not None]
     if loaders:
-        yield f"Loader_Throughput: {sum(record['loader_images_per_s'] for record in loaders):.1f} images/s"
-        bad = [file for record in loaders for file in record["bad"]]
-        yield f"Images: {sum(record['decoded'] for record in loaders)} decoded, {len(bad)} bad"
+        yield f"Loader_Throughput: {sum(record.loader_images_per_s or 0 for record in loaders):.1f} images/s"
+        bad = [file for record in loaders for file in record.bad or ()]
+        yield f"Images: {sum(record.decoded or 0 for record in loaders)} decoded, {len(bad)} bad"
         yield from (f"Bad_Image: {path}: {why}" for path, why in bad)
     for training in result.trainings()[:1]:
-        losses = training["losses"]
+        losses = training.losses
         last = losses[-max(1, len(losses) // 10):]
-        yield f"Training_Instances: {training['world']} on all nodes learn one model"
-        yield f"Training_Steps: {training['began_at']} to {training['steps']} of {training['total_steps']}"
+        yield f"Training_Instances: {training.world} on all nodes learn one model"
+        yield f"Training_Steps: {training.began_at} to {training.steps} of {training.total_steps}"
         yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
-        yield f"Training_Top1: {100 * training['top1']:.2f} % of the last tenth's images, as they were learnt"
-    found: dict[str, Any] | None = result.statistics.get("accuracy")
-    if found:
-        low, high = found["top1_ci95"]
-        yield f"Accuracy: {found['top1']:.4f}"
+        yield f"Training_Top1: {100 * training.top1:.2f} % of the last tenth's images, as they were learnt"
+    accuracy = result.statistics.accuracy
+    if accuracy:
+        low, high = accuracy.top1_ci95
+        yield f"Accuracy: {accuracy.top1:.4f}"
         yield f"Accuracy_CI95: {low:.4f} {high:.4f} %"
-        yield f"Accuracy_Top5: {found['top5']:.4f}"
-        yield f"Accuracy_Images: {found['count']}"
-    agreed = result.processes[0].facts.get("agreement")
-    if agreed:
-        yield (f"Agreement_With_FP32: {100 * agreed['top1_agreement']:.2f} % of {agreed['images']} images, largest "
-               f"logit difference {agreed['largest_logit_difference']:.3f} at a spread of {agreed['logit_spread']:.3f}")
+        yield f"Accuracy_Top5: {accuracy.top5:.4f}"
+        yield f"Accuracy_Images: {accuracy.count}"
+    agreed = result.processes[0].facts.agreement
+    if agreed and agreed.images:
+        yield (f"Agreement_With_FP32: {100 * agreed.top1_agreement:.2f} % of {agreed.images} images, largest "
+               f"logit difference {agreed.largest_logit_difference:.3f} at a spread of {agreed.logit_spread:.3f}")
 
 
-def _latency(latency: dict[str, Any]) -> Iterator[str]:
-    for name in ("mean", "min", "max"):
-        yield f"Latency_{name.title()}: {latency[name]:.4f} ms"
+def _latency(latency: Summary) -> Iterator[str]:
+    for name, value in (("Mean", latency.mean), ("Min", latency.min), ("Max", latency.max)):
+        yield f"Latency_{name}: {value:.4f} ms"
     for percentile in PERCENTILES:
-        if str(percentile) in latency["percentiles"]:
-            yield f"Latency_P{percentile}: {latency['percentiles'][str(percentile)]:.4f} ms"
+        if str(percentile) in latency.percentiles:
+            yield f"Latency_P{percentile}: {latency.percentiles[str(percentile)]:.4f} ms"
 
 
 def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:

@@ -3,127 +3,147 @@
 Schema history:
   1  first version
   2  inputs; statistics.accuracy
+
+A newer schema is refused, older ones are read; a key that is not known here is passed over.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from ..errors import BadInput
 from ..files import write_json
+from .counted import Counters
+from .facts import InputsRecord, PlacementRecord, SystemRecord, TopologyRecord
+from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
+from .records import Check, Statistics
 
 SCHEMA = "resnet50-bench-result"
 SCHEMA_VERSION = 2
-#: What ``placement`` says of a sweep's runs: by workers that stay for the next point, or by fresh ones.
-WORKERS, WARM, FRESH = "workers", "warm", "fresh"
+#: What ``placement.workers`` says of a sweep's runs: by workers that stay for the next point, or by fresh ones.
+WARM, FRESH = "warm", "fresh"
+#: What ``case`` holds besides parameters.
+_NO_PARAMETERS = ("origins", "notices")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Run:
-    """One instance's values.
+class ResultSummary(msgspec.Struct, kw_only=True):
+    """A result without what is nearly all of its file, and needed by none who compares results.
 
-    ``starts_ns`` and ``ends_ns`` bound each step by the monotonic clock, which all processes of
-    a machine share; step i took ``ends_ns[i] - starts_ns[i]``.
+    ``case`` has the parameters as texts, their ``origins`` and the ``notices``; ``software`` the versions by package;
+    ``verdict`` is ``valid``, ``noisy`` or ``invalid``; ``failure`` is None where the run passed.
     """
 
-    instance: int
-    process: int
-    pid: int
-    cpus: tuple[int, ...]
-    observed_cpus: tuple[int, ...]
-    memory_node: int | None
-    warmup_steps: int
-    warmup_s: float
-    steady: bool
-    peak: dict[str, float]
-    starts_ns: tuple[int, ...]
-    ends_ns: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ProcessReport:
-    """What one process found out about itself; ``facts`` as the engine and worker name them."""
-
-    process: int
-    pid: int
-    prepare_s: float
-    model_cache: str
-    allocator: str
-    kernels: dict[str, int]
-    runs: tuple[Run, ...]
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Result:
-    """One case's result. ``failure`` is None where the run passed."""
-
-    case: dict[str, object]
-    started_at: str
-    command: list[str]
-    system: dict[str, object]
-    software: dict[str, object]
-    topology: dict[str, object]
-    placement: dict[str, object]
-    processes: list[ProcessReport] = field(default_factory=list)
-    statistics: dict[str, object] = field(default_factory=dict)
-    limits: dict[str, float] = field(default_factory=dict)
-    inputs: dict[str, object] = field(default_factory=dict)
-    checks: list[dict[str, object]] = field(default_factory=list)
-    counters: dict[str, object] = field(default_factory=dict)
+    case: dict[str, str | list[str] | dict[str, str]]
+    started_at: str = ""
+    system: SystemRecord
+    software: dict[str, str | bool]
+    topology: TopologyRecord
+    placement: PlacementRecord
+    statistics: Statistics
+    limits: dict[str, float] = {}
+    checks: list[Check] = []
     verdict: str = "invalid"
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[str] = []
     failure: str | None = None
+
+    def parameters(self) -> dict[str, str]:
+        """The case's parameters as text."""
+        return {name: str(value) for name, value in self.case.items() if name not in _NO_PARAMETERS}
+
+    def parameter(self, name: str) -> str:
+        """One parameter's text; empty where the case does not have it."""
+        value = self.case.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody gave the parameter."""
+        origins = self.case.get("origins")
+        return isinstance(origins, dict) and origins.get(name) == "default"
+
+
+class Result(ResultSummary, kw_only=True):
+    """One case's result."""
+
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
+    command: list[str] = []
+    processes: list[ProcessReport] = []
+    inputs: InputsRecord = msgspec.field(default_factory=InputsRecord)
+    counters: Counters = msgspec.field(default_factory=Counters)
 
     def runs(self) -> list[Run]:
         """Every instance's run, by instance number."""
         return sorted((run for report in self.processes for run in report.runs),
                       key=lambda run: run.instance)
 
-    def feeds(self) -> dict[int, dict[str, Any]]:
+    def feeds(self) -> dict[int, FeedRecord]:
         """What each instance's feed recorded, by instance number."""
-        return {int(number): record for report in self.processes
-                for number, record in report.facts.get("data", {}).items()}
+        return {int(number): record for report in self.processes for number, record in report.facts.data.items()}
 
-    def counted(self) -> dict[int, dict[str, int]]:
-        """Each instance's right answers (``count``, ``top1``, ``top5``), by instance number."""
-        return {number: record["counts"] for number, record in self.feeds().items() if "counts" in record}
+    def counted(self) -> dict[int, RightAnswers]:
+        """Each instance's right answers, by instance number."""
+        return {number: record.counts for number, record in self.feeds().items() if record.counts}
 
-    def trainings(self) -> list[dict[str, Any]]:
+    def trainings(self) -> list[Training]:
         """Each instance's training record; none for inference."""
-        return [record["training"] for record in self.feeds().values() if "training" in record]
+        return [record.training for record in self.feeds().values() if record.training]
 
     def document(self) -> dict[str, object]:
         """The JSON document."""
-        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **msgspec.to_builtins(self)}
 
     def write(self, path: Path) -> None:
         """Write to ``path`` so that a reader sees the old file or the whole new one."""
         write_json(path, self.document())
 
 
-def process_report(document: dict[str, object]) -> ProcessReport:
-    """A worker's JSON as a ProcessReport."""
-    runs = tuple(Run(**{key: tuple(value) if isinstance(value, list) else value
-                        for key, value in run.items()})
-                 for run in document.pop("runs"))  # type: ignore[attr-defined]
-    return ProcessReport(**document, runs=runs)  # type: ignore[arg-type]
+class _Header(msgspec.Struct):
+    """Which kind of file it is."""
+
+    schema: Any = None
+    schema_version: Any = None
 
 
 def read(path: Path) -> Result:
-    """Read a result file. Raises BadInput for what is no result or of a newer schema."""
+    """Read a result file. Raises BadInput for what is no result, is damaged (with the place) or of a newer schema."""
+    return _read(path, Result)
+
+
+def read_summary(path: Path) -> ResultSummary:
+    """The same of a file of which the step times and counters are not wanted: many times as fast."""
+    return _read(path, ResultSummary)
+
+
+def _read(path: Path, kind: type[T]) -> T:
     try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        text = path.read_bytes()
+        header = _decoded(text, _Header)
+    except msgspec.ValidationError:
+        header = _Header()
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read as a result: {error}") from error
-    if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA:
+    if header.schema != SCHEMA:
         raise BadInput(f"{path} is not a result of this benchmark (no schema {SCHEMA!r})")
-    version = document.pop("schema_version", None)
+    version = header.schema_version
     if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise BadInput(f"{path} has schema version {version}; this version reads up to "
-                       f"{SCHEMA_VERSION}: use a newer {SCHEMA.split('-')[0]} checkout")
-    document["processes"] = [process_report(report) for report in document["processes"]]
-    return Result(**document)
+        raise BadInput(f"{path} has schema version {version}; this version reads up to {SCHEMA_VERSION}: "
+                       "use a newer checkout")
+    try:
+        return _decoded(text, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise BadInput(f"{path} is a damaged result: {error}") from error
+
+
+def _decoded(text: bytes, kind: type[T]) -> T:
+    """Raises msgspec.ValidationError with the place of what is of another type, ValueError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Python writes NaN, as of a training that diverged; JSON has no word for it.
+        return msgspec.convert(json.loads(text), kind)

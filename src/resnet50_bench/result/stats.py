@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist, median
+
+import msgspec
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -25,8 +27,7 @@ DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Description of a sample, in the unit of its values; cv has none."""
 
     count: int
@@ -37,10 +38,6 @@ class Summary:
     min: float
     max: float
     percentiles: dict[str, float]
-
-    def as_record(self) -> dict[str, object]:
-        """The same as plain types, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ class Outliers:
     indices: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True):
     """Change of the fitted line from first to last value, relative to the median (0.02 is +2 %)."""
 
     relative: float
@@ -224,11 +220,12 @@ def drift(values: Sequence[float]) -> Drift:
     bounds = _bounds(n, min(DRIFT_BLOCKS, n))
     levels = [median(values[low:high]) for low, high in bounds]
     centres = [(low + high - 1) / 2 for low, high in bounds]
-    slopes = [(levels[j] - levels[i]) / (centres[j] - centres[i])
-              for i in range(len(levels)) for j in range(i + 1, len(levels))]
+    slopes = sorted((levels[j] - levels[i]) / (centres[j] - centres[i])
+                    for i in range(len(levels)) for j in range(i + 1, len(levels)))
     middle = median(values)
     relative = median(slopes) * (n - 1) / middle if middle else 0.0
-    score = sum((slope > 0) - (slope < 0) for slope in slopes)  # a slope has the sign of its pair's difference
+    # A slope has the sign of its pair's difference: those above 0 less those below.
+    score = len(slopes) - bisect_right(slopes, 0.0) - bisect_left(slopes, 0.0)
     k = len(levels)
     variance = (k * (k - 1) * (2 * k + 5) - sum(t * (t - 1) * (2 * t + 5) for t in tie_sizes(levels))) / 18
     if variance <= 0:  # all equal

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+import msgspec
 
 from ..case.case import AnyCase
 from ..case.defaults import Machine
@@ -23,12 +24,11 @@ _NO_MATTER = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "FAIL_ON_NOISY", "VERBOSE
               "ACCURACY_TARGET")
 
 
-@dataclass(frozen=True)
-class BestPoint:
+class BestPoint(msgspec.Struct, frozen=True):
     """The best of ``points`` points, found on the day ``found_at``; ``value`` is in ``unit``."""
 
-    batch_size: int
-    cores_per_instance: int
+    batch_size: int = msgspec.field(name="BATCH_SIZE")
+    cores_per_instance: int = msgspec.field(name="CORES_PER_INSTANCE")
     value: float
     unit: str
     points: int
@@ -55,12 +55,10 @@ def file_for(case: AnyCase, sought: Sequence[str], machine: Machine, python: Pat
 def read(path: Path) -> BestPoint | None:
     """What is remembered; None where that cannot be read: then it is found again."""
     try:
-        known = json.loads(path.read_text())
-        point = BestPoint(int(known["BATCH_SIZE"]), int(known["CORES_PER_INSTANCE"]), float(known["value"]),
-                          str(known["unit"]), int(known["points"]), str(known["found_at"]))
-        return point if min(point.batch_size, point.cores_per_instance) > 0 and point.found_at else None
-    except (OSError, ValueError, LookupError, TypeError):
+        point = msgspec.json.decode(path.read_bytes(), type=BestPoint)
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
+    return point if min(point.batch_size, point.cores_per_instance) > 0 and point.found_at else None
 
 
 def write(path: Path, points: KnownPoints) -> BestPoint:
@@ -71,8 +69,7 @@ def write(path: Path, points: KnownPoints) -> BestPoint:
     best = BestPoint(batch, cores, points.value(points.best)[0], points.unit, len(points.runs),
                      f"{datetime.now(timezone.utc):%Y-%m-%d}")
     make_folder(path.parent)
-    write_json(path, {**best.numbers, "value": best.value, "unit": best.unit, "points": best.points,
-                      "found_at": best.found_at})
+    write_json(path, msgspec.to_builtins(best))
     return best
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..case.case import Case
-from .record import KPI, Run
+from ..result.kpi import KPIS
+from .record import Run
 from .search import Grid, Place, Score, combined, ranking
 
 
@@ -35,12 +36,12 @@ class KnownPoints:
     @property
     def unit(self) -> str:
         """Of the values: all points of a sweep have one MODE."""
-        return KPI[next(iter(self.cases.values())).mode][0]
+        return KPIS[next(iter(self.cases.values())).mode].unit
 
     def value(self, place: Place) -> tuple[float, float, float]:
         """(value, low, high) of a measured place in the KPI's unit."""
         score = combined(self.scores[place])
-        sign = KPI[self.cases[place].mode][1]
+        sign = KPIS[self.cases[place].mode].sign
         low, high = sorted((sign * score.low, sign * score.high))
         return sign * score.value, max(0.0, low), high
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..sweep.record import KPI
+from ..result.kpi import KPIS
 from .record import texts_of
 from .rounds import Pair, Round, looks, pairs, spread
 from .words import Side
@@ -49,7 +49,7 @@ def word(pair: Pair, mode: str) -> str:
     """What the pair's later side is: faster, slower, or no difference shown."""
     if not pair.found.apart:
         return NO_DIFFERENCE
-    return FASTER if (pair.found.ratio > 1) == (KPI[mode][1] > 0) else SLOWER
+    return FASTER if (pair.found.ratio > 1) == (KPIS[mode].sign > 0) else SLOWER
 
 
 def is_slower(outcome: Outcome) -> list[str]:
@@ -69,7 +69,7 @@ def verdict(pair: Pair, mode: str) -> str:
         return (f"{pair.b} and {pair.a}: {NO_DIFFERENCE} (95 % interval {low:+.1f} to {high:+.1f} %): differences "
                 f"above {max(-low, high):.1f} % would have been seen")
     near, far = sorted((abs(low), abs(high)))
-    kpi = "" if KPI[mode][1] > 0 else f": {'higher' if middle > 0 else 'lower'} latency"
+    kpi = "" if KPIS[mode].sign > 0 else f": {'higher' if middle > 0 else 'lower'} latency"
     interval = f"(95 % interval {near:.1f} to {far:.1f} %)"
     return f"{pair.b} is {word(pair, mode)} than {pair.a} by {abs(middle):.1f} % {interval}{kpi}"
 
@@ -85,7 +85,7 @@ def text(outcome: Outcome) -> str:
     """The table, a ratio and a verdict for each pair, and how they came to be."""
     if not outcome.rounds:
         return "no round was measured\n"
-    unit = KPI[outcome.mode][0]
+    unit = KPIS[outcome.mode].unit
     rows = [("side", "what", f"median {unit}", "min .. max", "noisy", "memory MB")]
     for side in outcome.sides:
         turns = [each.turns[side.name] for each in outcome.rounds]
@@ -119,10 +119,10 @@ def clock(seconds: float) -> str:
 
 def document(outcome: Outcome) -> dict[str, object]:
     """For programs. Values in ``unit``; ratios without unit; an unknown bound is null."""
-    unit, sign, _ = KPI[outcome.mode]
+    kpi = KPIS[outcome.mode]
     return {
         "schema": "resnet50-bench-versus-outcome", "schema_version": 1,
-        "mode": outcome.mode, "unit": unit, "higher_is_better": sign > 0,
+        "mode": outcome.mode, "unit": kpi.unit, "higher_is_better": kpi.sign > 0,
         "sides": {side.name: _side(outcome, side) for side in outcome.sides},
         "pairs": [{"a": pair.a, "b": pair.b, "ratio": pair.found.ratio, "low": pair.found.low,
                    "high": None if pair.found.high == math.inf else pair.found.high,

@@ -7,20 +7,21 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from ..case.defaults import Machine
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..files import write_json
 from ..machine import host
+from ..result.kpi import KPIS
 from ..result.result import Result, read
-from ..sweep.record import KPI
 from .rounds import Round, Turn
 from .words import Given, Side
 
@@ -36,6 +37,23 @@ class Plan:
     seed: int
     decided: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pythons: Mapping[str, str] = field(default_factory=dict)
+
+
+class _GivenFile(msgspec.Struct):
+    sides: dict[str, str]
+    flags: dict[str, str]
+    environment: dict[str, str]
+
+
+class _PlanFile(msgspec.Struct):
+    """``versus.json``."""
+
+    schema: Literal["resnet50-bench-versus"]
+    schema_version: Literal[1]
+    given: _GivenFile
+    seed: int
+    decided: dict[str, dict[str, str]]
+    pythons: dict[str, str]
 
 
 @contextmanager
@@ -60,12 +78,11 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_text())
-        if document["schema"] != _SCHEMA or document["schema_version"] != 1:
-            raise ValueError(f"not {_SCHEMA} of version 1")
-        return Plan(Given(**document["given"]), int(document["seed"]), document["decided"], document["pythons"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        plan = msgspec.json.decode(path.read_bytes(), type=_PlanFile)
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+    given = Given(plan.given.sides, plan.given.flags, plan.given.environment)
+    return Plan(given, plan.seed, plan.decided, plan.pythons)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -109,9 +126,9 @@ def rounds(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Round]
 def _require_same(side: Side, result: Result, machine: Machine, folder: Path) -> None:
     software = {name: value for name, value in result.software.items() if not name.startswith("git_")}
     now = {name: value for name, value in host.software_record(side.python).items() if not name.startswith("git_")}
-    pairs = [("CPU", result.system.get("cpu"), machine.cpu.name),
-             ("cores", result.topology.get("allowed_cpus"), machine.topology.as_record()["allowed_cpus"]),
-             *((name, result.case.get(name), text) for name, text in side.case.texts().items()),
+    pairs = [("CPU", result.system.cpu, machine.cpu.name),
+             ("cores", result.topology.allowed_cpus, machine.topology.as_record()["allowed_cpus"]),
+             *((name, result.parameter(name), text) for name, text in side.case.texts().items()),
              *((name, software.get(name), now.get(name)) for name in {**software, **now})]
     bad = [f"{name} {was} (now {is_now})" for name, was, is_now in pairs if was != is_now]
     if bad:
@@ -121,13 +138,14 @@ def _require_same(side: Side, result: Result, machine: Machine, folder: Path) ->
 
 def turn_of(result: Result) -> Turn:
     """What counts of a result that passed."""
-    value: Any = result.statistics
-    for name in KPI[str(result.case["MODE"])][2]:
-        value = value[name]
-    memories = [report.facts.get("memory", {}).get("pss_bytes") for report in result.processes]
-    known = [each for each in memories if each is not None]
+    kpi = KPIS[result.parameter("MODE")]
+    value = kpi.value(result.statistics)
+    if value is None:
+        raise BadInput(f"the result of {result.started_at} passed, and has no {kpi.name}: it is damaged")
+    memories = [report.facts.memory.get("pss_bytes") for report in result.processes]
+    known = [memory for memory in memories if memory is not None]
     memory = sum(known) / 1e6 if known and len(known) == len(memories) else None
-    return Turn(float(value), result.verdict, tuple(result.reasons), memory)
+    return Turn(value, result.verdict, tuple(result.reasons), memory)
 
 
 def texts_of(side: Side) -> dict[str, str]:

@@ -131,7 +131,8 @@ def take_turns(names: Sequence[str], rules: Rules, rounds: list[Round], runner: 
                heard: Heard | None = None) -> str:
     """Add rounds to ``rounds`` until it is enough; why it ended. Raises RunFailed where a round failed twice."""
     heard = heard or Heard()
-    began, took_s = clock(), []
+    began = clock()
+    took_s: list[float] = []
     while not (why := rules.ending(names, rounds, clock() - began, took_s)):
         at = clock()
         rounds.append(_round(_next_number(rounds), names, rules.seed, runner, heard))

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..machine import process_facts
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
-from ..result.result import Run
+from ..result.processes import Run
 from .job import Job
 from .stepper import Stepper
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..records import Check, Verdict
+from ..result import Result
 from . import answers, during, machine, process, window
-from .base import Check, Verdict, overall
+from .base import overall
 
 __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
 
@@ -11,8 +13,8 @@ __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
 machine_checks = machine.run_all
 
 
-def result_checks(result: dict) -> list[Check]:
-    """Every check of a finished run; ``result`` is a Result as its JSON document."""
-    if result["case"]["MODE"] == "accuracy":
+def result_checks(result: Result) -> list[Check]:
+    """Every check of a finished run."""
+    if result.parameter("MODE") == "accuracy":
         return answers.run_all(result)
     return [*window.run_all(result), *during.run_all(result), *process.run_all(result)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...machine.topology import known_cpulist
-from .base import Check, Verdict, judge, unknown
+from ..counted import Counters, CpuTimes
+from ..facts import TopologyRecord
+from ..processes import FeedRecord
+from ..records import Check, Verdict
+from ..result import Result
+from .base import judge, unknown
 
 MOST_STEAL = 0.005
 #: Share of the window that an instance's threads may wait for a core that somebody else holds.
@@ -25,96 +28,95 @@ MOST_CLOCK_STEP_S = 0.01
 MOST_FREQUENCY_CHANGE = 0.10
 
 
-def run_all(result: dict[str, Any]) -> list[Check]:
+def run_all(result: Result) -> list[Check]:
     """Every check of the time between ``go`` and ``stop``."""
-    counters, runs = result["counters"], [run for report in result["processes"] for run in report["runs"]]
-    cpus = sorted({cpu for run in runs for cpu in run["cpus"]})
+    counters = result.counters
+    cpus = sorted({cpu for run in result.runs() for cpu in run.cpus})
     return [
         _waiting(counters, len(cpus)), _sleeping(result, len(cpus)), _other_load(counters, cpus),
-        _siblings(counters, cpus, result["topology"]),
+        _siblings(counters, cpus, result.topology),
         _steal(counters, cpus), _quota(counters), _memory(counters), _swap(counters), _clock(counters),
         _online(counters, cpus), _frequency(counters, cpus), _thermal(counters)]
 
 
-def of_any_run(result: dict[str, Any]) -> list[Check]:
+def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
-    return [_online(result["counters"], [cpu for report in result["processes"] for run in report["runs"]
-                                         for cpu in run["cpus"]])]
+    return [_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])]
 
 
-def _waiting(counters: dict[str, Any], cores: int) -> Check:
+def _waiting(counters: Counters, cores: int) -> Check:
     """Time that instances' threads were runnable but not running: schedstat's second field."""
-    processes = counters.get("processes")
+    processes = counters.processes
     if not processes:
         return unknown("waiting for a core", "the kernel has no schedstat")
-    waited = sum(process["run_queue_wait_s"] for process in processes.values())
-    switches = sum(process["involuntary_switches"] for process in processes.values())
-    share = waited / (counters["duration_s"] * cores)
+    waited = sum(process.run_queue_wait_s for process in processes.values())
+    switches = sum(process.involuntary_switches for process in processes.values())
+    share = waited / (counters.duration_s * cores)
     return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
                  share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
                  "other load: something else ran on the instances' cores",
                  "stop it, or keep it off these cores")
 
 
-def _sleeping(result: dict[str, Any], cores: int) -> Check:
+def _sleeping(result: Result, cores: int) -> Check:
     """How often threads gave their core up of themselves; trainings and decoders wait for each other rightly."""
-    processes = result["counters"].get("processes", {})
-    if not processes or any("voluntary_switches" not in process for process in processes.values()):
+    switches = [process.voluntary_switches for process in result.counters.processes.values()]
+    known = [count for count in switches if count is not None]
+    if not switches or len(known) < len(switches):
         return unknown("context switches", "the kernel shows no voluntary switches")
-    instances = sum(len(report["runs"]) for report in result["processes"])
-    steps = sum(len(run["starts_ns"]) for report in result["processes"] for run in report["runs"])
-    a_step = sum(process["voluntary_switches"] for process in processes.values()) / max(1, steps)
-    a_core = a_step * instances / max(1, cores)
-    waits = any(record for report in result["processes"] for record in report["facts"].get("data", {}).values())
+    runs = result.runs()
+    a_step = sum(known) / max(1, sum(len(run.starts_ns) for run in runs))
+    a_core = a_step * len(runs) / max(1, cores)
+    waits = any(record != FeedRecord() for record in result.feeds().values())
     return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
                  Verdict.NOISY,
                  "the instances' threads went to sleep within a step: more threads than cores, or a passive wait",
                  "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV; see that other work leaves these cores")
 
 
-def _busy(times: dict[str, float]) -> float:
+def _busy(times: CpuTimes) -> float:
     return sum(value for state, value in times.items() if state not in ("idle", "iowait", "steal"))
 
 
-def _other_load(counters: dict[str, Any], cpus: list[int]) -> Check:
+def _other_load(counters: Counters, cpus: list[int]) -> Check:
     """Busy time of the instances' cpus that the instances did not use."""
-    times, processes = counters.get("cpu_s", {}), counters.get("processes", {})
+    times, processes = counters.cpu_s, counters.processes
     if not processes or any(str(cpu) not in times for cpu in cpus):
         return unknown("other load", "/proc/stat or schedstat lacks the instances' cpus")
     other = (sum(_busy(times[str(cpu)]) for cpu in cpus)
-             - sum(process["cpu_s"] + process.get("children_cpu_s", 0.0) for process in processes.values()))
-    share = max(0.0, other) / (counters["duration_s"] * len(cpus))
+             - sum(process.cpu_s + process.children_cpu_s for process in processes.values()))
+    share = max(0.0, other) / (counters.duration_s * len(cpus))
     return judge("other load", f"{100 * share:.1f} % of the instances' cores",
                  share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,
                  "other load on the instances' cores", "stop it, or keep it off these cores")
 
 
-def _siblings(counters: dict[str, Any], cpus: list[int], topology: dict[str, Any]) -> Check:
-    siblings = {cpu for core in topology["cores"] if set(core["cpus"]) & set(cpus)
-                for cpu in (*core["cpus"], *core.get("siblings", [])) if cpu not in cpus}
+def _siblings(counters: Counters, cpus: list[int], topology: TopologyRecord) -> Check:
+    siblings = {cpu for core in topology.cores if set(core.cpus) & set(cpus)
+                for cpu in (*core.cpus, *core.siblings) if cpu not in cpus}
     if not siblings:
         return Check("SMT siblings", "none", Verdict.OK)
-    times = counters.get("cpu_s", {})
+    times = counters.cpu_s
     busy = sum(_busy(times[str(cpu)]) for cpu in siblings if str(cpu) in times)
-    share = busy / (counters["duration_s"] * len(siblings))
+    share = busy / (counters.duration_s * len(siblings))
     return judge("SMT siblings", f"{100 * share:.1f} % busy",
                  share > MOST_OTHER_LOAD and busy > _LEAST_TICKS_S * len(siblings), Verdict.NOISY,
                  "other load on the SMT siblings of the instances' cores", "stop it, or keep it off these cpus")
 
 
-def _steal(counters: dict[str, Any], cpus: list[int]) -> Check:
-    times = counters.get("cpu_s", {})
+def _steal(counters: Counters, cpus: list[int]) -> Check:
+    times = counters.cpu_s
     if any(str(cpu) not in times for cpu in cpus):
         return unknown("steal time", "/proc/stat lacks the instances' cpus")
     stolen = sum(times[str(cpu)]["steal"] for cpu in cpus)
-    share = stolen / (counters["duration_s"] * len(cpus))
+    share = stolen / (counters.duration_s * len(cpus))
     return judge("steal time", f"{100 * share:.2f} %", share >= MOST_STEAL and stolen > _LEAST_TICKS_S,
                  Verdict.NOISY, "the hypervisor gave the cores to somebody else",
                  "use a dedicated or larger VM, or repeat with --loop")
 
 
-def _quota(counters: dict[str, Any]) -> Check:
-    cgroup = counters.get("cgroup")
+def _quota(counters: Counters) -> Check:
+    cgroup = counters.cgroup
     if not cgroup:
         return unknown("quota throttling", "no cgroup cpu controller is visible")
     periods, seconds = cgroup.get("throttled_periods", 0), cgroup.get("throttled_s", 0.0)
@@ -122,17 +124,17 @@ def _quota(counters: dict[str, Any]) -> Check:
                  "the cgroup's CPU quota stopped the instances", "raise --cpus or use --cpuset-cpus instead")
 
 
-def _memory(counters: dict[str, Any]) -> Check:
-    pressure = counters.get("pressure_s", {})
+def _memory(counters: Counters) -> Check:
+    pressure = counters.pressure_s
     if "memory" not in pressure:
         return unknown("memory pressure", "the kernel has no PSI")
-    share = pressure["memory"] / counters["duration_s"]
+    share = pressure["memory"] / counters.duration_s
     return judge("memory pressure", f"{100 * share:.2f} %", share > MOST_PRESSURE, Verdict.NOISY,
                  "tasks waited for memory", "free memory or use fewer instances")
 
 
-def _swap(counters: dict[str, Any]) -> Check:
-    vmstat = counters.get("vmstat", {})
+def _swap(counters: Counters) -> Check:
+    vmstat = counters.vmstat
     if "pswpin" not in vmstat:
         return unknown("swapping", "/proc/vmstat is not readable")
     pages = vmstat["pswpin"] + vmstat["pswpout"]
@@ -140,41 +142,41 @@ def _swap(counters: dict[str, Any]) -> Check:
                  "free memory or use fewer instances")
 
 
-def _clock(counters: dict[str, Any]) -> Check:
-    step = counters["clock_step_s"]
+def _clock(counters: Counters) -> Check:
+    step = counters.clock_step_s
     return judge("clock", f"{1000 * step:+.1f} ms against the monotonic clock", abs(step) > MOST_CLOCK_STEP_S,
                  Verdict.NOTE, "the wall clock was stepped; step times use the monotonic clock and are not touched")
 
 
-def _online(counters: dict[str, Any], cpus: list[int]) -> Check:
-    online = counters.get("online")
-    after = known_cpulist(online["after"]) if online else ()
+def _online(counters: Counters, cpus: list[int]) -> Check:
+    text = counters.online.after if counters.online else ""
+    after = known_cpulist(text)
     if not after:
         return unknown("online cpus", "/sys/devices/system/cpu/online is not readable")
     lost = set(cpus) - set(after)
-    return judge("online cpus", online["after"], bool(lost), Verdict.INVALID,
+    return judge("online cpus", text, bool(lost), Verdict.INVALID,
                  f"cpus {sorted(lost)} of the instances went offline during the run")
 
 
-def _frequency(counters: dict[str, Any], cpus: list[int]) -> Check:
+def _frequency(counters: Counters, cpus: list[int]) -> Check:
     """By samples taken under load where there are some; the two at its edges may show cores that idle."""
-    if samples := counters.get("frequency"):
-        low, middle, high = (samples[f"{name}_mhz"] for name in ("min", "median", "max"))
-        reading = f"{low:.0f} to {high:.0f} MHz, median {middle:.0f} ({samples['samples']:.0f} samples)"
+    if samples := counters.frequency:
+        low, middle, high = samples.min_mhz, samples.median_mhz, samples.max_mhz
+        reading = f"{low:.0f} to {high:.0f} MHz, median {middle:.0f} ({samples.samples} samples)"
         return judge("frequency", reading,
                      (high - low) / middle > MOST_FREQUENCY_CHANGE, Verdict.NOTE,
                      "the cores' frequency changed over the run", "raise WARMUP_STEPS; look at the governor")
-    readings = counters.get("cpu_mhz")
-    if not readings or any(str(cpu) not in readings[side] for cpu in cpus for side in ("before", "after")):
+    sides = (counters.cpu_mhz.before, counters.cpu_mhz.after) if counters.cpu_mhz else ()
+    if not sides or any(str(cpu) not in readings for cpu in cpus for readings in sides):
         return unknown("frequency", "this machine shows no cpufreq")
-    before, after = (sum(readings[side][str(cpu)] for cpu in cpus) / len(cpus) for side in ("before", "after"))
+    before, after = (sum(readings[str(cpu)] for cpu in cpus) / len(cpus) for readings in sides)
     return judge("frequency", f"{before:.0f} MHz before, {after:.0f} MHz after",
                  abs(after / before - 1) > MOST_FREQUENCY_CHANGE, Verdict.NOTE,
                  "the cores' frequency changed over the run", "raise WARMUP_STEPS; look at the governor")
 
 
-def _thermal(counters: dict[str, Any]) -> Check:
-    counts = counters.get("throttle_count")
+def _thermal(counters: Counters) -> Check:
+    counts = counters.throttle_count
     if counts is None:
         return unknown("thermal throttling", "this machine shows no throttle counters")
     events = sum(counts.values())

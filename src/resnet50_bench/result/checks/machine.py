@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from ...machine import amx, counters
 from ...machine.cpu import Cpu, read_cpu
 from ...machine.topology import Topology, read_topology
-from .base import Check, Verdict, judge, unknown
+from ..counted import Counters
+from ..records import Check, Verdict
+from .base import judge, unknown
 
 #: Runnable threads beyond this share of the cores will share them with the instances.
 MOST_LOAD = 0.2
@@ -17,15 +20,15 @@ MOST_STEAL = 0.005
 _LOOK_S = 1.0
 
 
-def run_all(system: Mapping[str, Any], libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]:
-    """Every check; looks at the machine for a second. ``system`` is host.system_record()'s."""
+def run_all(libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]:
+    """Every check; looks at the machine for a second."""
     topology, cpu = read_topology(root), read_cpu(root)
     before = counters.snapshot([], root)
     if root == Path("/"):
         import time
 
         time.sleep(_LOOK_S)
-    gained = counters.difference(before, counters.snapshot([], root))
+    gained = msgspec.convert(counters.difference(before, counters.snapshot([], root)), Counters)
     return [
         _isa(cpu), _amx(cpu), _governor(root), _turbo(root), _thp(root), _numa_balancing(root, topology),
         _swap(root), _quota(topology), _allocator(libraries), _numactl(libraries, topology), _load(root, topology),
@@ -130,8 +133,8 @@ def _load(root: Path, topology: Topology) -> Check:
                  "other work runs on this machine", "stop it first: see top")
 
 
-def _steal(gained: Mapping[str, Any]) -> Check:
-    times = gained.get("cpu_s", {}).get("all")
+def _steal(gained: Counters) -> Check:
+    times = gained.cpu_s.get("all")
     if not times:
         return unknown("steal time", "/proc/stat is not readable")
     share = times["steal"] / max(1e-9, sum(times.values()))
@@ -139,8 +142,8 @@ def _steal(gained: Mapping[str, Any]) -> Check:
                  "the hypervisor gave the cores to somebody else", "use a dedicated or larger VM")
 
 
-def _temperature(gained: Mapping[str, Any]) -> Check:
-    readings = gained.get("temperature_c", {}).get("after")
+def _temperature(gained: Counters) -> Check:
+    readings = gained.temperature_c.after if gained.temperature_c else None
     if not readings:
         return unknown("temperature", "this machine shows no sensors")
     hottest = max(readings, key=readings.__getitem__)

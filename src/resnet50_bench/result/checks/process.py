@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from .base import Check, Verdict, judge, unknown
+from ..records import Check, Verdict
+from ..result import Result
+from .base import judge, unknown
 
 #: Page faults a step in the steady state; above it the allocator gives memory back between steps.
 MOST_FAULTS_A_STEP = 200
@@ -13,80 +14,71 @@ LEAST_LOCAL_MEMORY = 0.95
 MOST_DENORMALS = 1e-3
 
 
-def run_all(result: dict[str, Any]) -> list[Check]:
+def run_all(result: Result) -> list[Check]:
     """Every check of the instances' processes."""
     return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
             _numa_locality(result), _bf16(result), _denormals(result), _warm_up(result), *_replicas(result)]
 
 
-def of_any_run(result: dict[str, Any]) -> list[Check]:
+def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
     return [_affinity(result), _bf16(result)]
 
 
-def _runs(result: dict[str, Any]) -> list[dict[str, Any]]:
-    return [run for report in result["processes"] for run in report["runs"]]
-
-
-def trainings(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each instance's training record; none for inference."""
-    return [record["training"] for report in result["processes"]
-            for record in report["facts"].get("data", {}).values() if "training" in record]
-
-
-def _replicas(result: dict[str, Any]) -> list[Check]:
+def _replicas(result: Result) -> list[Check]:
     """Instances that train together must end with the same weights."""
-    digests = {training["weights_sha256"] for training in trainings(result)}
+    digests = {training.weights_sha256 for training in result.trainings()}
     if not digests:
         return []
     return [judge("replicas", f"{len(digests)} different sets of weights", len(digests) > 1, Verdict.INVALID,
                   "the instances did not learn the same model: gradients were not exchanged")]
 
 
-def _affinity(result: dict[str, Any]) -> Check:
+def _affinity(result: Result) -> Check:
     """Whether each instance's threads could run on its cores and nowhere else, one thread a core."""
-    wrong = {run["instance"]: f"instance {run['instance']} was to run on {list(run['cpus'])} and ran on "
-             f"{list(run['observed_cpus'])}" for run in _runs(result) if set(run["observed_cpus"]) != set(run["cpus"])}
-    teams = {int(instance): threads for report in result["processes"]
-             for instance, threads in report["facts"].get("omp_threads", {}).items()}
+    runs = result.runs()
+    wrong = {run.instance: f"instance {run.instance} was to run on {list(run.cpus)} and ran on "
+             f"{list(run.observed_cpus)}" for run in runs if set(run.observed_cpus) != set(run.cpus)}
+    teams = {int(instance): threads for report in result.processes
+             for instance, threads in report.facts.omp_threads.items()}
     # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
-    asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", str(result["case"].get("CUSTOMER_ENV", "")))
-    for run in _runs(result):
-        number, cores = run["instance"], len(run["cpus"])
+    asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", result.parameter("CUSTOMER_ENV"))
+    for run in runs:
+        number, cores = run.instance, len(run.cpus)
         if asked and int(asked.group(1)) != cores:
             wrong.setdefault(number, f"instance {number} was told to use {asked.group(1)} threads on {cores} cores")
         if teams.get(number, cores) != cores:
             wrong.setdefault(number, f"instance {number} computed with {teams[number]} threads on {cores} cores")
-    return judge("affinity", f"{len(_runs(result)) - len(wrong)} of {len(_runs(result))} instances as asked"
+    return judge("affinity", f"{len(runs) - len(wrong)} of {len(runs)} instances as asked"
                  + ("" if teams else ", size of the teams unknown"), bool(wrong), Verdict.INVALID,
                  "; ".join(wrong.values()), "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
 
 
-def _shared_cores(result: dict[str, Any]) -> Check:
+def _shared_cores(result: Result) -> Check:
     """Whether two pinned threads share one physical core."""
-    used = [cpu for run in _runs(result) for cpu in run["cpus"]]
-    doubled = [core["cpus"] for core in result["topology"]["cores"]
-               if sum(used.count(cpu) for cpu in core["cpus"]) > 1]
+    used = [cpu for run in result.runs() for cpu in run.cpus]
+    doubled = [list(core.cpus) for core in result.topology.cores
+               if sum(used.count(cpu) for cpu in core.cpus) > 1]
     return judge("one thread a core", f"{len(doubled)} cores with more", bool(doubled), Verdict.NOISY,
                  f"two pinned threads share the cores with cpus {doubled}")
 
 
-def _allocator(result: dict[str, Any]) -> Check:
-    names = sorted({report["allocator"] for report in result["processes"]})
+def _allocator(result: Result) -> Check:
+    names = sorted({report.allocator for report in result.processes})
     return judge("allocator", ", ".join(names), names != ["jemalloc"], Verdict.NOTE,
                  "jemalloc is not loaded: bf16 and int8 can be a third slower",
                  "install libjemalloc2 (Debian, Ubuntu)")
 
 
-def _page_faults(result: dict[str, Any]) -> Check:
-    worst, major = 0.0, 0
-    for report in result["processes"]:
-        usage = report["facts"].get("usage")
+def _page_faults(result: Result) -> Check:
+    worst, major = 0.0, 0.0
+    for report in result.processes:
+        usage = report.facts.usage
         if not usage:
             return unknown("page faults", "a process did not report them")
-        steps = sum(len(run["starts_ns"]) for run in report["runs"])
+        steps = sum(len(run.starts_ns) for run in report.runs)
         worst, major = max(worst, usage["ru_minflt"] / max(1, steps)), major + usage["ru_majflt"]
-    reading = f"{worst:.1f} minor a step, {major} major"
+    reading = f"{worst:.1f} minor a step, {major:.0f} major"
     if major:
         return Check("page faults", reading, Verdict.NOISY, "pages came from disk during the measurement",
                      "raise WARMUP_STEPS; free memory")
@@ -94,9 +86,8 @@ def _page_faults(result: dict[str, Any]) -> Check:
                  "activations are mapped anew in each step", "install libjemalloc2")
 
 
-def _numa_locality(result: dict[str, Any]) -> Check:
-    shares = [report["facts"]["local_memory"] for report in result["processes"]
-              if "local_memory" in report["facts"]]
+def _numa_locality(result: Result) -> Check:
+    shares = [report.facts.local_memory for report in result.processes if report.facts.local_memory is not None]
     if not shares:
         return Check("NUMA locality", "one memory node, or instances that span nodes", Verdict.OK)
     return judge("NUMA locality", f"{100 * min(shares):.1f} % of the pages on the instance's node",
@@ -104,9 +95,9 @@ def _numa_locality(result: dict[str, Any]) -> Check:
                  "install numactl; in a container add --cap-add SYS_NICE")
 
 
-def _bf16(result: dict[str, Any]) -> Check:
+def _bf16(result: Result) -> Check:
     """oneDNN emulates bf16 by fp32 instructions where the CPU or the ISA cap has none."""
-    kernels = {kernel for report in result["processes"] for kernel in report["kernels"] if "src:bf16" in kernel}
+    kernels = {kernel for report in result.processes for kernel in report.kernels if "src:bf16" in kernel}
     if not kernels:
         return Check("bf16", "not used", Verdict.OK)
     emulated = {kernel for kernel in kernels if "amx" not in kernel and "bf16 " not in kernel}
@@ -114,18 +105,18 @@ def _bf16(result: dict[str, Any]) -> Check:
                  "bf16 was emulated", "remove ONEDNN_MAX_CPU_ISA from CUSTOMER_ENV")
 
 
-def _denormals(result: dict[str, Any]) -> Check:
-    share = result["processes"][0]["facts"].get("denormal_share")
+def _denormals(result: Result) -> Check:
+    share = result.processes[0].facts.denormal_share
     if share is None:
         return unknown("denormals", "the first process did not report them")
     return judge("denormals", f"{1e6 * share:.1f} in a million activations", share > MOST_DENORMALS, Verdict.NOTE,
                  "arithmetic on denormal numbers is slow", "use other weights or images")
 
 
-def _warm_up(result: dict[str, Any]) -> Check:
+def _warm_up(result: Result) -> Check:
     """Whether step times had settled when the measurement began."""
-    runs = _runs(result)
-    longest = max(runs, key=lambda run: run["warmup_s"])
-    restless = [run["instance"] for run in runs if not run["steady"]]
-    return judge("warm-up", f"{longest['warmup_s']:.1f} s, {longest['warmup_steps']} steps", bool(restless),
+    runs = result.runs()
+    longest = max(runs, key=lambda run: run.warmup_s)
+    restless = [run.instance for run in runs if not run.steady]
+    return judge("warm-up", f"{longest.warmup_s:.1f} s, {longest.warmup_steps} steps", bool(restless),
                  Verdict.NOTE, f"step times of instances {restless} had not settled", "raise WARMUP_STEPS")

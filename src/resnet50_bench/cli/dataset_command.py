@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..arguments import Parser
 from ..errors import BadInput, Infrastructure
 
 #: Of ILSVRC2012_img_val.tar, 6,744,924,160 bytes, 50,000 images.
@@ -56,18 +57,25 @@ def main(argv: list[str]) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"prepare-dataset: {line}", file=sys.stderr, flush=True)
+    print(f"dataset: {line}", file=sys.stderr, flush=True)
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders of "
+                  "classes that a run reads.",
+                  "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")
+    made.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
+    made.add_argument("folder", type=Path, help="where val/<synset>/ is made")
+    made.add_argument("--ground-truth", type=Path, required=True,
+                      help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
+    made.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
+    made.add_argument("--sha256", help=f"of the tar; the official one is {OFFICIAL_SHA256}")
+    return made
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="prepare-dataset", description=__doc__.split("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
-    parser.add_argument("folder", type=Path, help="where val/<synset>/ is made")
-    parser.add_argument("--ground-truth", type=Path, required=True,
-                        help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
-    parser.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
-    parser.add_argument("--sha256", help=f"of the tar; the official one is {OFFICIAL_SHA256}")
-    given = parser.parse_args(argv)
+    given = parser().parse_args(argv)
     wrong = [f"{path} is not a file; give the {what}" for path, what in (
         (given.tar, "tar"), (given.ground_truth, "ground truth"), (given.synsets, "synsets"))
         if path is not None and not path.is_file()]
@@ -206,6 +214,8 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
     # One name for all calls: what one that was killed has left is written over by the next.
     partial = target.with_name(f"{target.name}.partial")
     source = archive.extractfile(member)
+    if source is None:
+        raise tarfile.ReadError(f"{member.name} is no file")
     with partial.open("wb") as sink:
         shutil.copyfileobj(source, sink, _BLOCK)
     if partial.stat().st_size != member.size:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
-from ..case.parameters import nearest
-from ..checkout import ROOT
+from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
-_IN_THE_IMAGE = ("requirements", "scripts", "run_test.sh", "kpi.sh", "src")
+_IN_THE_IMAGE = ("scripts", "run_test.sh", "kpi.sh", "src")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Image:
 
 def images() -> list[Image]:
     """All images in the order in which they are built."""
+    require("build.sh")
     found = []
     for path in sorted(ROOT.glob("Dockerfile.[0-9].*"), reverse=True):
         first = re.search(r"^#\s*(\S+)", path.read_text(), re.M)
@@ -52,18 +53,23 @@ def images() -> list[Image]:
     return found
 
 
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench images", "Build the images, highest number first. REGISTRY (with a trailing slash) "
+                  "and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them by podman.",
+                  "./build.sh 1 --dry-run")
+    made.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
+    made.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
+    made.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+    made.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
+    made.add_argument("--no-cache", action="store_true", help="build every layer anew")
+    made.add_argument("--commit", action="store_true", help="what the images are built from, as their COMMIT says it")
+    return made
+
+
 def main(argv: list[str]) -> int:
     """Build, or list ingredients (--bom), or print the commands (--dry-run)."""
-    parser = Parser(prog="./build.sh", description="Build the images, highest number first.",
-                                     epilog="REGISTRY (with a trailing slash) and RELEASE (with its colon) from the "
-                                            "environment name the images; BACKEND=podman builds them by podman.")
-    parser.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
-    parser.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
-    parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
-    parser.add_argument("--no-cache", action="store_true", help="build every layer anew")
-    parser.add_argument("--commit", action="store_true", help="what the images are built from, as their COMMIT says it")
-    given = parser.parse_args(argv)
+    given = parser().parse_args(argv)
     if given.commit:
         print(commit())
         return 0

@@ -1,0 +1,73 @@
+"""``completion bash|zsh``: the parsers of all commands enter; a script that completes their words leaves on stdout."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+
+from ..arguments import Parser
+from ..ctest import ctest_words
+from ..ctest.options import parser as ctest_parser
+from .tree import ALIASES, COMMANDS, PROG, SHOWN
+
+_BASH = """# Completion of {prog}, ctest.sh and the like. To use it: eval "$({prog} completion bash)"
+_resnet50_bench() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words
+    case ${{COMP_WORDS[0]##*/}} in
+        ctest.sh) words={ctest} ;;
+{scripts}        *) if [ "$COMP_CWORD" = 1 ]; then words={commands}; else case ${{COMP_WORDS[1]}} in
+{cases}        esac; fi ;;
+    esac
+    case $previous in
+{values}    esac
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    [ -n "${{COMPREPLY-}}" ] || [ "${{current#-}}" != "$current" ] || COMPREPLY=($(compgen -f -- "$current"))
+}}
+complete -o filenames -F _resnet50_bench {prog} {prog}.sh ctest.sh build.sh list-kpi.sh run_test.sh
+"""
+_ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
+#: What calls a command by another name.
+_SCRIPTS = {"build.sh": "images", "list-kpi.sh": "list", "run_test.sh": "run"}
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser(f"{PROG} completion", "A script for your shell that completes commands, options and their values.",
+                  f'eval "$({PROG} completion bash)"')
+    made.add_argument("shell", choices=("bash", "zsh"))
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Print the script."""
+    shell = parser().parse_args(argv).shell
+    print((_ZSH if shell == "zsh" else "") + script(), end="")
+    return 0
+
+
+def script() -> str:
+    """For bash; zsh reads it, too."""
+    parsers = {name: made for name in SHOWN if (made := parser_of(name))}
+    values: dict[str, str] = {}
+    for made in parsers.values():
+        for action in made._actions:
+            if action.choices and action.option_strings:
+                values.setdefault("|".join(action.option_strings), " ".join(map(str, action.choices)))
+    names = {name: [name, *(alias for alias, target in ALIASES.items() if target == name)] for name in parsers}
+    words = {name: " ".join(made.option_words()) for name, made in parsers.items()}
+    return _BASH.format(
+        prog=PROG, ctest=shlex.quote(" ".join([*ctest_parser().option_words(), *ctest_words.known()])),
+        commands=shlex.quote(" ".join(SHOWN)),
+        scripts="".join(f"        {file}) words={shlex.quote(words[name])} ;;\n" for file, name in _SCRIPTS.items()),
+        cases="".join(f"            {'|'.join(names[name])}) words={shlex.quote(text)} ;;\n"
+                      for name, text in words.items()),
+        values="".join(f"        {option}) words={shlex.quote(text)} ;;\n" for option, text in values.items()))
+
+
+def parser_of(name: str) -> Parser | None:
+    """A command's parser; None for one that has none to show."""
+    command = COMMANDS[name]
+    module = importlib.import_module(f"..{command.module}", __package__)
+    maker = getattr(module, f"{command.function}_parser", None) or getattr(module, "parser", None)
+    made = maker() if maker else None
+    return made if isinstance(made, Parser) else None

@@ -1,0 +1,62 @@
+"""``setup``: the environments that measure -> set up, or told what there is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..stack import environment, stacks
+from ..stack.messages import say
+from ..stack.native_libraries import set_up_native_libraries
+
+
+def main(argv: list[str]) -> int:
+    """Set up a stack, the host's small environment or the native libraries; or list the stacks."""
+    parser = argparse.ArgumentParser(
+        prog="setup", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Set up what measures: a stack of PyTorch in a virtual environment, jemalloc and numactl.",
+        epilog="example: scripts/setup.sh --stack current")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--stack", metavar="NAME", help=f"which one: {', '.join(stacks.STACKS)} (default: "
+                                                      f"RESNET50_BENCH_STACK, else {stacks.DEFAULT})")
+    what.add_argument("--host", action="store_true",
+                      help="only what lists, compares and reports: for a host that measures nothing itself")
+    what.add_argument("--list", action="store_true", help="list the stacks, what is set up and its size")
+    what.add_argument("--native-libraries", action="store_true", help="only jemalloc and numactl")
+    what.add_argument("--print-python", action="store_true", help="print the Python that measures")
+    parser.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
+    options = parser.parse_args(argv)
+    if options.list:
+        for line in _table():
+            print(line)
+    elif options.print_python:
+        print(environment.worker_python())
+    elif options.native_libraries:
+        set_up_native_libraries()
+    elif options.host:
+        say(f"ready: {environment.set_up_host()}")
+    else:
+        stack = stacks.named(options.stack, "--stack") if options.stack else stacks.chosen()
+        set_up_native_libraries()
+        python = environment.set_up(stack, options.tools)
+        say(f"ready: {python}")
+        if options.tools:
+            print(python)
+    return 0
+
+
+def _table() -> list[str]:
+    rows = [(stack.name, environment.folder(stack.name), stack.purpose, " ".join(stack.engines))
+            for stack in stacks.STACKS.values()]
+    rows.append(("host", environment.folder("host"), "lists, compares and reports; measures nothing", "-"))
+    lines = [f"{'STACK':<10}{'SIZE':>10}  {'ENGINES':<30}  PURPOSE"]
+    for name, folder, purpose, engines in rows:
+        size = f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
+        lines.append(f"{name:<10}{size:>10}  {engines:<30}  {purpose}")
+    return lines
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+
+

@@ -1,0 +1,60 @@
+"""A testset's patterns of case names enter; of the cases there are, those that they choose leave."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import WORKLOAD
+from ..errors import BadInput
+from ..spelling import nearest
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: ``patterns`` of cases, and ``words`` of ctest.sh as if typed."""
+
+    number: int
+    patterns: Sequence[str]
+    words: Sequence[str] = ()
+
+    def select(self, names: Sequence[str]) -> list[str]:
+        """The cases of ``names`` that the patterns choose. Raises BadInput for a pattern that chooses none."""
+        wanted = [pattern for pattern in self.patterns if not pattern.startswith("!/")]
+        chosen = {name for pattern in wanted for name in _matching(pattern, names)} if wanted else set(names)
+        for pattern in self.patterns:
+            if pattern.startswith("!/"):
+                chosen -= set(_matching(pattern[1:], names))
+        if not chosen:
+            raise BadInput("all its cases are excluded")
+        return [name for name in names if name in chosen]
+
+
+def _matching(pattern: str, names: Sequence[str]) -> list[str]:
+    if is_regex(pattern):
+        regex = regex_of(pattern)
+        matching = [name for name in names if regex.search(name)]
+    else:
+        matching = [name for name in names if any(fnmatch.fnmatchcase(each, pattern) for each in (
+            name, name.removeprefix("test_"), name.removeprefix(f"test_{WORKLOAD}_")))]
+    if not matching:
+        raise BadInput(f"{pattern} is no case{nearest(pattern, names)}; ./ctest.sh -N lists them")
+    return matching
+
+
+def is_regex(pattern: str) -> bool:
+    """Whether it is ``/.../``."""
+    return len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
+
+
+def regex_of(pattern: str) -> re.Pattern[str]:
+    """``/.../`` compiled. Raises BadInput."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of a syntax that may once mean something else
+            return re.compile(pattern[1:-1])
+    except (re.error, OverflowError, RecursionError) as error:
+        raise BadInput(f"{pattern} is not a regular expression: {error}") from error

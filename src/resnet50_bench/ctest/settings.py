@@ -1,0 +1,53 @@
+"""CMake's settings, given for one call by a flag or a variable of their names -> their checked texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..case.parameters import CATALOGUE
+from ..errors import BadInput
+from ..spelling import nearest
+
+#: --noenv and --daemon keep these.
+NAMES = ("PLATFORM", "BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
+_OF_IMAGES = ("REGISTRY", "RELEASE")
+#: As in ``backends``, whose import would cost every call its time; a test holds the two together.
+BACKENDS = ("auto", "native", "docker", "podman", "kubernetes", "slurm")
+
+
+def chosen(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, str]:
+    """Those that are given, a flag before the variable. Raises BadInput with a line for each wrong one."""
+    texts: dict[str, str] = {}
+    bad = []
+    for name in NAMES:
+        flag = flags.get(name)
+        text = (environment.get(name) or "").strip() if flag is None else flag.strip()
+        if text:
+            texts[name] = text
+            origin = f"{name}={text}" if flag is None else f"--{name.lower()}={text}"
+            # Somebody else's variable RELEASE says nothing where no image is run.
+            unused = flag is None and name in _OF_IMAGES and texts.get("BACKEND") == "native"
+            wrong = None if unused else problem(name, text)
+            bad += [f"{origin} {wrong}"] if wrong else []
+    if bad:
+        raise BadInput(*bad)
+    return texts
+
+
+def problem(name: str, text: str) -> str | None:
+    """What is wrong with a setting's text, or None."""
+    if name == "BACKEND" and text not in BACKENDS:
+        return f"is not one of {', '.join(BACKENDS)}{nearest(text, BACKENDS)}"
+    if name == "REGISTRY" and not text.endswith("/"):
+        return f"has no slash at its end (did you mean {text}/?)"
+    if name == "RELEASE" and not text.startswith(":"):
+        return f"has no colon before it (did you mean :{text}?)"
+    if name == "TIMEOUT" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        return "is no number of seconds; 1, 2, 3 ... are allowed"
+    if name == "PLATFORM":
+        try:
+            CATALOGUE[name].parse(text)
+        except ValueError as error:
+            return str(error)
+    return None

@@ -1,0 +1,121 @@
+"""The types of what worker processes report of themselves: each instance's step times, and the facts beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One instance's values.
+
+    ``starts_ns`` and ``ends_ns`` bound each step by the monotonic clock, which all processes of
+    a machine share; step i took ``ends_ns[i] - starts_ns[i]``.
+    """
+
+    instance: int
+    process: int
+    pid: int
+    cpus: tuple[int, ...]
+    observed_cpus: tuple[int, ...]
+    memory_node: int | None
+    warmup_steps: int
+    warmup_s: float
+    steady: bool
+    peak: dict[str, float]
+    starts_ns: tuple[int, ...]
+    ends_ns: tuple[int, ...]
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One convolution of the proving step, as oneDNN names it; ``time_ms`` in ms."""
+
+    kernel: str
+    source_type: str
+    shape: str
+    time_ms: float
+
+
+class Agreement(msgspec.Struct, omit_defaults=True):
+    """How far the prepared model's answers are plain fp32's, over ``images`` images; ``top1_agreement`` is a share."""
+
+    images: int = 0
+    top1_agreement: float = 0.0
+    largest_logit_difference: float = 0.0
+    logit_spread: float = 0.0
+
+
+class RightAnswers(msgspec.Struct):
+    """Of ``count`` images, how many had the right class first, and among the first five."""
+
+    count: int
+    top1: int
+    top5: int
+
+
+class Training(msgspec.Struct, kw_only=True):
+    """What one instance's training came to; ``top1`` is a share of the last tenth's images, as they were learnt."""
+
+    losses: list[float] = []
+    began_at: int = 0
+    steps: int = 0
+    total_steps: int = 0
+    rank: int = 0
+    world: int = 1
+    backend: str = ""
+    top1: float = 0.0
+    weights_sha256: str
+
+
+class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What gave an instance its images; all None for dummy ones. ``bad``: (file, why it could not be decoded)."""
+
+    decoded: int | None = None
+    bad: list[tuple[str, str]] | None = None
+    animated: int | None = None
+    decode_s: float | None = None
+    wait_s: float | None = None
+    loader_images_per_s: float | None = None
+    loader_workers: int | None = None
+    pool_batches: int | None = None
+    counts: RightAnswers | None = None
+    training: Training | None = None
+
+
+class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a process says of itself. Instance numbers are text; ``usage`` is getrusage's over the window.
+
+    ``local_memory`` and ``denormal_share`` are shares, None where nobody looked.
+    """
+
+    layers: list[Layer] = []
+    usage: dict[str, int | float] = {}
+    agreement: Agreement | None = None
+    data: dict[str, FeedRecord] = {}
+    omp_threads: dict[str, int] = {}
+    memory: dict[str, int] = {}
+    torch_version: str | None = msgspec.field(default=None, name="Torch_Version")
+    torchvision_version: str | None = msgspec.field(default=None, name="Torchvision_Version")
+    ipex_version: str | None = msgspec.field(default=None, name="IPEX_Version")
+    quantise_nodes: int | None = None
+    local_memory: float | None = None
+    denormal_share: float | None = None
+
+
+class ProcessReport(msgspec.Struct, frozen=True):
+    """What one process found out about itself, with the runs of its instances; ``kernels`` are how often each ran."""
+
+    process: int
+    pid: int
+    prepare_s: float
+    model_cache: str
+    allocator: str
+    kernels: dict[str, int]
+    runs: tuple[Run, ...]
+    facts: Facts = msgspec.field(default_factory=Facts)
+
+
+def process_report(document: Mapping[str, object]) -> ProcessReport:
+    """A worker's JSON as a ProcessReport. msgspec.ValidationError names the place of what is wrong in it."""
+    return msgspec.convert(document, ProcessReport)

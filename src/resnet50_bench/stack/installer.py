@@ -1,0 +1,161 @@
+"""A requirement file -> a virtual environment that holds just its pins, by uv, or by pip where uv cannot.
+
+Every file that is installed has the hash that the requirement file names, but for PyTorch's CPU-only builds: where
+their index answers, they are taken first, for they spare 5 GB of CUDA libraries. The image is built by this module:
+``python3 -m resnet50_bench.stack.installer FOLDER REQUIREMENTS``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ..errors import Infrastructure
+from . import debian, pins
+from .messages import say
+
+#: Seconds that PyTorch's CPU-only index has for its answer.
+_PROBE_S = 5
+_PIP_ATTEMPTS = 2
+_CPU_ONLY_GB = 2.5
+
+
+def install(folder: Path, name: str, needed_gb: float) -> None:
+    """Make ``folder`` a virtual environment with the pins of the requirement file ``name``; what is there is kept.
+
+    ``needed_gb`` is the disk that PyTorch's default builds take. Raises Infrastructure where that is not free, or where
+    neither uv nor pip could install; what was downloaded is kept for the next time.
+    """
+    if not (folder / "bin/python").exists():
+        say(f"making {folder}")
+        _make_venv(folder)
+    tool = _Uv(folder) if _get_uv(folder) else _Pip(folder)
+    builds = pins.other_builds(name)
+    cpu_only = _cpu_only_words(tool) if builds else None
+    _require_disk(folder, needed_gb if cpu_only is None else min(needed_gb, _CPU_ONLY_GB))
+    if cpu_only is None or not _run([*tool.words, "--no-deps", *cpu_only, *builds], tool.environment):
+        if cpu_only is not None:
+            say("the CPU-only builds could not be installed: taking PyTorch's default builds")
+        _install_pins(folder, tool, pins.path(name))
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as rest:
+        rest.write(pins.without_cuda(name))
+        rest.flush()
+        _install_pins(folder, tool, Path(rest.name))
+
+
+class _Uv:
+    """uv of the environment, told what pip is told of indexes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.words = [str(folder / "bin/uv"), "pip", "install", "--python", str(folder / "bin/python")]
+        self.environment = _pips_indexes(folder / "bin/python")
+        self.name = "uv"
+
+
+class _Pip:
+    """pip of the environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.words = [str(folder / "bin/python"), "-m", "pip", "install", "--no-input"]
+        self.environment: dict[str, str] = {}
+        self.name = "pip"
+
+
+def _install_pins(folder: Path, tool: _Uv | _Pip, requirements: Path) -> None:
+    words = ["--no-deps", "--require-hashes", "-r", str(requirements)]
+    say(f"installing by {tool.name}: {requirements.name}")
+    if isinstance(tool, _Uv):
+        if _run([*tool.words, *words], tool.environment):
+            return
+        say("uv could not install: trying pip")
+        tool = _Pip(folder)
+    for attempt in range(1, _PIP_ATTEMPTS + 1):
+        if attempt > 1:
+            say(f"attempt {attempt} of {_PIP_ATTEMPTS}")
+        if _run([*tool.words, *words], tool.environment):
+            return
+    raise Infrastructure(f"pip could not install {requirements.name} in {_PIP_ATTEMPTS} attempts; what it downloaded "
+                         "is kept: repair the network and run this again")
+
+
+def _get_uv(folder: Path) -> bool:
+    """Whether the environment has uv now, at the pinned version."""
+    if (folder / "bin/uv").exists():
+        return True
+    words = [*_Pip(folder).words, "--quiet", "--no-deps", "--require-hashes", "-r", str(pins.path("uv"))]
+    if _run(words, {}):
+        return True
+    say("uv cannot be had: installing by pip, which takes longer")
+    return False
+
+
+def _pips_indexes(python: Path) -> dict[str, str]:
+    """The package indexes that pip is configured with, in uv's words, unless uv has its own."""
+    if any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")):
+        return {}
+    done = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    values = {key.rpartition(".")[2]: value.strip("'\"") for key, _, value in
+              (line.partition("=") for line in done.stdout.splitlines())}
+    handed = {}
+    if "index-url" in values:
+        handed["UV_DEFAULT_INDEX"] = values["index-url"]
+    more = [url for url in values.get("extra-index-url", "").split() if url.startswith("http")]
+    if more:
+        # A hash stands for what is taken, so any index may give it.
+        handed |= {"UV_INDEX": " ".join(more), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    return handed
+
+
+def _cpu_only_words(tool: _Uv | _Pip) -> list[str] | None:
+    """What makes the tool take CPU-only builds of PyTorch; None where no index with them answers."""
+    url = os.environ.get("RESNET50_BENCH_INDEX_URL")
+    if url:
+        say(f"PyTorch's builds: those of RESNET50_BENCH_INDEX_URL={url}")
+        return ["--index" if isinstance(tool, _Uv) else "--index-url", url]
+    if isinstance(tool, _Uv):
+        words = ["--torch-backend=cpu"]
+        probe = [*tool.words, *words, "--dry-run", "--no-deps", "torch"]
+        limits = {"UV_HTTP_TIMEOUT": str(_PROBE_S), "UV_HTTP_RETRIES": "0"}
+        try:
+            done = subprocess.run(probe, env=os.environ | tool.environment | limits, stdin=subprocess.DEVNULL,
+                                  capture_output=True, timeout=_PROBE_S, check=False)
+        except subprocess.TimeoutExpired:
+            done = None
+        if done is not None and done.returncode == 0:
+            say("PyTorch's builds: CPU-only, of PyTorch's own index")
+            return words
+    say("PyTorch's builds: the default ones with CUDA libraries (PyTorch's CPU-only index does not answer)")
+    return None
+
+
+def _run(words: list[str], environment: dict[str, str]) -> bool:
+    # Progress goes to stderr: a caller may be reading a path from our stdout.
+    return subprocess.run(words, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                          check=False).returncode == 0
+
+
+def _require_disk(folder: Path, needed_gb: float) -> None:
+    free_gb = shutil.disk_usage(folder.parent).free / 1e9
+    if free_gb < needed_gb:
+        raise Infrastructure(f"{folder.parent} has {free_gb:.1f} GB free, {needed_gb:.1f} GB are needed; choose "
+                             "another folder by RESNET50_BENCH_ENV, or a CPU-only index by RESNET50_BENCH_INDEX_URL")
+
+
+def _make_venv(folder: Path) -> None:
+    command = [sys.executable, "-m", "venv", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 and debian.can_install():
+        debian.install(["python3-venv"])
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        why = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise Infrastructure(f"python3 -m venv failed: {why[0]}; sudo apt-get install python3-venv")
+
+
+if __name__ == "__main__":
+    install(Path(sys.argv[1]), sys.argv[2], 0.0)

@@ -1,0 +1,46 @@
+"""jemalloc, tcmalloc and numactl: where they are, and how they get there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from . import debian
+from .messages import say
+
+#: name -> (Debian package, file or command, what it costs to go without)
+_NATIVE = {
+    "jemalloc": ("libjemalloc2", "libjemalloc.so.2", "bf16 and int8 can be a third slower"),
+    "tcmalloc": ("libtcmalloc-minimal4", "libtcmalloc_minimal.so.4", "nothing where jemalloc is there"),
+    "numactl": ("numactl", "numactl", "memory is not bound to the instances' NUMA node"),
+}
+_WANTED = ("jemalloc", "numactl")
+_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+
+
+def native_libraries() -> dict[str, str]:
+    """Paths of jemalloc, tcmalloc and numactl, of those that are installed."""
+    paths = {}
+    for name, (_, file, _) in _NATIVE.items():
+        path = shutil.which(file) or next(
+            (str(Path(base) / file) for base in _FOLDERS if (Path(base) / file).exists()), None)
+        if path:
+            paths[name] = path
+    return paths
+
+
+def missing_libraries() -> dict[str, str]:
+    """jemalloc and numactl, of those that are not installed, with what it costs to go without."""
+    installed = native_libraries()
+    return {name: _NATIVE[name][2] for name in _WANTED if name not in installed}
+
+
+def set_up_native_libraries() -> None:
+    """Install what is missing where that needs no questions, else say what to install and why."""
+    missing = list(missing_libraries())
+    if missing and debian.can_install():
+        debian.install([_NATIVE[name][0] for name in missing])
+        missing = list(missing_libraries())
+    for name in missing:
+        package, _, cost = _NATIVE[name]
+        say(f"not found: {name}; without it {cost}. To install it: sudo apt-get install {package}")

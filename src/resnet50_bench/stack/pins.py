@@ -1,0 +1,41 @@
+"""A requirement file that scripts/lock.sh made -> its digest, its pins, and what of it a CPU-only build needs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "requirements"
+#: PyTorch's CPU-only index has other files of the first two; the rest is only for the builds with CUDA.
+_OTHER_BUILDS = ("torch", "torchvision")
+_ONLY_CUDA = re.compile(r"triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+")
+_PIN = re.compile(r"([a-z0-9-]+)==([^\s;\\]+)")
+
+
+def path(name: str) -> Path:
+    """The requirement file ``name``: a stack's name, ``host``, ``tools``, ``image`` or ``uv``."""
+    return _FOLDER / f"{name}.txt"
+
+
+def digest(name: str) -> str:
+    """What an environment of these pins is known by: the second word of the file's first line."""
+    with path(name).open() as lines:
+        return next(lines).split()[1]
+
+
+def other_builds(name: str) -> list[str]:
+    """``["torch==2.8.0", ...]``: the pins that a CPU-only index has builds of its own of."""
+    return [f"{package}=={version}" for package, version in _PIN.findall(path(name).read_text())
+            if package in _OTHER_BUILDS]
+
+
+def without_cuda(name: str) -> str:
+    """The file's text, hashes included, without PyTorch and what only its builds with CUDA need."""
+    kept, keeping = [], True
+    for line in path(name).read_text().splitlines(keepends=True):
+        package = _PIN.match(line)
+        if package:
+            keeping = package[1] not in _OTHER_BUILDS and not _ONLY_CUDA.fullmatch(package[1])
+        if keeping:
+            kept.append(line)
+    return "".join(kept)

@@ -1,0 +1,43 @@
+"""The stacks: which ways there are to have PyTorch here, and which engines each serves.
+
+A stack is a row below and a requirement file of its name, which ``scripts/lock.sh`` makes of its extra in
+pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..errors import BadInput
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One set of versions that measures; ``oldest_python`` and ``needed_gb`` hold for PyTorch's default builds."""
+
+    name: str
+    purpose: str
+    engines: tuple[str, ...]
+    oldest_python: tuple[int, int]
+    needed_gb: float
+
+
+_ALL = (
+    Stack("ipex", "PyTorch 2.8 with IPEX, the last one there is", ("IPEX", "COMPILE-INDUCTOR", "EAGER"), (3, 10), 8.0),
+    Stack("current", "today's PyTorch, without IPEX", ("COMPILE-INDUCTOR", "EAGER"), (3, 11), 8.0),
+)
+STACKS = {stack.name: stack for stack in _ALL}
+DEFAULT = "ipex"
+
+
+def chosen() -> Stack:
+    """The stack that ``RESNET50_BENCH_STACK`` names, else the default. Raises BadInput for another word."""
+    return named(os.environ.get("RESNET50_BENCH_STACK") or DEFAULT, "RESNET50_BENCH_STACK")
+
+
+def named(name: str, where: str) -> Stack:
+    """The stack of this name. Raises BadInput, which says where the name was given."""
+    if name not in STACKS:
+        raise BadInput(f"{where}={name} is not one of {', '.join(STACKS)}")
+    return STACKS[name]

@@ -1,0 +1,133 @@
+"""The tree of commands: help, version, completion, and what a program may read. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench import __version__
+from resnet50_bench.cli import case_command
+from resnet50_bench.cli.completion_command import parser_of
+from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN, main, overview
+from resnet50_bench.ctest import background
+from resnet50_bench.stack import environment
+from support.results import put, synthetic
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts/resnet50-bench.sh"
+#: Its parser is the set-up's own.
+ELSEWHERE = {"setup", "env"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESNET50_BENCH_BUILD", str(tmp_path / "build"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *ALIASES])
+def test_every_command_has_help_with_an_example_and_a_version_and_leaves_no_file(name, here, capsys):
+    assert main([name, "--help"]) == 0
+    said = capsys.readouterr()
+    assert said.out and not said.err and "\x1b" not in said.out
+    assert name in ELSEWHERE or "example" in said.out
+    assert main([name, "--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"resnet50-bench {__version__}\n")
+    assert list(here.iterdir()) == []
+
+
+def test_the_overview_names_what_is_for_people_only(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == overview() and all(f"\n  {name} " in shown for name in SHOWN)
+    assert not any(f"\n  {name} " in shown for name in {*COMMANDS, *ALIASES} - {*SHOWN})
+    assert main(["--version"]) == 0 and capsys.readouterr().out == f"resnet50-bench {__version__}\n"
+    assert main([]) == 2
+
+
+def test_an_option_is_not_taken_for_its_abbreviation(here, capsys):
+    assert main(["list", "--rec", "1"]) == 2
+    assert "--rec is not an option (did you mean --recent?)" in capsys.readouterr().err
+
+
+def test_help_of_a_run_is_no_run_and_a_wrong_flag_is_told_in_its_log(here, capsys):
+    assert main(["run", "--bacth_size=8"]) == 2
+    assert "did you mean --batch_size?" in capsys.readouterr().err
+    log, = here.iterdir()
+    assert "RESULT: failed: --bacth_size is not an option" in log.read_text(), "kpi.sh says why there is no KPI"
+
+
+@pytest.mark.parametrize("words", [["parameters"], ["--help"], ["ctest", "--help"], ["completion", "bash"], ["doctor"]])
+def test_a_broken_pipe_is_silent(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "resnet50_bench", *words], stdout=writing, stderr=subprocess.PIPE,
+                          env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_completion_knows_commands_options_and_values(here):
+    ask = """eval "$("$0" completion bash)"
+    complete_() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _resnet50_bench; echo "${COMPREPLY[*]}"; }
+    complete_ resnet50-bench comp
+    complete_ resnet50-bench list --rec
+    complete_ resnet50-bench list --format cs
+    complete_ ./ctest.sh --check-d
+    complete_ ./ctest.sh --output-j
+    complete_ resnet50-bench list-kpi --prim
+    """
+    done = subprocess.run(["bash", "-c", ask, SCRIPT], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["compare completion", "--recent", "csv", "--check-docker-image",
+                                        "--output-junit", "--primary"]
+    assert done.stderr == ""
+    assert {name for name in SHOWN if not parser_of(name)} <= ELSEWHERE
+
+
+def test_programs_read_json(here, capsys):
+    def said(*words: str):
+        main([*words])
+        return json.loads(capsys.readouterr().out)
+
+    first, second = (str(put(here / name, synthetic())) for name in "ab")
+    assert {"verdict", "checks"} == set(said("doctor", "--json"))
+    assert {"BATCH_SIZE", "PRECISION"} <= {row["name"] for row in said("parameters", "--json")}
+    assert said("list", first, "--json")[0]["kpi"] == "Throughput"
+    assert said("fleet", first, "--json")
+    assert said("gate", first, "--json")["regressions"] == []
+    assert said("status", "--json") == []
+    compared, = said("compare", first, second, "--json")
+    assert compared["ratio"] == 1.0 and compared["verdict"].startswith("no difference shown")
+
+
+def test_a_background_run_is_told_as_json(tmp_path):
+    folder = tmp_path / "background/x"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"pid": 1, "ticks": 0, "boot": "", "started": "2026", "log": "/l"}))
+    (folder / "status").write_text("4\n")
+    assert background.records(tmp_path) == [
+        {"name": "x", "running": False, "status": 4, "pid": 1, "started": "2026", "log": "/l"}]
+
+
+def test_a_run_names_what_is_missing_and_installs_nothing(monkeypatch, capsys):
+    def install(*words, **_):
+        pytest.fail("it installed something")
+
+    for name in ("install_native_libraries", "set_up", "main"):
+        monkeypatch.setattr(environment, name, install)
+    monkeypatch.setattr(environment, "native_libraries", dict)
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", "/nowhere/python")
+    monkeypatch.setenv("BACKEND", "native")
+    assert main(["prepare"]) == 0
+    said = capsys.readouterr().err
+    assert "jemalloc is not installed: " in said and "scripts/setup.sh installs it" in said
+    assert "RESNET50_BENCH_PYTHON=/nowhere/python is not an executable" in said
+    monkeypatch.setattr(environment, "native_libraries", lambda: {"jemalloc": "/x", "numactl": "/y"})
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
+    assert case_command.missing() == []
