@@ -5,7 +5,8 @@ set(REGISTRY "" CACHE STRING "Registry of the images, with a trailing slash; emp
 set(RELEASE "" CACHE STRING "Tag of the images, with its colon; empty for :latest")
 set(TIMEOUT 3600 CACHE STRING "Seconds that a case may take")
 set(RESULTS "" CACHE PATH "Where cases run and leave their logs; empty: below the build folder")
-set_property(CACHE BACKEND PROPERTY STRINGS auto native docker podman kubernetes slurm)
+set(backends auto native docker podman kubernetes slurm)
+set_property(CACHE BACKEND PROPERTY STRINGS ${backends})
 
 find_program(PYTHON3 python3 REQUIRED)
 set(resnet50_bench "${CMAKE_CURRENT_SOURCE_DIR}/scripts/resnet50-bench.sh")
@@ -26,20 +27,29 @@ if(NOT PLATFORM IN_LIST platforms)
 endif()
 message(STATUS "PLATFORM: ${PLATFORM} (${platform_is}); BACKEND: ${BACKEND}")
 
+# A misspelt setting would show only when a case runs, or cut its time short.
+if(NOT BACKEND IN_LIST backends)
+  message(FATAL_ERROR "BACKEND=${BACKEND} is not one of ${backends}")
+endif()
+if(NOT TIMEOUT MATCHES "^0*[1-9][0-9]*$")
+  message(FATAL_ERROR "TIMEOUT=${TIMEOUT} is no number of seconds; 1, 2, 3 ... are allowed")
+endif()
+
 # add_workload(<name>): the folder that users run ctest.sh in; sets `workload` for the caller.
 function(add_workload name)
   set(folder "${CMAKE_BINARY_DIR}/workload/ResNet50-Pytorch-Xeon-Public")
-  file(MAKE_DIRECTORY "${folder}")
-  # Between single quotes the shell evaluates nothing; one in a path ends them, stands alone, and begins them anew.
-  string(REPLACE "'" "'\\''" build "${CMAKE_BINARY_DIR}")
-  string(REPLACE "'" "'\\''" source "${CMAKE_CURRENT_SOURCE_DIR}")
-  file(WRITE "${folder}/ctest.sh" "#!/usr/bin/env bash\n"
-       "RESNET50_BENCH_BUILD='${build}' exec '${source}/ctest.sh' \"$@\"\n")
-  file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
-       GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
   if(RESULTS)
-    set(folder "${RESULTS}")
-    file(MAKE_DIRECTORY "${folder}")
+    set(folder "${RESULTS}") # of another build folder, which has its own ctest.sh there
+  endif()
+  file(MAKE_DIRECTORY "${folder}")
+  if(NOT RESULTS)
+    # Between single quotes the shell evaluates nothing; one in a path ends them, stands alone, and begins them anew.
+    string(REPLACE "'" "'\\''" build "${CMAKE_BINARY_DIR}")
+    string(REPLACE "'" "'\\''" source "${CMAKE_CURRENT_SOURCE_DIR}")
+    file(WRITE "${folder}/ctest.sh" "#!/usr/bin/env bash\n"
+         "RESNET50_BENCH_BUILD='${build}' exec '${source}/ctest.sh' \"$@\"\n")
+    file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+         GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
   endif()
   set(settings "--backend=${BACKEND}" "--registry=${REGISTRY}" "--release=${RELEASE}" "--timeout=${TIMEOUT}")
   add_test(NAME setup_environment COMMAND "${resnet50_bench}" prepare ${settings} WORKING_DIRECTORY "${folder}")

@@ -89,6 +89,13 @@ def test_daemon_drops_the_callers_environment_and_nohup_keeps_it(checkout):
         assert re.findall(r' STEPS: "(.*)"', (logs / "workload-config.yaml").read_text()) == steps
 
 
+def test_daemon_keeps_the_backend(checkout):
+    done = checkout.ctest("--testcase", checkout.case, "--daemon", BACKEND="kubernetes")
+    folder = checkout.build / "background" / done.stdout.split()[0]
+    until((folder / "status").exists)
+    assert (folder / "status").read_text() == "2\n", "Kubernetes needs --options; every other backend would run it"
+
+
 def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
     for number, log in enumerate(("one.log", "two.log"), start=1):
         done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}",

@@ -53,10 +53,14 @@ def test_ctest_knows_labels_skips_locks_and_the_fixture(tmp_path):
     assert known["TIMEOUT"] > 3600
 
 
-def test_an_unknown_platform_is_refused_with_the_known_ones(tmp_path):
-    done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPX"], capture_output=True, text=True,
-                          check=False)
-    assert done.returncode != 0 and re.search(r"PLATFORM=SPX is not one of auto,.*SPR", done.stderr, re.S)
+@pytest.mark.parametrize(("setting", "why"), [
+    ("PLATFORM=SPX", "PLATFORM=SPX is not one of auto,.*SPR"),
+    ("BACKEND=dokcer", "BACKEND=dokcer is not one of.*docker"),
+    ("TIMEOUT=abc", "TIMEOUT=abc is no number of seconds")])
+def test_an_unknown_setting_is_refused_with_what_is_known(tmp_path, setting, why):
+    done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPR", f"-D{setting}"], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode != 0 and re.search(why, done.stderr, re.S)
 
 
 def test_nothing_in_the_build_folders_path_is_evaluated(tmp_path):

@@ -43,7 +43,8 @@ def test_what_this_cpu_lacks_is_skipped_with_the_reason(build):
 
 def test_bad_input_is_status_2_in_one_line_before_anything_runs(build):
     for words, why in ((["--set", "BATCH_SIZE=0"], "BATCH_SIZE='0' is too small"),
-                       (["--batchsize=2", "--set", "BATCHSIZE=2"], "did you mean BATCH_SIZE?"),
+                       (["--batchsize=2"], "did you mean --batch_size?"),
+                       (["--set", "BATCHSIZE=2"], "did you mean BATCH_SIZE?"),
                        (["--testcase", GATED + "x"], "there is no such case"),
                        (["--testcase", GATED, "--cores_per_instance=100000"], "does not fit")):
         done = ctest(build, *words, "-V")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from ..arguments import Parser
 from ..stack import environment, stacks
 from ..stack.messages import say
 from ..stack.native_libraries import set_up_native_libraries
 
 
-def main(argv: list[str]) -> int:
-    """Set up a stack, the host's small environment or the native libraries; or list the stacks."""
-    parser = argparse.ArgumentParser(
-        prog="setup", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Set up what measures: a stack of PyTorch in a virtual environment, jemalloc and numactl.",
-        epilog="example: scripts/setup.sh --stack current")
-    what = parser.add_mutually_exclusive_group()
+def parser() -> Parser:
+    """The options."""
+    made = Parser("resnet50-bench setup", "Set up what measures: a stack of PyTorch in a virtual environment, jemalloc "
+                  "and numactl. Nothing else installs anything.", "scripts/setup.sh --stack current")
+    what = made.add_mutually_exclusive_group()
     what.add_argument("--stack", metavar="NAME", help=f"which one: {', '.join(stacks.STACKS)} (default: "
                                                       f"RESNET50_BENCH_STACK, else {stacks.DEFAULT})")
     what.add_argument("--host", action="store_true",
@@ -24,8 +22,13 @@ def main(argv: list[str]) -> int:
     what.add_argument("--list", action="store_true", help="list the stacks, what is set up and its size")
     what.add_argument("--native-libraries", action="store_true", help="only jemalloc and numactl")
     what.add_argument("--print-python", action="store_true", help="print the Python that measures")
-    parser.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
-    options = parser.parse_args(argv)
+    made.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Set up a stack, the host's small environment or the native libraries; or list the stacks."""
+    options = parser().parse_args(argv)
     if options.list:
         for line in _table():
             print(line)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import BadInput, Infrastructure
+import msgspec
 
-try:
-    import msgspec
-except ImportError as error:
-    raise Infrastructure("reading YAML needs the environment that measures: run scripts/setup.sh once") from error
+from ..errors import BadInput
 
 #: What stands for one text, or for a list of them.
 Scalar = str | int | float | bool | None
