@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from resnet50_bench.case.case import Case, Layer, resolve
@@ -22,7 +23,8 @@ from resnet50_bench.machine import host
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.protocol.messages import Progress
-from resnet50_bench.result.result import ProcessReport, Result, Run
+from resnet50_bench.result.processes import Facts, ProcessReport, Run
+from resnet50_bench.result.result import Result
 
 LAYER = {"kernel": "brg:avx2", "source_type": "f32", "time_ms": 2.0,
          "shape": "mb1_ic64oc64_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0"}
@@ -68,12 +70,11 @@ class Workers:
             for i in process.instances)
         answers = LOADED | {"counts": {"count": 10, "top1": self._right, "top5": 10}}
         data = {str(i.index): answers if self._right else {} for i in process.instances}
+        facts = {"layers": [LAYER], "data": data, "agreement": AGREEMENT if self._right else {}, "denormal_share": 0.0,
+                 "usage": {"ru_minflt": 0, "ru_majflt": 0, "ru_nvcsw": 0, "ru_nivcsw": 0, "ru_utime": 1.0}}
         return ProcessReport(process=process.index, pid=os.getpid(), prepare_s=1.0, model_cache="hit",
                              allocator="jemalloc", kernels={"brg:avx2 src:f32": 53}, runs=runs,
-                             facts={"layers": [LAYER], "usage": {"ru_minflt": 0, "ru_majflt": 0, "ru_nvcsw": 0,
-                                                                 "ru_nivcsw": 0, "ru_utime": 1.0, "ru_stime": 0.0},
-                                    "data": data, "agreement": AGREEMENT if self._right else {},
-                                    "omp_threads": {}, "denormal_share": 0.0})
+                             facts=msgspec.convert(facts, Facts))
 
 
 def case(**texts: str) -> Case:

@@ -23,7 +23,7 @@ from resnet50_bench.protocol.messages import (
     Stopped,
     Warm,
 )
-from resnet50_bench.result.result import process_report
+from resnet50_bench.result.processes import process_report
 from resnet50_bench.worker import main, stepper
 from resnet50_bench.worker.instance import pin
 from support.fake_job import CPU, STEP_S, Clock, FakeEngine, FakeLauncher, spec
@@ -73,7 +73,7 @@ def test_each_answer_is_handed_on_with_the_labels_of_its_batch(tmp_path, clock):
     launcher.end()
     feed = engine.feeds[0]
     assert feed.answers[:3] == [(0, "label 0"), (10, "label 1"), (20, "label 2")] and feed.closed
-    assert launcher.report()["facts"]["data"] == {"0": {"answers": len(feed.answers)}}
+    assert launcher.report()["facts"]["data"] == {"0": {"decoded": len(feed.answers)}}
 
 
 def test_the_report_holds_what_was_proven_and_what_the_process_found_out(tmp_path, clock):

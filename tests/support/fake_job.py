@@ -17,6 +17,7 @@ import msgspec
 
 from resnet50_bench.protocol.channel import Channel
 from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Event, Failed, Group, Order, Part, Spec
+from resnet50_bench.result.processes import Agreement, FeedRecord
 from resnet50_bench.worker.evidence import Convolution, Evidence
 from resnet50_bench.worker.job import Job, Kept, Proof, Say
 from resnet50_bench.worker.main import work
@@ -65,8 +66,8 @@ class FakeFeed:
     def shown(self) -> Shown:
         return Shown(counted=8, right=6)
 
-    def record(self) -> dict[str, object]:
-        return {"answers": len(self.answers)}
+    def record(self) -> FeedRecord:
+        return FeedRecord(decoded=len(self.answers))
 
 
 class FakeEngine:
@@ -85,7 +86,7 @@ class FakeEngine:
         say("model ready")
         self.feeds = {part.index: FakeFeed() for part in spec.instances}
         get_ready = None if kept.peaks.are_known() else self._get_peak_ready
-        proof = Proof(Evidence((Convolution("brg:avx2", "f32", "mb1", 0.5),)), 0.25, {})
+        proof = Proof(Evidence((Convolution("brg:avx2", "f32", "mb1", 0.5),)), 0.25, Agreement())
         return Job(self._step, self.feeds, self, proof, lambda part: kept.peaks.look(part, get_ready), "hit", 1.5,
                    lambda: 0.125)
 

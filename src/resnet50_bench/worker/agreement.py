@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
+from ..result.processes import Agreement
 from . import data
 from .feed import padded
 
 
 def agreement(plain: torch.nn.Module, model: Callable[[torch.Tensor], torch.Tensor], paths: Sequence[Path],
-              batch_size: int, dtype: torch.dtype) -> dict[str, float]:
+              batch_size: int, dtype: torch.dtype) -> Agreement:
     """``images``, ``top1_agreement`` (a share), ``largest_logit_difference`` and ``logit_spread`` (fp32's standard
     deviation over classes, to see that difference in proportion). Images that cannot be decoded are passed over:
     the pass over the data set names them.
@@ -31,9 +32,9 @@ def agreement(plain: torch.nn.Module, model: Callable[[torch.Tensor], torch.Tens
         spread += float(expected.std(1).sum())
         count += len(batch)
     if not count:
-        return {}
-    return {"images": count, "top1_agreement": same / count, "largest_logit_difference": largest,
-            "logit_spread": spread / count}
+        return Agreement()
+    return Agreement(images=count, top1_agreement=same / count, largest_logit_difference=largest,
+                     logit_spread=spread / count)
 
 
 def _load(path: Path) -> torch.Tensor | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from ..errors import RunFailed
+from ..result.processes import FeedRecord, RightAnswers
 from .data import Loader
 from .stepper import Shown
 
@@ -21,9 +22,9 @@ class CycleFeed:
     length: int | None = None
     most_warm_up: int | None = None
 
-    def __init__(self, batches: Sequence[torch.Tensor], record: dict[str, object] | None = None) -> None:
+    def __init__(self, batches: Sequence[torch.Tensor], record: FeedRecord | None = None) -> None:
         """``record`` is what the result keeps of where the batches came from."""
-        self._batches, self._record = batches, record or {}
+        self._batches, self._record = batches, record or FeedRecord()
         self.example = batches[0]
 
     def warm_batch(self) -> torch.Tensor:
@@ -44,7 +45,7 @@ class CycleFeed:
         """Nothing beside steps."""
         return Shown()
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> FeedRecord:
         """As it was given."""
         return self._record
 
@@ -65,7 +66,9 @@ def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
             break
     if not pool:
         raise RunFailed(f"not one image of {loader.part.root} could be decoded")
-    return CycleFeed(pool, loader_record(loader) | {"pool_batches": len(pool)})
+    record = loader_record(loader)
+    record.pool_batches = len(pool)
+    return CycleFeed(pool, record)
 
 
 class PassFeed:
@@ -77,7 +80,7 @@ class PassFeed:
         """Raises RunFailed where not one image can be decoded."""
         self._loader = loader
         self.length: int | None = -(-len(loader.part.images) // loader.batch_size)
-        self.counts = {"count": 0, "top1": 0, "top5": 0}
+        self.counts = RightAnswers(count=0, top1=0, top5=0)
         first = next(iter(loader), None)
         if first is None:
             raise RunFailed(f"not one image of {loader.part.root} could be decoded")
@@ -96,20 +99,22 @@ class PassFeed:
         """Count the right answers among those that have labels."""
         best = output[:len(labels)].float().topk(min(5, output.shape[1]), dim=1).indices
         right = best == labels[:, None]
-        self.counts["count"] += len(labels)
-        self.counts["top1"] += int(right[:, 0].sum())
-        self.counts["top5"] += int(right.sum())
+        self.counts.count += len(labels)
+        self.counts.top1 += int(right[:, 0].sum())
+        self.counts.top5 += int(right.sum())
 
     def close(self) -> None:
         """The loader ends its processes itself."""
 
     def shown(self) -> Shown:
         """The running counts."""
-        return Shown(counted=self.counts["count"], right=self.counts["top1"])
+        return Shown(counted=self.counts.count, right=self.counts.top1)
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> FeedRecord:
         """The counts and the loader's own figures."""
-        return loader_record(self._loader) | {"counts": self.counts}
+        record = loader_record(self._loader)
+        record.counts = self.counts
+        return record
 
 
 def padded(images: torch.Tensor, size: int) -> torch.Tensor:
@@ -120,8 +125,9 @@ def padded(images: torch.Tensor, size: int) -> torch.Tensor:
     return images[wanted].contiguous(memory_format=torch.channels_last)
 
 
-def loader_record(loader: Loader) -> dict[str, object]:
+def loader_record(loader: Loader) -> FeedRecord:
     """What decoding did: images, bad files with reasons, animated ones, time and rate (images/s)."""
-    return {"decoded": loader.images, "bad": [[str(path), why] for path, why in loader.bad],
-            "animated": loader.animated, "decode_s": loader.decode_s, "wait_s": loader.wait_s,
-            "loader_images_per_s": loader.images_per_s, "loader_workers": loader.workers}
+    return FeedRecord(
+        decoded=loader.images, bad=[(str(path), why) for path, why in loader.bad], animated=loader.animated,
+        decode_s=loader.decode_s, wait_s=loader.wait_s, loader_images_per_s=loader.images_per_s,
+        loader_workers=loader.workers)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ..protocol.messages import Part, Spec
+from ..result.processes import Agreement
 from .evidence import Evidence
 from .stepper import Feed
 
@@ -66,11 +67,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Proof:
-    """What one step ran and how long it took; how far the model's answers agree with the plain one's, or {}."""
+    """What one step ran and how long it took; how far the model's answers agree with the plain one's."""
 
     evidence: Evidence
     step_s: float
-    agreement: Mapping[str, float]
+    agreement: Agreement
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..case import dataset
 from ..case.precision import PRECISIONS
 from ..errors import RunFailed
 from ..protocol.messages import Part, Spec
+from ..result.processes import Agreement
 from . import denormals
 from .agreement import agreement
 from .data import Loader
@@ -150,10 +151,10 @@ def _decoders(cpus: int, batch_size: int) -> int:
 
 
 def agreement_of(spec: Spec, request: ModelRequest,
-                 model: Callable[[torch.Tensor], torch.Tensor]) -> Mapping[str, float]:
+                 model: Callable[[torch.Tensor], torch.Tensor]) -> Agreement:
     """``agreement`` of an accuracy run's model with the plain one; nothing for any other run."""
     if not spec.accuracy or spec.process != 0:
-        return {}
+        return Agreement()
     with torch.inference_mode():
         return agreement(request.network(), model, [Path(path) for path in spec.data.agreement],
                          request.batch_size, request.input_dtype)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Generic, Protocol, TypeVar
+
+from ..result.processes import FeedRecord
 
 #: Beyond WARMUP_STEPS the warm-up looks for steady step times for at most this long.
 MOST_EXTRA_S = 20.0
@@ -64,7 +66,7 @@ class Feed(Protocol[Given, Taken, Labels]):
     def shown(self) -> Shown:
         """Where it stands; read by another thread meanwhile."""
 
-    def record(self) -> Mapping[str, object]:
+    def record(self) -> FeedRecord:
         """What the result keeps."""
 
 

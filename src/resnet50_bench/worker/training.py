@@ -29,6 +29,7 @@ from ..case import dataset
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..protocol.messages import Spec
+from ..result.processes import FeedRecord, Training
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch
 from .feed import loader_record
@@ -158,17 +159,18 @@ class Trainer:
         """The loss of each step from the first, those before a resumption included."""
         return [round(float(loss), 6) for loss in self.losses]
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> Training:
         """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""
         tenth = max(1, len(self.seen) // 10)
         digest = hashlib.sha256()
         # Parameters only: DDP gives rank 0's running means to all at the next step, which the last step has not.
         for name, tensor in self.model.named_parameters():
             digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
-        return {"losses": self.loss_values(), "began_at": self.began_at, "steps": self.step, "total_steps": self.total,
-                "rank": self.rank, "world": self.world, "backend": self._backend,
-                "top1": float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
-                "weights_sha256": digest.hexdigest()}
+        return Training(
+            losses=self.loss_values(), began_at=self.began_at, steps=self.step, total_steps=self.total,
+            rank=self.rank, world=self.world, backend=self._backend,
+            top1=float(sum(self.right[-tenth:])) / sum(self.seen[-tenth:]) if self.seen else 0.0,
+            weights_sha256=digest.hexdigest())
 
 
 def collectives(nodes: int) -> str:
@@ -248,9 +250,11 @@ class TrainingFeed:
         last = self._trainer.losses[-1:]
         return Shown(loss=f"{float(last[0]):.3f}") if last else Shown()
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> FeedRecord:
         """The training's record, with the loader's where there is one."""
-        return {"training": self._trainer.record()} | (loader_record(self._loader) if self._loader else {})
+        record = loader_record(self._loader) if self._loader else FeedRecord()
+        record.training = self._trainer.record()
+        return record
 
     def _dummy(self, request: ModelRequest) -> Generator[Batch, None, None]:
         images = dummy_batch(request.batch_size, torch.float32)
