@@ -88,6 +88,11 @@ class Options:
         """The words that are ctest's."""
         return [word for item in self.items if item.owner is Owner.CTEST for word in item.for_ctest()]
 
+    @property
+    def lists(self) -> bool:
+        """Whether cases are listed, not run."""
+        return any(item.name in ctest_words.LISTING for item in self.items if item.owner is Owner.CTEST)
+
     def words_without(self, *names: str) -> list[str]:
         """What was typed, without the options of these names and their values."""
         return [word for item in self.items if item.name not in names or item.owner is Owner.PARAMETER
