@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 
 import msgspec
 import pytest
@@ -14,8 +13,7 @@ from resnet50_bench.cli import list_command
 from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history import collection, comparability
-from resnet50_bench.result.result import SCHEMA_VERSION, Result, ResultSummary, read
-from support import documents
+from resnet50_bench.result.result import SCHEMA_VERSION, ResultSummary
 from support.results import put, synthetic
 
 
@@ -152,40 +150,6 @@ def test_a_result_reads_the_same_however_it_is_laid_out(tmp_path, change, form):
     (tmp_path / "benchmark_x.json").write_text(json.dumps(document, **form))
     entry, = collection.find([tmp_path])
     assert entry.result == msgspec.convert(document, ResultSummary)
-
-
-def test_a_whole_result_reads_back_as_it_was_written(tmp_path):
-    made = documents.result()
-    made.write(tmp_path / "benchmark_x.json")
-    assert read(tmp_path / "benchmark_x.json") == made
-
-
-def test_an_older_result_is_read_and_what_is_not_known_in_it_passed_over(tmp_path):
-    document = documents.document() | {"schema_version": 1, "invented": {"later": [1]}}
-    del document["inputs"], document["limits"]
-    document["statistics"]["window"] |= {"invented": 1}
-    path = tmp_path / "benchmark_x.json"
-    path.write_text(json.dumps(document))
-    assert read(path).runs() == documents.result().runs()
-    assert collection.find([path])[0].primary
-
-
-def test_a_newer_schema_is_refused_with_both_versions(tmp_path):
-    path = tmp_path / "benchmark_x.json"
-    path.write_text(json.dumps(documents.document() | {"schema_version": 99, "statistics": "of another kind"}))
-    with pytest.raises(BadInput, match=f"schema version 99.* up to {SCHEMA_VERSION}"):
-        read(path)
-
-
-def test_a_training_that_diverged_can_be_read(tmp_path):
-    document = documents.document()
-    document["processes"][0]["facts"]["data"] = {"0": {"training": {"losses": [1.0, float("nan")],
-                                                                    "weights_sha256": "0"}}}
-    made = msgspec.convert(document, Result)
-    made.write(tmp_path / "benchmark_x.json")
-    training, = read(tmp_path / "benchmark_x.json").trainings()
-    assert training.losses[0] == 1.0 and math.isnan(training.losses[1])
-    assert collection.find([tmp_path])[0].primary
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])

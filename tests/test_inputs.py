@@ -12,6 +12,7 @@ from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput
 from resnet50_bench.launch import specs
 from resnet50_bench.result import accuracy
+from resnet50_bench.result.processes import RightAnswers
 from support import fakes
 
 
@@ -116,13 +117,13 @@ def test_wilsons_interval_is_that_of_the_literature():
 
 
 def test_parts_of_an_accuracy_run_are_summed_by_images():
-    found = accuracy.total([{"count": 10, "top1": 10, "top5": 10}, {"count": 30, "top1": 0, "top5": 15}])
-    assert (found["count"], found["top1"], found["top5"]) == (40, 25.0, 62.5)
-    assert found["top1_ci95"][0] < 25 < found["top1_ci95"][1]
+    found = accuracy.total([RightAnswers(count=10, top1=10, top5=10), RightAnswers(count=30, top1=0, top5=15)])
+    assert (found.count, found.top1, found.top5) == (40, 25.0, 62.5)
+    assert found.top1_ci95[0] < 25 < found.top1_ci95[1]
 
 
 def test_a_difference_of_accuracies_has_its_interval():
     # Newcombe (1998), Statistics in Medicine 17, table II (a): 56/70 - 48/80, method 10: 0.0524 to 0.3339.
-    a, b = (accuracy.total([{"count": count, "top1": right, "top5": right}]) for right, count in ((48, 80), (56, 70)))
+    a, b = (accuracy.total([RightAnswers(count, right, right)]) for right, count in ((48, 80), (56, 70)))
     found, low, high = accuracy.difference(a, b)
     assert (round(found, 2), round(low, 2), round(high, 2)) == (20.0, 5.24, 33.39)

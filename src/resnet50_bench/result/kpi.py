@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..errors import BadInput
 from .records import Statistics
+from .result import ResultSummary
 from .stats import Summary
 
 
@@ -29,6 +31,17 @@ KPIS = {
     "latency": Kpi("Latency", "ms", -1, lambda found: found.latency_ms.mean if found.latency_ms else None),
     "accuracy": Kpi("Accuracy", "%", 1, lambda found: found.accuracy.top1 if found.accuracy else None),
 }
+
+
+def primary(result: ResultSummary) -> tuple[Kpi, float]:
+    """The KPI of the result's MODE and its value. Raises BadInput for a result that passed without one."""
+    mode = result.parameter("MODE")
+    kpi = KPIS.get(mode)
+    value = kpi.value(result.statistics) if kpi else None
+    if kpi is None or value is None:
+        raise BadInput(f"the result of {result.started_at} has no KPI of MODE={mode}, though it passed: it is damaged; "
+                       "take it out of the folder")
+    return kpi, value
 
 
 def finite(value: float | None) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..case.case import Case
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..result.kpi import KPIS
+from ..result.kpi import primary
 from ..result.result import FRESH, Result, read
 from .search import Score
 
@@ -47,12 +47,10 @@ def runs(folder: Path, cpu: str) -> dict[Key, list[Run]]:
 
 def run_of(result: Result) -> Run:
     """What counts of a result that passed; a latency's interval is relatively as wide as its throughput's."""
-    kpi = KPIS[result.parameter("MODE")]
-    value, rate = kpi.value(result.statistics), result.statistics.throughput_images_per_s
-    if value is None or not rate:
-        raise BadInput(f"the result of {result.started_at} passed, and has no {kpi.name}: it is damaged")
+    kpi, value = primary(result)
+    rate = result.statistics.throughput_images_per_s or 0.0
     low, high = result.statistics.throughput_ci95 or (rate, rate)
-    half = value * (high - low) / 2 / rate
+    half = value * (high - low) / 2 / rate if rate else 0.0
     score = Score(kpi.sign * value, kpi.sign * value - half, kpi.sign * value + half,
                   result.placement.workers == FRESH)
     return Run(score, result.verdict, rate, len(result.runs()))

@@ -20,7 +20,7 @@ from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..files import write_json
 from ..machine import host
-from ..result.kpi import KPIS
+from ..result.kpi import primary
 from ..result.result import Result, read
 from .rounds import Round, Turn
 from .words import Given, Side
@@ -138,10 +138,7 @@ def _require_same(side: Side, result: Result, machine: Machine, folder: Path) ->
 
 def turn_of(result: Result) -> Turn:
     """What counts of a result that passed."""
-    kpi = KPIS[result.parameter("MODE")]
-    value = kpi.value(result.statistics)
-    if value is None:
-        raise BadInput(f"the result of {result.started_at} passed, and has no {kpi.name}: it is damaged")
+    _, value = primary(result)
     memories = [report.facts.memory.get("pss_bytes") for report in result.processes]
     known = [memory for memory in memories if memory is not None]
     memory = sum(known) / 1e6 if known and len(known) == len(memories) else None

@@ -11,7 +11,7 @@ import signal
 import stat
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,8 @@ def _recipe(image: PIL.Image.Image) -> torch.Tensor:
 
     image = functional.resize(image.convert("RGB"), [SHORT_SIDE], functional.InterpolationMode.BILINEAR, antialias=True)
     pixels = functional.pil_to_tensor(functional.center_crop(image, [CROP, CROP]))
-    return functional.normalize(functional.convert_image_dtype(pixels, torch.float32), MEAN, STD)
+    normalised: torch.Tensor = functional.normalize(functional.convert_image_dtype(pixels, torch.float32), MEAN, STD)
+    return normalised
 
 
 Batch = tuple[torch.Tensor, torch.Tensor, list[Path]]
@@ -157,7 +158,8 @@ class Loader:
         self._reset()
 
     def _reset(self) -> None:
-        self.images, self.animated, self.decode_s, self.wait_s, self.bad = 0, 0, 0.0, 0.0, []
+        self.images, self.animated, self.decode_s, self.wait_s = 0, 0, 0.0, 0.0
+        self.bad: list[tuple[Path, str]] = []
 
     @property
     def images_per_s(self) -> float:
@@ -180,14 +182,15 @@ class Loader:
         if rest:
             yield rest
 
-    def _chunks(self) -> Iterator[_Chunk]:
+    def _chunks(self) -> Generator[_Chunk, None, None]:
         images, size = self.part.images, self.batch_size
         groups = [images[first:first + size] for first in range(0, len(images), size)]
         began = time.perf_counter()
         with warnings.catch_warnings():  # of more processes than the caller has cpus: they have their own
             warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
             chunks = iter(torch_data.DataLoader(
-                groups, batch_size=None, num_workers=self.workers, collate_fn=partial(_decode, self.dtype),
+                groups, batch_size=None,  # type: ignore[arg-type]  # a list is a map-style data set
+                num_workers=self.workers, collate_fn=partial(_decode, self.dtype),
                 worker_init_fn=partial(_start, self.cpus)))
         try:
             for chunk in chunks:
@@ -201,7 +204,8 @@ class Loader:
                             f"memory and /dev/shm hold {2 * self.workers} batches; or use smaller ones") from error
         finally:
             if self.workers:
-                chunks._shutdown_workers()  # a traceback may hold the iterator; nothing public ends its processes
+                # A traceback may hold the iterator, and nothing public ends its processes.
+                chunks._shutdown_workers()  # type: ignore[attr-defined]
 
     def _account(self, chunk: _Chunk) -> None:
         if self.workers and self.cpus and chunk.cpus != set(self.cpus):

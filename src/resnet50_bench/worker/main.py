@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ..protocol.channel import Channel
@@ -51,7 +52,8 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
             _log_to(Path(spec.log))
             Measurement(spec, channel, kept, make).run()
     except Exception as error:
-        channel.send(failure(error))
+        with suppress(BrokenPipeError):  # nobody may be there to hear it
+            channel.send(failure(error))
         raise
 
 

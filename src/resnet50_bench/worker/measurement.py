@@ -10,6 +10,7 @@ import resource
 import select
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 
 from ..errors import BenchError
 from ..protocol.channel import Channel
@@ -85,7 +86,8 @@ class Measurement:
         self._channel.send(event)
 
     def _fail(self, error: BaseException) -> None:
-        self._say(failure(error))
+        with suppress(BrokenPipeError):  # nobody may be there to hear it
+            self._say(failure(error))
 
     def _prepare(self) -> Job | None:
         """In the first instance's thread; the others wait for it, and get None where there will be none."""

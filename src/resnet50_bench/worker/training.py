@@ -205,7 +205,9 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         if data_type == "bfloat32":
             ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
         dtype = torch.bfloat16 if data_type == "bfloat16" else torch.float32
-        return ipex.optimize(plain, dtype=dtype, optimizer=optimizer, inplace=True)
+        optimised: tuple[torch.nn.Module, torch.optim.Optimizer] = ipex.optimize(
+            plain, dtype=dtype, optimizer=optimizer, inplace=True)
+        return optimised
 
 
 class TrainingFeed:

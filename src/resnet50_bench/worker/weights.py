@@ -28,11 +28,13 @@ def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
     torch.manual_seed(SEED)
     import torchvision  # takes a second, and a model from the cache needs none of it
 
-    model = torchvision.models.resnet50(weights=None, num_classes=classes)
+    model: torch.nn.Module = torchvision.models.resnet50(weights=None, num_classes=classes)
     if state is not None:
         _refuse_another(path, state, model, classes)
         model.load_state_dict(state)
-    return model.eval().to(memory_format=torch.channels_last)
+    model.eval()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return model
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -20,7 +20,8 @@ def load(torch_type: str) -> Engine:
     Raises Infrastructure where this Python has no IPEX and IPEX is asked for.
     """
     try:
-        return importlib.import_module(f"{__name__}.{_MODULES[torch_type]}").ENGINE
+        engine: Engine = importlib.import_module(f"{__name__}.{_MODULES[torch_type]}").ENGINE
+        return engine
     except ModuleNotFoundError as error:
         if error.name != "intel_extension_for_pytorch":
             raise

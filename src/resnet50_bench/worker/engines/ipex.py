@@ -53,10 +53,11 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
     return Prepared(model, cache, recipe)
 
 
-def _build(*words: object) -> torch.jit.ScriptModule:
+def _build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor, calibration: Iterable[torch.Tensor],
+           recipe: Path | None) -> torch.jit.ScriptModule:
     from .ipex_build import build
 
-    return build(*words)
+    return build(request, plain, example, calibration, recipe)
 
 
 ENGINE = IpexEngine()

@@ -31,7 +31,8 @@ def build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
             model = ipex.optimize(plain, dtype=request.input_dtype, inplace=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=request.data_type == "bfloat16"):
             traced = torch.jit.trace(model, example)
-        return torch.jit.freeze(traced)
+        frozen: torch.jit.ScriptModule = torch.jit.freeze(traced)
+        return frozen
 
 
 def _quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Iterable[torch.Tensor],
@@ -54,4 +55,5 @@ def _quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Itera
         for images in calibration:
             model(images)
     model.save_qconf_summary(str(recipe))
-    return ipex.quantization.convert(model)
+    converted: torch.nn.Module = ipex.quantization.convert(model)
+    return converted

@@ -20,12 +20,14 @@ _HEIGHT = 28
 LOOK_S = 0.2
 
 
-def product() -> torch.nn.Module:
+def product() -> torch.nn.Sequential:
     """The chain of products; ReLU between them keeps int8 from returning to float."""
     torch.manual_seed(0)
     layers = [layer for _ in range(LAYERS)
               for layer in (torch.nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False), torch.nn.ReLU())]
-    return torch.nn.Sequential(*layers).eval().to(memory_format=torch.channels_last)
+    chain = torch.nn.Sequential(*layers).eval()
+    chain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return chain
 
 
 class Prepacked(torch.nn.Module):
@@ -40,7 +42,8 @@ class Prepacked(torch.nn.Module):
         weights = [layer.weight.detach().to(dtype) for layer in product() if isinstance(layer, torch.nn.Conv2d)]
         size = list(images(dtype, cores).shape)
         self._weights = [
-            torch._C._nn.mkldnn_reorder_conv2d_weight(weight.contiguous().to_mkldnn(), [0, 0], [1, 1], [1, 1], 1, size)
+            torch._C._nn.mkldnn_reorder_conv2d_weight(  # type: ignore[call-arg]  # torch's stubs lack the size
+                weight.contiguous().to_mkldnn(), [0, 0], [1, 1], [1, 1], 1, size)
             for weight in weights]
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:

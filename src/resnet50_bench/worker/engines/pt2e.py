@@ -54,12 +54,13 @@ def _batches(calibration: Iterable[torch.Tensor], size: int) -> Iterable[torch.T
     images = torch.cat(list(calibration))
     count = -(-len(images) // size) * size
     images = images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
-    return [batch.contiguous(memory_format=torch.channels_last) for batch in images.split(size)]
+    return [batch.contiguous(memory_format=torch.channels_last) for batch in torch.split(images, size)]
 
 
-def quantise_nodes(graph_module: torch.fx.GraphModule) -> int:
+def quantise_nodes(graph_module: torch.nn.Module) -> int:
     """How many nodes turn numbers into 8 bits, or back."""
-    return sum("quantize_per" in str(node.target) for node in graph_module.graph.nodes)
+    graph: torch.fx.Graph = graph_module.graph  # type: ignore[assignment]  # an exported program's module has one
+    return sum("quantize_per" in str(node.target) for node in graph.nodes)
 
 
 def _home(name: str) -> ModuleType:
