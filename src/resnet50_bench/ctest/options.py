@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..arguments import Parser, number_of
+from ..backends import BACKENDS
 from ..case.parameters import CATALOGUE, from_environment, refusal
 from ..errors import BadInput
 from . import ctest_words, settings
@@ -238,8 +239,8 @@ def parser() -> Parser:
 
 def _add_settings(made: Parser) -> None:
     """CMake's settings for this call alone; the variables of their names do the same."""
-    made.add_argument("--backend", choices=settings.BACKENDS, metavar="NAME",
-                      help=f"where cases run, also BACKEND=NAME: {' '.join(settings.BACKENDS)}")
+    made.add_argument("--backend", choices=BACKENDS, metavar="NAME",
+                      help=f"where cases run, also BACKEND=NAME: {' '.join(BACKENDS)}")
     made.add_argument("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
     made.add_argument("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
     made.add_argument("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")
