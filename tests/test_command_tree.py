@@ -146,3 +146,17 @@ def test_a_look_costs_little(words, most_s, tmp_path_factory):
         assert process.returncode == 0
         took.append(usage.ru_utime + usage.ru_stime)
     assert min(took) < most_s
+
+
+def test_before_the_set_up_what_needs_nothing_works_and_the_rest_says_what_to_run(tmp_path):
+    """A Python with its own library only."""
+    (tmp_path / "msgspec.py").write_text("raise ModuleNotFoundError(\"No module named 'msgspec'\", name='msgspec')\n")
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from resnet50_bench.cli.tree import main; "
+            "print([main(words.split()) for words in sys.argv[2:]])")
+    free = ["--help", "--version", "ctest --help", "parameters", "detect-platform", "setup --help", "list --help",
+            "wsf-settings inference_latency_avx_fp32_gated", "run --version"]
+    bound = ["list", "run", "ctest --testset x.yaml"]
+    done = subprocess.run([sys.executable, "-c", code, tmp_path, *free, *bound], capture_output=True, text=True,
+                          cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}, check=True)
+    assert done.stdout.splitlines()[-1] == str([0] * len(free) + [3] * len(bound)), done.stderr
+    assert done.stderr.count("run scripts/setup.sh once") == len(bound)

@@ -15,6 +15,7 @@ import pytest
 from resnet50_bench.backends import container, workers
 from resnet50_bench.backends.engines import DOCKER
 from resnet50_bench.cli import images_command as images
+from resnet50_bench.errors import BadInput
 from resnet50_bench.stack import pins
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,13 @@ def test_a_dockerfile_keeps_the_rules(path):
         if "pip install" in line:
             assert "--no-cache-dir" in line and "--require-hashes" in line
     assert not re.search(r"(PASSWORD|SECRET|TOKEN)", text)
+
+
+@pytest.mark.parametrize(("name", "text"), [("BACKEND", "dokcer"), ("REGISTRY", "host:5000"), ("RELEASE", "v1")])
+def test_a_misspelt_setting_builds_nothing(monkeypatch, name, text):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(BadInput, match=f"{name}={text}.*did you mean"):
+        images.main(["1", "--dry-run"])
 
 
 def test_the_images_have_the_contracts_names_in_the_order_of_building():

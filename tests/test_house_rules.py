@@ -18,7 +18,7 @@ SHELL = [*ROOT.glob("*.sh"), *ROOT.glob("scripts/*.sh"), ROOT / ".ci/run"]
 
 
 def test_the_host_side_starts_without_torch_and_fast():
-    code = ("import sys; from resnet50_bench.cli import ctest_command, case_command, run_command; "
+    code = ("import sys; from resnet50_bench.cli import ctest_command, case_command, one_run; "
             "print([m for m in ('torch', 'numpy') if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
                           capture_output=True, text=True, check=True)

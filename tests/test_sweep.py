@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import ctest_command
+from resnet50_bench.cli import ctest_command, sweep_command
 from resnet50_bench.ctest.config import read_config, texts_for
 from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
 from resnet50_bench.history import collection
@@ -180,7 +181,7 @@ def test_a_search_leaves_out_steps_that_take_too_long_and_says_so(fake, monkeypa
     (["--precision=amx_int8"], UnsupportedCpu, "needs the CPU flags"),
     (["--mode=accuracy"], BadInput, "a sweep measures speed"),
     (["--function=training"], BadInput, "a sweep measures speed"),
-    (["--stepz=1"], BadInput, "--stepz=1: not a parameter's flag"),
+    (["--stepz=1"], BadInput, "--stepz is not an option"),
 ])
 def test_bad_input_ends_it_before_anything_is_measured(fake, flags, error, why):
     with pytest.raises(error, match=why):
@@ -201,6 +202,18 @@ def test_what_the_other_parameters_exclude_is_left_out_by_name(fake, capsys):
 def test_ctest_sh_refuses_what_means_nothing_in_a_sweep(words, why, monkeypatch):
     with pytest.raises(BadInput, match=why):
         ctest_command.main(["--sweep", "--dry-run", *words])
+
+
+def test_a_sweep_with_noenv_is_a_process_that_never_had_the_callers_variables(monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda file, words, environment: started.append((words[3:], environment)))
+    with pytest.raises(StopIteration):
+        monkeypatch.setattr(sweep_command, "main", lambda flags: next(iter(())))
+        ctest_command.main(["--sweep", "--dry-run", "--noenv", "--set", "BATCH_SIZE=1 2"],
+                           {"STEPS": "3", "OMP_NUM_THREADS": "9", "PATH": "/x", "BACKEND": "native"})
+    (words, environment), = started
+    assert words == ["sweep", "--batch_size=1 2", "--dry-run"]
+    assert {*environment} == {"PATH", "BACKEND", "PYTHONPATH"}
 
 
 def test_ctest_sh_hands_lists_and_ranges_on(fake, monkeypatch, tmp_path, capsys):

@@ -102,7 +102,7 @@ def test_our_options_with_dashes_or_underscores_and_their_values():
 
 def test_settings_are_flags_and_variables_and_survive_daemon_and_noenv():
     cmakes = (Path(__file__).parents[1] / "cmake/standalone.cmake").read_text()
-    assert BACKENDS == settings.BACKENDS and f"set(backends {' '.join(BACKENDS)})" in cmakes
+    assert f"set(backends {' '.join(BACKENDS)})" in cmakes
     environment = {"BACKEND": "slurm", "REGISTRY": "host/", "RELEASE": ":v1", "TIMEOUT": "60", "STEPS": "3",
                    "PATH": "/x"}
     for words in (["--daemon"], ["--noenv"]):

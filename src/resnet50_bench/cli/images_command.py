@@ -17,6 +17,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
 from ..checkout import ROOT, require
+from ..ctest import settings
 from ..errors import BadInput, Infrastructure
 from ..spelling import nearest
 
@@ -79,6 +80,7 @@ def main(argv: list[str]) -> int:
             print(f"# {image.name}")
             print("".join(f"{name}={value}\n" for name, value in image.ingredients()), end="")
         return 0
+    settings.chosen({}, {name: os.environ.get(name, "") for name in ("BACKEND", "REGISTRY", "RELEASE")})
     commands = [_command(image, given.build_arg, given.no_cache) for image in chosen]
     if given.dry_run:
         print("\n".join(shlex.join(command) for command in commands))

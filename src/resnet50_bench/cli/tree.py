@@ -100,6 +100,10 @@ def _status(argv: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in _LIBRARIES:
             raise
+        command = _named(argv[0])
+        if command and command.about and {"--help", "-h"} & {*argv[1:]}:
+            print(f"{PROG} {argv[0]}: {command.about}\nAfter the set-up (scripts/setup.sh) this says more.")
+            return 0
         return _failed(Infrastructure(
             f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
             "scripts/setup.sh --host where nothing is measured"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import selectors
 import signal
@@ -13,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
+
+import msgspec
 
 from ..errors import BenchError, Infrastructure
 
@@ -115,6 +116,21 @@ def _wait(pid: int) -> int:
     return 128 - code if code < 0 else code
 
 
+class _Run(msgspec.Struct):
+    starts_ns: list[int]
+    ends_ns: list[int]
+
+
+class _Process(msgspec.Struct):
+    runs: list[_Run]
+
+
+class _Result(msgspec.Struct):
+    """What of a result file says when it was measured."""
+
+    processes: list[_Process]
+
+
 def overlap(folders: Sequence[Path]) -> float | None:
     """The share of the longest run's window in which the runs of all ``folders`` were measuring; None without results.
 
@@ -123,11 +139,11 @@ def overlap(folders: Sequence[Path]) -> float | None:
     begins, ends = [], []
     for folder in folders:
         try:
-            document = json.loads(max(folder.glob("benchmark_*.json")).read_text())
-            runs = [run for process in document["processes"] for run in process["runs"]]
-            begins.append(max(run["starts_ns"][0] for run in runs))
-            ends.append(min(run["ends_ns"][-1] for run in runs))
-        except (OSError, ValueError, LookupError, TypeError):  # it failed; kpi.sh says so
+            text = max(folder.glob("benchmark_*.json")).read_bytes()
+            runs = [run for process in msgspec.json.decode(text, type=_Result).processes for run in process.runs]
+            begins.append(max(run.starts_ns[0] for run in runs))
+            ends.append(min(run.ends_ns[-1] for run in runs))
+        except (OSError, ValueError, LookupError):  # it failed; kpi.sh says so
             return None
     longest = max((end - begin for begin, end in zip(begins, ends, strict=True)), default=0)
     return max(0, min(ends) - max(begins)) / longest if longest > 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import BadInput, Interrupted
+from ..errors import BadInput, Infrastructure, Interrupted
 from ..launch import progress
 from ..signals import interruptible
 from . import overrides as overrides_file
@@ -62,7 +63,10 @@ class Job:
         return build, [exactly(self.options.testcase, build)] if self.options.testcase else []
 
     def run(self, environment: Mapping[str, str]) -> Outcome:
-        """Run ctest in the caller's ``environment``, or what --noenv leaves of it."""
+        """Run ctest in the caller's ``environment``, or what --noenv leaves of it. Raises Infrastructure before the
+        set-up, which ctest would hide."""
+        if not self.options.lists:
+            require_set_up()
         build, cases = self.prepare()
         chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
@@ -76,6 +80,13 @@ class Job:
             for_cases[overrides_file.VARIABLE] = str(file)
             status = _run_ctest([*sizes, *chosen, *self.options.for_ctest], build, for_cases, overrides)
             return _outcome(status, Path(overrides.statuses))
+
+
+def require_set_up() -> None:
+    """Raises Infrastructure where this Python cannot run a case."""
+    if importlib.util.find_spec("msgspec") is None:
+        raise Infrastructure("nothing is set up to run cases yet: run scripts/setup.sh once, or scripts/setup.sh "
+                             "--host where nothing is measured on this machine")
 
 
 def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[str, str]:

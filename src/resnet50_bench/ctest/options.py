@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..arguments import Parser, number_of
+from ..backends import BACKENDS
 from ..case.parameters import CATALOGUE, from_environment, refusal
 from ..errors import BadInput
 from . import ctest_words, settings
@@ -87,6 +88,11 @@ class Options:
     def for_ctest(self) -> list[str]:
         """The words that are ctest's."""
         return [word for item in self.items if item.owner is Owner.CTEST for word in item.for_ctest()]
+
+    @property
+    def lists(self) -> bool:
+        """Whether cases are listed, not run."""
+        return any(item.name in ctest_words.LISTING for item in self.items if item.owner is Owner.CTEST)
 
     def words_without(self, *names: str) -> list[str]:
         """What was typed, without the options of these names and their values."""
@@ -233,8 +239,8 @@ def parser() -> Parser:
 
 def _add_settings(made: Parser) -> None:
     """CMake's settings for this call alone; the variables of their names do the same."""
-    made.add_argument("--backend", choices=settings.BACKENDS, metavar="NAME",
-                      help=f"where cases run, also BACKEND=NAME: {' '.join(settings.BACKENDS)}")
+    made.add_argument("--backend", choices=BACKENDS, metavar="NAME",
+                      help=f"where cases run, also BACKEND=NAME: {' '.join(BACKENDS)}")
     made.add_argument("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
     made.add_argument("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
     made.add_argument("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from ..case.precision import PRECISIONS
+from ..errors import BadInput
+from ..result.result import Result, ResultSummary, read, read_summary
 
 #: (faster, slower): ratio of throughputs. Sapphire Rapids: the description's table and issue C; the last
 #: was measured on an EPYC of family 25 (2 cores, batch 8).
@@ -19,61 +20,71 @@ EXPECTED = {
 _FAR_BELOW = 0.5
 _MOST_FOLDERS = 60
 _SAME = ("MODE", "CASE_TYPE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "DATA_TYPE", "CUSTOMER_ENV")
+_Kind = TypeVar("_Kind", bound=ResultSummary)
 
 
 def lines(logs: Path) -> Iterator[str]:
     """A line for each implausible ratio of the result in ``logs`` to the newest comparable ones beside it."""
-    mine = _result(logs)
+    mine = _passed(logs, read)
     if mine is None:
         return
-    if mine["statistics"].get("accuracy"):
+    if mine.statistics.accuracy:
         yield from _against_fp32(mine, logs)
         return
+    precision = mine.parameter("PRECISION")
     newest: dict[str, float] = {}
-    for folder in sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]:
-        other = _result(folder) if folder != logs else None
+    for folder in _beside(logs):
+        other = _passed(folder, read_summary) if folder != logs else None
         if other and _key(other) == _key(mine):
-            newest.setdefault(other["case"]["PRECISION"], _rate(other))
+            newest.setdefault(other.parameter("PRECISION"), _rate(other))
     for (fast, slow), expected in EXPECTED.items():
-        rates = newest | {mine["case"]["PRECISION"]: _rate(mine)}
-        if mine["case"]["PRECISION"] in (fast, slow) and fast in rates and slow in rates:
+        rates = newest | {precision: _rate(mine)}
+        if precision in (fast, slow) and rates.get(fast) and rates.get(slow):
             ratio = rates[fast] / rates[slow]
             if ratio < _FAR_BELOW * expected:
                 yield (f"PLAUSIBILITY: {fast} is {ratio:.2f} times as fast as {slow} on this machine where about "
                        f"{expected:g} is usual: look for a fall-back, too few steps or other load in either run")
 
 
-def _against_fp32(mine: dict[str, Any], logs: Path) -> Iterator[str]:
+def _against_fp32(mine: Result, logs: Path) -> Iterator[str]:
     """How far the accuracy lies from fp32's with the same weights on the same images, where that was measured."""
-    if PRECISIONS[mine["case"]["PRECISION"]].data_type == "float32":
+    if _is_fp32(mine):
         return
-    for folder in sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]:
-        other = _result(folder)
-        if (other and other["statistics"].get("accuracy") and other["inputs"] == mine["inputs"]
-                and PRECISIONS[other["case"]["PRECISION"]].data_type == "float32"):
-            ours, theirs = (each["statistics"]["accuracy"] for each in (mine, other))
-            yield (f"ACCURACY: {mine['case']['PRECISION']} {ours['top1']:.3f} % is "
-                   f"{ours['top1'] - theirs['top1']:+.3f} points from {other['case']['PRECISION']}'s "
-                   f"{theirs['top1']:.3f} % on the same {ours['count']} images ({folder.name})")
+    for folder in _beside(logs):
+        other = _passed(folder, read)
+        ours, theirs = mine.statistics.accuracy, other.statistics.accuracy if other else None
+        if other and ours and theirs and other.inputs == mine.inputs and _is_fp32(other):
+            yield (f"ACCURACY: {mine.parameter('PRECISION')} {ours.top1:.3f} % is {ours.top1 - theirs.top1:+.3f} "
+                   f"points from {other.parameter('PRECISION')}'s {theirs.top1:.3f} % on the same {ours.count} images "
+                   f"({folder.name})")
             return
 
 
-def _result(logs: Path) -> dict[str, Any] | None:
+def _is_fp32(result: ResultSummary) -> bool:
+    precision = PRECISIONS.get(result.parameter("PRECISION"))
+    return precision is not None and precision.data_type == "float32"
+
+
+def _beside(logs: Path) -> list[Path]:
+    """The newest logs folders there."""
+    return sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]
+
+
+def _passed(logs: Path, read_as: Callable[[Path], _Kind]) -> _Kind | None:
     """The first iteration's result where it passed."""
     for path in sorted(logs.glob("itr-1/worker-0-c0/benchmark_*.json"))[-1:]:
         try:
-            document = json.loads(path.read_text())
-        except (OSError, ValueError):
+            result = read_as(path)
+        except BadInput:
             return None
-        if document.get("failure") is None and document.get("statistics"):
-            return document
+        if result.failure is None and (result.statistics.throughput_images_per_s or result.statistics.accuracy):
+            return result
     return None
 
 
-def _key(document: dict[str, Any]) -> list[object]:
-    return [document["system"].get("cpu"), document["placement"].get("burst"),
-            *(document["case"].get(name) for name in _SAME)]
+def _key(result: ResultSummary) -> list[object]:
+    return [result.system.cpu, result.placement.burst, *(result.parameter(name) for name in _SAME)]
 
 
-def _rate(document: dict[str, Any]) -> float:
-    return float(document["statistics"]["throughput_images_per_s"])
+def _rate(result: ResultSummary) -> float:
+    return result.statistics.throughput_images_per_s or 0.0

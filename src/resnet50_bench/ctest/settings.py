@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..backends import BACKENDS
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
@@ -12,8 +13,6 @@ from ..spelling import nearest
 #: --noenv and --daemon keep these.
 NAMES = ("PLATFORM", "BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
 _OF_IMAGES = ("REGISTRY", "RELEASE")
-#: As in ``backends``, whose import would cost every call its time; a test holds the two together.
-BACKENDS = ("auto", "native", "docker", "podman", "kubernetes", "slurm")
 
 
 def chosen(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, str]:

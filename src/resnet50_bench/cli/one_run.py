@@ -1,0 +1,58 @@
+"""The texts of ``run``'s flags and the environment enter; one case is run in the current folder, its status leaves."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..case import inputs
+from ..case.case import Layer, resolve
+from ..case.defaults import Machine
+from ..case.parameters import from_environment
+from ..errors import BenchError
+from ..launch import burst, nodes
+from ..launch.run_case import run_case
+from ..machine import machine_lock
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
+from ..result import logfile
+from ..result.logfile import Log
+from ..signals import interruptible
+from ..stack.environment import worker_python
+from ..sweep import auto
+from .sweep_printer import SweepPrinter
+
+
+def run(flags: Mapping[str, str]) -> int:
+    """Run the case. Raises BenchError, of which the folder then has a log."""
+    environment = from_environment(os.environ)
+    now = datetime.now(timezone.utc)
+    with interruptible(), ExitStack() as stack:
+        try:
+            machine = Machine(read_cpu(), read_topology())
+            asked = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
+            case_inputs = inputs.find(asked)
+            python = worker_python()
+            burst.copies()
+            nodes.nodes()
+            stack.enter_context(machine_lock.held())
+            case = auto.decided(asked, machine, python, SweepPrinter())
+        except BenchError as error:
+            log_refusal(flags, error, now)
+            raise
+        return run_case(case, case_inputs, machine.topology, python, Path.cwd(), now)
+
+
+def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:
+    """A log in the current folder that says why nothing was run, so that kpi.sh can say it too."""
+    texts = from_environment(os.environ) | dict(flags)
+    log = Log(Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc)), io.StringIO())
+    for name, text in texts.items():
+        log.line(f"{name}: {' '.join(text.split())}")
+    log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
+    log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+    log.close()
