@@ -70,14 +70,16 @@ def test_a_container_whose_host_side_lives_is_left_alone(image, tmp_path):
     with start("docker", "1000000", tmp_path) as first:
         until(lambda: len(ours("docker")) == 1)
         one = ours("docker")
-        docker("pause", *one)  # two that measure on the same cores take minutes
+        until(lambda: docker("inspect", "--format", "{{len .ExecIDs}}", *one).stdout.strip() not in ("", "0"))
+        docker("pause", *one)  # once its host side listens to it: two that measure on the same cores take minutes
         with start("docker", "2", tmp_path) as second:
             said, _ = second.communicate(timeout=120)
         assert second.returncode == 0 and "was left by" not in said
         assert ours("docker") == one
         first.send_signal(signal.SIGKILL)
+        docker("unpause", *one)
+        docker("rm", "--force", *one)  # what still reads its log would wait for its deadline
         first.communicate()
-    docker("rm", "--force", *one)
 
 
 def test_a_container_ends_by_its_own_deadline(image):
