@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up everything and passes the tests, a stage after the other: the unit tests on two processes, ruff, and the
+# Sets up everything and passes the tests, a stage after the other: the unit tests on two processes, style and types, and the
 # engine, container and scheduler tests, which have the machine to themselves. What cannot run here says why.
 #   scripts/test.sh                      every stage
 #   scripts/test.sh tests/test_case.py   those tests only, whatever kind they are; pytest's options are taken, too
@@ -36,19 +36,16 @@ stage() {
     echo "== ${outcomes[-1]}"
 }
 
-# Two processes share the unit tests where pytest-xdist is there; a file stays with one, for what its tests prepare.
-spread=()
-if "$python" -c "import xdist" 2>/dev/null; then spread=(-n 2 --dist loadfile); fi
-
 if [ "${1-}" = --slow ]; then
     shift
     stage "slow tests" "$python" -m pytest -m slow -rs --durations=0 "$@"
 elif [ "$#" -gt 0 ]; then
     stage "chosen tests" "$python" -m pytest -m "not slow" -rs --durations=20 "$@"
 else
-    stage "unit tests" "$python" -m pytest "${spread[@]}" -rs --durations=5
-    stage "ruff" "$python" -m ruff check src tests
-    # stage "mypy" "$python" -m mypy --strict src # as soon as it finds nothing
+    # A file stays with one process, for what its tests prepare.
+    stage "unit tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5
+    stage "style" "$python" -m ruff check .
+    stage "types" "$python" -m mypy
     stage "engine, container and scheduler tests" "$python" -m pytest -rs --durations=30 \
         -m "(engine or container or scheduler) and not slow"
 fi

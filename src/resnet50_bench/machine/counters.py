@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -73,8 +73,8 @@ def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
     times = {}
     for line in (read_text(root / "proc/stat") or "").splitlines():
         name, *words = line.split() or [""]
-        values = [number(word) for word in words]
-        if name.startswith("cpu") and None not in values:
+        values = _numbers(words)
+        if name.startswith("cpu") and values is not None:
             times[name[3:] or "all"] = {field: value / _TICKS_PER_S
                                         for field, value in zip(_STAT_FIELDS, values, strict=False)}
     return times
@@ -157,8 +157,15 @@ def _process(root: Path, pid: int | str) -> dict[str, float] | None:
 
 def _schedstat(task: Path) -> tuple[float, float]:
     """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
-    fields = [number(word) for word in (read_text(task / "schedstat") or "").split()]
-    return (fields[0] / 1e9, fields[1] / 1e9) if len(fields) == 3 and None not in fields else (0.0, 0.0)
+    fields = _numbers((read_text(task / "schedstat") or "").split())
+    return (fields[0] / 1e9, fields[1] / 1e9) if fields and len(fields) == 3 else (0.0, 0.0)
+
+
+def _numbers(words: Sequence[str]) -> list[int] | None:
+    """None where one of them is no number."""
+    numbers = [number(word) for word in words]
+    known = [value for value in numbers if value is not None]
+    return known if len(known) == len(numbers) else None
 
 
 def _family_cpu_s(root: Path, pid: str) -> float:
@@ -170,8 +177,8 @@ def _family_cpu_s(root: Path, pid: str) -> float:
 def _ended_children_s(folder: Path) -> float:
     """cutime + cstime of /proc/PID/stat (proc(5), fields 16 and 17): children that were waited for."""
     fields = (read_text(folder / "stat") or "").rpartition(")")[2].split()
-    ticks = [number(word) for word in fields[13:15]]
-    return sum(ticks) / _TICKS_PER_S if len(ticks) == 2 and None not in ticks else 0.0
+    ticks = _numbers(fields[13:15])
+    return sum(ticks) / _TICKS_PER_S if ticks and len(ticks) == 2 else 0.0
 
 
 class FrequencySamples:

@@ -119,7 +119,7 @@ def _memory_devices() -> list[str] | None:
 
 
 def _limits(root: Path) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for controller, names in (("cpu", ("cpu.max", "cpu.cfs_quota_us")), ("cpuset", ("cpuset.cpus.effective",
                               "cpuset.effective_cpus")), ("memory", ("memory.max", "memory.limit_in_bytes"))):
         for folder in cgroup.folders(root, controller)[:1]:
