@@ -61,7 +61,7 @@ def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str,
     from .container import image_name
     from .engines import ENGINES
 
-    reasons = []
+    reasons: list[str] = []
     for name in engines:
         reason = ENGINES[name].why_not(image_name(settings))
         if reason is None:
