@@ -34,7 +34,7 @@ def of(where, **texts):
     ({"MODE": "latency", "CASE_TYPE": "gated"}, 1, 56, 10, 5),
     ({"PRECISION": "amx_int8", "CASE_TYPE": "pkm"}, 64, 56, 100, 20),
 ])
-def test_defaults_of_the_contract(spr, texts, batch, cores, steps, warmup):
+def test_defaults_by_case_type_and_precision(spr, texts, batch, cores, steps, warmup):
     case = of(spr, **texts)
     assert (case.batch_size, case.cores_per_instance, case.steps, case.warmup_steps) == (
         batch, cores, steps, warmup)

@@ -44,7 +44,7 @@ def test_a_misspelt_setting_builds_nothing(monkeypatch, name, text):
         images.main(["1", "--dry-run"])
 
 
-def test_the_images_have_the_contracts_names_in_the_order_of_building():
+def test_the_images_have_the_names_that_users_run_in_the_order_of_building():
     assert [image.name for image in images.images()] == [
         "resnet50-pytorch-inference-dataset", "resnet50-pytorch-benchmark", "resnet50-pytorch-model",
         "resnet50-pytorch-intel-public-inference"]

@@ -1,4 +1,4 @@
-"""The folder inside a WSF checkout, by a STAND-IN that carries text as strictly as WSF does (contract section 5)."""
+"""The folder inside a WSF checkout, by a STAND-IN that carries text as strictly as WSF does."""
 
 from __future__ import annotations
 

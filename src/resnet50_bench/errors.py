@@ -1,4 +1,4 @@
-"""Every way to fail, each with the exit status of the contract; caught once, in ``__main__``."""
+"""Every way to fail, each with its exit status, which users and CI rely on; caught once, in ``__main__``."""
 
 from __future__ import annotations
 

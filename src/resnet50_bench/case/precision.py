@@ -1,8 +1,8 @@
 """The precisions: what each computes with, what caps it, what CPU it needs and what proves it.
 
-Source of the caps and kernel names: contract section 3 (IPEX 2.8.0, oneDNN 3.7.2). The two
-``avx2_*`` precisions extend it to CPUs without AVX-512; their kernels (``brgconv_1x1:avx2``,
-``jit_uni_int8:avx2``) were read from oneDNN verbose on an EPYC of family 25.
+Source of the caps and kernel names: oneDNN's verbose log of IPEX 2.8.0 (oneDNN 3.7.2) on a CPU with AMX. The two
+``avx2_*`` precisions are for CPUs without AVX-512; their kernels (``brgconv_1x1:avx2``, ``jit_uni_int8:avx2``) were
+read from that log on an EPYC of family 25.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _timeout_s(text: str | None, configured: float) -> float:
 
 
 def _layers(option: str, point: Mapping[str, str], overrides: Overrides) -> list[Layer]:
-    """The contract's order: flag or --set, --config, environment, case name."""
+    """What beats what: flag or --set, --config, environment, case name."""
     given = from_environment(os.environ)
     return [Layer("flag", overrides.flags), Layer("--set", point),
             Layer("--config", texts_for(overrides.config, f"test_resnet50_pytorch_xeon_public_{option}")),

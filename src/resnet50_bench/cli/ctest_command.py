@@ -12,7 +12,7 @@ Environment = Mapping[str, str]
 
 
 def main(argv: list[str], environment: Environment | None = None) -> int:
-    """Do what the words ask for; of a run the first failed case's status, in the contract's meaning."""
+    """Do what the words ask for; of a run the first failed case's status, as errors.py numbers them."""
     environment = dict(os.environ) if environment is None else environment
     if {"--help", "-h", "-H"} & {*argv}:
         parser().print_help()

@@ -10,8 +10,8 @@ from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.result import Result, ResultSummary, read, read_summary
 
-#: (faster, slower): ratio of throughputs. Sapphire Rapids: the description's table and issue C; the last
-#: was measured on an EPYC of family 25 (2 cores, batch 8).
+#: (faster, slower): ratio of throughputs. The first three are what Sapphire Rapids reaches at its default batch sizes;
+#: the last was measured on an EPYC of family 25 (2 cores, batch 8).
 EXPECTED = {
     ("amx_int8", "avx_int8"): 2.4, ("amx_int8", "avx_fp32"): 9.0, ("amx_bfloat16", "avx_fp32"): 5.0,
     ("avx2_int8", "avx2_fp32"): 2.2,

@@ -1,4 +1,4 @@
-"""Case + Result -> the lines of the contract's log (section 4); and the log that is being written."""
+"""Case + Result -> the lines of the log that kpi.sh and trace tools read; and the log that is being written."""
 
 from __future__ import annotations
 
