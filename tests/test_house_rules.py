@@ -49,7 +49,17 @@ def test_tests_import_only_what_they_share():
 
 def test_the_readmes_table_is_the_catalogue():
     assert parameters.markdown_table() in (ROOT / "README.md").read_text(), (
-        "run: scripts/resnet50-bench.sh describe-params --markdown")
+        "run: scripts/resnet50-bench.sh parameters --markdown")
+
+
+def test_the_readme_names_every_platform_with_its_precisions_and_in_its_index():
+    readme = (ROOT / "README.md").read_text()
+    told = readme.partition("- PRECISION by PLATFORM: ")[2].partition("A platform is a file")[0]
+    pairs = re.findall(r"([A-Z][A-Z, \n]+(?:and\s+[A-Z]+)?)[^`]*`([^`]+)`", told)
+    assert {name: tuple(precisions.split()) for names, precisions in pairs for name in re.findall("[A-Z]+", names)} == {
+        name: platform.precisions for name, platform in platforms.PLATFORMS.items()}
+    index = readme.partition("- Platform: ")[2].partition("\n")[0]
+    assert re.findall(r"`(\w+)`", index) == [*platforms.PLATFORMS]
 
 
 def test_every_platform_is_a_small_file():
