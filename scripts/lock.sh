@@ -32,7 +32,9 @@ lock host "${every[@]}" --python-version 3.10 "$pins"
 lock tools "${every[@]}" --python-version 3.10 --extra ipex --extra test "$pins" "$@"
 measured=$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' "$folder/ipex.txt" | sort -u | paste -sd '|')
 without tools "$measured" | signed tools
-lock current "${every[@]}" --python-version 3.11 --extra current "$@"
+for stack in current openvino zentorch; do
+    lock "$stack" "${every[@]}" --python-version 3.11 --extra "$stack" "$@"
+done
 # The image has one Python, and only what measures.
 lock image pyproject.toml --python-version 3.13 --python-platform x86_64-manylinux_2_28 --extra ipex "$pins"
 # The installer itself: pip gets it into a new environment.

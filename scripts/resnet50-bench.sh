@@ -6,7 +6,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
 python=python3
 # As src/resnet50_bench/stack/environment.py names the folder and its marker.
-for stack in "${RESNET50_BENCH_STACK:-ipex}" ipex current host; do
+for stack in "${RESNET50_BENCH_STACK:-ipex}" ipex current openvino zentorch host; do
     pins="$here/src/resnet50_bench/stack/requirements/$stack.txt"
     [ -r "$pins" ] || continue
     read -r _ digest _ <"$pins"

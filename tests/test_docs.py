@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.case import flags, parameters
+from resnet50_bench.case import flags, parameters, platforms
 from resnet50_bench.case.case import WORKLOAD, parse_option
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import ALIASES, COMMANDS
 from resnet50_bench.ctest import options
 from resnet50_bench.errors import BadInput
+from resnet50_bench.stack import stacks
 from resnet50_bench.versus.words import read_side
 from support import pages
 from support.pages import PAGES, ROOT, Shown
@@ -127,6 +128,19 @@ def test_every_page_is_linked_from_the_readme():
 def test_the_table_of_parameters_is_the_catalogue():
     assert parameters.markdown_table() in (ROOT / "docs/parameters.md").read_text(), (
         "run: scripts/resnet50-bench.sh parameters --markdown")
+
+
+def test_every_platform_stands_with_its_precisions_and_in_wsfs_index():
+    rows = re.findall(r"^ *\| ([A-Z, ]+)(?: \(.*\))? \| `([a-z0-9_ ]+)` \|$", (ROOT / "docs/parameters.md").read_text(), re.M)
+    assert {name: tuple(precisions.split()) for names, precisions in rows for name in names.split(", ")} == {
+        name: platform.precisions for name, platform in platforms.PLATFORMS.items()}
+    index = (ROOT / "README.md").read_text().partition("- Platform: ")[2].partition("\n")[0]
+    assert re.findall(r"`(\w+)`", index) == [*platforms.PLATFORMS]
+
+
+def test_every_stack_is_named():
+    named = re.findall(r"^\| `([a-z]+)` \|", (ROOT / "docs/setup.md").read_text(), re.M)
+    assert named == [*stacks.STACKS]
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)

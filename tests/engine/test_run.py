@@ -62,7 +62,7 @@ def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatc
     require_precision(INT8)
     monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
     monkeypatch.delenv("RESNET50_BENCH_PYTHON", raising=False)
-    if not (environment.folder() / "complete-runtime").exists():
+    if not environment.is_complete("current", environment.folder()):
         pytest.skip("the current stack is not set up: RESNET50_BENCH_STACK=current scripts/setup.sh")
     for _ in range(2):  # the second takes the program from the cache
         done = run_test(folder, f"--precision={INT8}", "--case_type=gated", "--torch_type=COMPILE-INDUCTOR")
@@ -70,7 +70,7 @@ def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatc
     software = assert_int8_by_inductor(folder)
     assert "torchao" in software and "intel-extension-for-pytorch" not in software
     refused = run_test(folder, f"--precision={INT8}", "--case_type=gated")
-    assert refused.returncode == 3 and "TORCH_TYPE=IPEX needs IPEX" in refused.stderr
+    assert refused.returncode == 3 and "TORCH_TYPE=IPEX needs intel_extension_for_pytorch" in refused.stderr
 
 
 @TWO_CORES

@@ -103,8 +103,9 @@ def diagnose(job: Mapping[str, Any] | None, pods: Sequence[Pod]) -> Problem | No
     """
     status = (job or {}).get("status") or {}
     # FailureTarget comes before Failed: it says why the pods are being ended (Kubernetes 1.31 and later).
-    failed: Mapping[str, str] = next((each for kind in ("Failed", "FailureTarget") for each in status.get("conditions") or ()
-                   if each["type"] == kind and each["status"] == "True"), {})
+    conditions = status.get("conditions") or ()
+    failed: Mapping[str, str] = next((condition for kind in ("Failed", "FailureTarget") for condition in conditions
+                                      if condition["type"] == kind and condition["status"] == "True"), {})
     if failed.get("reason") == "DeadlineExceeded":
         return Problem(RunFailed("the Job reached its deadline (activeDeadlineSeconds) and the cluster ended it"))
     found = _first(_taken_away, pods) or _first(_out_of_memory, pods)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..machine.topology import Topology
+from .engines import ENGINES, that_train
 from .precision import PRECISIONS
-
-#: TORCH_TYPE -> the arithmetic that it can do, where that is not all.
-_DATA_TYPES = {"EAGER": ("float32", "bfloat16"), "COMPILE-INDUCTOR": ("float32", "bfloat16", "int8")}
 
 
 def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topology: Topology) -> list[str]:
@@ -18,7 +16,7 @@ def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topo
     if isinstance(cores, int) and cores > topology.core_count:
         bad.append(f"CORES_PER_INSTANCE={cores} does not fit: this machine gives {topology.core_count} "
                    f"cores (nearest: {topology.core_count}){topology.why_fewer()}")
-    precision = str(chosen["PRECISION"])
+    precision, engine = str(chosen["PRECISION"]), ENGINES[str(chosen["TORCH_TYPE"])]
     if chosen["WEIGHT_SHARING"] and not PRECISIONS[precision].weight_sharing:
         bad.append(f"WEIGHT_SHARING=True is not supported with {precision}; it is with "
                    + ", ".join(p.name for p in PRECISIONS.values() if p.weight_sharing))
@@ -28,14 +26,13 @@ def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topo
         bad += _training_checks(chosen)
     elif chosen["CHECKPOINT"]:
         bad.append("CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS")
-    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or chosen["TORCH_TYPE"] != "IPEX"):
-        bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {chosen['TORCH_TYPE']}")
+    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or not engine.takes_qconf):
+        bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {engine.name}")
     if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
-    possible = _DATA_TYPES.get(str(chosen["TORCH_TYPE"]))
-    if possible and PRECISIONS[precision].data_type not in possible:
-        bad.append(f"TORCH_TYPE={chosen['TORCH_TYPE']} is not supported with {precision}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in possible))
+    if PRECISIONS[precision].data_type not in engine.data_types:
+        bad.append(f"TORCH_TYPE={engine.name} is not supported with {precision}; it is with "
+                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in engine.data_types))
     return bad
 
 
@@ -50,6 +47,7 @@ def _training_checks(chosen: Mapping[str, object]) -> list[str]:
     if chosen["WEIGHT_SHARING"]:
         bad.append("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
                    "exchange gradients")
-    if chosen["TORCH_TYPE"] == "COMPILE-INDUCTOR":
-        bad.append("FUNCTION=training is not supported with TORCH_TYPE=COMPILE-INDUCTOR; it is with IPEX, EAGER")
+    if chosen["TORCH_TYPE"] not in that_train():
+        bad.append(f"FUNCTION=training is not supported with TORCH_TYPE={chosen['TORCH_TYPE']}; it is with "
+                   + ", ".join(that_train()))
     return bad

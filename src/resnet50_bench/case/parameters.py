@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .. import WORKLOAD
 from ..spelling import nearest as nearest
+from . import engines
 from .platforms import PLATFORMS
 from .precision import PRECISIONS
 
@@ -181,8 +182,7 @@ _CATALOGUE = (
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
               (_when(False),), "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
-    _choice("TORCH_TYPE", "how PyTorch runs the model", ("IPEX", "COMPILE-INDUCTOR", "EAGER"),
-            _when("IPEX")),
+    _choice("TORCH_TYPE", "how PyTorch runs the model", tuple(engines.ENGINES), _when(engines.DEFAULT)),
     Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),

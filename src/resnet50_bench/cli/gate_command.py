@@ -13,11 +13,10 @@ from xml.etree import ElementTree
 from ..arguments import Parser, number_of
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
 from ..history.collection import LOGS_FOLDER, Entry, find
-from ..history.judgement import FAILED, SKIPPED, Check, Point, checks, points
+from ..history.judgement import FAILED, LAST, SKIPPED, Check, Point, checks, points
 from ..history.references import References, read_references
 from ..result.kpi import KPIS
 
-LAST = 10
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -1,4 +1,4 @@
-"""``report [FOLDER...] --output FILE.html``: folders with results enter, one self-contained HTML file leaves.
+"""``report [FOLDER...]``: folders with results enter, one self-contained HTML file leaves beside them.
 
 With ``--png FOLDER`` its charts leave as PNG files, too.
 """
@@ -14,19 +14,22 @@ from pathlib import Path
 from ..arguments import Parser
 from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..errors import BadInput
-from ..history.collection import Entry, find, uncollected
-from ..report import plots
+from ..history.collection import find, uncollected
+from ..report import drawing
 from ..report.markup import plural
 from ..report.page import page
+
+USUAL = "report.html"
 
 
 def parser() -> Parser:
     """The options."""
     made = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and can "
-                  "be mailed, printed and read on a phone.", "resnet50-bench report --output report.html")
+                  "be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
-    made.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="an earlier one is replaced")
+    made.add_argument("--output", type=Path, metavar="FILE.html",
+                      help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
     made.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
                       "ones of the same names are replaced")
     made.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
@@ -36,33 +39,40 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Write the report; what is no result is named on stderr and in the report."""
     words = parser().parse_args(argv)
-    if words.output.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"--output {words.output}: a name ending in .html is wanted, so that browsers open it")
+    output = _output(words.output, folders := words.folders or [_usual_folder()])
+    drawing.require()
     if words.png:
-        plots.require_matplotlib()
         _make_folder(words.png)
-    usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
+    gallery = drawing.Gallery()
     with uncollected():
-        entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
-        text = page(entries, notices, words.title)
-    _write("--output", words.output, text.encode())
-    drawn = _draw(words.png, entries, notices) if words.png else 0
+        entries = find(folders, notices)
+        text = page(entries, notices, words.title, gallery)
+    _write("--output", output, text.encode())
+    drawn = 0
+    for name, picture in gallery.pictures() if words.png else ():
+        _write("--png", words.png / name, picture)
+        drawn += 1
     for notice in notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
-    print(f"{words.output}: {plural(len(entries), 'result')}, {len(text.encode()) / 1e6:.1f} MB")
+    print(f"{output}: {plural(len(entries), 'result')}, {len(text.encode()) / 1e6:.1f} MB")
     if words.png:
         print(f"{words.png}: {plural(drawn, 'picture')}")
     return 0
 
 
-def _draw(folder: Path, entries: Sequence[Entry], notices: list[str]) -> int:
-    """How many pictures were written."""
-    drawn = 0
-    for name, picture in plots.pictures(entries, notices):
-        _write("--png", folder / name, picture)
-        drawn += 1
-    return drawn
+def _usual_folder() -> Path:
+    built = build_folder() / WORKLOAD_FOLDER
+    return built if built.is_dir() else Path()
+
+
+def _output(named: Path | None, folders: Sequence[Path]) -> Path:
+    """Where the page goes: beside the logs, unless the user says otherwise."""
+    if named is None:
+        return (folders[0] if folders[0].is_dir() else folders[0].parent) / USUAL
+    if named.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"--output {named}: a name ending in .html is wanted, so that browsers open it")
+    return named
 
 
 def _make_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..arguments import Parser
+from ..case import engines
 from ..stack import environment, stacks
 from ..stack.messages import say
 from ..stack.native_libraries import set_up_native_libraries
@@ -49,13 +50,13 @@ def main(argv: list[str]) -> int:
 
 
 def _table() -> list[str]:
-    rows = [(stack.name, environment.folder(stack.name), stack.purpose, " ".join(stack.engines))
+    rows = [(stack.name, environment.folder(stack.name), stack.purpose, " ".join(engines.of_stack(stack.name)))
             for stack in stacks.STACKS.values()]
     rows.append(("host", environment.folder("host"), "lists, compares and reports; measures nothing", "-"))
     lines = [f"{'STACK':<10}{'SIZE':>10}  {'ENGINES':<30}  PURPOSE"]
-    for name, folder, purpose, engines in rows:
+    for name, folder, purpose, served in rows:
         size = f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
-        lines.append(f"{name:<10}{size:>10}  {engines:<30}  {purpose}")
+        lines.append(f"{name:<10}{size:>10}  {served:<30}  {purpose}")
     return lines
 
 

@@ -75,7 +75,7 @@ COMMANDS: dict[str, Command] = {name: command for group in _GROUPS.values() for 
 SHOWN = tuple(name for name, command in COMMANDS.items() if command.about)
 
 #: What pyproject.toml declares; before the set-up a Python may lack it.
-_LIBRARIES = ("jinja2", "matplotlib", "msgspec", "yaml")
+_LIBRARIES = ("jinja2", "markupsafe", "msgspec", "vl_convert", "yaml")
 
 
 def main(argv: list[str]) -> int:

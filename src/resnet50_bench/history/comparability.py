@@ -11,9 +11,9 @@ from ..result.result import ResultSummary
 #: The identity of a CPU among the facts of ``system``.
 _CPU_FACTS = ("cpu", "cpu_family", "cpu_model", "cpu_stepping")
 #: The packages whose versions decide what runs.
-_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision")
+PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision")
 CPU, VERSIONS, PLACEMENT = "the CPU", "software versions", "placement"
-_THING = {**dict.fromkeys(_CPU_FACTS, CPU), **dict.fromkeys(_PACKAGES, VERSIONS),
+_THING = {**dict.fromkeys(_CPU_FACTS, CPU), **dict.fromkeys(PACKAGES, VERSIONS),
           "instances": PLACEMENT, "cpus_per_instance": PLACEMENT}
 _DECIDE_PLACEMENT = {"CORES_PER_INSTANCE", "INSTANCE_MODE", "core_count", CPU}
 #: A fact as JSON has it; None where there is none.
@@ -33,7 +33,12 @@ def key(result: ResultSummary) -> dict[str, Fact]:
     """What must be equal for two results to be compared like for like, by name."""
     return {**result.parameters(), **placement(result),
             **{name: getattr(result.system, name) for name in _CPU_FACTS},
-            **{name: result.software.get(name) for name in _PACKAGES}}
+            **{name: result.software.get(name) for name in PACKAGES}}
+
+
+def key_but_versions(result: ResultSummary) -> dict[str, Fact]:
+    """The same without the versions of packages."""
+    return {name: value for name, value in key(result).items() if name not in PACKAGES}
 
 
 def things(a: ResultSummary, b: ResultSummary) -> set[str]:

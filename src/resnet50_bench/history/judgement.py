@@ -18,6 +18,8 @@ from .references import References
 #: With fewer runs their spread says little: where runs vary by 2 %, 6 % of sound runs would fail by 3 earlier ones,
 #: 4 % by 5, 2 % by 10 (simulated, 8000 times each).
 LEAST_HISTORY = 5
+#: So many earlier occasions count, unless the user says otherwise.
+LAST = 10
 #: A significant decline may still be too small to matter: this is where it does.
 TREND_TOLERANCE = 0.05
 #: Folders of one case that are read in search of comparable runs, so that a case's end does not take minutes.
@@ -181,14 +183,36 @@ def _by_trend(point: Point, kpi: str, values: Sequence[float], passed_over: str)
     return Check(name, PASSED, text + ("" if found.significant else ", which chance explains"))
 
 
+def expected(earlier: Sequence[float]) -> tuple[float, float] | None:
+    """Between which values the next run of what ran before is expected; None where too few ran to say."""
+    if len(earlier) < LEAST_HISTORY or median(earlier) <= 0:
+        return None
+    middle, tolerance = control_limit(earlier)
+    return middle * (1 - tolerance), middle * (1 + tolerance)
+
+
+def change(kpi: str, value: float, earlier: Sequence[float]) -> int:
+    """-1 where the value is worse than expected (the check against earlier runs fails), 1 where it is as much better
+    than that, else 0."""
+    if expected(earlier) is None:
+        return 0
+    middle, tolerance = control_limit(earlier)
+    better = KPIS[kpi].sign * (value / middle - 1)
+    return (better > 0) - (better < 0) if _is_beyond(abs(better), tolerance) else 0
+
+
+def _is_beyond(share: float, tolerance: float) -> bool:
+    """Rounding must not fail what lies on the border."""
+    return share > tolerance + 1e-9
+
+
 def _compared(name: str, kpi: str, value: float, what: str, reference: float, tolerance: float) -> Check:
     """Fails where the value is worse than the reference by more than the tolerance; better never fails."""
     change = value / reference - 1
     worse = -KPIS[kpi].sign * change
     how = f"{_percent(abs(change))} {'above' if change > 0 else 'below'}" if abs(change) >= 0.0005 else "equal to"
     text = f"{kpi} {_shown(value)} is {how} {what} (tolerance {_percent(tolerance)})"
-    # Rounding must not fail what lies on the border.
-    return Check(name, FAILED if worse > tolerance + 1e-9 else PASSED, text)
+    return Check(name, FAILED if _is_beyond(worse, tolerance) else PASSED, text)
 
 
 def _percent(share: float) -> str:

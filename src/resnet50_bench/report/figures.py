@@ -1,4 +1,4 @@
-"""Points and results enter; what each chart shows leaves, as plain data that HTML and PNG are both drawn from."""
+"""Points and results enter; what each chart shows leaves, as plain data."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from ..result.facts import PlacedInstance
 from ..result.kpi import KPIS, finite, step_ms
 from ..result.stats import percentile
 from .markup import plural, short
+from .palette import STEPS
 from .points import Point, is_better
 
-#: Colours of a heat map, from the worst to the best, and of lines and instances.
-STEPS, COLOURS = 7, 8
 #: So many maps, and cases in detail, are drawn; a detail costs reading a file with all its step times.
 PANELS, DETAILED = 24, 8
 SIGNS = "★ is the best value of the map, ≈ a noisy one."
 STEP_TIME, STEP_COUNT, NODE_COUNT, RATE = "step time (ms)", "steps", "nodes", "samples/sec"
+EARLY, AS_BEFORE, BETTER, WORSE, NOISY = "too few before it", "as before", "better", "worse", "as before, noisy"
+#: kind of an occasion -> (colour, shape)
+KINDS = {EARLY: ("c7", "circle"), AS_BEFORE: ("c0", "circle"), BETTER: ("good", "triangle-up"),
+         WORSE: ("bad", "triangle-down"), NOISY: ("warn", "square")}
 #: An instance this much below the median is pointed at.
 _SLOW = -0.05
 _BINS = (8, 40)
@@ -38,12 +41,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curves:
-    """A line for each series of (name, marks); the axes' names hold their units."""
+    """A line for each series of (name, marks); the axes' names hold their units.
+
+    ``doubling``: x runs over powers of two; ``from_zero``: y begins there.
+    """
 
     title: str
     x_name: str
     y_name: str
     series: Sequence[tuple[str, Sequence[Mark]]]
+    doubling: bool = True
+    from_zero: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,51 @@ class Instance:
     def slow(self) -> bool:
         """Whether it is to be pointed at."""
         return self.away is not None and self.away < _SLOW
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """One logs folder's value of a KPI; ``low`` and ``high`` are its iterations' least and most.
+
+    ``limits``: between which the gate expects it, None where too few earlier ones are there; ``kind`` is one of KINDS.
+    """
+
+    value: float
+    low: float
+    high: float
+    runs: int
+    started_at: str
+    label: str
+    kind: str
+    limits: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """``occasions`` of one thing on one machine, the oldest first; the axes' names say what their labels are."""
+
+    title: str
+    caption: str
+    x_name: str
+    y_name: str
+    occasions: Sequence[Occasion]
+
+    @property
+    def kinds(self) -> Mapping[str, tuple[str, str]]:
+        """Those of KINDS that there are."""
+        return {kind: look for kind, look in KINDS.items() if any(each.kind == kind for each in self.occasions)}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """By how many percent ``b`` differs from ``a``, with the 95 % interval; ``kind`` is better, worse or none."""
+
+    a: str
+    b: str
+    change: float
+    low: float | None
+    high: float | None
+    kind: str
 
 
 def curves(name: str, inside: Sequence[Point]) -> Curves:

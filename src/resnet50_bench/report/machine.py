@@ -8,8 +8,10 @@ from ..history.collection import Entry
 from ..history.comparability import system_facts
 from ..machine.topology import format_cpulist
 from ..result.facts import CoreRecord, PlacedInstance
-from .figures import COLOURS, RATE, instances
-from .markup import Html, el, fold, plural, short, table, when
+from . import charts, figures
+from .drawing import Gallery
+from .markup import Html, el, fold, plural, table, when
+from .palette import COLOURS
 
 _SYSTEMS = 4
 _MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
@@ -17,12 +19,16 @@ _MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"),
 _PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit")
 
 
-def topology(entry: Entry) -> Html:
-    """Sockets, nodes and cores with the instance of each, and a table of the instances."""
+def topology(entry: Entry, gallery: Gallery) -> Html:
+    """Sockets, nodes and cores with the instance of each; then how fast each instance was."""
     placed, cores = entry.result.placement.instances(), entry.result.topology.cores
     if not placed:
         return el("p", "The result does not say where its instances ran.", class_="hint")
-    return el("div", _grid(placed, cores) if cores else "", _table(entry), class_="places")
+    inside = figures.instances(entry)
+    chart = charts.instances(entry.case, inside)
+    rates = gallery.figure(f"instances {entry.case}", chart) if sum(each.rate is not None for each in inside) > 1 \
+        else table(chart.title, chart.columns, chart.rows, "small")
+    return el("div", _grid(placed, cores) if cores else "", rates, class_="places")
 
 
 def _grid(placed: Sequence[PlacedInstance], cores: Sequence[CoreRecord]) -> Html:
@@ -46,21 +52,6 @@ def _grid(placed: Sequence[PlacedInstance], cores: Sequence[CoreRecord]) -> Html
 def _columns(count: int) -> int:
     """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
     return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
-
-
-def _table(entry: Entry) -> Html:
-    found = instances(entry)
-    known = [each.rate for each in found if each.rate is not None]
-    rows = []
-    for each in found:
-        swatch = el("span", str(each.index), class_=f"core k{each.index % COLOURS}")
-        bar = el("span", class_="meter", style=f"--share:{100 * each.rate / max(known) if each.rate else 0:.0f}%")
-        rows.append((swatch, each.cpus, each.nodes or "–", el("td", bar, short(each.rate), class_="rate"),
-                     "–" if each.away is None else f"{100 * each.away:+.1f} %{' ▼' if each.slow else ''}",
-                     *map(short, each.latency)))
-    made = table("Instances", ("Instance", "cpus", "Node", RATE, "to median", "P50 (ms)", "P99 (ms)"), rows, "small")
-    return made if len(rows) <= 8 else fold(f"All {len(rows)} instances: {short(min(known, default=None))} to "
-                                            f"{short(max(known, default=None))} {RATE}", made)
 
 
 def systems(entries: Iterable[Entry]) -> Html:

@@ -9,31 +9,32 @@ from ..history.collection import Entry
 from ..history.fleet import Node, Odd, Outlier
 from ..result.stats import OUTLIER_SCORE
 from . import charts, figures, health
+from .drawing import Gallery
 from .markup import Html, el, fold, plural, short, table
 
 #: So many nodes are open to see; of more only those that are conspicuous.
 _OPEN_UP_TO = 16
 
 
-def section(entries: Sequence[Entry]) -> Html:
+def section(entries: Sequence[Entry], gallery: Gallery) -> Html:
     """A card for each case; nothing where no case ran on two nodes."""
     found = fleet_nodes.compared(entries)
     if not found:
         return Html("")
-    cards = [_card(number, case, unit, nodes) for number, ((case, unit), nodes) in enumerate(found.items())]
+    cards = [_card(case, unit, nodes, gallery) for (case, unit), nodes in found.items()]
     return el("section", el("h2", "Nodes"),
               el("p", "Each node counts by the median of its runs. Outliers have a modified z-score above "
                       f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least "
                       f"{100 * fleet.LEAST_DEVIATION:g} % from the median.", class_="hint"), *cards, id="nodes")
 
 
-def _card(number: int, case: str, unit: str, nodes: Sequence[Node]) -> Html:
+def _card(case: str, unit: str, nodes: Sequence[Node], gallery: Gallery) -> Html:
     values = [node.value for node in nodes if node.value is not None]
     kpi, threshold = figures.nodes_kpi(unit), fleet.threshold(values)
     odd = fleet.odd_facts([node for node in nodes if node.facts])
     outliers = {each.node.name: each for each in fleet.outliers(nodes)}
-    drawn = charts.histogram(f"nodes{number}", figures.nodes_histogram(case, kpi, unit, values, threshold)) \
-        if values else ""
+    drawn = gallery.figure(f"nodes {case}", charts.histogram(
+        figures.nodes_histogram(case, kpi, unit, values, threshold))) if values else ""
     words = [plural(len(nodes), "node")] + [f"{len(nodes) - len(values)} without a result"] * (len(values) < len(nodes))
     words += [f"{plural(len(outliers), 'outlier')}" if threshold is not None
               else f"too few to tell one that differs ({fleet.LEAST_NODES} are needed)"]

@@ -13,21 +13,27 @@ from pathlib import Path
 from ..errors import BadInput
 from ..history.collection import Entry
 from ..result.kpi import finite, step_ms
-from . import charts, figures, health, machine, nodes, sweep
+from . import against, charts, figures, health, machine, nodes, palette, sweep, timelines
+from .drawing import Gallery
 from .figures import DETAILED
 from .markup import Html, el, escape, join, plural, raw, scroll, short, table, when
 from .points import Point, best, interval, newest, points, step_times
 
 _HERE = Path(__file__).parent
-_SECTIONS = (("summary", "Summary"), ("nodes", "Nodes"), ("sweep", "Batch and cores"), ("cases", "Newest runs"),
+_SECTIONS = (("summary", "Summary"), ("versus", "A against B"), ("time", "Over time"), ("nodes", "Nodes"), ("sweep", "Batch and cores"), ("cases", "Newest runs"),
              ("results", "All results"), ("health", "Health"), ("system", "System"))
 
 
-def page(entries: Sequence[Entry], notices: Sequence[str], title: str) -> str:
-    """The page about ``entries`` (the newest first); what could not be used as a result is in ``notices``."""
+def page(entries: Sequence[Entry], notices: Sequence[str], title: str, gallery: Gallery | None = None) -> str:
+    """The page about ``entries`` (the newest first); what could not be used as a result is in ``notices``.
+
+    Its charts are then in ``gallery``.
+    """
+    gallery = gallery if gallery is not None else Gallery()
     found = points(entries)
     told = list(notices)
-    body = [_summary(entries, found), nodes.section(entries), sweep.section(found), _cases(entries, told),
+    body = [_summary(entries, found), against.section(entries, gallery, told), timelines.section(entries, gallery),
+            nodes.section(entries, gallery), sweep.section(found, gallery), _cases(entries, told, gallery),
             _results(entries)]
     body += [health.section(entries), machine.systems(entries)] if entries else []
     if told:
@@ -52,7 +58,7 @@ def _document(title: str, body: Html) -> str:
     head = [el("meta", charset="utf-8"), el("meta", http_equiv="Content-Security-Policy", content=policy),
             el("meta", name_="viewport", content="width=device-width, initial-scale=1"),
             el("meta", name_="color-scheme", content="light dark"), el("link", rel="icon", href="data:,"),
-            el("title", title), el("style", raw(style))]
+            el("title", title), el("style", raw(palette.style() + style))]
     page_body = el("body", body, el("script", raw(script)))
     return f'<!DOCTYPE html>\n<html lang="en"><head>{join(head)}</head>\n{page_body}</html>\n'
 
@@ -87,24 +93,26 @@ def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
             el("td", " on ".join(filter(None, (facts.get("TORCH_TYPE"), facts.get("cpu")))), class_="long"))
 
 
-def _cases(entries: Sequence[Entry], told: list[str]) -> Html:
+def _cases(entries: Sequence[Entry], told: list[str], gallery: Gallery) -> Html:
     """The newest result of each case: step times, percentiles and where its instances ran."""
     shown, left = newest(entries, DETAILED)
     if not shown:
         return Html("")
     cards = []
-    for index, entry in enumerate(shown):
+    for entry in shown:
         name, unit, value = entry.primary or ("", "", 0.0)
         words = (f"{name} {short(value)} {unit}, batch {entry.result.parameter('BATCH_SIZE') or '?'}, "
                  f"{when(entry.started_at)} UTC")
         try:
-            drawn = charts.histogram(f"steps{index}", figures.histogram(entry.case, step_times(entry)))
+            times = step_times(entry)
+            drawn = gallery.figure(f"step-times {entry.case}",
+                                   charts.histogram(figures.histogram(entry.case, times)))
         except BadInput as error:
             told.append(str(error))
             drawn = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
         cards.append(el("article", el("h3", entry.case), el("p", health.badge(health.verdict(entry)), f" {words}"),
                         health.percentiles(entry),
-                        el("div", drawn, machine.topology(entry), class_="pair"), class_="card"))
+                        el("div", drawn, machine.topology(entry, gallery), class_="pair"), class_="card"))
     return el("section", el("h2", "Newest run of each case"),
               el("p", "Step times of all instances in the window in which all of them measured; a core shows the "
                       "number of its instance, · is idle.", class_="hint"), *cards,

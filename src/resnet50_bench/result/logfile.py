@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TextIO
 
 from ..case.case import Case
+from ..case.engines import ENGINES
 from ..errors import Infrastructure
 from .result import Result
 from .stats import PERCENTILES, Summary
 
 #: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
 LOG_FORMAT = 1
-FRAMEWORKS = {"IPEX": "PyTorch+IPEX", "EAGER": "PyTorch", "COMPILE-INDUCTOR": "PyTorch+Inductor"}
 
 
 class Log:
@@ -53,7 +53,7 @@ def header(case: Case, instance_number: int, versions: Mapping[str, str]) -> Ite
     yield f"INSTANCE_NUMBER: {instance_number}"
     for name, text in versions.items():
         yield f"{name}: {text}"
-    yield f"FRAMEWORK: {FRAMEWORKS[case.torch_type]}"
+    yield f"FRAMEWORK: {ENGINES[case.torch_type].framework}"
     yield "RECIPE_TYPE: Public"
     yield f"LOG_FORMAT: {LOG_FORMAT}"
     yield from (f"NOTICE: {notice}" for notice in case.notices)

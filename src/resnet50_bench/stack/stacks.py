@@ -1,4 +1,4 @@
-"""The stacks: which ways there are to have PyTorch here, and which engines each serves.
+"""The stacks: which ways there are to have PyTorch here; ``case/engines.py`` says which engines each serves.
 
 A stack is a row below and a requirement file of its name, which ``scripts/lock.sh`` makes of its extra in
 pyproject.toml.
@@ -18,14 +18,15 @@ class Stack:
 
     name: str
     purpose: str
-    engines: tuple[str, ...]
     oldest_python: tuple[int, int]
     needed_gb: float
 
 
 _ALL = (
-    Stack("ipex", "PyTorch 2.8 with IPEX, the last one there is", ("IPEX", "COMPILE-INDUCTOR", "EAGER"), (3, 10), 8.0),
-    Stack("current", "today's PyTorch, without IPEX", ("COMPILE-INDUCTOR", "EAGER"), (3, 11), 8.0),
+    Stack("ipex", "PyTorch 2.8 with IPEX, the last one there is", (3, 10), 8.0),
+    Stack("current", "today's PyTorch, without IPEX", (3, 11), 8.0),
+    Stack("openvino", "today's PyTorch with OpenVINO and ONNX Runtime", (3, 11), 9.0),
+    Stack("zentorch", "PyTorch 2.14 with AMD's zentorch", (3, 11), 8.0),
 )
 STACKS = {stack.name: stack for stack in _ALL}
 DEFAULT = "ipex"

@@ -6,24 +6,25 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from ...case.engines import ENGINES
 from ...errors import Infrastructure
 
 if TYPE_CHECKING:
     from .base import Engine
 
-_MODULES = {"IPEX": "ipex", "EAGER": "eager", "COMPILE-INDUCTOR": "inductor"}
-
 
 def load(torch_type: str) -> Engine:
-    """The engine of a TORCH_TYPE; importing it imports torch (and IPEX only for ``IPEX``).
+    """The engine of a TORCH_TYPE; importing it imports torch, and its own packages.
 
-    Raises Infrastructure where this Python has no IPEX and IPEX is asked for.
+    Raises Infrastructure where this Python lacks one of these, naming the stack that has them.
     """
+    facts = ENGINES[torch_type]
     try:
-        engine: Engine = importlib.import_module(f"{__name__}.{_MODULES[torch_type]}").ENGINE
+        engine: Engine = importlib.import_module(f"{__name__}.{facts.module}").ENGINE
         return engine
     except ModuleNotFoundError as error:
-        if error.name != "intel_extension_for_pytorch":
+        if (error.name or "").partition(".")[0] not in facts.packages:
             raise
-        raise Infrastructure(f"TORCH_TYPE={torch_type} needs IPEX, which {sys.executable} does not have: use "
-                             "TORCH_TYPE=COMPILE-INDUCTOR, or the other stack (unset RESNET50_BENCH_STACK)") from error
+        stack = facts.stacks[0]
+        raise Infrastructure(f"TORCH_TYPE={torch_type} needs {error.name}, which {sys.executable} does not have: "
+                             f"scripts/setup.sh --stack {stack} once, then RESNET50_BENCH_STACK={stack}") from error

@@ -1,0 +1,56 @@
+"""The engines (TORCH_TYPE): what each is called, what it can do, what proves it, and the stacks that serve it.
+
+Everything that lists engines takes them from here: the parameter's choices, the refusals, the log's framework, what the
+worker loads, and ``setup --list``. How an engine does it is its module in ``worker/engines/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_ALL_TYPES = ("float32", "bfloat32", "bfloat16", "int8")
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """One value of TORCH_TYPE.
+
+    ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``, ``packages`` the modules that
+    importing it needs beside torch; ``data_types`` as in ``Precision``. ``stacks`` are those that serve it, the one
+    that is set up for it first.
+    """
+
+    name: str
+    framework: str
+    module: str
+    stacks: tuple[str, ...]
+    data_types: tuple[str, ...] = _ALL_TYPES
+    packages: tuple[str, ...] = ()
+    trains: bool = False
+    #: Whether it can be shown which instruction set and type ran.
+    proven: bool = True
+    #: Whether it takes QCONF, IPEX's recipe for int8.
+    takes_qconf: bool = False
+
+
+_ALL = (
+    EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",), trains=True,
+                takes_qconf=True),
+    EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current"),
+                ("float32", "bfloat16", "int8")),
+    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current"), ("float32", "bfloat16"), trains=True),
+)
+
+#: By name, the default first.
+ENGINES: dict[str, EngineFacts] = {engine.name: engine for engine in _ALL}
+DEFAULT = _ALL[0].name
+
+
+def of_stack(stack: str) -> tuple[str, ...]:
+    """The names of the engines that a stack serves."""
+    return tuple(engine.name for engine in ENGINES.values() if stack in engine.stacks)
+
+
+def that_train() -> tuple[str, ...]:
+    """The names of the engines that learn weights."""
+    return tuple(engine.name for engine in ENGINES.values() if engine.trains)
