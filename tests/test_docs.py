@@ -131,7 +131,8 @@ def test_the_table_of_parameters_is_the_catalogue():
 
 
 def test_every_platform_stands_with_its_precisions_and_in_wsfs_index():
-    rows = re.findall(r"^ *\| ([A-Z, ]+)(?: \(.*\))? \| `([a-z0-9_ ]+)` \|$", (ROOT / "docs/parameters.md").read_text(), re.M)
+    page = (ROOT / "docs/parameters.md").read_text()
+    rows = re.findall(r"^ *\| ([A-Z, ]+)(?: \(.*\))? \| `([a-z0-9_ ]+)` \|$", page, re.M)
     assert {name: tuple(precisions.split()) for names, precisions in rows for name in names.split(", ")} == {
         name: platform.precisions for name, platform in platforms.PLATFORMS.items()}
     index = (ROOT / "README.md").read_text().partition("- Platform: ")[2].partition("\n")[0]
