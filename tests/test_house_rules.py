@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.case import parameters, platforms
+from resnet50_bench.case import platforms
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -45,21 +45,6 @@ def test_tests_import_only_what_they_share():
     for path in (ROOT / "tests").rglob("*.py"):
         assert not other_test.search(path.read_text()), path
         assert path.parent.name == "support" or path.name.startswith(("test_", "conftest")), f"{path} is no test"
-
-
-def test_the_readmes_table_is_the_catalogue():
-    assert parameters.markdown_table() in (ROOT / "README.md").read_text(), (
-        "run: scripts/resnet50-bench.sh parameters --markdown")
-
-
-def test_the_readme_names_every_platform_with_its_precisions_and_in_its_index():
-    readme = (ROOT / "README.md").read_text()
-    told = readme.partition("- PRECISION by PLATFORM: ")[2].partition("A platform is a file")[0]
-    pairs = re.findall(r"([A-Z][A-Z, \n]+(?:and\s+[A-Z]+)?)[^`]*`([^`]+)`", told)
-    assert {name: tuple(precisions.split()) for names, precisions in pairs for name in re.findall("[A-Z]+", names)} == {
-        name: platform.precisions for name, platform in platforms.PLATFORMS.items()}
-    index = readme.partition("- Platform: ")[2].partition("\n")[0]
-    assert re.findall(r"`(\w+)`", index) == [*platforms.PLATFORMS]
 
 
 def test_every_platform_is_a_small_file():

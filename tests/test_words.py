@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -13,8 +10,7 @@ import pytest
 
 from resnet50_bench.backends import BACKENDS
 from resnet50_bench.cli import ctest_command
-from resnet50_bench.cli.completion_command import parser_of
-from resnet50_bench.cli.tree import ALIASES, COMMANDS, main
+from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import ctest_words, options, settings
 from resnet50_bench.ctest.ctest_call import cases_environment
 from resnet50_bench.ctest.options import Mode
@@ -162,29 +158,3 @@ def test_the_real_scripts_refuse_too(tmp_path):
         named = words[-1] if script != "ctest.sh" else next(w for w in reversed(words) if w.startswith("-"))
         assert done.returncode == 2 and named.partition("=")[0] in done.stderr and not done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-#: A command line in a page or script: variables, the command, and its words.
-_COMMAND = re.compile(r"(?:\s|- |run: )*((?:[A-Z_]+=\S+ )*)(\./ctest\.sh|(?:scripts/)?resnet50-bench(?:\.sh)?) (.*)")
-_ENDS = ("|", ">", "&&", ";")
-
-
-def documented() -> list[tuple[str, str, str, str]]:
-    """(page, variables, command, words) of every command line that users are shown."""
-    root = Path(__file__).parents[1]
-    pages = [root / "README.md", root / "CONTRIBUTING.md", *root.glob("docs/**/*.md"), *root.glob("docs/**/*.yml")]
-    return [(page.name, *match.groups()) for page in pages if page.exists() and page.name != "wsf.md"  # WSF's ctest.sh
-            for line in page.read_text().replace("\\\n", " ").splitlines() if (match := _COMMAND.fullmatch(line))]
-
-
-@pytest.mark.parametrize(("page", "variables", "command", "line"), documented(), ids=lambda text: text[:60])
-def test_what_pages_show_is_understood(page, variables, command, line):
-    words = list(itertools.takewhile(lambda word: word not in _ENDS, shlex.split(line, comments=True)))
-    if command.endswith("ctest.sh"):
-        environment = dict(word.split("=", 1) for word in variables.split())
-        assert options.parse([word for word in words if word not in ("...", "--help")], environment)
-        return
-    name = ALIASES.get(words[0], words[0])
-    assert name in COMMANDS or name in ("--help", "--version"), page
-    known = [*parser.option_words(), *parser._option_string_actions] if (parser := parser_of(name)) else []
-    assert [word for word in words[1:] if word.startswith("--") and word.partition("=")[0] not in known] == []

@@ -1,0 +1,157 @@
+"""The pages: commands that today's parsers read, links that lead somewhere, nothing that nobody has."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.case import flags, parameters, platforms
+from resnet50_bench.case.case import WORKLOAD, parse_option
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.cli.completion_command import parser_of
+from resnet50_bench.cli.tree import ALIASES, COMMANDS
+from resnet50_bench.ctest import options
+from resnet50_bench.errors import BadInput
+from resnet50_bench.stack import stacks
+from resnet50_bench.versus.words import read_side
+from support import pages
+from support.pages import PAGES, ROOT, Shown
+
+MARKDOWN = [page for page in PAGES if page.suffix == ".md"]
+#: Scripts that are a command by another name.
+SCRIPTS = {"list-kpi.sh": "list", "build.sh": "images", "setup.sh": "setup", "run_test.sh": "run", "ctest.sh": "ctest"}
+#: Ours that take no option which a page shows.
+PLAIN = ("quickstart.sh", "test.sh", "lock.sh", "kpi.sh", "validate.sh", "make-base-image.sh")
+OTHERS = ("apt-get", "cd", "cmake", "docker", "eval", "make", "podman", "pytest", "python3", "sudo", "tar")
+#: Linked by the README, and not written yet.
+TO_COME = ("docs/output.md", "docs/for-programs.md", "docs/report.png")
+NAMES = [f"test_{WORKLOAD}_{what}_{precision}{end}" for what, precision, end in itertools.product(
+    ("inference_latency", "inference_throughput", "inference_accuracy", "training_throughput"), PRECISIONS,
+    ("", "_gated", "_pkm"))]
+
+
+def understood(shown: Shown) -> None:
+    """Raises where a command of ours would refuse these words; nothing is run."""
+    program, words = shown.words[0], [word for word in shown.words[1:] if word != "..."]
+    name = Path(program).name
+    if "/" in program:
+        assert os.access(ROOT / program, os.X_OK), f"{program} is not there"
+    if name in OTHERS or program.startswith("$") or name in PLAIN:
+        assert name != "python3" or not words[0].endswith(".py") or (ROOT / words[0]).exists(), words[0]
+        return
+    if name in ("resnet50-bench", "resnet50-bench.sh"):
+        name, words = (words[0], words[1:]) if words else ("--help", [])
+    else:
+        assert name in SCRIPTS, f"{name} is no command"
+    read(SCRIPTS.get(name, name), words, dict(shown.environment))
+
+
+def read(name: str, words: list[str], environment: dict[str, str]) -> None:
+    """The words after a command's name, by its own parsers."""
+    name = ALIASES.get(name, name)
+    if name in ("--help", "--version"):
+        return
+    assert name in COMMANDS, f"{name} is no command"
+    if {"--help", "--version"} & {*words}:
+        return
+    if name == "ctest":
+        read_ctest(words, environment)
+        return
+    if name in ("run", "sweep", "versus"):
+        texts, words = flags.parse_flags(words)
+        lists = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE") if name == "sweep" else ()
+        wrong = options.wrong_values({key: text for key, text in texts.items() if key not in lists})
+        assert not list(wrong)
+    parser = parser_of(name)
+    assert parser or not words, f"{name} takes no words"
+    if parser:
+        parsed = parser.parse_args(words)
+        for side in "ABCDEFGH" if name == "versus" else "":
+            assert not list(options.wrong_values(read_side(side, getattr(parsed, side) or "")[0]))
+
+
+def read_ctest(words: list[str], environment: dict[str, str]) -> None:
+    parsed = options.parse(words, environment)
+    if parsed.testcase and not parsed.testcase.isupper():  # NAME stands for any
+        parse_option(parsed.testcase)
+    for item in parsed.items:
+        if item.name == "-R":
+            assert any(re.search(item.value or "", case) for case in NAMES), f"no case matches {item.value}"
+
+
+@pytest.mark.parametrize("shown", pages.commands(), ids=str)
+def test_what_pages_show_is_understood(shown):
+    understood(shown)
+
+
+def test_commands_are_taken_out_of_lines_as_a_shell_would():
+    line = 'A="1 2" ./ctest.sh -R "a|b" --set "X=1 2" > out.txt && eval "$(resnet50-bench completion bash)"  # why'
+    first, second, third = pages.of_line("page", line)
+    assert (first.words, third.words) == (("resnet50-bench", "completion", "bash"), ("eval", "_"))
+    assert second.words == ("./ctest.sh", "-R", "a|b", "--set", "X=1 2") and dict(second.environment) == {"A": "1 2"}
+
+
+@pytest.mark.parametrize("line", [
+    "./ctest.sh --lop 3", "./ctest.sh -R no_such_case", "./ctest.sh --testcase inference_throughput_amx_int9",
+    "./ctest.sh --batch_size=none", "scripts/resnet50-bench.sh reprot", "scripts/resnet50-bench.sh gate --base",
+    "resnet50-bench versus --a BATCHSIZE=8", "resnet50-bench run --batch_size=none", "./list-kpi.sh --frmt json",
+    "./no-such.sh", "curl example.org",
+])
+def test_what_a_command_refuses_is_found(line):
+    shown, = pages.of_line("page", line)
+    with pytest.raises((AssertionError, BadInput)):
+        understood(shown)
+
+
+@pytest.mark.parametrize("page", [*MARKDOWN, ROOT / "assets/README.md"], ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    for link in pages.links(page):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if target.relative_to(ROOT).as_posix() in TO_COME:
+            continue
+        assert target.exists(), link
+        assert not anchor or anchor in pages.anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme():
+    reachable = {(ROOT / link.partition("#")[0]).resolve() for link in pages.links(ROOT / "README.md")}
+    assert [page.name for page in ROOT.glob("docs/*.md") if page not in reachable] == []
+
+
+def test_the_table_of_parameters_is_the_catalogue():
+    assert parameters.markdown_table() in (ROOT / "docs/parameters.md").read_text(), (
+        "run: scripts/resnet50-bench.sh parameters --markdown")
+
+
+def test_every_platform_stands_with_its_precisions_and_in_wsfs_index():
+    page = (ROOT / "docs/parameters.md").read_text()
+    rows = re.findall(r"^ *\| ([A-Z, ]+)(?: \(.*\))? \| `([a-z0-9_ ]+)` \|$", page, re.M)
+    assert {name: tuple(precisions.split()) for names, precisions in rows for name in names.split(", ")} == {
+        name: platform.precisions for name, platform in platforms.PLATFORMS.items()}
+    index = (ROOT / "README.md").read_text().partition("- Platform: ")[2].partition("\n")[0]
+    assert re.findall(r"`(\w+)`", index) == [*platforms.PLATFORMS]
+
+
+def test_every_stack_is_named():
+    named = re.findall(r"^\| `([a-z]+)` \|", (ROOT / "docs/setup.md").read_text(), re.M)
+    assert named == [*stacks.STACKS]
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_a_page_is_short(page):
+    assert len(page.read_text().splitlines()) <= (130 if page.name == "README.md" else 200)
+
+
+@pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="this is no git checkout")
+def test_nothing_refers_to_a_page_that_nobody_has():
+    pattern = r"the descriptio[n]\|contract sectio[n]\|contract, sectio[n]\|issu[e] [A-K]\b"
+    done = subprocess.run(["git", "grep", "-n", pattern, "--", ":!CHANGELOG.md"], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
