@@ -2,7 +2,7 @@
 # The project's Python command line, whatever the current folder is: by the environment that scripts/setup.sh made, and
 # before there is one by the system's Python, which can list the cases, help and set up.
 set -euo pipefail
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
 python=python3
 # As src/resnet50_bench/stack/environment.py names the folder and its marker.
@@ -16,4 +16,9 @@ for stack in "${RESNET50_BENCH_STACK:-ipex}" ipex current openvino zentorch host
         break
     fi
 done
+if [ "$python" = python3 ] && ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    there=$(python3 --version 2>&1) || there="there is none"
+    echo "error: python3 of 3.10 or newer is needed ($there): apt-get install python3 python3-venv, or put one on the PATH" >&2
+    exit 3
+fi
 exec "$python" -m resnet50_bench "$@"

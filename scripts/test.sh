@@ -6,7 +6,7 @@
 #   scripts/test.sh --slow               those that take minutes for good reason: the training experiment, the browser
 # The exit status is 0 where every stage passed, else 1.
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for tool in shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox m4:m4; do

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench import __version__
-from resnet50_bench.cli import case_command
+from resnet50_bench.cli import case_command, list_command
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN, main, overview
 from resnet50_bench.ctest import background
@@ -58,6 +59,18 @@ def test_help_of_a_run_is_no_run_and_a_wrong_flag_is_told_in_its_log(here, capsy
     assert "did you mean --batch_size?" in capsys.readouterr().err
     log, = here.iterdir()
     assert "RESULT: failed: --bacth_size is not an option" in log.read_text(), "kpi.sh says why there is no KPI"
+
+
+@pytest.mark.parametrize(("words", "status", "why"), [
+    (["run", "--bacth_size=8"], 2, "did you mean --batch_size?"),
+    (["run", "--precision=avx2_fp32"], 3, "/benchmark.log cannot be written: Not a directory; run in a folder that")])
+def test_a_run_where_no_log_can_be_written_says_what_is_wrong(here, monkeypatch, capsys, words, status, why):
+    (here / "file").touch()
+    monkeypatch.setattr("resnet50_bench.result.logfile.file_name", lambda *_: "file/benchmark.log")
+    monkeypatch.setattr("resnet50_bench.cli.one_run.worker_python", lambda: Path(sys.executable))
+    assert main(words) == status
+    said = capsys.readouterr().err
+    assert why in said and said.startswith("error: ") and len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["parameters"], ["--help"], ["ctest", "--help"], ["completion", "bash"], ["doctor"]])
@@ -160,3 +173,27 @@ def test_before_the_set_up_what_needs_nothing_works_and_the_rest_says_what_to_ru
                           cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}, check=True)
     assert done.stdout.splitlines()[-1] == str([0] * len(free) + [3] * len(bound)), done.stderr
     assert done.stderr.count("run scripts/setup.sh once") == len(bound)
+
+
+def test_what_the_machine_refuses_is_said_in_a_line_and_defects_are_not_hidden(here, monkeypatch, capsys):
+    def fail(code: int):
+        def main(words):
+            raise OSError(code, os.strerror(code), "/folder/file")
+        monkeypatch.setattr(list_command, "main", main)
+
+    for code, what in ((errno.EROFS, "Read-only file system; use a folder"), (errno.ENOSPC, "free some space")):
+        fail(code)
+        assert main(["list"]) == 3
+        said = capsys.readouterr().err
+        assert said.startswith("error: /folder/file: ") and what in said and len(said.splitlines()) == 1
+    fail(errno.EBADF)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main(["list"])
+
+
+def test_a_current_folder_that_is_gone_is_said(here, capsys):
+    (here / "gone").mkdir()
+    os.chdir(here / "gone")
+    (here / "gone").rmdir()
+    assert main(["list", "."]) == 3
+    assert capsys.readouterr().err == "error: the current folder is not there any more: cd into one that is\n"

@@ -84,11 +84,25 @@ def test_patterns_that_choose_nothing_are_said(patterns, why):
     ('cases: "a\\0b"', "cannot be printed"), ("? [a, b]\n: 1", "is not YAML"),
     ("!!python/tuple [a]: 1", "is not YAML"), ("? !!timestamp x\n: 1", "is not YAML"),
     ("cases: x\nattach: " + "y" * 5000, "no such file"), ("[" * 1000, "is not YAML"),
+    ("cases: x\nSTEPS: 1\nSTEPS: 2", "STEPS is there twice, give it once .* line 3"),
+    ("cases: x\nset: {STEPS: 1, 'STEPS': 2}", "STEPS is there twice"),
 ])
 def test_what_is_wrong_is_one_line_with_its_place(tmp_path, text, why):
     with pytest.raises(BadInput, match=why) as caught:
         read(tmp_path, text)
     assert all(str(tmp_path / "t.yaml") in line and "\n" not in line for line in caught.value.violations)
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path):
+    (tmp_path / "latin1.yaml").write_bytes(b"cases: x\nDATASET: /\xe9")
+    for name, why in (("latin1.yaml", "it is not UTF-8 text"), (".", "Is a directory$"), ("none", "No such file")):
+        with pytest.raises(BadInput, match=f"cannot be read: {why}"):
+            read_testset(tmp_path / name)
+
+
+def test_merged_keys_are_no_doubled_ones(tmp_path):
+    made, = read(tmp_path, "cases: x\nset: {<<: {STEPS: 1, BATCH_SIZE: 3}, STEPS: 2}")
+    assert sorted(made.words) == ["--set=BATCH_SIZE=3", "--set=STEPS=2"]
 
 
 def test_every_wrong_line_of_every_document_is_told_at_once(tmp_path):

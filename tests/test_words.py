@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import ctest_words, options, settings
 from resnet50_bench.ctest.ctest_call import cases_environment
 from resnet50_bench.ctest.options import Mode
+from resnet50_bench.errors import BadInput
 from support import wrong_words
 
 SEED = 17
@@ -158,3 +160,65 @@ def test_the_real_scripts_refuse_too(tmp_path):
         named = words[-1] if script != "ctest.sh" else next(w for w in reversed(words) if w.startswith("-"))
         assert done.returncode == 2 and named.partition("=")[0] in done.stderr and not done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_scripts_work_through_symbolic_links_and_say_which_python_they_need(tmp_path):
+    root = Path(__file__).parents[1]
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "env", "dirname", "readlink"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    for name in ("resnet50-bench.sh", "setup.sh"):
+        link = tmp_path / name
+        link.symlink_to(root / "scripts" / name)
+
+        def call(path: str, link: Path = link) -> tuple[int, str]:
+            done = subprocess.run([link, "--nix"], capture_output=True, text=True, check=False,
+                                  env={"PATH": path, "HOME": str(tmp_path)})
+            return done.returncode, done.stderr
+
+        (tools / "python3").unlink(missing_ok=True)
+        status, said = call(os.environ["PATH"])
+        assert status == 2 and said.startswith("error: --nix is not an option")
+        status, said = call(str(tools))
+        assert status == 3 and "error: python3 of 3.10 or newer is needed (there is none): apt-get" in said
+        (tools / "python3").write_text('#!/usr/bin/env bash\n[ "$1" = --version ] && echo "FAKE 3.6"\n')
+        (tools / "python3").chmod(0o755)
+        status, said = call(str(tools))
+        assert status == 3 and "(FAKE 3.6)" in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("words", "why"), [
+    (["ctest", "--run=2", "--run=3"], "--run is given twice, '2' and '3': give it once"),
+    (["ctest", "-N", "--backend=native", "--backend", "docker"], "--backend is given twice"),
+    (["ctest", "--config=a.yaml", "--config=b.yaml"], "--config is given twice"),
+    (["ctest", "--batch_size=8", "--batch-size=9"], "--batch_size is given twice, '8' and '9'"),
+    (["ctest", "--set=BATCH_SIZE=8", "--set", "BATCH_SIZE=8 9"], "BATCH_SIZE is given twice, '8' and '8 9'"),
+    (["ctest", "--set=STEPS=8/BATCH_SIZE=1", "--batch_size=2"], "BATCH_SIZE is given twice, '2' and '1'"),
+    (["ctest", "-N", "-R", "latency", "--tests-regex=gated"], "one expression holds both: -R '(latency)|(gated)'"),
+    (["ctest", "--options", "--nodes=2"], "--options=VALUE where it begins with a dash"),
+    (["ctest", "--config="], "--config: the name of a file or folder is empty"),
+    (["run", "--steps=8", "--steps", "9"], "--steps is given twice"),
+    (["list", "--format=csv", "--json"], "--json is given twice, 'csv' and 'json'"),
+    (["list", ""], "FOLDER: the name of a file or folder is empty"),
+    (["list", "--json=1"], "--json: it takes no value, not '1'"),
+    (["doctor", ""], "unrecognized arguments: ''"),
+])
+def test_no_word_is_passed_over(nothing_starts, capsys, words, why):
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert why in said and len(said.splitlines()) == 1, said
+
+
+@pytest.mark.parametrize("words", [
+    ["--run=2", "--run=2"], ["--set=STEPS=1 2", "--set=BATCH_SIZE=8"], ["--batch_size=8", "--set=BATCH_SIZE=8"],
+    ["-L", "gated", "-L", "latency"], ["--verbose", "--VERBOSE"]])
+def test_what_says_the_same_twice_or_two_things_is_taken(words):
+    options.parse(words, {})
+
+
+def test_the_command_lines_words_beat_a_testsets():
+    made = options.parse(["--run=3", "--batch_size=2"], {}, below=["--run=2", "--batch_size=1", "--attach=" + __file__])
+    assert made.run == 3 and made.flags == {"BATCH_SIZE": "2"} and made.attach == (__file__,)
+    with pytest.raises(BadInput, match="--config is given twice"):
+        options.parse([], {}, below=["--config=a", "--config=b"])

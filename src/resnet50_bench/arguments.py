@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from . import __version__
@@ -32,6 +34,11 @@ def number_of(least: int) -> Any:
     return parse
 
 
+def doubled(name: str, first: object, second: object) -> str:
+    """What is said of an option that is given two values, of which one would be passed over."""
+    return f"{name} is given twice, {str(first)!r} and {str(second)!r}: give it once"
+
+
 class _Help(argparse.HelpFormatter):
     """One paragraph is wrapped, lines are kept as they are."""
 
@@ -52,6 +59,7 @@ class Parser(argparse.ArgumentParser):
         more.setdefault("epilog", f"example:\n  {example}" if example else None)
         super().__init__(prog=prog, description=description, **{**more, "allow_abbrev": False})
         self.also = tuple(also)
+        self._given: dict[str, object] = {}
         if not self.add_help:
             return
         self.add_argument("--version", action="version", version=f"resnet50-bench {__version__}",
@@ -65,10 +73,33 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None,  # type: ignore[override]
                          namespace: _Namespace | None = None) -> tuple[_Namespace | argparse.Namespace, list[str]]:
         """As argparse's, with the options spelt as they stand in ``--help``. Raises BadInput for unknown ones."""
+        self._given = {}
         words = list(args or ())
         end = words.index("--") if "--" in words else len(words)
         words[:end] = [self._spelt(word) for word in words[:end]]
         return super().parse_known_args(words, namespace)
+
+    def parse_args(self, args: Sequence[str] | None = None,  # type: ignore[override]
+                   namespace: _Namespace | None = None) -> _Namespace | argparse.Namespace:
+        """As argparse's. Raises BadInput for words that have no place, too."""
+        given, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {shlex.join(rest)}")
+        return given
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """The value of one option or argument. Raises ArgumentError for an option that is given two values."""
+        value = super()._get_values(action, arg_strings)
+        if action.option_strings and isinstance(action, (argparse._StoreAction, argparse._StoreConstAction)):
+            told = action.const if isinstance(action, argparse._StoreConstAction) else value
+            if self._given.setdefault(action.dest, told) != told:
+                self.error(doubled("/".join(action.option_strings), self._given[action.dest], told))
+        return value
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        if action.type is Path and not arg_string:
+            raise argparse.ArgumentError(action, "the name of a file or folder is empty")
+        return super()._get_value(action, arg_string)
 
     def _spelt(self, word: str) -> str:
         flag, equals, value = word.partition("=")
@@ -89,4 +120,5 @@ class Parser(argparse.ArgumentParser):
                 action, f"{value!r} is not one of {', '.join(names)}{nearest(str(value), names)}")
 
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"ignored explicit argument (.*)", r"it takes no value, not \1", message)
         raise BadInput(f"{message.removeprefix('argument ')}; see {self.prog} --help")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..arguments import doubled
 from ..errors import BadInput
 from .parameters import CATALOGUE
 
@@ -17,7 +18,7 @@ SWITCHES = ("WEIGHT_SHARING", "VERBOSE", "FAIL_ON_NOISY")
 def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """(texts by parameter name, the other words in their order).
 
-    Raises BadInput for a flag without its value.
+    Raises BadInput for a flag without its value, or with two.
     """
     texts: dict[str, str] = {}
     others: list[str] = []
@@ -28,12 +29,13 @@ def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         name = flag.removeprefix("--").upper().replace("-", "_")
         if not flag.startswith("--") or name not in CATALOGUE:
             others.append(word)
-        elif equals:
-            texts[name] = value
-        elif name in SWITCHES:
-            texts[name] = "True"
-        elif words and not words[0].startswith("--"):
-            texts[name] = words.pop(0)
-        else:
+            continue
+        if not equals and name in SWITCHES:
+            value = "True"
+        elif not equals and words and not words[0].startswith("--"):
+            value = words.pop(0)
+        elif not equals:
             raise BadInput(f"{flag} needs a value: {flag}=VALUE ({CATALOGUE[name].allowed})")
+        if texts.setdefault(name, value) != value:
+            raise BadInput(doubled(flag, texts[name], value))
     return texts, others

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..case import inputs
 from ..case.case import Layer, resolve
 from ..case.defaults import Machine
 from ..case.parameters import from_environment
-from ..errors import BenchError
+from ..errors import BenchError, Infrastructure
 from ..launch import burst, nodes
 from ..launch.run_case import run_case
 from ..machine import machine_lock
@@ -50,9 +50,10 @@ def run(flags: Mapping[str, str]) -> int:
 def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:
     """A log in the current folder that says why nothing was run, so that kpi.sh can say it too."""
     texts = from_environment(os.environ) | dict(flags)
-    log = Log(Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc)), io.StringIO())
-    for name, text in texts.items():
-        log.line(f"{name}: {' '.join(text.split())}")
-    log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
-    log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
-    log.close()
+    with suppress(Infrastructure):  # where no log can be written, what is told is still why nothing was run
+        log = Log(Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc)), io.StringIO())
+        for name, text in texts.items():
+            log.line(f"{name}: {' '.join(text.split())}")
+        log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
+        log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
+        log.close()

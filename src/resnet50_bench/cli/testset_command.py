@@ -21,7 +21,7 @@ def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
     problems: list[str] = []
     for document in read_testset(path):
         try:
-            its_options = parse([*document.words, *rest], environment)
+            its_options = parse(rest, environment, below=document.words)
             job = Job(its_options, its_options.overrides(), document)
             job.prepare()
             jobs.append(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import select
@@ -9,6 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .. import __version__
 from ..errors import BadInput, BenchError, Infrastructure, Interrupted
@@ -76,6 +78,12 @@ SHOWN = tuple(name for name, command in COMMANDS.items() if command.about)
 
 #: What pyproject.toml declares; before the set-up a Python may lack it.
 _LIBRARIES = ("jinja2", "markupsafe", "msgspec", "vl_convert", "yaml")
+#: What the machine says where nothing is wrong with the program, and what to do about it.
+_MAY_WRITE = "use a folder and files that you may read and write"
+_OF_THE_MACHINE = {
+    errno.EROFS: _MAY_WRITE, errno.EACCES: _MAY_WRITE, errno.EPERM: _MAY_WRITE, errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space", errno.EMFILE: "raise ulimit -n", errno.ENFILE: "fewer programs at once",
+    errno.ENOMEM: "free some memory"}
 
 
 def main(argv: list[str]) -> int:
@@ -107,10 +115,28 @@ def _status(argv: list[str]) -> int:
         return _failed(Infrastructure(
             f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
             "scripts/setup.sh --host where nothing is measured"))
+    except OSError as error:
+        return _failed(Infrastructure(_what_the_machine_said(error)))
     except SystemExit as ended:  # argparse's, after --help and --version
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT, "").exit_status
+
+
+def _what_the_machine_said(error: OSError) -> str:
+    """A line for a person. Raises ``error`` again where it may as well be a defect."""
+    if isinstance(error, FileNotFoundError) and not _here_is_a_folder():
+        return "the current folder is not there any more: cd into one that is"
+    if error.errno not in _OF_THE_MACHINE:
+        raise error
+    return f"{error.filename or 'the machine'}: {error.strerror}; {_OF_THE_MACHINE[error.errno]}"
+
+
+def _here_is_a_folder() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
 
 
 def entry_point() -> int:

@@ -66,6 +66,8 @@ def split(argv: Sequence[str], ours: Mapping[str, Takes]) -> list[Item]:
             items.append(Item(owner, name, _checked(owner, name, takes, value), tuple(typed)))
         except BadInput as error:
             bad += error.violations
+            if value is None and words and words[0].startswith("-") and _option(words[0], ours) is None:
+                words.pop(0)  # its value, most likely
     if bad:
         raise BadInput(*bad)
     return items
@@ -108,7 +110,8 @@ def _checked(owner: Owner, name: str, takes: Takes, value: str | None) -> str | 
             raise BadInput(f"--{name.lower()} needs a value: --{name.lower()}=VALUE ({CATALOGUE[name].allowed})")
         return "True" if value is None else value
     if value is None and takes is Takes.VALUE:
-        raise BadInput(f"{name} needs a value: {name} VALUE; see ./ctest.sh --help")
+        raise BadInput(f"{name} needs a value: {name} VALUE, or {name}=VALUE where it begins with a dash; "
+                       "see ./ctest.sh --help")
     if value is not None and takes is Takes.NOTHING:
         raise BadInput(f"{name}={value}: {name} takes no value")
     wrong = ctest_words.problem(name, value or "") if owner is Owner.CTEST and value is not None else None

@@ -54,9 +54,14 @@ def _texts(place: str, below: object) -> dict[str, str]:
             bad.append(f"{place}: {name} is not a parameter{nearest(str(name), CATALOGUE)}")
             continue
         try:
-            texts[str(name)] = text_of(f"{place}: {name}", decoded(f"{place}: {name}", value, Scalar, "a single value"))
+            text = text_of(f"{place}: {name}", decoded(f"{place}: {name}", value, Scalar, "a single value"))
+            texts[str(name)] = text
+            if text:
+                CATALOGUE[str(name)].parse(text)
         except BadInput as error:
             bad += error.violations
+        except ValueError as error:
+            bad.append(f"{place}: {name}={text!r} {error}")
     if bad:
         raise BadInput(*bad)
     return texts

@@ -19,6 +19,7 @@ from . import ctest_words, settings
 from .command_line import Item, Owner, split
 from .config import read_config
 from .ctest_words import Takes
+from .doubled import two_values
 from .overrides import Overrides
 from .set_values import MOST_POINTS, points
 
@@ -252,12 +253,21 @@ def _takes() -> dict[str, Takes]:
             for action in parser()._actions for name in action.option_strings}
 
 
-def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Options:
-    """The options, consistent. Raises BadInput with a line for each word or combination that is not understood."""
+def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, below: Sequence[str] = ()) -> Options:
+    """The options, consistent. Raises BadInput with a line for each word or combination that is not understood.
+
+    ``below``: words that those of ``argv`` beat, a testset's; within either of them nothing may have two values.
+    """
     environment = os.environ if environment is None else environment
-    items = split(argv, _takes())
-    words = parser().parse_args([item.name if item.value is None else f"{item.name}={item.value}"
-                                 for item in items if item.owner is Owner.OURS])
+    parts = [split(words, _takes()) for words in (below, argv)]
+    bad = [line for part in parts for line in two_values(part, (*_lists(), "--testcase"))]
+    if bad:
+        raise BadInput(*bad)
+    items = [item for part in parts for item in part]
+    ours = [item for item in items if item.owner is Owner.OURS]
+    last = {item.name: item for item in ours}
+    words = parser().parse_args([item.name if item.value is None else f"{item.name}={item.value}" for item in ours
+                                 if item is last[item.name] or item.name in _lists()])
     flags = {item.name: item.value or "" for item in items if item.owner is Owner.PARAMETER}
     given = {"PLATFORM": flags.get("PLATFORM"), **{name: getattr(words, name.lower()) for name in settings.NAMES
                                                    if name != "PLATFORM"}}
@@ -272,6 +282,11 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> 
         backend_options=words.options)
     options.require_consistent()
     return options
+
+
+def _lists() -> list[str]:
+    """Our options that may stand more than once."""
+    return [name for action in parser()._actions if isinstance(action.default, list) for name in action.option_strings]
 
 
 def _mode(words: argparse.Namespace) -> Mode:

@@ -22,8 +22,13 @@ class Log:
     """Lines to a file and to a stream at once, each flushed, so that a kill loses none."""
 
     def __init__(self, path: Path, echo: TextIO) -> None:
+        """Raises Infrastructure where the folder cannot be written."""
         self.path, self._echo = path, echo
-        self._file = path.open("a", encoding="utf-8")
+        try:
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise Infrastructure(f"the log {path} cannot be written: {error.strerror}; run in a folder that you may "
+                                 "write to") from error
 
     def line(self, text: str) -> None:
         """Write one line. Raises Infrastructure where the disk is full."""

@@ -1,0 +1,32 @@
+"""A --config file: what is wrong in it is said before a case runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from resnet50_bench.ctest.config import read_config, texts_for
+from resnet50_bench.errors import BadInput
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("- 1", "[1] is not globs with parameters below them"),
+    ("'*': 7", "below '*': 7 is not NAME: VALUE lines"),
+    ("'*': {BATCHSIZE: 8}", "BATCHSIZE is not a parameter (did you mean BATCH_SIZE?)"),
+    ("'*': {BATCH_SIZE: [1, 2]}", "BATCH_SIZE: [1, 2] is not a single value"),
+    ("'*': {BATCH_SIZE: -3}", "BATCH_SIZE='-3' is too small: 1 or more is allowed"),
+    ("'*': {BATCH_SIZE: true}", "BATCH_SIZE='True' is not a whole number"),
+    ("'*_gated': {STEPS: 1}\n'*': {STEPS: 1}\n'*_gated': {STEPS: 2}", "*_gated is there twice, give it once"),
+])
+def test_what_is_wrong_is_one_line_with_its_place(tmp_path, text, why):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        read_config(path)
+    line, = caught.value.violations
+    assert line.startswith(str(path)) and why in line
+
+
+def test_a_later_glob_beats_an_earlier_one_and_nothing_is_the_default(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("'*': {STEPS: 1, VERBOSE: yes}\n---\n'*_gated': {STEPS: 2, BATCH_SIZE: }\n")
+    assert texts_for(read_config(path), "test_x_gated") == {"STEPS": "2", "VERBOSE": "True", "BATCH_SIZE": ""}
