@@ -261,7 +261,7 @@ def test_a_run_ends_with_its_card_and_without_its_log(checkout, loud):
     assert card[0] == f"-- {checkout.case.partition('public_')[2]}"
     assert "   Throughput  10.00 samples/sec, 95 % interval 10.00 to 10.00" in card[1] and "between steps" in card[1]
     assert "   Verdict     valid" in card and card[-1].startswith("   Next ")
-    assert "STEPS: 10" not in done.stdout and ("1 checks ok" in done.stdout) == bool(loud)
+    assert "STEPS: 10" not in done.stdout and ("1 check ok" in done.stdout) == bool(loud)
     log, = checkout.logs()[-1].glob("itr-1/*/*.log")
     assert "STEPS: 10\n" in log.read_text(), "the log file stays whole"
     kept = (checkout.build / "Testing/Temporary/LastTest.log").read_text()

@@ -33,7 +33,8 @@ case ${WARMUP_STEPS-} in
        [ "$(ls ../../ | grep -c arrived-)" -ge "$RESNET50_BENCH_BURST" ] ;;
 esac
 printf '%s\\n' "Complete..." "Throughput: ${STEPS:-7} fps" "Check: [ok] FAKE: fine" "VERDICT: valid" "RESULT: passed"
-sed "s/12345\\.0/${STEPS:-7}.0/g" "$(dirname "$0")/fake-result.json" > benchmark_throughput_resnet50_fake_20260101-000000.json
+result=benchmark_throughput_resnet50_fake_20260101-000000.json
+sed "s/12345\\.0/${STEPS:-7}.0/g" "$(dirname "$0")/fake-result.json" > "$result"
 """
 
 

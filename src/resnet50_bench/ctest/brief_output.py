@@ -39,7 +39,7 @@ class Brief:
         before = []
         if text.startswith("VERDICT: ") and (counts := self._well.pop(prefix, None)):
             unknown = f", {counts['unknown']} cannot be made on this machine" if counts["unknown"] else ""
-            before = [f"{prefix}{counts['ok']} checks ok{unknown}"]
+            before = [f"{prefix}{counts['ok']} check{'s' * (counts['ok'] != 1)} ok{unknown}"]
         if _KEPT.match(text) or not _LINES_OF_LOGS.match(text):
             return [*before, line]
         return before
