@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.cli.doctor_command import grouped
 from resnet50_bench.machine import counters, process_facts
-from resnet50_bench.result.checks import machine_checks, overall, result_checks
+from resnet50_bench.result.checks import Check, Verdict, machine_checks, overall, result_checks
 from support.documents import MS, decoded, document, result, run
 from support.fakes import FakeMachine, put
 
@@ -114,6 +115,17 @@ def test_the_doctor_reads_a_machine(tmp_path):
     for name in ("governor", "transparent huge pages", "NUMA balancing", "allocator", "numactl"):
         assert found[name].verdict.value == "note" and found[name].remedy, name
     assert found["turbo"].verdict.value == "unknown"
+
+
+def test_the_doctor_says_what_disturbs_first_and_what_is_well_in_one_line():
+    made = [Check("a", "1", Verdict.OK), Check("b", "not readable", Verdict.UNKNOWN, "hidden"),
+            Check("c", "2", Verdict.OK), Check("d", "3", Verdict.NOTE, "slow", "raise it"),
+            Check("e", "4", Verdict.NOISY, "shared", "move"), Check("f", "5", Verdict.INVALID, "broken", "mend it")]
+    lines = list(grouped(made))
+    assert [line.strip()[1:].partition(" ")[0] for line in lines if line.startswith("  [")] == [
+        "invalid]", "noisy]", "note]", "unknown]"]
+    assert lines[0].endswith(":") and lines[1].endswith("; mend it")
+    assert lines[-2:] == ["2 checks ok: a, c", "doctor: 1 invalid, 1 noisy, 1 note, 1 unknown, 2 ok"]
 
 
 def test_the_docs_list_every_check():

@@ -87,7 +87,7 @@ def test_run_is_that_many_iterations_of_each_value_and_their_mean(checkout):
 
 @needs_cmake
 def test_a_burst_runs_at_once_in_folders_of_its_own_and_says_what_it_is(checkout):
-    done = checkout.ctest("-V", "--testcase", checkout.case, "--burst", "3", "--set", "STEPS=10 20 30",
+    done = checkout.ctest("-VV", "--testcase", checkout.case, "--burst", "3", "--set", "STEPS=10 20 30",
                           "--warmup_steps=3")
     assert done.returncode == 0, done.stdout + done.stderr
     logs, = checkout.logs()
@@ -250,3 +250,32 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     assert "references are of runs alone" in capsys.readouterr().out
     entry, = collection.find([together])
     assert comparability.things(entry.result, synthetic()) == {"burst"}
+
+
+@needs_cmake
+@pytest.mark.parametrize("loud", [(), ("-V",)])
+def test_a_run_ends_with_its_card_and_without_its_log(checkout, loud):
+    done = checkout.ctest(*loud, "--testcase", checkout.case, "--steps=10")
+    card = done.stdout[done.stdout.index("\n-- ") + 1:].splitlines()
+    assert done.returncode == 0 and len(card) <= 10
+    assert card[0] == f"-- {checkout.case.partition('public_')[2]}"
+    assert "   Throughput  10.00 samples/sec, 95 % interval 10.00 to 10.00" in card[1] and "between steps" in card[1]
+    assert "   Verdict     valid" in card and card[-1].startswith("   Next ")
+    assert "STEPS: 10" not in done.stdout and ("1 check ok" in done.stdout) == bool(loud)
+    log, = checkout.logs()[-1].glob("itr-1/*/*.log")
+    assert "STEPS: 10\n" in log.read_text(), "the log file stays whole"
+    kept = (checkout.build / "Testing/Temporary/LastTest.log").read_text()
+    assert "STEPS: 10\n" in kept, "and so does what ctest keeps"
+
+
+@needs_cmake
+def test_a_failed_run_has_a_card_and_several_cases_have_a_table(checkout):
+    done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=1")
+    assert done.returncode == 1 and "   Verdict     failed: FAKE failure\n" in done.stdout
+    assert re.search(r"^   Next        less \S+/benchmark_\S+\.log$", done.stdout, re.M)
+    done = checkout.ctest("-R", "inference_throughput_avx2.*gated|inference_throughput_amx_int8_gated",
+                          "--platform=MILAN", "--steps=10")
+    rows = done.stdout[done.stdout.index("\ncase ") + 1:].splitlines()
+    assert len(rows) == 4 and all("10.00 samples/sec" in row and "valid" in row for row in rows[1:-1])
+    assert rows[-1].startswith("Next ")
+    assert "case " not in checkout.ctest("--testcase", checkout.case, "--dry-run").stdout.partition("tests passed")[2]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.machine import machine_lock
+from support.results import synthetic
 
 ROOT = Path(__file__).parents[2]
 #: Speaks the log's lines. WARMUP_STEPS tells it what to do: 1 fails, 2 runs until it is ended, 3 needs all of a burst
-#: to be there at once, anything else passes. Its throughput is STEPS.
+#: to be there at once, anything else passes. Its throughput is STEPS, also in its result.
 FAKE_RUNNER = """#!/usr/bin/env bash
 set -eu
 exec > >(tee "benchmark_throughput_resnet50_fake_20260101-000000.log")
@@ -31,7 +32,9 @@ case ${WARMUP_STEPS-} in
        done
        [ "$(ls ../../ | grep -c arrived-)" -ge "$RESNET50_BENCH_BURST" ] ;;
 esac
-printf '%s\\n' "Complete..." "Throughput: ${STEPS:-7} fps" "VERDICT: valid" "RESULT: passed"
+printf '%s\\n' "Complete..." "Throughput: ${STEPS:-7} fps" "Check: [ok] FAKE: fine" "VERDICT: valid" "RESULT: passed"
+result=benchmark_throughput_resnet50_fake_20260101-000000.json
+sed "s/12345\\.0/${STEPS:-7}.0/g" "$(dirname "$0")/fake-result.json" > "$result"
 """
 
 
@@ -42,6 +45,7 @@ class Checkout:
         shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(
             ".git", "build", ".*cache", "tests", "docs", "assets", "benchmarks"))  # with what Python has compiled
         (folder / "run_test.sh").write_text(FAKE_RUNNER)
+        synthetic(rate=12345.0, statistics={"throughput_ci95": [12345.0, 12345.0]}).write(folder / "fake-result.json")
         self.folder, self.build = folder, folder / "build"
         self.environment = {name: text for name, text in os.environ.items()
                             if name not in CATALOGUE and not name.startswith("RESNET50_BENCH_")} | {

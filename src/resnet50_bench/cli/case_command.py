@@ -17,6 +17,7 @@ from ..case.defaults import Machine
 from ..case.parameters import from_environment
 from ..ctest import logs
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap
+from ..ctest.case_records import CaseRecord
 from ..ctest.config import texts_for
 from ..ctest.overrides import VARIABLE, Overrides
 from ..ctest.settings import problem
@@ -44,18 +45,17 @@ def main(argv: list[str]) -> int:
     overrides = Overrides.read(os.environ.get(VARIABLE))
     if overrides.stop_file and Path(overrides.stop_file).exists():
         raise RunFailed("not started: ctest.sh was ended by a signal")
-    status = 1
+    record = CaseRecord(words.option)
     try:
         with interruptible():
-            status = _run(words.option, _settings(words.settings, overrides), overrides)
+            record.status = _run(record, _settings(words.settings, overrides), overrides)
     except BenchError as error:
-        status = error.exit_status
+        record.status, record.why = error.exit_status, record.why or str(error)
         raise
     finally:
         if overrides.statuses:
-            with Path(overrides.statuses).open("a") as stream:
-                print(status, words.option, file=stream)
-    return status
+            record.append(Path(overrides.statuses))
+    return record.status
 
 
 def prepare(argv: list[str]) -> int:
@@ -132,10 +132,13 @@ def _texts(layers: list[Layer]) -> dict[str, str]:
     return texts
 
 
-def _run(option: str, settings: Settings, overrides: Overrides) -> int:
+def _run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
+    """The status; where the logs lie and why it is not 0 stands in ``record``."""
+    option = record.option
     backend, chosen = choose(settings)
     points = _points(option, backend, settings, overrides)
     folder = logs.make_logs_folder(Path.cwd(), option)
+    record.logs = str(folder)
     configuration = logs.write_config(folder, option, points)
     for file in overrides.attachments:
         shutil.copy2(file, folder)
@@ -144,6 +147,8 @@ def _run(option: str, settings: Settings, overrides: Overrides) -> int:
         print(configuration, end="")
         return 0
     status, kpi_text = _measure(backend, points, folder, settings, overrides)
+    if status:
+        record.why = logs.why_invalid(kpi_text)
     return status or _judge(folder, kpi_text, overrides)
 
 

@@ -73,7 +73,11 @@ def _run(options: Options, environment: Environment) -> int:
     if options.background_log is not None:
         job.prepare()  # what is wrong is said where the user still looks
         return _in_background(options)
-    return job.run(environment).status
+    if options.lists or options.dry_run:
+        return job.run(environment).status
+    from .result_card import show_cases
+
+    return job.run(environment, show_cases).status
 
 
 def _testset(options: Options, environment: Environment) -> int:

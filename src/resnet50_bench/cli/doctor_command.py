@@ -1,14 +1,15 @@
-"""``doctor``: the machine as it stands -> every check that can be made before a run, on stdout."""
+"""``doctor``: the machine as it stands -> every check that can be made before a run, what matters first, on stdout."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from ..arguments import Parser
-from ..result.checks import machine_checks, overall
+from ..result.checks import Check, Verdict, machine_checks, overall
 from ..stack.native_libraries import native_libraries
 
 
@@ -22,15 +23,31 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Print a line for each check; 0 where nothing would disturb a measurement, else 1."""
+    """Print what the checks came to; 0 where nothing would disturb a measurement, else 1."""
     words = parser().parse_args(argv)
     checks = machine_checks(native_libraries())
     verdict = overall(checks)[0]
     if words.json:
         print(json.dumps({"verdict": verdict, "checks": msgspec.to_builtins(checks)}, indent=1))
         return 0 if verdict == "valid" else 1
-    for check in checks:
-        print(check.line())
-    counts = Counter(check.verdict.value for check in checks)
-    print("doctor: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    print(*grouped(checks), sep="\n")
     return 0 if verdict == "valid" else 1
+
+
+#: A heading, and the verdicts below it, the worst first.
+_GROUPS = (("Would disturb a measurement now:", (Verdict.INVALID, Verdict.NOISY)), ("Worth knowing:", (Verdict.NOTE,)),
+           ("Cannot be read on this machine:", (Verdict.UNKNOWN,)))
+
+
+def grouped(checks: Sequence[Check]) -> Iterator[str]:
+    """What would disturb, what is worth knowing, what cannot be read; one line for all that is well; the counts."""
+    for heading, verdicts in _GROUPS:
+        lines = [check.line() for verdict in verdicts for check in checks if check.verdict is verdict]
+        if lines:
+            yield from (heading, *(f"  {line}" for line in lines))
+    well = [check.name for check in checks if check.verdict is Verdict.OK]
+    if well:
+        yield f"{len(well)} check{'s' * (len(well) > 1)} ok: {', '.join(well)}"
+    counts = Counter(check.verdict for check in checks)
+    yield "doctor: " + ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in reversed(Verdict)
+                                 if counts[verdict])

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..case import inputs
-from ..case.case import Layer, resolve
+from ..case.case import Layer, option_of, resolve
 from ..case.defaults import Machine
 from ..case.parameters import from_environment
 from ..errors import BenchError, Infrastructure
@@ -20,10 +20,12 @@ from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..result import logfile
+from ..result.ended import Ended
 from ..result.logfile import Log
 from ..signals import interruptible
 from ..stack.environment import worker_python
 from ..sweep import auto
+from .result_card import show_run
 from .sweep_printer import SweepPrinter
 
 
@@ -44,16 +46,27 @@ def run(flags: Mapping[str, str]) -> int:
         except BenchError as error:
             log_refusal(flags, error, now)
             raise
-        return run_case(case, case_inputs, machine.topology, python, Path.cwd(), now)
+        path = Path.cwd() / logfile.file_name(case.texts(), now)
+        try:
+            status = run_case(case, case_inputs, machine.topology, python, path.parent, now)
+        except BenchError as error:
+            show_run(Ended(option_of(case), error.exit_status, str(error)), flags, path)
+            raise
+        show_run(Ended(option_of(case), status), flags, path)
+        return status
 
 
 def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:
-    """A log in the current folder that says why nothing was run, so that kpi.sh can say it too."""
+    """A log in the current folder that says why nothing was run, so that kpi.sh can say it too; and the card."""
     texts = from_environment(os.environ) | dict(flags)
+    path = Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc))
     with suppress(Infrastructure):  # where no log can be written, what is told is still why nothing was run
-        log = Log(Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc)), io.StringIO())
+        log = Log(path, io.StringIO())
         for name, text in texts.items():
             log.line(f"{name}: {' '.join(text.split())}")
         log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
         log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
         log.close()
+    asked = [texts.get(name, "") for name in ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")]
+    name = "_".join(filter(None, map(str.strip, asked))) or "run"
+    show_run(Ended(name, error.exit_status, str(error)), flags, path)

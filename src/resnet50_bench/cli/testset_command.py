@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..ctest.case_records import CaseRecord
 from ..ctest.ctest_call import Job, Outcome
 from ..ctest.options import Options, parse
 from ..ctest.testset import read_testset
 from ..errors import BadInput, BenchError, Interrupted
 from ..signals import interruptible
+from .result_card import show_cases
 
 
 def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
@@ -36,18 +38,21 @@ def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str,
     """The first exit status that is not 0, after which only --continue goes on."""
     path = _path(options)
     outcomes: list[Outcome] = []
+    cases: list[CaseRecord] = []
     try:
         with interruptible():
             for job in jobs:
                 words = shlex.join(job.document.words) if job.document else ""
                 print(f"== {path}: document {_number(job)}: {words}".rstrip(": "), flush=True)
-                outcomes.append(_outcome(job, environment))
+                outcomes.append(_outcome(job, environment, cases.extend))
                 if outcomes[-1].status and not (options.keep_going or job.options.keep_going):
                     break
     except Interrupted as error:
         outcomes.append(Outcome(error.exit_status))
         raise
     finally:
+        if not jobs[0].overrides.dry_run:
+            show_cases(cases)
         print("\n".join(_summary(path, jobs, outcomes)), flush=True)
     return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
@@ -61,10 +66,10 @@ def _number(job: Job) -> int:
     return job.document.number if job.document else 0
 
 
-def _outcome(job: Job, environment: Mapping[str, str]) -> Outcome:
+def _outcome(job: Job, environment: Mapping[str, str], hear: Callable[[Sequence[CaseRecord]], None]) -> Outcome:
     """What the job came to; what could not be run is told here, for the next document may run."""
     try:
-        return job.run(environment)
+        return job.run(environment, hear)
     except Interrupted:
         raise
     except BenchError as error:
@@ -78,8 +83,8 @@ def _summary(path: Path, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> It
         if outcome is None:
             yield f"document {_number(job)}: not run"
             continue
-        failed = [(option, status) for option, status in outcome.cases if status not in (0, 77)]
-        skipped = sum(status == 77 for _, status in outcome.cases)
+        failed = [case for case in outcome.cases if case.status not in (0, 77)]
+        skipped = sum(case.status == 77 for case in outcome.cases)
         yield (f"document {_number(job)}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
                f"failed, {skipped} skipped, status {outcome.status}")
-        yield from (f"  failed: {option}, status {status}" for option, status in failed)
+        yield from (f"  failed: {case.option}, status {case.status}" for case in failed)

@@ -10,17 +10,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure, Interrupted
 from ..launch import progress
 from ..signals import interruptible
+from . import brief_output, case_records
 from . import overrides as overrides_file
 from .build_folder import case_names, configure, configured, exactly
+from .case_records import CaseRecord
 from .options import Options
 from .overrides import Overrides
 from .selection import Document
@@ -30,17 +33,19 @@ _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
 _KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
 #: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
 GRACE_S = 20.0
+#: What outlives ctest with its output must not hold ctest.sh back.
+_READING_S = 5.0
 #: ctest cuts what it stores of a test's output at 1 KB where it passed; a log with its KPIs is longer.
 _OUTPUT_BYTES = "1000000"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``status``: the first case's that neither passed nor was skipped, else ctest's; ``cases``: (option, status) of
-    those that were started."""
+    """``status``: the first case's that neither passed nor was skipped, else ctest's; ``cases``: those that were
+    started."""
 
     status: int
-    cases: Sequence[tuple[str, int]] = ()
+    cases: Sequence[CaseRecord] = ()
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,10 @@ class Job:
             return build, self.document.select(case_names(build))
         return build, [exactly(self.options.testcase, build)] if self.options.testcase else []
 
-    def run(self, environment: Mapping[str, str]) -> Outcome:
-        """Run ctest in the caller's ``environment``, or what --noenv leaves of it. Raises Infrastructure before the
-        set-up, which ctest would hide."""
+    def run(self, environment: Mapping[str, str],
+            hear: Callable[[Sequence[CaseRecord]], None] = lambda _: None) -> Outcome:
+        """Run ctest in the caller's ``environment``, or what --noenv leaves of it. ``hear`` is told of the cases that
+        were started however this ends. Raises Infrastructure before the set-up, which ctest would hide."""
         if not self.options.lists:
             require_set_up()
         build, cases = self.prepare()
@@ -78,8 +84,13 @@ class Job:
             overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
             overrides.write(file)
             for_cases[overrides_file.VARIABLE] = str(file)
-            status = _run_ctest([*sizes, *chosen, *self.options.for_ctest], build, for_cases, overrides)
-            return _outcome(status, Path(overrides.statuses))
+            try:
+                status = _run_ctest([*sizes, *chosen, *self.options.for_ctest], build, for_cases, overrides,
+                                    self.options.brief)
+            finally:
+                ended = case_records.read(Path(overrides.statuses))
+                hear(ended)
+        return Outcome(next((case.status for case in ended if case.status not in (0, 77)), status), ended)
 
 
 def require_set_up() -> None:
@@ -96,11 +107,17 @@ def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[
     return kept | dict(options.settings)
 
 
-def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides) -> int:
+def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides,
+               brief: bool) -> int:
     """ctest's exit status. At a signal the running case ends itself and nothing is left."""
-    with interruptible():
+    with interruptible(), ExitStack() as stack:
         ctest = subprocess.Popen([shutil.which("ctest") or "ctest", *words], cwd=build, env=environment,
-                                 start_new_session=True)
+                                 start_new_session=True, stdout=subprocess.PIPE if brief else None, text=True,
+                                 errors="replace")
+        if ctest.stdout:
+            reader = threading.Thread(target=brief_output.pass_on, args=(ctest.stdout, sys.stdout), daemon=True)
+            reader.start()
+            stack.callback(reader.join, _READING_S)
         try:
             return ctest.wait()
         except Interrupted as interrupted:
@@ -137,10 +154,3 @@ def _wait_until(done: Callable[[], bool], patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
     while not done() and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _outcome(ctest_status: int, statuses: Path) -> Outcome:
-    """What the cases told, which ctest would hide."""
-    lines = statuses.read_text().splitlines() if statuses.exists() else []
-    cases = [(option, int(status)) for status, _, option in (line.partition(" ") for line in lines)]
-    return Outcome(next((status for _, status in cases if status not in (0, 77)), ctest_status), cases)

@@ -48,6 +48,8 @@ CHOOSING = ("-R", "--tests-regex", "-E", "--exclude-regex", "-L", "--label-regex
             "--tests-information", "--rerun-failed")
 #: Of them, those that would take the place of a testset's own choice instead of narrowing it.
 REPLACING = ("-R", "--tests-regex", "-I", "--tests-information", "--rerun-failed")
+VERBOSE = ("-V", "--verbose")
+EXTRA_VERBOSE = ("-VV", "--extra-verbose", "--debug")
 LISTING = ("-N", "--show-only", "--print-labels")
 
 

@@ -59,6 +59,12 @@ def run_kpi(logs: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def why_invalid(kpi_text: str) -> str:
+    """What kpi.sh says of a run that is not valid; empty where it says nothing."""
+    match = re.search(r"^# INVALID RESULT: (.+)$", kpi_text, re.M)
+    return match[1] if match else ""
+
+
 def measurements(kpi_text: str) -> list[str]:
     """``<CTestMeasurement ...>`` for every metric: ctest takes them out of the output (CTest manual)."""
     return [f'<CTestMeasurement type="numeric/double" name="{escape(key)}">{escape(value)}</CTestMeasurement>'

@@ -95,6 +95,12 @@ class Options:
         """Whether cases are listed, not run."""
         return any(item.name in ctest_words.LISTING for item in self.items if item.owner is Owner.CTEST)
 
+    @property
+    def brief(self) -> bool:
+        """Whether the screen shows how cases fare, not their whole logs: -V, and nothing louder."""
+        loud = {item.name for item in self.items if item.owner is Owner.CTEST}
+        return bool(loud & {*ctest_words.VERBOSE}) and not loud & {*ctest_words.EXTRA_VERBOSE}
+
     def words_without(self, *names: str) -> list[str]:
         """What was typed, without the options of these names and their values."""
         return [word for item in self.items if item.name not in names or item.owner is Owner.PARAMETER
@@ -145,7 +151,8 @@ class Options:
                 ("--daemon", ctest_words.LISTING, "a list is there at once")):
             if ours_name in ours:
                 yield from (f"{ours_name} and {name} exclude each other: {why}" for name in ctests if name in theirs)
-        if {"-Q", "--quiet"} & {*ctests} and (loud := {"-V", "-VV", "--verbose", "--extra-verbose"} & {*ctests}):
+        if {"-Q", "--quiet"} & {*ctests} and (
+                loud := {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} - {"--debug"} & {*ctests}):
             yield f"--quiet and {min(loud)} exclude each other"
         if self.burst > 1 and (backend := self.settings.get("BACKEND")) in ("slurm", "kubernetes"):
             yield (f"--burst and BACKEND={backend} exclude each other: {backend.capitalize()} gives each job nodes of "

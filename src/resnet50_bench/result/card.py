@@ -1,0 +1,198 @@
+"""What a case came to -> the few lines that are read at its end, and one table of several cases; pure, plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .ended import Ended
+from .kpi import KPIS, Kpi
+from .records import Verdict
+
+MOST_LINES = 10
+_MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
+#: stats.summary has no 99th percentile of fewer steps.
+_P99_STEPS = 100
+#: Checks that ``doctor`` makes, too: it says whether what disturbed the run does so still.
+_OF_THE_MACHINE = ("other load", "steal time", "SMT siblings", "waiting for a core", "quota throttling",
+                   "memory pressure", "swapping", "frequency", "thermal throttling", "online cpus")
+
+
+@dataclass(frozen=True)
+class Commands:
+    """How this checkout's commands are typed from where the user stands."""
+
+    #: Runs the case once more; another option may follow.
+    again: str
+    tool: str = "resnet50-bench"
+    #: Lists the cases of this machine.
+    cases: str = "resnet50-bench ctest -N"
+    #: What ``again`` takes for restarts; empty where it takes nothing.
+    restarts: str = ""
+
+
+def card(ended: Ended, commands: Commands) -> list[str]:
+    """At most ``MOST_LINES`` lines. None begins with a word and a colon: kpi.sh may be given them with a log."""
+    rows = [(name, _cut(text)) for name, text in (*_measured(ended), *_ran(ended), *_verdict(ended))]
+    if ended.logs:
+        rows.append(("Logs", ended.logs))
+    rows.append(("Next", next_command(ended, commands)))
+    return [f"-- {ended.case}", *(f"   {name:<11} {text}" for name, text in rows)]
+
+
+def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
+    """The KPI with its interval, and step times."""
+    kpi, times = ended.kpi, _latency(ended)
+    if kpi is None:
+        return
+    if kpi.name != "Latency":
+        yield kpi.name, f"{middle(ended, kpi)}{_interval(ended, kpi)}"
+        if times:
+            yield "Latency", times
+        return
+    yield kpi.name, "; ".join(filter(None, (f"mean {middle(ended, kpi)}{_interval(ended, kpi)}", times)))
+    rate = KPIS["throughput"]
+    if not ended.different and all(rate.value(result.statistics) is not None for result in ended.results):
+        yield rate.name, f"{middle(ended, rate)}{_interval(ended, rate)}"
+
+
+def middle(ended: Ended, kpi: Kpi) -> str:
+    """``61.23 samples/sec``: the mean of restarts; of iterations that differ, the least and the greatest."""
+    values = ended.values(kpi)
+    if not ended.different:
+        return f"{short(sum(values) / len(values))} {kpi.unit}"
+    best = max(range(len(values)), key=lambda index: kpi.sign * values[index])
+    texts = ended.iterations[best][0].parameters()
+    what = " ".join(f"{name}={texts.get(name, '')}" for name in ended.different[:2])
+    return f"{short(min(values))} .. {short(max(values))} {kpi.unit}, the best of {len(values)} iterations is {what}"
+
+
+def _interval(ended: Ended, kpi: Kpi) -> str:
+    """The interval and what it holds, or why there is none."""
+    if ended.different:
+        return ""
+    if ended.burst > 1:
+        return f", no interval: {ended.burst} runs at once are not independent of each other"
+    bounds = ended.interval(kpi)
+    if bounds is None:
+        return ", no interval of a single run" if kpi.name == "Latency" else ", no interval: too few steps"
+    accuracy, nodes = ended.results[0].statistics.accuracy, len(ended.iterations[0])
+    holds = (f"between {len(ended.iterations)} restarts" if ended.is_restarted
+             else f"of {accuracy.count} images" if kpi.name == "Accuracy" and accuracy
+             else "between steps of one run" + (f" on each of {nodes} nodes" if nodes > 1 else ""))
+    return f", 95 % interval {short(bounds[0])} to {short(bounds[1])} {holds}"
+
+
+def _latency(ended: Ended) -> str:
+    p50, p99 = ended.percentile("50"), ended.percentile("99")
+    if p50 is None:
+        return ""
+    if p99 is not None:
+        return f"P50 {short(p50)} ms, P99 {short(p99)} ms"
+    steps = min(result.statistics.latency_ms.count for result in ended.results if result.statistics.latency_ms)
+    return f"P50 {short(p50)} ms, no P99 of {steps} steps: it takes {_P99_STEPS}"
+
+
+def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
+    """Which precision, engine and kernels, how many images on how many cores; how near to the limit."""
+    if not ended.results:
+        return
+    first = ended.results[0]
+    placed, nodes = first.placement.instances(), len(ended.iterations[0])
+    cores = _values(ended, "CORES_PER_INSTANCE") or (str(len(placed[0].cpus)) if placed else "")
+    batch = _values(ended, "BATCH_SIZE")
+    words = [_values(ended, "PRECISION"), _values(ended, "TORCH_TYPE"),
+             f"PyTorch {first.software['torch']}" if "torch" in first.software else "",
+             f"batch {batch}" if batch else "",
+             f"{_plural(len(placed), 'instance')} x {_plural(cores, 'core')}" if placed else ""]
+    yield "Ran", ", ".join(filter(None, words)) + (f" on each of {nodes} nodes" if nodes > 1 else "")
+    if ended.kernels:
+        by_count = sorted(ended.kernels.items(), key=lambda item: -item[1])
+        more = f" and {len(by_count) - _MOST_KERNELS} more" if len(by_count) > _MOST_KERNELS else ""
+        yield "Kernels", ", ".join(f"{count} x {name}" for name, count in by_count[:_MOST_KERNELS]) + more
+    shares = [f"{100 * share:.0f} % of {what}" for key, what in (("compute_utilization", "the computing"),
+              ("memory_utilization", "the memory bandwidth")) if (share := ended.share(key)) is not None]
+    if ended.kpi and not ended.different and shares:
+        yield "Limit", f"{' and '.join(shares)} that these cores were seen to reach"
+
+
+def _plural(count: int | str, noun: str) -> str:
+    return f"{count} {noun}{'' if str(count) == '1' else 's'}"
+
+
+def _values(ended: Ended, name: str) -> str:
+    values = list(dict.fromkeys(iteration[0].parameter(name) for iteration in ended.iterations))
+    return "/".join(values[:_MOST_VALUES]) + ("/..." if len(values) > _MOST_VALUES else "")
+
+
+def _verdict(ended: Ended) -> Iterator[tuple[str, str]]:
+    word = ended.verdict
+    yield "Verdict", f"{word}{': ' * bool(why := reason(ended))}{why}"
+    check = ended.first_check(Verdict(word)) if word in ("noisy", "invalid") else None
+    if check and check.remedy:
+        yield "Remedy", check.remedy
+
+
+def reason(ended: Ended) -> str:
+    """The first reason of a verdict that is not ``valid``, with how many more there are; else empty."""
+    word = ended.verdict
+    check = ended.first_check(Verdict(word)) if word in ("noisy", "invalid") else None
+    if check is None:
+        return " ".join(ended.why.split())
+    others = dict.fromkeys(other.name for result in ended.results for other in result.checks
+                           if other.verdict is check.verdict and other.name != check.name)
+    more = f"; also {', '.join(others)}" if others else ""
+    runs = len(ended.results)
+    share = f" in {sum(result.verdict == word for result in ended.results)} of {runs} runs" if runs > 1 else ""
+    return f"{check.name}{share}: {check.message} ({check.reading}){more}"
+
+
+def next_command(ended: Ended, commands: Commands) -> str:
+    """The one command that is worth typing after this; what follows a # says what for."""
+    tool, word = commands.tool, ended.verdict
+    known = {"skipped": f"{commands.cases}  # the cases that this machine runs", "not run": f"{tool} doctor",
+             "refused": f"{tool} parameters  # each with its values",
+             "invalid": f"{commands.again}  # after the remedy"}
+    if word in known:
+        return known[word]
+    if word == "noisy":
+        check = ended.first_check(Verdict.NOISY)
+        if len(ended.iterations) == 1 and commands.restarts and not (check and check.name in _OF_THE_MACHINE):
+            return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
+        return f"{tool} doctor  # what disturbs now"
+    if word in ("valid", "passed", "regression") and ended.logs:
+        if ended.earlier and (ended.is_restarted or word == "regression"):
+            return f"{tool} compare {ended.earlier} {ended.logs}"
+        return f"{tool} report {ended.logs}"
+    if word.startswith("ended"):
+        return commands.again
+    return f"less {ended.log}" if ended.log else f"{tool} doctor"
+
+
+def table(cases: Sequence[Ended], commands: Commands) -> list[str]:
+    """A row for each case, its KPI with the interval, P99 and verdict; then the command worth typing."""
+    rows = [("case", "KPI", "95 % interval", "P99 ms", "verdict"), *map(_row, cases)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:]), verdict])
+             for name, *cells, verdict in rows]
+    return [*lines, f"Next  {commands.tool} list --all --recent {len(cases)}"]
+
+
+def _row(ended: Ended) -> tuple[str, str, str, str, str]:
+    why = reason(ended)
+    verdict = _cut(f"{ended.verdict}: {why}" if why else ended.verdict, _MOST_IN_ROW)
+    kpi = ended.kpi
+    if kpi is None:
+        return ended.case, "-", "-", "-", verdict
+    bounds, p99 = ended.interval(kpi), ended.percentile("99")
+    return (ended.case, middle(ended, kpi).partition(", ")[0],
+            f"{short(bounds[0])} to {short(bounds[1])}" if bounds else "-", "-" if p99 is None else short(p99), verdict)
+
+
+def short(value: float) -> str:
+    """Four digits or so."""
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def _cut(text: str, most: int = _MOST_LETTERS) -> str:
+    return text if len(text) <= most else text[:most - 3].rstrip() + "..."

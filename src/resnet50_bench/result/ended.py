@@ -1,0 +1,123 @@
+"""What came of one case: its exit status and the results of its iterations and nodes -> the numbers it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .comparison_stats import interval_of_means
+from .kpi import KPIS, Kpi, finite, step_ms
+from .records import Check, Verdict
+from .result import ResultSummary
+
+#: Of one iteration, the result of each node.
+Iteration = Sequence[ResultSummary]
+#: Exit statuses (errors.py) that have a word of their own.
+_WORDS = {2: "refused", 3: "not run", 4: "regression", 77: "skipped"}
+_WORST_FIRST = ("invalid", "noisy", "valid")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A case that ended with ``status``, and ``why`` where that is not 0. ``kernels``: how often each convolution
+    kernel ran. ``logs`` and ``log``: where its results and its newest log lie, empty for none; ``earlier``: where
+    those of the same case before it do."""
+
+    case: str
+    status: int
+    why: str = ""
+    iterations: Sequence[Iteration] = ()
+    kernels: Mapping[str, int] = field(default_factory=dict)
+    logs: str = ""
+    log: str = ""
+    earlier: str = ""
+
+    @property
+    def results(self) -> list[ResultSummary]:
+        """Of all nodes and iterations."""
+        return [result for iteration in self.iterations for result in iteration]
+
+    @property
+    def verdict(self) -> str:
+        """``valid``, ``noisy``, ``invalid``, ``failed``, ``refused``, ``not run``, ``skipped``, ``regression`` or
+        ``ended by signal N``; ``passed`` where no result is there to say more."""
+        if self.status > 128:
+            return f"ended by signal {self.status - 128}"
+        if self.status in _WORDS:
+            return _WORDS[self.status]
+        if self.status:
+            return "invalid" if self.first_check(Verdict.INVALID) else "failed"
+        return next((word for word in _WORST_FIRST for result in self.results if result.verdict == word), "passed")
+
+    def first_check(self, verdict: Verdict) -> Check | None:
+        """The first one with this verdict."""
+        return next((check for result in self.results for check in result.checks if check.verdict is verdict), None)
+
+    @property
+    def kpi(self) -> Kpi | None:
+        """The primary one; None where a run failed or was invalid, of which no number is shown."""
+        if not self.results or self.status not in (0, 4):
+            return None
+        if any(result.failure is not None or result.verdict == "invalid" for result in self.results):
+            return None
+        kpi = KPIS.get(self.results[0].parameter("MODE"))
+        known = kpi and all(kpi.value(result.statistics) is not None for result in self.results)
+        return kpi if known else None
+
+    def values(self, kpi: Kpi) -> list[float]:
+        """The KPI of each iteration: throughputs of nodes add up, of all else the mean of the nodes is taken."""
+        rates = [[kpi.value(result.statistics) or 0.0 for result in iteration] for iteration in self.iterations]
+        return [sum(rate) / (1 if kpi.name == "Throughput" else len(rate)) for rate in rates]
+
+    @property
+    def burst(self) -> int:
+        """How many runs shared the cores; 1: each had them alone."""
+        return max((result.placement.burst or 1 for result in self.results), default=1)
+
+    @property
+    def different(self) -> list[str]:
+        """The parameters that are not the same in all iterations: those are no restarts of one thing then."""
+        every = [iteration[0].parameters() for iteration in self.iterations]
+        return [name for name in every[0] if len({texts.get(name) for texts in every}) > 1] if every else []
+
+    @property
+    def is_restarted(self) -> bool:
+        """Whether the iterations are restarts of one thing, each with the cores to itself."""
+        return len(self.iterations) > 1 and not self.different and self.burst == 1
+
+    def interval(self, kpi: Kpi) -> tuple[float, float] | None:
+        """The 95 % interval in the KPI's unit: between restarts where there are any, else of the one run's steps or
+        images, added up over its nodes; None where there is none."""
+        if self.is_restarted:
+            bounds = interval_of_means(self.values(kpi))
+            return (max(0.0, bounds[0]), bounds[1]) if bounds else None
+        if len(self.iterations) != 1 or self.burst > 1:
+            return None
+        statistics = [result.statistics for result in self.results]
+        if kpi.name == "Accuracy":
+            accuracy = statistics[0].accuracy
+            return accuracy.top1_ci95 if accuracy and len(statistics) == 1 else None
+        known = [each.throughput_ci95 for each in statistics if each.throughput_ci95]
+        if kpi.name != "Throughput" or len(known) < len(statistics):
+            return None
+        return sum(low for low, _ in known), sum(high for _, high in known)
+
+    def percentile(self, name: str) -> float | None:
+        """``50`` or ``99`` of step times in ms: the mean of the iterations, of each the worst node's, as kpi.sh has it.
+
+        None where one lacks it, or the iterations are not of one thing.
+        """
+        worst = []
+        for iteration in self.iterations:
+            times = [step_ms(result.statistics.latency_ms, name) for result in iteration]
+            known = [time for time in times if time is not None]
+            if len(known) < len(times) or not known:
+                return None
+            worst.append(max(known))
+        return sum(worst) / len(worst) if worst and not self.different else None
+
+    def share(self, key: str) -> float | None:
+        """The mean of a share in the results' limits; None where one lacks it."""
+        shares = [finite(result.limits.get(key)) for result in self.results]
+        known = [share for share in shares if share is not None]
+        return sum(known) / len(known) if known and len(known) == len(shares) else None
