@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,22 +11,13 @@ from resnet50_bench.cli.tree import main
 from resnet50_bench.result import schema
 from support import documents
 from support.results import put, synthetic
-
-ROOT = Path(__file__).parents[1]
-SCHEMA = json.loads((ROOT / "docs/result-schema.json").read_text())
+from support.schema import FILE, violations
 
 
 def test_the_schema_in_the_docs_is_that_of_the_types(capsys):
     why = "run: scripts/resnet50-bench.sh result-schema > docs/result-schema.json"
-    assert (ROOT / "docs/result-schema.json").read_text() == schema.text(), why
+    assert FILE.read_text() == schema.text(), why
     assert main(["result-schema"]) == 0 and capsys.readouterr().out == schema.text()
-
-
-def violations(document: object) -> list[str]:
-    validators = pytest.importorskip("jsonschema").validators
-    kind = validators.validator_for(SCHEMA)
-    kind.check_schema(SCHEMA)
-    return [error.json_path for error in kind(SCHEMA).iter_errors(document)]
 
 
 @pytest.mark.parametrize("result", [synthetic(), synthetic(failure="x", verdict="invalid"), documents.result()],
