@@ -24,7 +24,7 @@ _LONGEST_NAME = 80
 #: Letters that fit into the chart's narrowest width, as title and as words below it.
 _TITLE_LETTERS, _WORDS_LETTERS = 52, 64
 #: What Vega writes and a still picture has no use for; half of its size.
-_IDLE = re.compile(r' (?:pointer-events="none"|aria-hidden="true"|opacity="1"|class="[^"]*"|stroke-miterlimit="10"'
+_IDLE = re.compile(r' (?:pointer-events="none"|aria-hidden="true"|opacity="1"|class="[^"]*"|role="[^"]*"|aria-roledescription="[^"]*"|stroke-miterlimit="10"'
                    r'|transform="translate\(0,0\)")|<path(?: class="\w+")?[^>]* d=""[^>]*/>|<path[^>]*d="M0,0h0v0h0Z"[^>]*/>')
 
 
@@ -67,11 +67,6 @@ class Gallery:
                      "title": {"text": title, "subtitle": words}}
             yield f"{stem}.png", bytes(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_VEGA_LITE,
                                                                   scale=_SCALE))
-
-
-def require() -> None:
-    """Raises ModuleNotFoundError before anything is written, where nothing can be drawn."""
-    import vl_convert  # noqa: F401
 
 
 def _inner_svg(spec: Spec) -> str:

@@ -24,14 +24,13 @@ _SECTIONS = (("summary", "Summary"), ("versus", "A against B"), ("time", "Over t
              ("results", "All results"), ("health", "Health"), ("system", "System"))
 
 
-def page(entries: Sequence[Entry], notices: Sequence[str], title: str, gallery: Gallery | None = None) -> str:
-    """The page about ``entries`` (the newest first); what could not be used as a result is in ``notices``.
+def page(entries: Sequence[Entry], told: list[str], title: str, gallery: Gallery | None = None) -> str:
+    """The page about ``entries`` (the newest first); what could not be used is in ``told``.
 
     Its charts are then in ``gallery``.
     """
     gallery = gallery if gallery is not None else Gallery()
     found = points(entries)
-    told = list(notices)
     body = [_summary(entries, found), against.section(entries, gallery, told), timelines.section(entries, gallery),
             nodes.section(entries, gallery), sweep.section(found, gallery), _cases(entries, told, gallery),
             _results(entries)]

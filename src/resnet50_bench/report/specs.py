@@ -19,6 +19,8 @@ _LETTERS = 11
 _CELL_WIDTH, _CELL_HEIGHT, _LONGEST_LABEL = 58, 28, 26
 _SHAPES = ("circle", "square", "triangle-up", "diamond")
 _DASHES = ([1, 0], [5, 3])
+#: Six digits that count; Vega's own choice fits its own ticks only.
+_NUMBER = "format(datum.value, '.6~r')"
 #: Vega-Lite's JSON, whose shape its own schema says.
 Spec = dict[str, Any]
 
@@ -56,11 +58,11 @@ def histogram(shown: Histogram, colours: Palette) -> Spec:
              "text": {"field": "words"}}
     return _spec(colours, [
         {"data": {"values": bars}, "mark": {"type": "bar", "color": colours["c0"], "binSpacing": 0.6},
-         "encoding": {"x": x, "x2": {"field": "to"}, "y": y}},
+         "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "y2": {"datum": 0}}},
         {"data": {"values": marks}, "encoding": place, "layer": [
             {"mark": {"type": "rule", "color": colours["text"], "strokeDash": [3, 3]},
              "encoding": {"y2": {"datum": 0}}},
-            {"mark": {**label, "stroke": colours["card"], "strokeWidth": 3, "strokeJoin": "round"}},
+            {"mark": {**label, "color": colours["card"], "stroke": colours["card"], "strokeWidth": 3, "strokeJoin": "round"}},
             {"mark": {**label, "color": colours["text"]}}]}])
 
 
@@ -220,7 +222,7 @@ def _around(values: Sequence[float]) -> list[float]:
 
 def _axis(field: str, title: str, ends: Sequence[float], **axis: object) -> Spec:
     """A quantitative encoding from end to end."""
-    return {"field": field, "type": "quantitative", "title": title, "axis": axis,
+    return {"field": field, "type": "quantitative", "title": title, "axis": {"labelExpr": _NUMBER} | axis,
             "scale": {"domain": list(ends), "nice": False, "zero": False}}
 
 
@@ -233,7 +235,7 @@ def _spec(colours: Palette, layers: Sequence[Spec], width: int = WIDTH, height: 
         "config": {
             "aria": False, "font": "sans-serif", "view": {"stroke": None},
             "axis": {**letters, "gridColor": colours["grid"], "tickColor": colours["border"], "domain": False},
-            "legend": {**letters, "orient": "top", "title": None, "labelLimit": 330, "symbolSize": 60,
+            "legend": {**letters, "orient": "top", "title": None, "labelLimit": 330, "symbolSize": 60, "symbolOpacity": 1,
                        "columnPadding": 14, "offset": 6},
             "title": {"anchor": "start", "color": colours["text"], "subtitleColor": colours["quiet"], "fontSize": 12,
                       "subtitleFontSize": 10.5, "frame": "group", "offset": 8}}}
