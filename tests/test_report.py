@@ -82,8 +82,8 @@ def test_hostile_text_stays_text(full):
 
 
 def test_every_text_is_escaped_unless_it_was_made_as_html():
-    assert markup.el("p", "<b>", markup.el("i", "&"), title='"<') == '<p title="&quot;&lt;">&lt;b&gt;<i>&amp;</i></p>'
-    assert markup.join(("<", markup.el("br")), " & ") == "&lt; &amp; <br/>"
+    assert markup.el("p", "<b>", markup.el("i", "&"), title='"<') == '<p title="&#34;&lt;">&lt;b&gt;<i>&amp;</i></p>'
+    assert markup.join(("<", markup.el("br"))) == "&lt;<br/>"
     assert markup.el("p", class_="a", data_v=None, hidden=True, open=False) == '<p class="a" hidden></p>'
 
 

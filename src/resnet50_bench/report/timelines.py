@@ -33,9 +33,9 @@ def section(entries: Sequence[Entry], gallery: Gallery) -> Html:
     left = len(lines) - DRAWN
     return el("section", el("h2", "Over time"),
               el("p", "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ lie beyond what the "
-                      f"median of the last {LAST} valid ones lets expect (the band; from the {LEAST_HISTORY + 1}th on), "
-                      "by the rule of the gate. Versions may differ along a line. The axis of values does not begin "
-                      "at 0.", class_="hint"),
+                      f"median of the last {LAST} valid ones lets expect (the band, once there are {LEAST_HISTORY}) by "
+                      "the rule of the gate. Versions may differ along a line. The axis of values does not begin at 0.",
+                 class_="hint"),
               el("div", *(el("article", el("h3", line.title),
                             gallery.figure(f"time {line.title}", charts.timeline(line)), class_="card")
                           for line in lines[:DRAWN]), class_="gallery"),
@@ -123,4 +123,4 @@ def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
                                      for package in ("resnet50-bench", *comparability.PACKAGES)),
                ("day (UTC)", lambda entry: entry.started_at[:10]))
     return next((choice for choice in choices if len(set(map(choice[1], newest))) > 1),
-                ("hour (UTC)", lambda entry: entry.started_at[11:16]))
+                ("time (UTC)", lambda entry: entry.started_at[11:16]))
