@@ -116,6 +116,7 @@ def test_a_signal_ends_every_run_of_a_burst(checkout):
     out, _ = running.communicate(timeout=30)
     assert running.returncode == 143, out
     assert "# INVALID RESULT" in out and "*Throughput" not in out
+    assert "\n   Verdict     ended by signal 15" in out, "the card is there however a run ends"
     until(lambda: not checkout.left())
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from resnet50_bench.cli import case_command, gate_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import logs, options, overrides
+from resnet50_bench.ctest import case_records, logs, options, overrides
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history.references import read_references
 from resnet50_bench.stack.yaml_files import load_yaml
@@ -164,7 +164,9 @@ def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, s
     monkeypatch.setenv(overrides.VARIABLE, str(tmp_path / "overrides.json"))
     assert main(["case", "inference_throughput_amx_int8"]) == status
     said = capsys.readouterr()
-    assert (tmp_path / "statuses").read_text() == f"{status} inference_throughput_amx_int8\n"
+    told, = case_records.read(tmp_path / "statuses")
+    assert (told.option, told.status) == ("inference_throughput_amx_int8", status)
+    assert ("below the reference" in told.why) == (status == 4) and told.logs.endswith("inference_throughput_amx_int8")
     assert ("GATE: " in said.out) == bool(reference)
     text = f"error: throughput 90.1 is 12.3 % below the reference 102.7 (tolerance 5 %){ALONE}\n"
     assert said.err == text * (status == 4)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from ..ctest.case_records import CaseRecord
 from ..ctest.options import Mode, Options, parse, parser
 
 Environment = Mapping[str, str]
@@ -73,11 +74,13 @@ def _run(options: Options, environment: Environment) -> int:
     if options.background_log is not None:
         job.prepare()  # what is wrong is said where the user still looks
         return _in_background(options)
-    if options.lists or options.dry_run:
-        return job.run(environment).status
-    from .result_card import show_cases
+    return job.run(environment, (lambda _: None) if options.lists or options.dry_run else _show_cases).status
 
-    return job.run(environment, show_cases).status
+
+def _show_cases(cases: Sequence[CaseRecord]) -> None:
+    from .result_card import show_cases  # with all that reads results
+
+    show_cases(cases)
 
 
 def _testset(options: Options, environment: Environment) -> int:

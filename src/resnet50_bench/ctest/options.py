@@ -211,7 +211,8 @@ def parser() -> Parser:
                   also=[f"--{name.lower()}" for name in CATALOGUE])
     made.epilog = (f"Every parameter is a flag: --batch_size=8; --describe-params lists them. Options of ctest go to "
                    "it: -N -V -VV\n-R -E -L -LE -j --output-junit --output-on-failure --rerun-failed --stop-on-failure "
-                   f"--repeat ...\n\n{made.epilog}")
+                   "--repeat ...\nA run ends with its result; -V shows how cases fare meanwhile, -VV their whole logs."
+                   f"\n\n{made.epilog}")
     number = number_of(1)
     made.add_argument("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
     made.add_argument("--loop", type=number, metavar="N", help="iterations of each case, one after another")
