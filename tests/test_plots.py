@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -43,6 +44,7 @@ def drawn(tmp_path_factory) -> tuple[Path, str, list[collection.Entry]]:
     return base / "new/png", (folder / "report.html").read_text(), collection.find([folder])
 
 
+@functools.cache
 def colours(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as picture:
         return {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
@@ -62,6 +64,7 @@ def test_every_chart_of_the_page_is_a_picture_that_is_not_blank(drawn):
         with Image.open(path) as picture:
             picture.load()
             assert picture.format == "PNG" and picture.size[0] == 3 * 380
+            assert all(low < high for low, high in picture.convert("RGB").getextrema())
     assert {rgb("h0"), rgb("h6"), rgb("page")} <= colours(folder / names[1])
     assert {rgb("c0"), rgb("c1")} <= colours(folder / names[0])
     assert rgb("c2") not in colours(folder / names[0])

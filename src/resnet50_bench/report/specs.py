@@ -238,6 +238,6 @@ def _spec(colours: Palette, layers: Sequence[Spec], width: int = WIDTH, height: 
             "aria": False, "font": "sans-serif", "view": {"stroke": None},
             "axis": {**letters, "gridColor": colours["grid"], "tickColor": colours["border"], "domain": False},
             "legend": {**letters, "orient": "top", "title": None, "labelLimit": 330, "symbolSize": 60,
-                       "symbolOpacity": 1, "columnPadding": 14, "offset": 6},
+                       "symbolOpacity": 1, "symbolStrokeWidth": 0, "columnPadding": 14, "offset": 6},
             "title": {"anchor": "start", "color": colours["text"], "subtitleColor": colours["quiet"], "fontSize": 12,
                       "subtitleFontSize": 10.5, "frame": "group", "offset": 8}}}

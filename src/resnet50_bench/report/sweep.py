@@ -10,6 +10,9 @@ from .figures import PANELS, SIGNS
 from .markup import Html, el
 from .points import Point, grids
 
+#: A map of more columns has the whole width of the page.
+_SIDE_BY_SIDE = 7
+
 
 def section(found: Sequence[Point], gallery: Gallery) -> Html:
     """The section; empty where no two points lie on one curve."""
@@ -26,7 +29,9 @@ def section(found: Sequence[Point], gallery: Gallery) -> Html:
 
 
 def _panel(name: str, inside: Sequence[Point], gallery: Gallery) -> Html:
+    heat_map = figures.heat_map(name, inside)
     return el("div", el("h3", name),
-              el("div", gallery.figure(f"heat-map {name}", charts.heat_map(figures.heat_map(name, inside))),
-                 gallery.figure(f"curves {name}", charts.curves(figures.curves(name, inside))), class_="pair"),
+              el("div", gallery.figure(f"heat-map {name}", charts.heat_map(heat_map)),
+                 gallery.figure(f"curves {name}", charts.curves(figures.curves(name, inside))),
+                 class_="pair" if len(heat_map.cores) <= _SIDE_BY_SIDE else None),
               class_="card")
