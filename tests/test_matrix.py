@@ -14,6 +14,7 @@ from resnet50_bench.case import platforms
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.ctest import build_folder
+from resnet50_bench.errors import Infrastructure
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
@@ -61,6 +62,14 @@ def test_an_unknown_setting_is_refused_with_what_is_known(tmp_path, setting, why
     done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPR", f"-D{setting}"], capture_output=True,
                           text=True, check=False)
     assert done.returncode != 0 and re.search(why, done.stderr, re.S)
+
+
+def test_another_users_build_folder_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET50_BENCH_BUILD", str(tmp_path))
+    build_folder.configure({})
+    monkeypatch.setattr(build_folder.os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(Infrastructure, match="cannot be written by user .* RESNET50_BENCH_BUILD=FOLDER"):
+        build_folder.configure({})
 
 
 def test_nothing_in_the_build_folders_path_is_evaluated(tmp_path):

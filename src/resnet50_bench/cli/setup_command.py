@@ -33,8 +33,8 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     for name in ("list", "print_python", "native_libraries", "host"):
         if options.tools and getattr(options, name):
-            raise BadInput(f"--tools and --{name.replace('_', '-')} exclude each other: the test tools go into a stack's "
-                           "environment")
+            raise BadInput(f"--tools and --{name.replace('_', '-')} exclude each other: the test tools go into a "
+                           "stack's environment")
     if options.list:
         for line in _table():
             print(line)

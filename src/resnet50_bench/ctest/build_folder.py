@@ -18,6 +18,7 @@ from ..spelling import nearest
 WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
 #: What the folder of another platform takes over from the build folder.
 _SHARED = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
+_ANOTHER = "RESNET50_BENCH_BUILD=FOLDER chooses another build folder"
 
 
 def build_folder() -> Path:
@@ -38,12 +39,21 @@ def configure(chosen: Mapping[str, str]) -> Path:
     if platform in (None, configured(build, "PLATFORM") or "auto"):
         if _is_stale(build):
             _cmake(build, {})
-        return build
+        return _writable(build)
     folder = build / "platforms" / str(platform)
     if _is_stale(folder, build / "CMakeCache.txt"):
         shared = {name: text for name in _SHARED if (text := configured(build, name)) is not None}
         _cmake(folder, {"PLATFORM": str(platform), "RESULTS": str(build / WORKLOAD_FOLDER), **shared})
-    return folder
+    return _writable(folder)
+
+
+def _writable(build: Path) -> Path:
+    """``build``. Raises Infrastructure where it is another user's: ctest writes there even when it lists."""
+    for folder in (build, build / "Testing/Temporary"):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            raise Infrastructure(f"{folder} cannot be written by user {os.geteuid()} (it is user "
+                                 f"{folder.stat().st_uid}'s); {_ANOTHER}")
+    return build
 
 
 def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
@@ -51,7 +61,7 @@ def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         why = " ".join(done.stderr.split()) or "no message"
-        raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}")
+        raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}; {_ANOTHER}")
 
 
 def configured(build: Path, name: str) -> str | None:
