@@ -207,10 +207,10 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
 
 
 LOG = ("UpdateCTestConfiguration from: x", "MODE: throughput", "## MODE: throughput", "NOTICE: mind",
-       "Evaluating RESNET: total Steps: 3", "instance 0: 1 of 3 steps", "Complete...", "Throughput: 5 fps", "Check: [ok] a: 1",
-       "Check: [unknown] b: not readable", "Check: [note] c: 2 - look", "Check: [ok] d: 1", "VERDICT: valid",
-       "-- a_case", "   Verdict     valid", "*Throughput (samples/sec): 5.0000", "Latency P50 (ms): 5.0000",
-       "<CTestMeasurement ...", "GATE: passed", "error: bad")
+       "Evaluating RESNET: total Steps: 3", "instance 0: 1 of 3 steps", "Complete...", "Throughput: 5 fps",
+       "Check: [ok] a: 1", "Check: [unknown] b: not readable", "Check: [note] c: 2 - look", "Check: [ok] d: 1",
+       "VERDICT: valid", "-- a_case", "   Verdict     valid", "*Throughput (samples/sec): 5.0000",
+       "Latency P50 (ms): 5.0000", "<CTestMeasurement ...", "GATE: passed", "error: bad")
 
 
 @pytest.mark.parametrize("prefix", ["", "86: ", "86: [itr-2] "])

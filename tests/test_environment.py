@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.cli import setup_command
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment, installer, pins, stacks
 
@@ -27,8 +28,9 @@ class FakeTools:
         monkeypatch.setattr(installer.subprocess, "run", self._run)
 
     def _make(self, target: Path) -> None:
-        (target / "bin").mkdir(parents=True)
-        (target / "bin/python").write_text("")
+        (target / "bin").mkdir(parents=True, exist_ok=True)
+        for name in ("python", "pip"):
+            (target / "bin" / name).write_text("")
 
     def _run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         words = list(map(str, command))
@@ -124,6 +126,37 @@ def test_uv_asks_the_indexes_that_pip_is_configured_with(monkeypatch):
     assert indexes["UV_DEFAULT_INDEX"] == "https://a.example/simple" and indexes["UV_INDEX"] == "https://b.example"
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://c.example")
     assert installer._pips_indexes(Path("python")) == {}
+
+
+def test_an_environment_whose_making_was_cut_off_is_made_again(home, monkeypatch, capfd):
+    tools = FakeTools(monkeypatch)
+    (environment.folder("host") / "bin").mkdir(parents=True)
+    (environment.folder("host") / "bin/python").touch()
+    environment.set_up_host()
+    assert f"making {environment.folder('host')}" in capfd.readouterr().err
+    assert tools.installed() == ["uv host.txt"]
+
+
+def test_a_uv_that_was_cut_off_is_not_taken_for_one(tmp_path):
+    uv = tmp_path / "uv"
+    for content, runs in ((b"\x7fELF", False), (b"#!/bin/sh\nexit 1\n", False), (b"#!/bin/sh\n", True)):
+        uv.write_bytes(content)
+        uv.chmod(0o755)
+        assert installer._runs(uv) == runs
+
+
+def test_without_disk_nothing_is_made_or_blamed(home, monkeypatch):
+    tools = FakeTools(monkeypatch)
+    monkeypatch.setattr(installer.shutil, "disk_usage", lambda path: _Disk(0.1e9))
+    with pytest.raises(Infrastructure, match=r"0\.1 GB free, 0\.4 GB are needed; choose another folder by \w+$"):
+        environment.set_up_host()
+    assert tools.calls == [] and not environment.folder("host").exists()
+
+
+@pytest.mark.parametrize("option", ["--host", "--list", "--print-python", "--native-libraries"])
+def test_test_tools_are_not_passed_over(home, option):
+    with pytest.raises(BadInput, match=f"--tools and {option} exclude each other"):
+        setup_command.main([option, "--tools"])
 
 
 def test_too_little_disk_is_said_before_anything_big_is_downloaded(home, monkeypatch):

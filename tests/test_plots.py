@@ -1,10 +1,10 @@
-"""``report --png``: real pictures by matplotlib, read back, that show what the HTML shows."""
+"""``report --png``: the page's charts as PNG files, from the same specifications."""
 
 from __future__ import annotations
 
-import functools
-import html
+import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +13,10 @@ import pytest
 
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
-from resnet50_bench.report import figures, plots, points
+from resnet50_bench.report import charts, figures, palette, points
 from support import report_folder
 from support.results import put, synthetic
 
-pytest.importorskip("matplotlib", reason="the test tools are not set up")
 Image = pytest.importorskip("PIL.Image")
 
 ROOT = Path(__file__).parents[1]
@@ -25,15 +24,13 @@ HOSTILE = f"A=$\\frac{{x$_ 日本\u0007\ud800 ../../{report_folder.HOSTILE}{'lon
 
 
 def fill(folder: Path) -> Path:
-    """FAKE results: four points of one precision, one of them slow on an instance, and a latency run."""
+    """FAKE results: four points of one precision, one of them slow on an instance."""
     dice = random.Random(1)
     folder.mkdir()
     for number, (batch, cores) in enumerate(((1, 28), (16, 28), (1, 56), (16, 56))):
         made = report_folder.sweep_result("amx_int8", batch, cores, 10.0 * (batch + 1) - cores / 10, dice)
         made.started_at = f"2026-01-01T00:00:0{number}+00:00"
         put(folder, made, stamp=f"20260101-00000{number}")
-    put(folder, report_folder.sweep_result("amx_int8", 1, 4, 50.0, dice, mode="latency"), "inference_latency_amx_int8",
-        stamp="20260101-000010")
     return folder
 
 
@@ -42,77 +39,60 @@ def drawn(tmp_path_factory) -> tuple[Path, str, list[collection.Entry]]:
     """(folder of pictures, the HTML beside it, the results)."""
     base = tmp_path_factory.mktemp("plots")
     folder = fill(base / "results")
-    assert main(["report", str(folder), "--output", str(base / "r.html"), "--png", str(base / "new/png")]) == 0
-    return base / "new/png", html.unescape((base / "r.html").read_text()), collection.find([folder])
+    assert main(["report", str(folder), "--png", str(base / "new/png")]) == 0
+    return base / "new/png", (folder / "report.html").read_text(), collection.find([folder])
 
 
-@functools.cache
 def colours(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as picture:
         return {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
 
 
 def rgb(name: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(plots._colour(name)[1:]))
+    return tuple(bytes.fromhex(palette.LIGHT[name][1:]))
 
 
-def test_every_chart_of_the_report_is_a_picture_that_is_not_blank(drawn):
-    folder, _, _ = drawn
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "curves-amx_int8-throughput.png", "heat-map-amx_int8-throughput.png",
-        "instances-inference_latency_amx_int8.png", "instances-inference_throughput_amx_int8.png",
-        "step-times-inference_latency_amx_int8.png", "step-times-inference_throughput_amx_int8.png"]
+def test_every_chart_of_the_page_is_a_picture_that_is_not_blank(drawn):
+    folder, page, _ = drawn
+    names = ["curves-amx_int8-throughput.png", "heat-map-amx_int8-throughput.png",
+             "instances-inference_throughput_amx_int8.png", "step-times-inference_throughput_amx_int8.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert page.count("<figure>") == len(names)
     for path in folder.iterdir():
         with Image.open(path) as picture:
             picture.load()
-            assert (picture.format, picture.size) == ("PNG", (1200, 750))
-        assert len(colours(path)) > 20
-    assert {rgb("h0"), rgb("h6"), rgb("page")} <= colours(folder / "heat-map-amx_int8-throughput.png")
-    assert {rgb("c0"), rgb("c1")} <= colours(folder / "curves-amx_int8-throughput.png")
-    assert rgb("c2") not in colours(folder / "curves-amx_int8-throughput.png")
+            assert picture.format == "PNG" and picture.size[0] == 3 * 380
+    assert {rgb("h0"), rgb("h6"), rgb("page")} <= colours(folder / names[1])
+    assert {rgb("c0"), rgb("c1")} <= colours(folder / names[0])
+    assert rgb("c2") not in colours(folder / names[0])
 
 
-def test_titles_units_and_captions_are_the_htmls(drawn):
-    folder, page, entries = drawn
-    for path in folder.glob("[chs]*.png"):
-        with Image.open(path) as picture:
-            assert f">{picture.text['Title']}<" in page or f'"{picture.text["Title"]}"' in page, path.name
-    (name, inside), = points.grids(points.points(entries))
-    entry = next(entry for entry in entries if entry.mode == "latency")
-    for made in (plots.curves(figures.curves(name, inside)),
-                 plots.histogram(figures.histogram(entry.case, points.step_times(entry)))):
-        axes, = made.axes
-        assert f">{axes.get_xlabel()}</text>" in page and f">{axes.get_ylabel()}</text>" in page
-    caption = figures.heat_map(name, inside).caption
-    assert plots.heat_map(figures.heat_map(name, inside)).axes[0].get_title().startswith(caption)
-    assert f">{caption}<" in page
-    rates, = plots.instances("x", figures.instances(entry)).axes
-    assert f">{rates.get_ylabel()}</th>" in page
+def test_the_page_names_colours_that_the_style_sheet_has_for_both_schemes(drawn):
+    _, page, _ = drawn
+    inside = "".join(re.findall(r"<svg.*?</svg>", page, re.S))
+    named = set(re.findall(r'(?:fill|stroke)="([^"]+)"', inside))
+    assert {"var(--c0)", "var(--c1)", "var(--h6)", "var(--text)", "var(--grid)"} <= named
+    assert not [colour for colour in named if colour not in ("none", "transparent")
+                and colour not in palette.VARIABLES.values()]
 
 
 def test_the_numbers_are_drawn(drawn):
-    _, _, entries = drawn
+    _, page, entries = drawn
     (name, inside), = points.grids(points.points(entries))
-    value = {(point.batch, point.cores): point.value for point in inside}
-    lines = plots.curves(figures.curves(name, inside)).axes[0].get_lines()
-    assert [(line.get_label(), list(line.get_xdata()), list(line.get_ydata())) for line in lines] == [
-        (f"{cores} cores an instance", [1, 16], [value[1, cores], value[16, cores]]) for cores in (28, 56)]
-    texts = [text.get_text() for text in plots.heat_map(figures.heat_map(name, inside)).axes[0].texts]
-    assert len(texts) == 4 and sum("★" in text for text in texts) == 1
-    entry = next(entry for entry in entries if entry.mode == "throughput")
-    bars = plots.instances("x", figures.instances(entry)).axes[0].patches
-    assert [bar.get_height() for bar in bars] == [
-        each.throughput_images_per_s for each in entry.result.statistics.instances]
-    times = points.step_times(entry)
-    shown = figures.histogram("x", times)
-    assert sum(bar.get_height() for bar in plots.histogram(shown).axes[0].patches) == len(times) - shown.beyond
+    curves, heat_map = (re.search(rf"<svg[^>]*><title[^>]*>{title} {name}.*?</svg>", page, re.S).group(0)
+                        for title in ("Throughput of", "Heat map of"))
+    assert ">28 cores an instance</text>" in curves and ">56 cores an instance</text>" in curves
+    assert ">batch size</text>" in curves and ">Throughput (samples/sec)</text>" in curves
+    for point in inside:
+        assert f">{point.value:.0f}" in heat_map
+    assert heat_map.count(" ★</text>") == 1
 
 
 def test_a_percentile_beyond_the_axis_is_said_in_words():
-    shown = figures.histogram("x", [10.0] * 98 + [4000.0] * 2)
-    axes, = plots.histogram(shown).axes
-    assert "2 steps above" in axes.get_title() and "P99 4000 ms" in axes.get_title()
-    assert {text.get_text() for text in axes.texts} == {"P50 10.00 ms", "P90 10.00 ms"}
+    chart = charts.histogram(figures.histogram("x", [10.0] * 98 + [4000.0] * 2))
+    assert "2 steps above" in chart.caption and "P99 4000 ms" in chart.caption
+    spec = json.dumps(chart.spec(palette.LIGHT))
+    assert "P90 10.00" in spec and "P99" not in spec
 
 
 def test_a_slow_instance_is_pointed_at(tmp_path):
@@ -120,10 +100,11 @@ def test_a_slow_instance_is_pointed_at(tmp_path):
     put(tmp_path, synthetic(
         placement={"processes": [{"process": 0, "instances": [{"instance": i, "cpus": [i]} for i in range(3)]}]},
         statistics={"instances": [{"instance": i, "throughput_images_per_s": rate} for i, rate in enumerate(rates)]}))
-    entry, = collection.find([tmp_path])
-    axes, = plots.instances("x", figures.instances(entry)).axes
-    assert [(text.get_text(), text.xy[0]) for text in axes.texts] == [("▼", 2)]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0\ncpus 0", "1\ncpus 1", "2\ncpus 2"]
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    drawing = re.search(r"<svg[^>]*><title[^>]*>Instances.*?</svg>", page, re.S).group(0)
+    assert drawing.count(">▼</text>") == 1
+    assert "-20.0 % ▼" in page
 
 
 def test_texts_of_a_result_are_neither_formulas_nor_paths(tmp_path):
@@ -135,29 +116,26 @@ def test_texts_of_a_result_are_neither_formulas_nor_paths(tmp_path):
     assert main(["report", str(folder), "--output", str(tmp_path / "r.html"), "--png", str(tmp_path / "png")]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["png", "r.html", "results"]
     names = [path.name for path in (tmp_path / "png").iterdir()]
-    # Two maps and two curves, whose names are the same as far as they are kept, and the instances of the one case.
-    assert len(names) == 5 and sum(name.endswith("-2.png") for name in names) == 2
+    # Two maps and two curves, whose names are the same as far as they are kept.
+    assert len(names) == 4 and sum(name.endswith("-2.png") for name in names) == 2
     assert all(len(name) < 100 and name.isascii() and not name.startswith(".") for name in names)
 
 
 def test_steps_that_cannot_be_read_are_named_and_the_rest_is_drawn(tmp_path, capsys):
     put(tmp_path / "results", synthetic())
-    assert main(["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html"), "--png",
-                 str(tmp_path / "png")]) == 0
+    assert main(["report", str(tmp_path / "results"), "--png", str(tmp_path / "png")]) == 0
     shown = capsys.readouterr()
     assert "its single steps cannot be read" in shown.err or "holds no steps" in shown.err
-    assert "png: 1 picture" in shown.out
-    assert [path.name for path in (tmp_path / "png").iterdir()] == ["instances-inference_throughput_amx_int8.png"]
+    assert "png: 0 pictures" in shown.out
 
 
-def test_without_matplotlib_it_says_what_to_install_and_writes_nothing(tmp_path, monkeypatch, capsys):
-    (tmp_path / "results").mkdir()
-    words = ["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html")]
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main([*words, "--png", str(tmp_path / "png")]) == 3
-    assert "matplotlib is not there): run scripts/setup.sh" in capsys.readouterr().err
+def test_where_nothing_can_be_drawn_it_says_what_to_do_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    fill(tmp_path / "results")
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    assert main(["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html"), "--png",
+                 str(tmp_path / "png")]) == 3
+    assert "vl_convert is not there): run scripts/setup.sh" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
-    assert main(words) == 0
 
 
 def test_a_file_is_no_folder_for_pictures(tmp_path, capsys):
@@ -169,10 +147,10 @@ def test_a_file_is_no_folder_for_pictures(tmp_path, capsys):
     assert not (tmp_path / "r.html").exists()
 
 
-def test_matplotlib_is_imported_for_pictures_only(tmp_path):
+def test_what_draws_is_imported_for_charts_only(tmp_path):
     code = ("import sys; from resnet50_bench.cli.tree import main; main(sys.argv[1:]); "
-            "print([m for m in ('matplotlib', 'numpy') if m in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", code, "report", str(tmp_path), "--output", str(tmp_path / "r.html")],
+            "print([m for m in ('vl_convert', 'numpy') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code, "report", str(tmp_path)],
                           env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"}, capture_output=True,
                           text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

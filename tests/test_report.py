@@ -14,13 +14,12 @@ import pytest
 
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
-from resnet50_bench.report import charts, figures, markup, points
+from resnet50_bench.report import charts, figures, markup, palette, points, specs
 from resnet50_bench.report import page as page_module
-from support import report_folder
+from support import report_folder, report_history
 from support.report_folder import HOSTILE
 from support.results import put, synthetic
 
-PACKAGE = Path(page_module.__file__).parent
 VOID = {"meta", "link", "input", "br"}
 
 
@@ -65,7 +64,9 @@ def made(folder: Path, *words: str) -> str:
 def full(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("full") / "results"
     folder.mkdir()
-    assert report_folder.fill(folder) == 49
+    assert report_folder.fill(folder, ["amx_int8"]) == 19
+    report_history.days(folder)
+    report_history.versus(folder)
     return made(folder, "--title", f"Title {HOSTILE}")
 
 
@@ -81,8 +82,8 @@ def test_hostile_text_stays_text(full):
 
 
 def test_every_text_is_escaped_unless_it_was_made_as_html():
-    assert markup.el("p", "<b>", markup.el("i", "&"), title='"<') == '<p title="&quot;&lt;">&lt;b&gt;<i>&amp;</i></p>'
-    assert markup.join(("<", markup.el("br")), " & ") == "&lt; &amp; <br/>"
+    assert markup.el("p", "<b>", markup.el("i", "&"), title='"<') == '<p title="&#34;&lt;">&lt;b&gt;<i>&amp;</i></p>'
+    assert markup.join(("<", markup.el("br"))) == "&lt;<br/>"
     assert markup.el("p", class_="a", data_v=None, hidden=True, open=False) == '<p class="a" hidden></p>'
 
 
@@ -106,9 +107,11 @@ def test_only_its_own_script_may_run(full):
 
 
 def test_the_sections_and_what_they_show(full):
-    assert re.findall(r'<section id="([\w-]+)"', full) == ["summary", "sweep", "cases", "results", "health", "system"]
-    assert full.count('class="heat"') == 3
-    assert full.count("★") >= 3
+    assert re.findall(r'<section id="([\w-]+)"', full) == [
+        "summary", "versus", "time", "sweep", "cases", "results", "health", "system", "left-out"]
+    assert "★" in full
+    assert "B is faster than A by 4.0 %" in full
+    assert re.search(r"<td>worse</td>.*<td>as before</td>", full)
     assert "killed by SIGKILL" in full
     assert "raise MIN_DURATION" in full
     assert "move the guest to dedicated cores" in full
@@ -232,15 +235,14 @@ def test_texts_that_no_file_can_hold(tmp_path):
 
 @pytest.mark.parametrize("values", [[5.0], [5.0] * 100, [1.0, 1e6], [*([10.0] * 500), 4000.0], [0.001, 0.002]])
 def test_histogram_counts_every_step(values):
-    text = charts.histogram("x", figures.histogram("a case", values))
-    counts = [int(count) for count in re.findall(r"</th><td>(\d+)</td></tr>", text)]
-    assert sum(counts) == len(values)
-    assert "nan" not in text and "inf" not in text
+    chart = charts.histogram(figures.histogram("a case", values))
+    assert sum(count for _, count in chart.rows) == len(values)
+    json.dumps(chart.spec(palette.LIGHT), allow_nan=False)
 
 
 @pytest.mark.parametrize(("low", "high", "ticks"), [(0, 100, [0, 25, 50, 75, 100]), (0, 3, [0, 1, 2, 3]), (5, 5, [5])])
 def test_ticks_are_round(low, high, ticks):
-    assert charts.nice_ticks(low, high) == ticks
+    assert specs.nice_ticks(low, high) == ticks
 
 
 def _luminance(colour: str) -> float:
@@ -249,10 +251,8 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_contrast(scheme):
-    block = re.findall(r":root \{(.*?)\}", (PACKAGE / "style.css").read_text(), re.S)[scheme]
-    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", block))
+@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
+def test_contrast(colours):
     pairs = [(ink, back) for ink in ("text", "quiet", "link", "bad") for back in ("page", "card")]
     pairs += [(kind, f"{kind}-back") for kind in ("good", "warn", "bad", "unsure")]
     pairs += [("ink", f"c{i}") for i in range(8)] + [(f"c{i}", back) for i in range(8) for back in ("page", "card")]
@@ -262,11 +262,19 @@ def test_contrast(scheme):
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, back)
 
 
-@pytest.mark.parametrize("words", [[], ["--output", "x.txt"], ["--output", "none/x.html"],
-                                   ["none", "--output", "x.html"]])
+@pytest.mark.parametrize("words", [["--output", "x.txt"], ["--output", "none/x.html"], ["none"]])
 def test_bad_input(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     assert main(["report", *words]) == 2
+
+
+def test_without_words_it_lies_beside_the_logs_and_says_where(tmp_path, monkeypatch, capsys):
+    logs = tmp_path / "build/workload/ResNet50-Pytorch-Xeon-Public"
+    put(logs, synthetic())
+    monkeypatch.setenv("RESNET50_BENCH_BUILD", str(tmp_path / "build"))
+    assert main(["report"]) == 0
+    assert capsys.readouterr().out.startswith(f"{logs / 'report.html'}: 1 result")
+    assert '<tr class="valid">' in (logs / "report.html").read_text()
 
 
 def test_no_results(tmp_path):

@@ -314,6 +314,15 @@ def test_the_outcome_says_who_is_faster_by_how_much_and_names_noisy_turns(here):
     assert "no difference shown" in equal and "would have been seen" in equal
 
 
+@pytest.mark.parametrize("names", ["AB", "ABC", "ABCDEFGH"])
+def test_the_screen_shows_ten_lines_at_most_and_where_the_rest_is(here, names):
+    lines = outcome.card(outcome_of(here, 1.2, names), "FOLDER", "bench")
+    assert len(lines) <= 10 and any("B is faster than A by " in line for line in lines)
+    assert lines[-2] == "results: FOLDER" and lines[-1].startswith("next: bench ")
+    assert any("more: FOLDER/" in line for line in lines) == (len(names) > 3)
+    assert outcome.card(outcome_of(here, 1.0), "F", "bench")[-1] == "next: bench versus --folder F --rounds 16"
+
+
 @pytest.mark.parametrize(("ratio", "option", "status"), [
     (0.8, ["--fail-if-slower"], Regression.exit_status), (0.8, [], 0), (1.0, ["--fail-if-slower"], 0),
     (1.2, ["--fail-if-slower"], 0)])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.cli.tree import main
-from support import report_folder
+from support import report_folder, report_history
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]
@@ -60,7 +60,8 @@ def chromium(tmp_path: Path, url: str, *words: str) -> tuple[str, str]:
 def report(tmp_path_factory) -> Path:
     base = tmp_path_factory.mktemp("report")
     (base / "results").mkdir()
-    report_folder.fill(base / "results")
+    assert report_folder.fill(base / "results") == 49
+    assert report_history.days(base / "results") + report_history.versus(base / "results") == 21
     assert main(["report", str(base / "results"), "--output", str(base / "report.html")]) == 0
     return base / "report.html"
 
@@ -103,13 +104,13 @@ def test_sorting_filter_and_links(report, tmp_path):
     assert complaints == ""
     seen = json.loads(re.search(r'data-seen="([^"]*)"', dom).group(1).replace("&quot;", '"'))
     values = [float(value) for value in seen["ascending"] if value]
-    assert len(values) == 47 and values == sorted(values)
+    assert len(values) == 68 and values == sorted(values)
     assert seen["ascending"][-2:] == seen["descending"][-2:] == ["", ""]
     assert [float(value) for value in seen["descending"] if value] == values[::-1]
     assert seen["sorts"].count("ascending") == 1 and seen["sorts"].count("none") == 12
     assert seen["sort"] == "descending"
     assert seen["cases"] == sorted(seen["cases"])
-    assert (seen["shown"], seen["said"], seen["back"]) == (1, "1 of 49 shown", 49)
+    assert (seen["shown"], seen["said"], seen["back"]) == (1, "1 of 70 shown", 70)
     assert seen["open"] and seen["focus"]
     assert seen["title"] == "ResNet50 on CPUs"
 

@@ -13,6 +13,7 @@ import pytest
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.stack import environment
 from support.engine import FP32, INT8, MINE, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of, run_test
+from support.schema import violations
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -25,6 +26,10 @@ def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
     report = result_of(folder)["processes"][0]
     assert sum(report["kernels"].values()) == 53
     assert "*Throughput (samples/sec): " in kpi(folder).stdout
+    assert violations(result_of(folder)) == [], "docs/result-schema.json"
+    log, _, card = done.stdout.partition("\n\n-- ")
+    assert "RESULT: passed" in log and len(card.splitlines()) <= 10
+    assert "\n   Throughput  " in card and f"\n   Ran         {precision}, IPEX" in card and "\n   Next  " in card
 
 
 @pytest.mark.parametrize("torch_type", ["EAGER", "COMPILE-INDUCTOR"])

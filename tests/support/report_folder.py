@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,11 @@ def sweep_result(precision: str, batch: int, cores: int, rate: float, dice: rand
         "checks": CHECKS, "verdict": "valid"} | changes))
 
 
-def fill(folder: Path, seed: int = 1) -> int:
-    """Write the FAKE results below ``folder``; returns how many."""
+PEAKS = {"amx_int8": 60.0, "amx_bfloat16": 34.0, "avx_fp32": 6.0}
+
+
+def fill(folder: Path, precisions: Collection[str] = tuple(PEAKS), seed: int = 1) -> int:
+    """Write the FAKE results below ``folder``, a sweep of each of ``precisions``; returns how many."""
     dice = random.Random(seed)
     count = 0
 
@@ -74,10 +78,10 @@ def fill(folder: Path, seed: int = 1) -> int:
         made.started_at = f"2026-01-01T{count // 60:02d}:{count % 60:02d}:00+00:00"
         put(folder, made, case, stamp=f"20260101-{count:06d}")
 
-    for precision, factor in (("amx_int8", 60.0), ("amx_bfloat16", 34.0), ("avx_fp32", 6.0)):
+    for precision in precisions:
         for batch in (1, 4, 16, 64, 128):
             for cores in (14, 28, 56):
-                rate = factor * batch / (batch + 3) * (1.1 - cores / 300) * (0.9 if batch == 128 else 1)
+                rate = PEAKS[precision] * batch / (batch + 3) * (1.1 - cores / 300) * (0.9 if batch == 128 else 1)
                 made = sweep_result(precision, batch, cores, rate, dice, steps=30 if cores == 14 else 60)
                 if batch == 16 and cores == 28:
                     made.verdict, made.checks = "noisy", msgspec.convert([NOISE, *CHECKS], list[Check])

@@ -1,4 +1,4 @@
-"""``list-kpi.sh``: folders with results enter, their KPIs as text, JSON, CSV or a table leave on stdout."""
+"""``list-kpi.sh``: folders with results enter, their KPIs in one of several formats leave on stdout."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..history.collection import Entry, find
 from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
+from . import prometheus
 
 
 def parser() -> Parser:
@@ -25,7 +26,7 @@ def parser() -> Parser:
     which.add_argument("--all", action="store_true", help="every KPI")
     made.add_argument("--params", action="store_true", help="the parameters, too")
     made.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
-    made.add_argument("--format", choices=("list", "json", "csv", "markdown"), default="list")
+    made.add_argument("--format", choices=("list", "json", "csv", "markdown", "prometheus"), default="list")
     made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
     made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                       help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
@@ -45,6 +46,8 @@ def main(argv: list[str]) -> int:
         print(f"NOTICE: {notice}", file=sys.stderr)
     if words.format == "list":
         text = "".join(f"{line}\n" for line in listing(entries, words.all, words.params))
+    elif words.format == "prometheus":
+        text = prometheus.text(entries, metrics if words.all else primary)
     else:
         made = {"json": as_json, "csv": as_csv, "markdown": as_markdown}[words.format]
         text = made(rows(entries, words.all, words.params))
@@ -77,6 +80,11 @@ def metrics(entry: Entry) -> dict[tuple[str, str], float]:
         found |= {(f"Instance {instance.instance} Throughput", "samples/sec"): instance.throughput_images_per_s
                   for instance in statistics.instances}
     return {name: value for name, measured in found.items() if (value := finite(measured)) is not None}
+
+
+def primary(entry: Entry) -> dict[tuple[str, str], float]:
+    """The primary KPI alone; empty where there is none."""
+    return {entry.primary[:2]: entry.primary[2]} if entry.primary else {}
 
 
 def _percent(share: float | None) -> float | None:

@@ -40,14 +40,13 @@ def main(argv: list[str]) -> int:
     """Write the report; what is no result is named on stderr and in the report."""
     words = parser().parse_args(argv)
     output = _output(words.output, folders := words.folders or [_usual_folder()])
-    drawing.require()
-    if words.png:
-        _make_folder(words.png)
     notices: list[str] = []
     gallery = drawing.Gallery()
     with uncollected():
         entries = find(folders, notices)
         text = page(entries, notices, words.title, gallery)
+    if words.png:
+        _make_folder(words.png)
     _write("--output", output, text.encode())
     drawn = 0
     for name, picture in gallery.pictures() if words.png else ():

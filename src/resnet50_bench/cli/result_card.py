@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import WORKLOAD
-from ..checkout import ROOT
 from ..ctest.case_records import CaseRecord
 from ..errors import BadInput
 from ..result.card import Commands, card, table
 from ..result.ended import Ended
 from ..result.result import ResultSummary, read, read_summary
+from .typed_words import near, typed
 
 #: ECMA-48's colours by the verdict's word; all others are red.
 _COLOURS = {"valid": "32", "passed": "32", "noisy": "33", "skipped": "33"}
@@ -26,7 +26,7 @@ def show_cases(records: Sequence[CaseRecord]) -> None:
     """The card of one case of ctest.sh, the table of several; nothing where none was started."""
     cases = [_ended(record) for record in records]
     if len(cases) == 1:
-        again = f"{_typed('ctest.sh')} --testcase test_{WORKLOAD}_{records[0].option}"
+        again = f"{typed('ctest.sh')} --testcase test_{WORKLOAD}_{records[0].option}"
         _show(card(cases[0], _commands(again, "--run 5")), cases)
     elif cases:
         _show(table(cases, _commands("")), cases)
@@ -36,29 +36,15 @@ def show_run(ended: Ended, flags: Mapping[str, str], log: Path) -> None:
     """The card of one run in the current folder, of which ``log`` is the log; its result lies beside it."""
     result = log.with_suffix(".json")
     # What else lies in the folder is of other runs: the result alone is this one's.
-    ended = replace(ended, logs=_near(result) if result.exists() else "", log=_near(log))
+    ended = replace(ended, logs=near(result) if result.exists() else "", log=near(log))
     ended = _with_results(ended, [[log.parent]], log.stem)
     words = [f"--{name.lower()}={text}" for name, text in flags.items()]
-    _show(card(ended, _commands(shlex.join([_typed("run_test.sh"), *words]))), [ended])
+    _show(card(ended, _commands(shlex.join([typed("run_test.sh"), *words]))), [ended])
 
 
 def _commands(again: str, restarts: str = "") -> Commands:
-    tool = _typed("scripts/resnet50-bench.sh")
-    return Commands(again, tool, f"{_typed('ctest.sh')} -N", restarts)
-
-
-def _typed(script: str) -> str:
-    """How one types it here; of an installed copy without scripts, the installed command."""
-    if not (ROOT / script).exists():
-        return "resnet50-bench" + {"ctest.sh": " ctest", "run_test.sh": " run"}.get(script, "")
-    near = _near(ROOT / script)
-    return near if "/" in near else f"./{near}"
-
-
-def _near(path: Path) -> str:
-    """From the current folder where that is short, else the whole path."""
-    near = os.path.relpath(path)
-    return str(path) if near.startswith("../../..") else near
+    tool = typed("scripts/resnet50-bench.sh")
+    return Commands(again, tool, f"{typed('ctest.sh')} -N", restarts)
 
 
 def _ended(record: CaseRecord) -> Ended:
@@ -71,8 +57,8 @@ def _ended(record: CaseRecord) -> Ended:
     before = [folder for folder in sorted(logs.parent.glob(f"*-{logs.name.partition('-logs-')[2]}"))
               if re.match(r"\d{8}-\d{6}-logs-", folder.name) and folder.name < logs.name
               and any(folder.glob("itr-*/*/benchmark_*.json"))]
-    ended = replace(ended, logs=_near(logs), log=_near(written[-1]) if written else "",
-                    earlier=_near(before[-1]) if before else "")
+    ended = replace(ended, logs=near(logs), log=near(written[-1]) if written else "",
+                    earlier=near(before[-1]) if before else "")
     return _with_results(ended, [sorted(folder.glob("worker-*")) for folder in iterations])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..case import engines
+from ..errors import BadInput
 from ..stack import environment, stacks
 from ..stack.messages import say
 from ..stack.native_libraries import set_up_native_libraries
@@ -28,8 +29,12 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Set up a stack, the host's small environment or the native libraries; or list the stacks."""
+    """Set up a stack, the host's small environment or the native libraries; or list the stacks. Raises BadInput."""
     options = parser().parse_args(argv)
+    for name in ("list", "print_python", "native_libraries", "host"):
+        if options.tools and getattr(options, name):
+            raise BadInput(f"--tools and --{name.replace('_', '-')} exclude each other: the test tools go into a stack's "
+                           "environment")
     if options.list:
         for line in _table():
             print(line)

@@ -9,7 +9,8 @@ from ..case.case import UndecidedCase
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
 from ..sweep.search import LOOKS, Place
-from ..sweep.tables import named
+from ..sweep.tables import named, outcome
+from .typed_words import near, typed
 
 
 class SweepPrinter:
@@ -37,5 +38,6 @@ class SweepPrinter:
             text += f" | best {points.value(points.best)[0]:.2f} at BS {points.best[0]} CPI {points.best[1]}"
         print(outlook.line(standing, text), flush=True)
 
-    def ended(self, text: str, best: Path) -> None:
-        print(f"\n{text}\nreproduce the best: ./ctest.sh --config {best}", flush=True)
+    def ended(self, precisions: Sequence[KnownPoints], table: Path, best: Path) -> None:
+        reproduce = f"{typed('ctest.sh')} --config {near(best)}"
+        print("", *outcome(precisions, near(table), reproduce), sep="\n", flush=True)

@@ -66,6 +66,7 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "in-container": Command("cli.node_command"),
         "case": Command("cli.case_command"),
         "prepare": Command("cli.case_command", function="prepare"),
+        "result-schema": Command("cli.schema_command"),
         "wsf-settings": Command("cli.wsf_command"),
         "detect-platform": Command("cli.detect_command", function="detect_platform"),
         "best-case": Command("cli.detect_command", function="best_case"),

@@ -31,11 +31,12 @@ from ..result.kpi import KPIS
 from ..result.result import read
 from ..signals import interruptible
 from ..versus import record
-from ..versus.outcome import Outcome, clock, document, is_slower, ratio_text, text
+from ..versus.outcome import Outcome, card, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
 from ..versus.rounds import Heard, Round, Rules, Turn, pairs, take_turns
 from ..versus.words import NAMES, AskedSide, Given, Side, identical, sides, surrounded
 from .tree import PROG
+from .typed_words import near, typed
 
 _MOST_ROUNDS = 21
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -180,7 +181,7 @@ def _compare(folder: Path, plan: Plan, found: list[Side], machine: Machine, rule
         outcome = Outcome(found, rounds, rules.most_rounds, plan.seed, ended, time.monotonic() - began)
         (folder / record.TABLE).write_text(text(outcome))
         write_json(folder / record.OUTCOME, document(outcome))
-        print(f"\n{text(outcome)}results: {folder}", flush=True)
+        print("", *card(outcome, near(folder), typed("scripts/resnet50-bench.sh")), sep="\n", flush=True)
     return outcome
 
 

@@ -130,14 +130,14 @@ def checks(point: Point, references: References | None, base: Path, last: int) -
     made = [] if references is None else list(_by_reference(point, references))
     occasions, noisy = earlier(point, base, last)
     kpi = point.newest.mode
-    values = [value for value in (_median(_as_many(runs, point), kpi) for runs in occasions) if value is not None]
+    values = [value for value in (_median(as_many(runs, point.runs), kpi) for runs in occasions) if value is not None]
     passed_over = f" ({noisy} noisy runs do not count)" if noisy else ""
     return [*made, _by_history(point, kpi, values, passed_over), _by_trend(point, kpi, values, passed_over)]
 
 
-def _as_many(runs: Sequence[Entry], point: Point) -> list[Entry]:
+def as_many(runs: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
     """As many iterations of an earlier occasion as are judged: the median of many varies less than a single restart."""
-    iterations = sorted({entry.iteration or 0 for entry in runs})[:len({entry.iteration for entry in point.runs})]
+    iterations = sorted({entry.iteration or 0 for entry in runs})[:len({entry.iteration for entry in judged})]
     return [entry for entry in runs if (entry.iteration or 0) in iterations]
 
 

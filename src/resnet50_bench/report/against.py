@@ -59,9 +59,11 @@ class Comparison(msgspec.Struct):
 def section(entries: Iterable[Entry], gallery: Gallery, told: list[str]) -> Html:
     """The section; empty where no result belongs to a comparison; what cannot be read is in ``told``."""
     cards = [_card(folder, comparison, gallery) for folder, comparison in _comparisons(entries, told)]
+    if not cards:
+        return Html("")
     return el("section", el("h2", "A against B"),
               el("p", "Sides took turns, each in fresh processes. The difference is paired by round; its interval "
-                      "holds what changes between restarts.", class_="hint"), *cards, id="versus") if cards else Html("")
+                      "holds what changes between restarts.", class_="hint"), *cards, id="versus")
 
 
 def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Path, Comparison]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import specs
-from .figures import SIGNS, Curves, HeatMap, Histogram, Instance, Ratio, Timeline
+from .figures import BETTER, SIGNS, WORSE, Curves, HeatMap, Histogram, Instance, Ratio, Timeline
 from .markup import plural, short, when
 from .palette import Palette
 from .specs import Spec
@@ -80,12 +80,12 @@ def timeline(shown: Timeline) -> Chart:
     rows = [(when(each.started_at), each.label, short(each.value), each.kind,
              _interval(*(each.limits or (None, None))), str(each.runs)) for each in shown.occasions]
     values = [each.value for each in shown.occasions]
-    changes = [f"{each.kind} at {each.label}" for each in shown.occasions if each.limits and "as before" not in each.kind]
+    changes = [f"{each.kind} at {each.label}" for each in shown.occasions if each.kind in (BETTER, WORSE)]
     return Chart(shown.title, shown.caption,
                  f"{plural(len(values), 'occasion')} from {short(values[0])} to {short(values[-1])}; "
                  f"{', '.join(changes) or 'no change shown'}.",
                  lambda colours: specs.timeline(shown, colours),
-                 ("Started (UTC)", shown.x_name, shown.y_name, "Against earlier ones", "Expected between", "Runs"), rows)
+                 ("Started (UTC)", shown.x_name, shown.y_name, "To earlier ones", "Expected between", "Runs"), rows)
 
 
 def ratios(title: str, shown: Sequence[Ratio]) -> Chart:

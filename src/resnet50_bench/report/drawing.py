@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterator
 
 from .charts import Chart
-from .markup import Html, el, fold, raw, table
+from .markup import Html, el, fold, table
 from .palette import PICTURE, VARIABLES
 from .specs import WIDTH, Spec, plain
 
@@ -24,8 +24,9 @@ _LONGEST_NAME = 80
 #: Letters that fit into the chart's narrowest width, as title and as words below it.
 _TITLE_LETTERS, _WORDS_LETTERS = 52, 64
 #: What Vega writes and a still picture has no use for; half of its size.
-_IDLE = re.compile(r' (?:pointer-events="none"|aria-hidden="true"|opacity="1"|class="[^"]*"|stroke-miterlimit="10"'
-                   r'|transform="translate\(0,0\)")|<path(?: class="\w+")?[^>]* d=""[^>]*/>|<path[^>]*d="M0,0h0v0h0Z"[^>]*/>')
+_IDLE = re.compile(r' (?:pointer-events="none"|aria-(?:hidden|roledescription)="[^"]*"|(?:class|role)="[^"]*"'
+                   r'|opacity="1"|stroke-miterlimit="10"|transform="translate\(0,0\)")'
+                   r'|<path[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>')
 
 
 class Gallery:
@@ -43,7 +44,7 @@ class Gallery:
         self._charts[_file_stem(name, self._charts)] = chart
         spec = chart.spec(VARIABLES)
         drawing = el("svg", el("title", chart.title, id=f"{ident}-t"), el("desc", chart.description, id=f"{ident}-d"),
-                     raw(_inner_svg(spec)), viewBox=f"0 0 {spec['width']} {spec['height']}", role="img",
+                     Html(_inner_svg(spec)), viewBox=f"0 0 {spec['width']} {spec['height']}", role="img",
                      aria_labelledby=f"{ident}-t {ident}-d",
                      style=f"--wide:{spec['width']}px" if spec["width"] > WIDTH else None)
         if spec["width"] > WIDTH:
@@ -67,11 +68,6 @@ class Gallery:
                      "title": {"text": title, "subtitle": words}}
             yield f"{stem}.png", bytes(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_VEGA_LITE,
                                                                   scale=_SCALE))
-
-
-def require() -> None:
-    """Raises ModuleNotFoundError before anything is written, where nothing can be drawn."""
-    import vl_convert  # noqa: F401
 
 
 def _inner_svg(spec: Spec) -> str:

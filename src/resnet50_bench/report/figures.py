@@ -18,7 +18,7 @@ from .points import Point, is_better
 
 #: So many maps, and cases in detail, are drawn; a detail costs reading a file with all its step times.
 PANELS, DETAILED = 24, 8
-SIGNS = "★ is the best value of the map, ≈ a noisy one."
+SIGNS = "The star is the best value of the map, ≈ a noisy one."
 STEP_TIME, STEP_COUNT, NODE_COUNT, RATE = "step time (ms)", "steps", "nodes", "samples/sec"
 EARLY, AS_BEFORE, BETTER, WORSE, NOISY = "too few before it", "as before", "better", "worse", "as before, noisy"
 #: kind of an occasion -> (colour, shape)

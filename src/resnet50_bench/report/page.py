@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+
+import jinja2
 
 from ..errors import BadInput
 from ..history.collection import Entry
@@ -16,68 +18,71 @@ from ..result.kpi import finite, step_ms
 from . import against, charts, figures, health, machine, nodes, palette, sweep, timelines
 from .drawing import Gallery
 from .figures import DETAILED
-from .markup import Html, el, escape, join, plural, raw, scroll, short, table, when
+from .markup import Html, el, join, plural, short, table, when
 from .points import Point, best, interval, newest, points, step_times
 
 _HERE = Path(__file__).parent
-_SECTIONS = (("summary", "Summary"), ("versus", "A against B"), ("time", "Over time"), ("nodes", "Nodes"), ("sweep", "Batch and cores"), ("cases", "Newest runs"),
-             ("results", "All results"), ("health", "Health"), ("system", "System"))
+_SECTIONS = (("summary", "Summary"), ("versus", "A against B"), ("time", "Over time"), ("nodes", "Nodes"),
+             ("sweep", "Batch and cores"), ("cases", "Newest runs"), ("results", "All results"), ("health", "Health"),
+             ("system", "System"))
+_BEST_COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
+                 "Of compute peak", "KPI", "Run by")
+#: (heading, what a click sorts by: "n" a number, "t" a text)
+_COLUMNS = (("Verdict", "t"), ("Case", "t"), ("KPI", "n"), ("Unit", "t"), ("95 % interval", "n"),
+            ("Batch", "n"), ("Cores", "n"), ("P50 (ms)", "n"), ("P99 (ms)", "n"), ("Peak (%)", "n"), ("Precision", "t"),
+            ("Itr", "n"), ("Started (UTC)", "t"))
 
 
-def page(entries: Sequence[Entry], notices: Sequence[str], title: str, gallery: Gallery | None = None) -> str:
-    """The page about ``entries`` (the newest first); what could not be used as a result is in ``notices``.
+def page(entries: Sequence[Entry], told: list[str], title: str, gallery: Gallery | None = None) -> str:
+    """The page about ``entries`` (the newest first); what could not be used is in ``told``.
 
     Its charts are then in ``gallery``.
     """
     gallery = gallery if gallery is not None else Gallery()
-    found = points(entries)
-    told = list(notices)
-    body = [_summary(entries, found), against.section(entries, gallery, told), timelines.section(entries, gallery),
-            nodes.section(entries, gallery), sweep.section(found, gallery), _cases(entries, told, gallery),
-            _results(entries)]
-    body += [health.section(entries), machine.systems(entries)] if entries else []
-    if told:
-        body.append(el("section", el("h2", "Left out"), el("ul", *(el("li", each) for each in told)), id="left-out"))
-    there = [(name, words) for name, words in _SECTIONS if any(f'id="{name}"' in part for part in body)]
-    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    top = el("header", el("h1", title), el("p", f"{plural(len(entries), 'result')}; made {made}", class_="hint"),
-             el("nav", el("ul", *(el("li", el("a", words, href=f"#{name}")) for name, words in there)),
-                aria_label="Sections"))
-    made_page = _document(title, join((el("a", "Skip to the results", href="#results", class_="skip"), top,
-                                       el("main", *body))))
-    # Names of files, and JSON, may hold what no text file can.
-    return made_page.encode("utf-8", "replace").decode()
-
-
-def _document(title: str, body: Html) -> str:
-    """The frame. Only this very script may run: whatever a result smuggled in would not have its hash."""
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
-              "base-uri 'none'; form-action 'none'")
-    head = [el("meta", charset="utf-8"), el("meta", http_equiv="Content-Security-Policy", content=policy),
-            el("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            el("meta", name_="color-scheme", content="light dark"), el("link", rel="icon", href="data:,"),
-            el("title", title), el("style", raw(palette.style() + style))]
-    page_body = el("body", body, el("script", raw(script)))
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{join(head)}</head>\n{page_body}</html>\n'
-
-
-def _summary(entries: Sequence[Entry], found: Sequence[Point]) -> Html:
+    all_points = points(entries)
+    shown, older = newest(entries, DETAILED)
+    sections = {"versus": against.section(entries, gallery, told), "time": timelines.section(entries, gallery),
+                "nodes": nodes.section(entries, gallery), "sweep": sweep.section(all_points, gallery)}
+    cases = list(_cases(shown, told, gallery))
+    there = {"summary": True, **sections, "cases": cases, "results": entries, "health": entries, "system": entries}
     counts = Counter(map(health.verdict, entries))
-    tiles = [el("li", el("b", str(counts[word])), health.badge(word))
-             for word in ("valid", "noisy", "invalid", "failed")]
-    rows = [_best(*each) for each in best(found)]
-    head = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
-            "Of compute peak", "KPI", "Run by")
-    return el("section", el("h2", "Summary"), el("ul", *tiles, class_="tiles"),
-              table("The best of each precision", head, rows) if rows else
-              el("p", "No result has a KPI." if entries else "There are no results here."),
-              el("p", "Best of several points: the more points, the more of it is luck. It is told from those that it "
-                      "differs from by more than restarts do; one restart cannot tell: repeat with --loop 5. An "
-                      "interval within one run does not hold what changes between restarts.", class_="hint")
-              if len(found) > 1 else "",
-              id="summary")
+    text = _template().render(
+        title=title, entries=entries, made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        contents=[(name, words) for name, words in _SECTIONS if there[name]],
+        counts=[(word, counts[word]) for word in ("valid", "noisy", "invalid", "failed")],
+        best=[_best(*each) for each in best(all_points)], best_columns=_BEST_COLUMNS, several=len(all_points) > 1,
+        middle=join(sections.values()), cases=cases, older_cases=older, columns=_COLUMNS,
+        rows=join(_row(index, entry) for index, entry in enumerate(entries)), told=told,
+        end=join((health.section(entries), machine.systems(entries))) if entries else "",
+        style=Html(palette.style() + style), script=Html(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
+    # Names of files, and JSON, may hold what no text file can.
+    return text.encode("utf-8", "replace").decode()
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters["plural"] = plural
+    environment.globals |= {"badge": health.badge, "table": table}
+    return environment.from_string((_HERE / "page.html.j2").read_text(encoding="utf-8"))
+
+
+def _cases(shown: Sequence[Entry], told: list[str], gallery: Gallery) -> Iterator[dict[str, object]]:
+    """The newest result of each case: step times, percentiles and where its instances ran."""
+    for entry in shown:
+        name, unit, value = entry.primary or ("", "", 0.0)
+        try:
+            times = step_times(entry)
+            steps = gallery.figure(f"step-times {entry.case}",
+                                   charts.histogram(figures.histogram(entry.case, times)))
+        except BadInput as error:
+            told.append(str(error))
+            steps = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
+        yield {"name": entry.case, "verdict": health.verdict(entry),
+               "words": f"{name} {short(value)} {unit}, batch {entry.result.parameter('BATCH_SIZE') or '?'}, "
+                        f"{when(entry.started_at)} UTC",
+               "percentiles": health.percentiles(entry), "steps": steps, "topology": machine.topology(entry, gallery)}
 
 
 def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
@@ -91,54 +96,6 @@ def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
             el("td", health.badge("noisy" if point.noisy else "valid")),
             "–" if used is None else f"{100 * used:.0f} %", name,
             el("td", " on ".join(filter(None, (facts.get("TORCH_TYPE"), facts.get("cpu")))), class_="long"))
-
-
-def _cases(entries: Sequence[Entry], told: list[str], gallery: Gallery) -> Html:
-    """The newest result of each case: step times, percentiles and where its instances ran."""
-    shown, left = newest(entries, DETAILED)
-    if not shown:
-        return Html("")
-    cards = []
-    for entry in shown:
-        name, unit, value = entry.primary or ("", "", 0.0)
-        words = (f"{name} {short(value)} {unit}, batch {entry.result.parameter('BATCH_SIZE') or '?'}, "
-                 f"{when(entry.started_at)} UTC")
-        try:
-            times = step_times(entry)
-            drawn = gallery.figure(f"step-times {entry.case}",
-                                   charts.histogram(figures.histogram(entry.case, times)))
-        except BadInput as error:
-            told.append(str(error))
-            drawn = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
-        cards.append(el("article", el("h3", entry.case), el("p", health.badge(health.verdict(entry)), f" {words}"),
-                        health.percentiles(entry),
-                        el("div", drawn, machine.topology(entry, gallery), class_="pair"), class_="card"))
-    return el("section", el("h2", "Newest run of each case"),
-              el("p", "Step times of all instances in the window in which all of them measured; a core shows the "
-                      "number of its instance, · is idle.", class_="hint"), *cards,
-              el("p", f"{plural(left, 'older case')} left out; their results are in the table.") if left else "",
-              id="cases")
-
-
-#: (heading, what a click sorts by: "n" a number, "t" a text)
-_COLUMNS = (("Verdict", "t"), ("Case", "t"), ("KPI", "n"), ("Unit", "t"), ("95 % interval", "n"),
-            ("Batch", "n"), ("Cores", "n"), ("P50 (ms)", "n"), ("P99 (ms)", "n"), ("Peak (%)", "n"), ("Precision", "t"),
-            ("Itr", "n"), ("Started (UTC)", "t"))
-
-
-def _results(entries: Sequence[Entry]) -> Html:
-    if not entries:
-        return Html("")
-    arrow = el("span", "", class_="arrow", aria_hidden="true")
-    head = [el("th", el("button", words, arrow, type="button"), scope="col", data_kind=kind,
-               aria_sort="descending" if words.startswith("Started") else "none") for words, kind in _COLUMNS]
-    label = "All results; the newest first"
-    inside = el("table", el("caption", label), el("thead", el("tr", *head)),
-                el("tbody", *(_row(index, entry) for index, entry in enumerate(entries))), class_="sortable")
-    return el("section", el("h2", "All results"),
-              el("p", el("label", "Show only rows with ", el("input", type="search", id="filter", autocomplete="off")),
-                 " ", el("span", "", id="shown", role="status"), class_="filter"), scroll("All results", inside),
-              id="results")
 
 
 def _row(index: int, entry: Entry) -> Html:
@@ -163,6 +120,6 @@ def _row(index: int, entry: Entry) -> Html:
 
 
 def _number(value: object) -> Html:
-    text = "–" if value is None else short(value) if isinstance(value, float) else escape(str(value))
-    return el("td", Html(text), class_="n", data_v="" if value is None else repr(value)
+    text = "–" if value is None else short(value) if isinstance(value, float) else str(value)
+    return el("td", text, class_="n", data_v="" if value is None else repr(value)
               if isinstance(value, float) else str(value))

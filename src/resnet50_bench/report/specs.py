@@ -19,6 +19,8 @@ _LETTERS = 11
 _CELL_WIDTH, _CELL_HEIGHT, _LONGEST_LABEL = 58, 28, 26
 _SHAPES = ("circle", "square", "triangle-up", "diamond")
 _DASHES = ([1, 0], [5, 3])
+#: Six digits that count; Vega's own choice fits its own ticks only.
+_NUMBER = "format(datum.value, '.6~r')"
 #: Vega-Lite's JSON, whose shape its own schema says.
 Spec = dict[str, Any]
 
@@ -56,11 +58,12 @@ def histogram(shown: Histogram, colours: Palette) -> Spec:
              "text": {"field": "words"}}
     return _spec(colours, [
         {"data": {"values": bars}, "mark": {"type": "bar", "color": colours["c0"], "binSpacing": 0.6},
-         "encoding": {"x": x, "x2": {"field": "to"}, "y": y}},
+         "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "y2": {"datum": 0}}},
         {"data": {"values": marks}, "encoding": place, "layer": [
             {"mark": {"type": "rule", "color": colours["text"], "strokeDash": [3, 3]},
              "encoding": {"y2": {"datum": 0}}},
-            {"mark": {**label, "stroke": colours["card"], "strokeWidth": 3, "strokeJoin": "round"}},
+            {"mark": {**label, "color": colours["card"], "stroke": colours["card"], "strokeWidth": 3,
+                      "strokeJoin": "round"}},
             {"mark": {**label, "color": colours["text"]}}]}])
 
 
@@ -97,7 +100,7 @@ def curves(shown: Curves, colours: Palette) -> Spec:
          "encoding": {"y": {"field": "y", "type": "quantitative"}, "shape": shape}}],
         height=HEIGHT - 10 + 17 * math.ceil(len(names) / legend["columns"]))
     for layer in spec["layer"]:
-        layer["encoding"]["y"] |= _axis("", shown.y_name, ends, values=nice_ticks(*ends)) | {
+        layer["encoding"]["y"] |= _axis("", shown.y_name, ends, values=nice_ticks(ends[0], ends[1])) | {
             "field": layer["encoding"]["y"]["field"]}
     return spec | {"data": {"values": values}, "encoding": {"x": x, "color": colour}}
 
@@ -156,7 +159,8 @@ def timeline(shown: Timeline, colours: Palette) -> Spec:
     values = [{"x": i, "y": each.value, "low": each.low, "high": each.high, "kind": each.kind,
                "least": each.limits[0] if each.limits else None, "most": each.limits[1] if each.limits else None}
               for i, each in enumerate(shown.occasions)]
-    ends = _around([value for each in shown.occasions for value in (each.value, each.low, each.high, *(each.limits or ()))])
+    ends = _around([value for each in shown.occasions
+                    for value in (each.value, each.low, each.high, *(each.limits or ()))])
     labels = [plain(each.label) for each in shown.occasions]
     changing = [i for i, label in enumerate(labels) if not i or label != labels[i - 1]]
     x = _axis("x", shown.x_name, [-0.5, len(labels) - 0.5], grid=False, values=changing, labelAngle=-35,
@@ -169,7 +173,7 @@ def timeline(shown: Timeline, colours: Palette) -> Spec:
     shape = {**colour, "scale": {"domain": list(kinds), "range": [shape for _, shape in kinds.values()]}}
 
     def y(field: str) -> Spec:
-        return _axis(field, shown.y_name, ends, values=nice_ticks(*ends))
+        return _axis(field, shown.y_name, ends, values=nice_ticks(ends[0], ends[1]))
 
     return _spec(colours, [
         {"mark": {"type": "area", "color": colours["grid"], "opacity": 0.8, "interpolate": "step"},
@@ -220,7 +224,7 @@ def _around(values: Sequence[float]) -> list[float]:
 
 def _axis(field: str, title: str, ends: Sequence[float], **axis: object) -> Spec:
     """A quantitative encoding from end to end."""
-    return {"field": field, "type": "quantitative", "title": title, "axis": axis,
+    return {"field": field, "type": "quantitative", "title": title, "axis": {"labelExpr": _NUMBER} | axis,
             "scale": {"domain": list(ends), "nice": False, "zero": False}}
 
 
@@ -234,6 +238,6 @@ def _spec(colours: Palette, layers: Sequence[Spec], width: int = WIDTH, height: 
             "aria": False, "font": "sans-serif", "view": {"stroke": None},
             "axis": {**letters, "gridColor": colours["grid"], "tickColor": colours["border"], "domain": False},
             "legend": {**letters, "orient": "top", "title": None, "labelLimit": 330, "symbolSize": 60,
-                       "columnPadding": 14, "offset": 6},
+                       "symbolOpacity": 1, "columnPadding": 14, "offset": 6},
             "title": {"anchor": "start", "color": colours["text"], "subtitleColor": colours["quiet"], "fontSize": 12,
                       "subtitleFontSize": 10.5, "frame": "group", "offset": 8}}}

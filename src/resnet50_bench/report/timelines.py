@@ -12,7 +12,7 @@ from statistics import median
 
 from ..history import comparability
 from ..history.collection import LOGS_FOLDER, Entry, node_file
-from ..history.judgement import LAST, LEAST_HISTORY, change, expected
+from ..history.judgement import LAST, LEAST_HISTORY, as_many, change, expected
 from ..versus.record import PLAN
 from . import charts
 from .drawing import Gallery
@@ -33,10 +33,11 @@ def section(entries: Sequence[Entry], gallery: Gallery) -> Html:
     left = len(lines) - DRAWN
     return el("section", el("h2", "Over time"),
               el("p", "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ lie beyond what the "
-                      f"median of the last {LAST} valid ones lets expect (the band; from the {LEAST_HISTORY + 1}th on), "
-                      "by the rule of the gate. Versions may differ along a line. The axis of values does not begin "
-                      "at 0.", class_="hint"),
-              el("div", *(el("article", gallery.figure(line.title, charts.timeline(line)), class_="card")
+                      f"median of the last {LAST} valid ones lets expect (the band, once there are {LEAST_HISTORY}) by "
+                      "the rule of the gate. Versions may differ along a line. The axis of values does not begin at 0.",
+                 class_="hint"),
+              el("div", *(el("article", el("h3", line.title),
+                            gallery.figure(f"time {line.title}", charts.timeline(line)), class_="card")
                           for line in lines[:DRAWN]), class_="gallery"),
               el("p", f"{left} more are left out: name fewer folders to see them.", class_="hint") if left > 0 else "",
               id="time")
@@ -85,16 +86,21 @@ def _timeline(occasions: Sequence[Runs], differing: Sequence[str]) -> Timeline:
     label_name, label = _labels([runs[0] for runs in occasions])
     machine = " · ".join(filter(None, (newest.result.system.cpu, _machine(newest))))
     drawn: list[Occasion] = []
-    earlier: list[float] = []
+    history: list[Runs] = []
     for runs in occasions:
         valid = [entry for entry in runs if entry.verdict == "valid"]
-        values = [entry.primary[2] for entry in valid or runs if entry.primary]
+        values = _values(runs)
         value = median(values)
+        earlier = [median(_values(as_many(before, runs))) for before in history[-LAST:]]
         drawn.append(Occasion(value, min(values), max(values), len(values), runs[-1].started_at, label(runs[0]),
                               _kind(newest.mode, value, earlier, not valid), expected(earlier)))
-        earlier = [*earlier, value][-LAST:] if valid else earlier
+        history += [valid] if valid else []
     return Timeline(" · ".join([newest.case, *differing]), f"{name} on {machine or 'an unknown machine'}",
                     label_name, f"{name} ({unit})", drawn)
+
+
+def _values(runs: Runs) -> list[float]:
+    return [entry.primary[2] for entry in runs if entry.primary]
 
 
 def _kind(kpi: str, value: float, earlier: Sequence[float], noisy: bool) -> str:
@@ -117,4 +123,4 @@ def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
                                      for package in ("resnet50-bench", *comparability.PACKAGES)),
                ("day (UTC)", lambda entry: entry.started_at[:10]))
     return next((choice for choice in choices if len(set(map(choice[1], newest))) > 1),
-                ("hour (UTC)", lambda entry: entry.started_at[11:16]))
+                ("time (UTC)", lambda entry: entry.started_at[11:16]))

@@ -22,6 +22,8 @@ from .messages import say
 _PROBE_S = 5
 _PIP_ATTEMPTS = 2
 _CPU_ONLY_GB = 2.5
+#: What is there of a virtual environment whose making was not cut off: pip comes last.
+_VENV = ("python", "pip")
 
 
 def install(folder: Path, name: str, needed_gb: float) -> None:
@@ -30,13 +32,15 @@ def install(folder: Path, name: str, needed_gb: float) -> None:
     ``needed_gb`` is the disk that PyTorch's default builds take. Raises Infrastructure where that is not free, or where
     neither uv nor pip could install; what was downloaded is kept for the next time.
     """
-    if not (folder / "bin/python").exists():
+    builds = pins.other_builds(name)
+    least_gb = min(needed_gb, _CPU_ONLY_GB) if builds else needed_gb
+    if not all((folder / "bin" / tool).exists() for tool in _VENV):
+        _require_disk(folder, needed_gb, least_gb)
         say(f"making {folder}")
         _make_venv(folder)
     tool = _Uv(folder) if _get_uv(folder) else _Pip(folder)
-    builds = pins.other_builds(name)
     cpu_only = _cpu_only_words(tool) if builds else None
-    _require_disk(folder, needed_gb if cpu_only is None else min(needed_gb, _CPU_ONLY_GB))
+    _require_disk(folder, needed_gb, needed_gb if cpu_only is None else least_gb)
     if cpu_only is None or not _run([*tool.words, "--no-deps", *cpu_only, *builds], tool.environment):
         if cpu_only is not None:
             say("the CPU-only builds could not be installed: taking PyTorch's default builds")
@@ -85,13 +89,21 @@ def _install_pins(folder: Path, tool: _Uv | _Pip, requirements: Path) -> None:
 
 def _get_uv(folder: Path) -> bool:
     """Whether the environment has uv now, at the pinned version."""
-    if (folder / "bin/uv").exists():
+    if (folder / "bin/uv").exists() and _runs(folder / "bin/uv"):
         return True
     words = [*_Pip(folder).words, "--quiet", "--no-deps", "--require-hashes", "-r", str(pins.path("uv"))]
     if _run(words, {}):
         return True
     say("uv cannot be had: installing by pip, which takes longer")
     return False
+
+
+def _runs(tool: Path) -> bool:
+    """Whether it is a whole program: a set-up may have been killed while it was written."""
+    try:
+        return subprocess.run([tool, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _pips_indexes(python: Path) -> dict[str, str]:
@@ -139,11 +151,13 @@ def _run(words: list[str], environment: dict[str, str]) -> bool:
                           check=False).returncode == 0
 
 
-def _require_disk(folder: Path, needed_gb: float) -> None:
+def _require_disk(folder: Path, needed_gb: float, least_gb: float) -> None:
+    """Raises Infrastructure below ``least_gb``, which is less than ``needed_gb`` where CPU-only builds could do."""
     free_gb = shutil.disk_usage(folder.parent).free / 1e9
-    if free_gb < needed_gb:
+    if free_gb < least_gb:
+        smaller = ", or a CPU-only index by RESNET50_BENCH_INDEX_URL" if needed_gb > _CPU_ONLY_GB else ""
         raise Infrastructure(f"{folder.parent} has {free_gb:.1f} GB free, {needed_gb:.1f} GB are needed; choose "
-                             "another folder by RESNET50_BENCH_ENV, or a CPU-only index by RESNET50_BENCH_INDEX_URL")
+                             f"another folder by RESNET50_BENCH_ENV{smaller}")
 
 
 def _make_venv(folder: Path) -> None:

@@ -27,5 +27,5 @@ class Observer(Protocol):
     def measured(self, points: KnownPoints, place: Place, standing: Standing) -> None:
         """The place was measured, or failed; where the sweep stands."""
 
-    def ended(self, text: str, best: Path) -> None:
-        """The sweep's tables, and the file that reproduces the best."""
+    def ended(self, precisions: Sequence[KnownPoints], table: Path, best: Path) -> None:
+        """What is known of each precision, the file with all tables, and the one that reproduces the best."""

@@ -77,14 +77,13 @@ def run(state: State, observer: Observer, remember: bool) -> None:
         search(state, observer)
         decide(state, observer)
     finally:
-        text = tables.ending(state.precisions)
-        (state.folder / TABLE).write_text(text)
+        (state.folder / TABLE).write_text(tables.ending(state.precisions))
         (state.folder / BEST).write_text(tables.config(state.precisions))
     for points in state.precisions:
         if remember and points.best:
             case = points.cases[points.best]
             best.write(best.file_for(case, best.NAMES, state.machine, state.python), points)
-    observer.ended(text, state.folder / BEST)
+    observer.ended(state.precisions, state.folder / TABLE, state.folder / BEST)
     lacking = [points for points in state.precisions if not points.best]
     if lacking:
         raise RunFailed("; ".join(f"no point of {points.precision} could be measured: {points.why_none()}"

@@ -26,6 +26,34 @@ def ending(precisions: Sequence[KnownPoints]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+#: Of the lines on the screen: precisions, and of their rivals.
+_MOST_PRECISIONS, _MOST_RIVALS = 6, 4
+
+
+def outcome(precisions: Sequence[KnownPoints], table: str, best: str) -> list[str]:
+    """Ten lines at most: the best of each precision, what it could not be told from, where the rest stands."""
+    runs = sum(len(runs) for points in precisions for runs in points.runs.values())
+    lines = [f"-- sweep: {sum(len(points.runs) for points in precisions)} points in {runs} runs"]
+    shown = precisions[:_MOST_PRECISIONS] if len(precisions) > _MOST_PRECISIONS + 1 else precisions
+    lines += [f"   {points.precision:<11} {_best_in_words(points)}" for points in shown]
+    if len(precisions) > len(shown):
+        lines.append(f"   and {len(precisions) - len(shown)} precisions more")
+    return [*lines, f"   Tables      {table}", f"   Next        {best}"]
+
+
+def _best_in_words(points: KnownPoints) -> str:
+    if not points.best:
+        return f"no point could be measured: {points.why_none()}"
+    value, low, high = points.value(points.best)
+    rivals = [place for place in standing(points.scores) if place != points.best]
+    more = f" and {len(rivals) - _MOST_RIVALS} more" if len(rivals) > _MOST_RIVALS else ""
+    no_difference = f"; no difference shown to {named(rivals[:_MOST_RIVALS])}{more}" if rivals else ""
+    noisy = " (noisy)" if any(run.verdict == "noisy" for run in points.runs[points.best]) else ""
+    failed = f"; {len(points.unmeasured)} failed or left out" if points.unmeasured else ""
+    return (f"{named([points.best])}: {_short(value)} {points.unit}{noisy}, 95 % interval {_short(low)} to "
+            f"{_short(high)}{no_difference}{failed}")
+
+
 def named(places: Sequence[Place]) -> str:
     """``BS 8 CPI 2, BS 16 CPI 2``."""
     return ", ".join(f"BS {batch} CPI {cores}" for batch, cores in places)

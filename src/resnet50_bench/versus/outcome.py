@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..result.kpi import KPIS
-from .record import texts_of
+from .record import TABLE, texts_of
 from .rounds import Pair, Round, looks, pairs, spread
 from .words import Side
 
@@ -81,12 +81,53 @@ def ratio_text(pair: Pair) -> str:
     return f"{pair.b}/{pair.a} {found.ratio:.4f}{interval}"
 
 
+#: Of the lines on the screen.
+_MOST_LINES, _MOST_SIDES = 10, 4
+
+
+def card(outcome: Outcome, folder: str, tool: str) -> list[str]:
+    """Ten lines at most: the sides, the verdicts, how it ended; what does not fit stands in the folder's table."""
+    if not outcome.rounds:
+        return ["no round was measured", f"results: {folder}"]
+    rows = _rows(outcome)
+    lines = _aligned(rows[:_MOST_SIDES + 1])
+    # Of two sides the ratio has room, too.
+    verdicts = [line for pair in outcome.pairs for line in (
+        *([ratio_text(pair) + _HOLDS] if len(outcome.sides) == 2 else []), verdict(pair, outcome.mode))]
+    room = _MOST_LINES - len(lines) - 3
+    if len(verdicts) > room or len(rows) > len(lines):
+        shown = verdicts[:room - 1]
+        verdicts = [*shown, f"and {len(rows) - len(lines)} sides, {len(verdicts) - len(shown)} verdicts more: "
+                    f"{folder}/{TABLE}"]
+    undecided = any(word(pair, outcome.mode) == NO_DIFFERENCE for pair in outcome.pairs)
+    follow = (f"{tool} versus --folder {folder} --rounds {2 * outcome.most_rounds}" if undecided
+              else f"{tool} report {folder}")
+    return [*lines, *verdicts, _how(outcome), f"results: {folder}", f"next: {follow}"]
+
+
 def text(outcome: Outcome) -> str:
     """The table, a ratio and a verdict for each pair, and how they came to be."""
     if not outcome.rounds:
         return "no round was measured\n"
+    lines = [*_aligned(_rows(outcome)), ""]
+    for pair in outcome.pairs:
+        lines += [ratio_text(pair) + _HOLDS, verdict(pair, outcome.mode)]
+    return "\n".join([*lines, _how(outcome)]) + "\n"
+
+
+_HOLDS = ": what changes between restarts, paired by round"
+
+
+def _how(outcome: Outcome) -> str:
+    count = len(outcome.rounds)
+    return (f"{count} round{'s' if count > 1 else ''}; ended: {outcome.ended}; wall time {clock(outcome.wall_s)}; "
+            f"order by seed {outcome.seed}")
+
+
+def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """A head, and a row for each side."""
     unit = KPIS[outcome.mode].unit
-    rows = [("side", "what", f"median {unit}", "min .. max", "noisy", "memory MB")]
+    rows: list[tuple[str, ...]] = [("side", "what", f"median {unit}", "min .. max", "noisy", "memory MB")]
     for side in outcome.sides:
         turns = [each.turns[side.name] for each in outcome.rounds]
         middle, low, high = spread(outcome.values(side.name))
@@ -94,15 +135,7 @@ def text(outcome: Outcome) -> str:
         noisy = sum(turn.verdict == "noisy" for turn in turns)
         rows.append((side.name, side.shown, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
                      f"{spread(memory)[0]:.0f}" if memory else "unknown"))
-    lines = _aligned(rows)
-    lines.append("")
-    for pair in outcome.pairs:
-        lines.append(f"{ratio_text(pair)}: what changes between restarts, paired by round")
-        lines.append(verdict(pair, outcome.mode))
-    count = len(outcome.rounds)
-    lines.append(f"{count} round{'s' if count > 1 else ''}; ended: {outcome.ended}; wall time {clock(outcome.wall_s)}; "
-                 f"order by seed {outcome.seed}")
-    return "\n".join(lines) + "\n"
+    return rows
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
