@@ -15,7 +15,7 @@ from resnet50_bench.case import flags, parameters, platforms
 from resnet50_bench.case.case import WORKLOAD, parse_option
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.cli.completion_command import parser_of
-from resnet50_bench.cli.tree import ALIASES, COMMANDS
+from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN
 from resnet50_bench.ctest import options
 from resnet50_bench.errors import BadInput
 from resnet50_bench.stack import stacks
@@ -30,7 +30,7 @@ SCRIPTS = {"list-kpi.sh": "list", "build.sh": "images", "setup.sh": "setup", "ru
 PLAIN = ("quickstart.sh", "test.sh", "lock.sh", "kpi.sh", "validate.sh", "make-base-image.sh")
 OTHERS = ("apt-get", "cd", "cmake", "docker", "eval", "make", "podman", "pytest", "python3", "sudo", "tar")
 #: Linked by the README, and not written yet.
-TO_COME = ("docs/output.md", "docs/for-programs.md", "docs/report.png")
+TO_COME = ("docs/output.md", "docs/report.png")
 NAMES = [f"test_{WORKLOAD}_{what}_{precision}{end}" for what, precision, end in itertools.product(
     ("inference_latency", "inference_throughput", "inference_accuracy", "training_throughput"), PRECISIONS,
     ("", "_gated", "_pkm"))]
@@ -142,6 +142,20 @@ def test_every_platform_stands_with_its_precisions_and_in_wsfs_index():
 def test_every_stack_is_named():
     named = re.findall(r"^\| `([a-z]+)` \|", (ROOT / "docs/setup.md").read_text(), re.M)
     assert named == [*stacks.STACKS]
+
+
+def test_every_option_of_ctest_sh_and_every_command_is_on_a_page():
+    text = "\n".join(page.read_text() for page in PAGES)
+    own = [word for word in options.parser().option_words()
+           if word.startswith("--") and word.removeprefix("--").upper() not in parameters.CATALOGUE]
+    assert [word for word in own if not re.search(rf"{word}\b", text)] == []
+    assert [name for name in SHOWN if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page):
+    for name in re.findall(r"`((?:src|benchmarks|tests|scripts|docs)/[\w./-]+)", page.read_text()):
+        assert (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
