@@ -210,3 +210,16 @@ def test_ten_switches_in_a_window_of_a_seventh_of_a_second_are_no_finding():
     made["counters"]["duration_s"] = 0.15
     made["counters"]["processes"]["100"].update(run_queue_wait_s=0.006, involuntary_switches=10)
     assert judged(made)["waiting for a core"].verdict.value == "ok"
+
+
+def test_what_cannot_be_shown_is_called_unproven():
+    def no_kernels(document: dict) -> dict:
+        document["processes"][0].update(kernels={})
+        document["processes"][0]["facts"] = {"unproven": "ONNX Runtime names operators"}
+        return document
+
+    result = judged(no_kernels(document()))
+    check, = (check for check in result["checks"] if check["name"] == "kernels")
+    assert (check["verdict"], check["reading"], check["message"]) == (
+        "unknown", "unproven", "ONNX Runtime names operators")
+    assert result["verdict"] == "valid"

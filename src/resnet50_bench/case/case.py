@@ -13,6 +13,7 @@ from ..errors import BadInput, UnsupportedCpu
 from ..machine.cpu import Cpu
 from .cross_checks import cross_checks
 from .defaults import Machine, complete
+from .engines import ENGINES, EngineFacts
 from .parameters import ALL, AUTO, CATALOGUE, refusal, text_of
 from .precision import PRECISIONS, Precision
 
@@ -172,7 +173,8 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     bad += cross_checks(draft.chosen, given, machine.topology)
     if bad:
         raise BadInput(*bad)
-    _require_cpu(PRECISIONS[str(draft.chosen["PRECISION"])], machine.cpu)
+    _require_cpu("PRECISION", PRECISIONS[str(draft.chosen["PRECISION"])], machine.cpu)
+    _require_cpu("TORCH_TYPE", ENGINES[str(draft.chosen["TORCH_TYPE"])], machine.cpu)
     values = {name.lower(): value for name, value in draft.chosen.items()}
     undecided = False
     for number in ("batch_size", "cores_per_instance"):
@@ -198,10 +200,10 @@ def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], lis
     return texts, origins, bad
 
 
-def _require_cpu(precision: Precision, cpu: Cpu) -> None:
-    missing = precision.missing_flags(cpu.flags)
+def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> None:
+    missing = [flag for flag in chosen.cpu_flags if flag not in cpu.flags]
     if missing:
-        raise UnsupportedCpu(f"PRECISION={precision.name} needs the CPU flags {' '.join(missing)}, "
+        raise UnsupportedCpu(f"{parameter}={chosen.name} needs the CPU flags {' '.join(missing)}, "
                              f"which this CPU ({cpu.name}) lacks")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..machine.topology import Topology
-from .engines import ENGINES, that_train
+from .engines import ENGINES, sharing_weights, that_train
 from .precision import PRECISIONS
 
 
@@ -20,6 +20,9 @@ def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topo
     if chosen["WEIGHT_SHARING"] and not PRECISIONS[precision].weight_sharing:
         bad.append(f"WEIGHT_SHARING=True is not supported with {precision}; it is with "
                    + ", ".join(p.name for p in PRECISIONS.values() if p.weight_sharing))
+    if chosen["WEIGHT_SHARING"] and not engine.shares_weights:
+        bad.append(f"WEIGHT_SHARING=True is not supported with TORCH_TYPE={engine.name}, whose threads cannot be bound "
+                   f"to one instance's cores; it is with {', '.join(sharing_weights())}")
     if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real")
     if chosen["FUNCTION"] == "training":

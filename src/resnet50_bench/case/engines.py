@@ -26,7 +26,13 @@ class EngineFacts:
     stacks: tuple[str, ...]
     data_types: tuple[str, ...] = _ALL_TYPES
     packages: tuple[str, ...] = ()
+    #: Flags of /proc/cpuinfo without which it does not compute in its own way, or not at all.
+    cpu_flags: tuple[str, ...] = ()
     trains: bool = False
+    #: Whether several instances in one process can share a model and still compute on their own cores only.
+    shares_weights: bool = True
+    #: Whether it takes fp32 images whatever it computes in.
+    float32_images: bool = False
     #: Whether it can be shown which instruction set and type ran.
     proven: bool = True
     #: Whether it takes QCONF, IPEX's recipe for int8.
@@ -36,9 +42,17 @@ class EngineFacts:
 _ALL = (
     EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",), trains=True,
                 takes_qconf=True),
-    EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current"),
+    EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"),
                 ("float32", "bfloat16", "int8")),
-    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current"), ("float32", "bfloat16"), trains=True),
+    EngineFacts("OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",), ("float32", "bfloat16", "int8"),
+                packages=("openvino", "nncf"), shares_weights=False, float32_images=True),
+    EngineFacts("ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), ("float32", "int8"),
+                packages=("onnxruntime", "onnx", "onnxscript"), shares_weights=False, float32_images=True,
+                proven=False),
+    # On other CPUs zentorch 2.14 warns and leaves the graph to Inductor.
+    EngineFacts("ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), ("float32", "bfloat16"),
+                packages=("zentorch",), cpu_flags=("avx512f", "avx512bw", "avx512dq", "avx512vl")),
+    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), ("float32", "bfloat16"), trains=True),
 )
 
 #: By name, the default first.
@@ -49,6 +63,11 @@ DEFAULT = _ALL[0].name
 def of_stack(stack: str) -> tuple[str, ...]:
     """The names of the engines that a stack serves."""
     return tuple(engine.name for engine in ENGINES.values() if stack in engine.stacks)
+
+
+def sharing_weights() -> tuple[str, ...]:
+    """The names of the engines whose instances can share one copy of the weights."""
+    return tuple(engine.name for engine in ENGINES.values() if engine.shares_weights)
 
 
 def that_train() -> tuple[str, ...]:

@@ -54,6 +54,13 @@ class Precision:
         return bool(re.fullmatch(self.kernel_isa, isa)) and source_type in self.source_types
 
 
+def _isa(name: str) -> str:
+    """The pattern of an AVX-512 name of oneDNN's, or ``avx512``: OpenVINO names no extension of it. That oneDNN takes
+    the extension's kernels where the CPU has its flag is oneDNN's rule, and the flag is asked for before the run.
+    """
+    return f"{name}|avx512"
+
+
 _ALL = (
     Precision("amx_int8", "int8", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_int8"),
               r"avx\w*_amx\w*", ("u8", "s8")),
@@ -62,11 +69,11 @@ _ALL = (
     Precision("amx_bfloat32", "bfloat32", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
               r"avx\w*_amx\w*", ("f32", "bf16"), weight_sharing=False),
     Precision("avx_int8", "int8", "avx512_core_vnni", (*_AVX512, "avx512_vnni"),
-              r"avx512_core_vnni", ("u8", "s8")),
+              _isa("avx512_core_vnni"), ("u8", "s8")),
     Precision("avx_bfloat16", "bfloat16", "avx512_core_bf16", (*_AVX512, "avx512_bf16"),
-              r"avx512_core_bf16", ("bf16",)),
+              _isa("avx512_core_bf16"), ("bf16",)),
     Precision("avx_fp32", "float32", "avx512_core_vnni", _AVX512,
-              r"avx512_core", ("f32",), weight_sharing=False),
+              _isa("avx512_core"), ("f32",), weight_sharing=False),
     Precision("avx2_int8", "int8", "avx2", ("avx2", "fma"), r"avx2", ("u8", "s8")),
     Precision("avx2_fp32", "float32", "avx2", ("avx2", "fma"), r"avx2", ("f32",),
               weight_sharing=False),

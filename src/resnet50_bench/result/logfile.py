@@ -94,7 +94,8 @@ def measured(result: Result) -> Iterator[str]:
     yield f"Warm_Up: {slowest.warmup_s:.2f} s {slowest.warmup_steps} steps"
     first = result.processes[0]
     yield f"Allocator: {first.allocator}"
-    yield "Convolution_Kernels: " + ", ".join(f"{name} {count}" for name, count in first.kernels.items())
+    shown = ", ".join(f"{name} {count}" for name, count in first.kernels.items())
+    yield "Convolution_Kernels: " + (f"unproven ({first.facts.unproven})" if first.facts.unproven else shown)
 
 
 def _data(result: Result) -> Iterator[str]:

@@ -86,7 +86,8 @@ class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a process says of itself. Instance numbers are text; ``usage`` is getrusage's over the window.
 
-    ``local_memory`` and ``denormal_share`` are shares, None where nobody looked.
+    ``unproven``: why nothing can show which kernels ran; None where they were shown. ``local_memory`` and
+    ``denormal_share`` are shares, None where nobody looked.
     """
 
     layers: list[Layer] = []
@@ -99,6 +100,7 @@ class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     torchvision_version: str | None = msgspec.field(default=None, name="Torchvision_Version")
     ipex_version: str | None = msgspec.field(default=None, name="IPEX_Version")
     quantise_nodes: int | None = None
+    unproven: str | None = None
     local_memory: float | None = None
     denormal_share: float | None = None
 

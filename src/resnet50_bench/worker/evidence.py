@@ -33,9 +33,10 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What ran in one step: every convolution, in order."""
+    """What ran in one step: every convolution, in order; or ``unproven``: why nothing can show it."""
 
     convolutions: tuple[Convolution, ...]
+    unproven: str = ""
 
     def kernels(self) -> dict[str, int]:
         """``{"brgconv_1x1:avx512_core_amx src:u8": 36, ...}``, the most frequent first."""
@@ -44,16 +45,20 @@ class Evidence:
 
     def text(self) -> str:
         """The kernels in one line, for the log."""
+        if self.unproven:
+            return f"unproven: {self.unproven}"
         return ", ".join(f"{name} {count}" for name, count in self.kernels().items()) or "none"
 
     def doubt(self, precision: Precision, expected: int = RESNET50_CONVOLUTIONS) -> str | None:
-        """Why this does not prove that ``expected`` convolutions ran in ``precision``; None where it does."""
+        """Why this shows that other than ``expected`` convolutions in ``precision`` ran; None where it does not."""
+        if self.unproven:
+            return None
         wrong = [c for c in self.convolutions if not precision.is_proven_by(c.kernel, c.source_type)]
         if wrong:
             return (f"{len(wrong)} of {len(self.convolutions)} convolutions did not run "
                     f"{precision.name}'s kernels; what ran: {self.text()}")
         if len(self.convolutions) != expected:
-            return f"oneDNN ran {len(self.convolutions)} convolutions where ResNet50 has {expected}: {self.text()}"
+            return f"{len(self.convolutions)} convolutions ran where ResNet50 has {expected}: {self.text()}"
         return None
 
 

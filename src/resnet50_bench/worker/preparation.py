@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..case import dataset
+from ..case.engines import ENGINES
 from ..case.precision import PRECISIONS
 from ..errors import RunFailed
 from ..protocol.messages import Part, Spec
@@ -23,7 +24,7 @@ from .agreement import agreement
 from .data import Loader
 from .engines import load, peak
 from .engines.base import Engine, ModelRequest, Prepared, dummy_batch
-from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS
+from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS, Evidence
 from .feed import POOL_BYTES, CycleFeed, PassFeed, pool_feed
 from .job import GetPeakReady, Job, Kept, Peak, Proof, Say
 from .proof import prove
@@ -45,13 +46,16 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
     proof = proven(spec, request, engine, work)
     work.finish_setup()
     return Job(
-        step=work.step, feeds=work.feeds, runtime=TorchRuntime(), proof=proof,
+        step=work.step, feeds=work.feeds, runtime=TorchRuntime(work.threads), proof=proof,
         peak_look=lambda part: kept.peaks.look(part, get_peak_ready), model_cache=work.cache, prepare_s=prepare_s,
         denormal_share=lambda: _denormal_share(request, kept), recipe=work.recipe, quantise_nodes=work.quantise_nodes)
 
 
 class TorchRuntime:
-    """What an instance's thread wants of torch."""
+    """What an instance's thread wants of torch; ``threads`` replaces torch's number of them."""
+
+    def __init__(self, threads: Callable[[], int] | None = None) -> None:
+        self._threads = threads or torch.get_num_threads
 
     def inference(self, enabled: bool) -> AbstractContextManager[object]:
         """torch's inference mode, which each thread enters by itself."""
@@ -59,7 +63,7 @@ class TorchRuntime:
 
     def num_threads(self) -> int:
         """Of this thread's parallel regions."""
-        return torch.get_num_threads()
+        return self._threads()
 
 
 def model_request(spec: Spec) -> ModelRequest:
@@ -72,7 +76,7 @@ def model_request(spec: Spec) -> ModelRequest:
         weights=Path(data.weights) if data.weights else None, weights_sha256=data.weights_sha256,
         classes=data.classes, qconf=Path(data.qconf) if data.qconf else None,
         calibration=tuple(map(Path, data.calibration)) if precision.data_type == "int8" else (),
-        cores=len(spec.instances[0].cpus))
+        cores=len(spec.instances[0].cpus), float32_images=ENGINES[spec.torch_type].float32_images)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class Work:
     cache: str
     recipe: Path | None = None
     quantise_nodes: int | None = None
+    read_kernels: Callable[[], Evidence] | None = None
+    threads: Callable[[], int] | None = None
     finish_setup: Callable[[], None] = lambda: None
 
 
@@ -103,13 +109,13 @@ def prepare(spec: Spec, request: ModelRequest, engine: Engine) -> Work:
                     finish_setup=lambda: trainer.join(spec.group.rendezvous))
     prepared = engine.prepare(request)
     return Work(prepared.model, feeds(spec, request.input_dtype), prepared.model, RESNET50_CONVOLUTIONS,
-                prepared.cache, prepared.recipe, prepared.quantise_nodes)
+                prepared.cache, prepared.recipe, prepared.quantise_nodes, prepared.read_kernels, prepared.threads)
 
 
 def proven(spec: Spec, request: ModelRequest, engine: Engine, work: Work) -> Proof:
     """What a step runs. Raises RunFailed where that are not the precision's kernels."""
     example = work.feeds[spec.instances[0].index].example
-    evidence, step_s = prove(work.rehearse, example, engine.onednn_verbose, spec.training)
+    evidence, step_s = prove(work.rehearse, example, engine.onednn_verbose, spec.training, work.read_kernels)
     doubt = evidence.doubt(PRECISIONS[spec.precision], work.convolutions)
     if doubt:
         raise RunFailed(doubt)

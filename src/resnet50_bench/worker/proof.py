@@ -1,4 +1,4 @@
-"""A prepared step -> what oneDNN ran in it, by rehearsing it under oneDNN verbose."""
+"""A prepared step -> the kernels that ran in it: by oneDNN's verbose log of a rehearsal, or by what the engine says."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from typing import Any
 
 import torch
 
-from . import evidence
+from .evidence import Evidence, parse
 
 
 def prove(rehearse: Callable[[Any], object], batch: Any, verbose: Callable[[], AbstractContextManager[object]],
-          training: bool) -> tuple[evidence.Evidence, float]:
-    """Rehearse a step until it is compiled, then once under oneDNN verbose: (what ran, seconds)."""
+          training: bool, read_kernels: Callable[[], Evidence] | None = None) -> tuple[Evidence, float]:
+    """Rehearse a step until it is compiled, then once under oneDNN verbose: (what ran, seconds).
+
+    ``read_kernels`` says it instead, where the engine has another way.
+    """
     with torch.inference_mode(not training):
         for _ in range(2):  # TorchScript profiles in the first call and optimises in the second
             rehearse(batch)
         began = time.monotonic()
         with captured_stdout() as lines, verbose():
             rehearse(batch)
-    return evidence.parse(lines), time.monotonic() - began
+    return read_kernels() if read_kernels else parse(lines), time.monotonic() - began
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def _facts(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[st
         # The distributions' own words: importing torchvision takes a second.
         torch_version=_version("torch", "torch"), torchvision_version=_version("torchvision", "torch"),
         ipex_version=_version("intel-extension-for-pytorch", "intel_extension_for_pytorch._C"),
-        quantise_nodes=job.quantise_nodes,
+        quantise_nodes=job.quantise_nodes, unproven=job.proof.evidence.unproven or None,
         local_memory=process_facts.local_memory(nodes) if spec.memory_nodes > 1 else None,
         denormal_share=job.denormal_share() if spec.process == 0 else None)
 

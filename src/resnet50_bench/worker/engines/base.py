@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from .. import data, weights
+from ..evidence import Evidence
 from ..model_cache import source_digest
 from ..weights import SEED
 from . import peak
@@ -43,6 +44,8 @@ class ModelRequest:
     qconf: Path | None = None
     #: Cores of an instance: the peak's product has rows for each of them.
     cores: int = 1
+    #: Whether the engine takes fp32 images whatever it computes in.
+    float32_images: bool = False
 
     def network(self) -> torch.nn.Module:
         """The plain model. Raises BadInput where the checkpoint is another model's."""
@@ -65,7 +68,7 @@ class ModelRequest:
     @property
     def input_dtype(self) -> torch.dtype:
         """The type of the images that the model is called with."""
-        return _DTYPES[self.data_type]
+        return torch.float32 if self.float32_images else _DTYPES[self.data_type]
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,16 @@ class Prepared:
     """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
 
     ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
-    of an exported graph turn numbers into 8 bits or back.
+    of an exported graph turn numbers into 8 bits or back. ``read_kernels`` says what the model ran, where that is not
+    oneDNN's log; ``threads`` is how many it computes with, where that is not torch's number.
     """
 
     model: Callable[[torch.Tensor], torch.Tensor]
     cache: str
     recipe: Path | None = None
     quantise_nodes: int | None = None
+    read_kernels: Callable[[], Evidence] | None = None
+    threads: Callable[[], int] | None = None
 
 
 class Engine(ABC):
@@ -93,9 +99,9 @@ class Engine(ABC):
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
 
-    @abstractmethod
     def onednn_verbose(self) -> AbstractContextManager[object]:
-        """While entered, the oneDNN that this engine uses prints what it runs on stdout."""
+        """While entered, the oneDNN that this engine uses prints what it runs on stdout; nothing where it has none."""
+        return nullcontext()
 
 
 def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
@@ -107,6 +113,14 @@ def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
     shared = (__file__, data.__file__, weights.__file__, peak.__file__)
     return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
             "torchvision": metadata.version("torchvision"), "code": source_digest(*shared, *files)}
+
+
+def whole_batches(calibration: Iterable[torch.Tensor], size: int) -> list[torch.Tensor]:
+    """The images in batches of ``size``, which a graph was exported for; the last is filled up from the first."""
+    images = torch.cat(list(calibration))
+    count = -(-len(images) // size) * size
+    images = images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
+    return [batch.contiguous(memory_format=torch.channels_last) for batch in torch.split(images, size)]
 
 
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:

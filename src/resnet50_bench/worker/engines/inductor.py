@@ -25,7 +25,7 @@ class InductorEngine(Engine):
         example = dummy_batch(request.batch_size, request.input_dtype)
         if request.data_type == "int8":
             return _quantised(request, request.inputs_key(), request.network, example, request.calibration_images)
-        return Prepared(_compiled(request.network().to(request.input_dtype), example), "Inductor's own")
+        return Prepared(compiled(request.network().to(request.input_dtype), example), "Inductor's own")
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         if request.data_type == "int8":
@@ -49,10 +49,11 @@ def _quantised(request: ModelRequest, inputs_key: Mapping[str, str], make: Calla
         build=lambda: pt2e.quantised(make(), example, calibration(), saturates),
         save=torch.export.save, load=pt2e.load)
     module = program.module()
-    return Prepared(_compiled(module, example), cache, quantise_nodes=pt2e.quantise_nodes(module))
+    return Prepared(compiled(module, example), cache, quantise_nodes=pt2e.quantise_nodes(module))
 
 
-def _compiled(model: torch.nn.Module, example: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+def compiled(model: torch.nn.Module, example: torch.Tensor,
+             backend: str = "inductor") -> Callable[[torch.Tensor], torch.Tensor]:
     """Code for batches like ``example`` and as many threads as this thread would use.
 
     The code names its threads in ``num_threads``. The key of Inductor's cache holds its configuration but not
@@ -64,9 +65,9 @@ def _compiled(model: torch.nn.Module, example: torch.Tensor) -> Callable[[torch.
     dynamo_config.fail_on_recompile_limit_hit = True  # by default it goes on without compiling, at another speed
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compiled = torch.compile(model, dynamic=False)
-        compiled(example)
-    return compiled
+        code = torch.compile(model, dynamic=False, backend=backend)
+        code(example)
+    return code
 
 
 ENGINE = InductorEngine()

@@ -15,6 +15,7 @@ from types import ModuleType
 import torch
 
 from ...errors import RunFailed
+from .base import whole_batches
 
 #: Where torch 2.9 and later have it, and where torch had it until then.
 _HOMES = ("torchao.quantization.pt2e", "torch.ao.quantization")
@@ -32,7 +33,7 @@ def quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Iterab
         quantizer = quantizers.X86InductorQuantizer()
         quantizer.set_global(quantizers.get_default_x86_inductor_quantization_config(reduce_range=saturates))
         prepared = pt2e.prepare_pt2e(exported, quantizer)
-        for images in _batches(calibration, len(example)):
+        for images in whole_batches(calibration, len(example)):
             prepared(images)
         converted = pt2e.convert_pt2e(prepared)
         if not quantise_nodes(converted):
@@ -47,14 +48,6 @@ def load(path: Path) -> torch.export.ExportedProgram:
     _home("quantize_pt2e")
     _home("quantizer.x86_inductor_quantizer")
     return torch.export.load(path)
-
-
-def _batches(calibration: Iterable[torch.Tensor], size: int) -> Iterable[torch.Tensor]:
-    """The images in batches of ``size``, which the exported graph is for; the last is filled up from the first."""
-    images = torch.cat(list(calibration))
-    count = -(-len(images) // size) * size
-    images = images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
-    return [batch.contiguous(memory_format=torch.channels_last) for batch in torch.split(images, size)]
 
 
 def quantise_nodes(graph_module: torch.nn.Module) -> int:

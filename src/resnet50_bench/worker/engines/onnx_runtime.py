@@ -1,0 +1,73 @@
+"""ResNet50 by ONNX Runtime, exported from the PyTorch module: fp32 and statically quantised int8.
+
+ONNX Runtime names the operators that ran, never their instruction set, so its kernels stay unproven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import onnxruntime
+import torch
+
+from ...case.precision import PRECISIONS
+from ..evidence import Evidence
+from ..model_cache import cache_key, cached
+from . import onnx_build, peak
+from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
+
+_UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran with"
+
+
+class OnnxRuntimeEngine(Engine):
+    """TORCH_TYPE=ONNXRUNTIME: the exported, maybe quantised model is cached."""
+
+    def prepare(self, request: ModelRequest) -> Prepared:
+        example = dummy_batch(request.batch_size, torch.float32)
+        return _prepare(request, request.inputs_key(), request.network, example, request.calibration_images)
+
+    def prepare_peak(self, request: ModelRequest) -> Prepared:
+        example = peak.images(torch.float32, request.cores)
+        return _prepare(request, {"weights": "peak"}, peak.product, example, lambda: [example])
+
+
+class Session:
+    """The model on so many threads, called with a channels-last batch. Raises RunFailed where it does not load."""
+
+    def __init__(self, model: bytes, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        # Its threads inherit the instance's mask. Those that wait must not take a core from what measures beside them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        answers, = self._session.run(None, {onnx_build.INPUT: batch.permute(0, 2, 3, 1).numpy()})
+        return torch.from_numpy(answers)
+
+    def threads(self) -> int:
+        """As ONNX Runtime was told; it does not say how many it has."""
+        return int(self._session.get_session_options().intra_op_num_threads)
+
+
+def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
+             example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
+    saturates = PRECISIONS[request.precision].saturates
+    key = cache_key(engine="ONNXRUNTIME", precision=request.precision, saturates=str(saturates),
+                    onnxruntime=onnxruntime.__version__, **code_key(example, __file__, onnx_build.__file__),
+                    **inputs_key)
+    images = calibration if request.data_type == "int8" else None
+    model, cache = cached(
+        request.cache_dir, key, suffix=".onnx",
+        build=lambda: onnx_build.exported(make(), example, images, saturates),
+        save=_save, load=lambda path: path.read_bytes())
+    session = Session(model, torch.get_num_threads())
+    return Prepared(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
+
+
+def _save(model: bytes, path: Path) -> None:
+    path.write_bytes(model)
+
+
+ENGINE = OnnxRuntimeEngine()

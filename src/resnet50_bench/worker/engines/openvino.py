@@ -1,0 +1,106 @@
+"""ResNet50 by OpenVINO, converted from the PyTorch module: fp32, bf16, and int8 by NNCF's post-training quantisation.
+
+Conversion is what OpenVINO's users do (``openvino.convert_model``); ``torch.compile(backend="openvino")`` failed with
+torch 2.15 on a guard.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+import nncf
+import openvino
+import torch
+
+from ...case.precision import PRECISIONS
+from .. import openvino_graph
+from ..evidence import Evidence
+from ..model_cache import cache_key, cached
+from . import openvino_build, peak
+from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+
+
+class OpenVinoEngine(Engine):
+    """TORCH_TYPE=OPENVINO: the converted, maybe quantised model is cached; compiling it takes half a second."""
+
+    def prepare(self, request: ModelRequest) -> Prepared:
+        example = dummy_batch(request.batch_size, torch.float32)
+        return _prepare(request, request.inputs_key(), request.network, example, request.calibration_images)
+
+    def prepare_peak(self, request: ModelRequest) -> Prepared:
+        example = peak.images(torch.float32, request.cores)
+        return _prepare(request, {"weights": "peak"}, peak.product, example, lambda: [example])
+
+
+class Compiled:
+    """The model on so many threads, called with a channels-last batch; each calling thread has a request of its own.
+
+    What a call returns holds until the same thread's next one.
+    """
+
+    def __init__(self, model: openvino.Model, hint: str, threads: int) -> None:
+        self._model, self._requests = model, threading.local()
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
+            # The threads inherit the instance's mask; OpenVINO's own pinning would choose from the whole machine.
+            "ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True, "SCHEDULING_CORE_TYPE": "ANY_CORE",
+        }
+        self._compiled = openvino.Core().compile_model(model, "CPU", self._settings)
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._compiled.create_infer_request()
+        request = self._requests.own
+        request.set_input_tensor(_as_openvino(batch))
+        request.infer()
+        return torch.from_numpy(request.get_output_tensor(0).data)
+
+    def threads(self) -> int:
+        """As OpenVINO says it."""
+        return int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
+
+    def kernels(self) -> Evidence:
+        """Of the very model that is measured; the times are of its twin, since measuring them costs some."""
+        return openvino_graph.parse(_nodes(self._compiled), self._times_ms())
+
+    def _times_ms(self) -> dict[str, float]:
+        twin = openvino.Core().compile_model(self._model, "CPU", self._settings | {"PERF_COUNT": True})
+        request = twin.create_infer_request()
+        request.infer()
+        request.infer()
+        return {layer.node_name: layer.real_time.total_seconds() * 1000 for layer in request.get_profiling_info()}
+
+
+def _as_openvino(batch: torch.Tensor) -> openvino.Tensor:
+    """The same memory: a channels-last batch as the NHWC array that the model takes."""
+    return openvino.Tensor(batch.permute(0, 2, 3, 1).numpy(), shared_memory=True)
+
+
+def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
+    nodes = []
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        fields = {name: str(value.astype(str)) for name, value in node.get_rt_info().items()}
+        shape = str(node.get_output_partial_shape(0)) if node.get_output_size() else ""
+        nodes.append(fields | {"name": node.get_friendly_name(), "shape": shape})
+    return nodes
+
+
+def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
+             example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
+    saturates = PRECISIONS[request.precision].saturates
+    key = cache_key(engine="OPENVINO", precision=request.precision, saturates=str(saturates),
+                    openvino=openvino.__version__, nncf=nncf.__version__,
+                    **code_key(example, __file__, openvino_build.__file__), **inputs_key)
+    images = calibration if request.data_type == "int8" else None
+    model, cache = cached(
+        request.cache_dir, key, suffix=".openvino",
+        build=lambda: openvino_build.converted(make(), example, images, saturates),
+        save=openvino_build.save, load=openvino_build.load)
+    compiled = Compiled(model, _HINTS[request.data_type], torch.get_num_threads())
+    return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
+
+
+ENGINE = OpenVinoEngine()
