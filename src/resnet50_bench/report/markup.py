@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup as Html
-from markupsafe import escape
+from markupsafe import Markup, escape
+
+#: What the page is made of.
+Html = Markup
 
 _VOID = ("br", "input")
 
