@@ -12,7 +12,7 @@ from typing import TextIO
 
 from ..case.parameters import CATALOGUE
 
-#: ctest's own words and measurements, a card, kpi.sh's ``## NAME: value`` and ``Key (unit): value``, and ``NAME: value``
+#: ctest's own words and measurements, a card, ``## NAME: value`` and ``Key (unit): value`` of kpi.sh, ``NAME: value``
 #: of the log. What the VERDICT line says stands in those of the checks and of kpi.sh.
 _LINES_OF_LOGS = re.compile(
     r"Test command: |Working Directory: |Test timeout computed|<CTestMeasurement|-- |   [A-Z]|"
