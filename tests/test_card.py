@@ -16,7 +16,6 @@ from resnet50_bench.ctest.case_records import CaseRecord
 from resnet50_bench.ctest.options import parse
 from resnet50_bench.result.card import MOST_LINES, Commands, card, next_command, table
 from resnet50_bench.result.ended import Ended
-from resnet50_bench.result.records import Check, Verdict
 from resnet50_bench.result.result import Result
 from support.results import put, synthetic
 
@@ -113,6 +112,9 @@ def test_a_noisy_run_says_the_first_reason_its_remedy_and_how_to_find_out():
     assert "in 1 of 2 runs" in several["Verdict"] and several["Next"].startswith("bench doctor"), "--run was given"
     both = measured(verdict="noisy", checks=[STEAL, DRIFT], reasons=["?", "?"])
     assert rows(ended(both))["Verdict"].endswith("; also drift")
+    slow_first = rows(ended(measured(verdict="noisy", checks=[DRIFT, STEAL], reasons=["?", "?"])))
+    assert slow_first["Verdict"].startswith("noisy: steal time"), "the cause leads, not what came of it"
+    assert slow_first["Next"].startswith("bench doctor")
 
 
 def test_an_invalid_run_shows_no_number_but_what_to_do():
@@ -220,14 +222,10 @@ def test_v_shows_how_a_case_fares_and_not_its_log(prefix):
     shown = [line.removeprefix(prefix) for line in screen.getvalue().splitlines()]
     assert shown == ["UpdateCTestConfiguration from: x", "NOTICE: mind", "Evaluating RESNET: total Steps: 3",
                      "instance 0: 1 of 3 steps", "Complete...", "Check: [note] c: 2 - look",
-                     "2 checks ok, 1 cannot be made on this machine", "VERDICT: valid",
+                     "2 checks ok, 1 cannot be made on this machine",
                      "*Throughput (samples/sec): 5.0000", "GATE: passed", "error: bad"]
 
 
 def test_which_words_of_ctest_are_brief():
     assert [parse(words, {}).brief for words in (["-V"], ["--verbose"], [], ["-VV"], ["-V", "-VV"])] == [
         True, True, False, False, False]
-
-
-def test_a_check_has_one_remedy():
-    assert ended(measured(checks=[WRONG])).first_check(Verdict.INVALID) == Check(**WRONG | {"verdict": Verdict.INVALID})

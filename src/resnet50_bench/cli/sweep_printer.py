@@ -10,7 +10,7 @@ from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
 from ..sweep.search import LOOKS, Place
 from ..sweep.tables import named, outcome
-from .typed_words import near, typed
+from .typed_words import typed
 
 
 class SweepPrinter:
@@ -39,5 +39,6 @@ class SweepPrinter:
         print(outlook.line(standing, text), flush=True)
 
     def ended(self, precisions: Sequence[KnownPoints], table: Path, best: Path) -> None:
-        reproduce = f"{typed('ctest.sh')} --config {near(best)}"
-        print("", *outcome(precisions, near(table), reproduce), sep="\n", flush=True)
+        # ctest.sh --sweep works in the sweep's folder, where its user does not stand: whole paths.
+        reproduce = f"{typed('ctest.sh')} --config {best.absolute()}"
+        print("", *outcome(precisions, str(table.absolute()), reproduce), sep="\n", flush=True)

@@ -12,10 +12,12 @@ from typing import TextIO
 
 from ..case.parameters import CATALOGUE
 
-#: ``NAME: value`` of the log, ``Key (unit): value`` and ``## NAME: value`` of kpi.sh, ctest's measurements, a card.
+#: ctest's own words and measurements, a card, ``## NAME: value`` and ``Key (unit): value`` of kpi.sh, ``NAME: value``
+#: of the log. What the VERDICT line says stands in those of the checks and of kpi.sh.
 _LINES_OF_LOGS = re.compile(
-    r"## |<CTestMeasurement|-- |   [A-Z]|Instance \d+: |Layer: |\w[\w. ]*\([^)]+\): [\d.]+$|"
-    r"(FRAMEWORK|Throughput|Allocator|Images|RESULT: passed)\b|[A-Z][A-Za-z]*_[\w.]+: |"
+    r"Test command: |Working Directory: |Test timeout computed|<CTestMeasurement|-- |   [A-Z]|"
+    r"## |\w[\w. ]*\([^)]+\): [\d.]+$|Instance \d+: |Layer: |"
+    r"(FRAMEWORK|Throughput|Allocator|Images|Achieved|VERDICT|RESULT: passed)\b|[A-Z][A-Za-z]*_[\w.]+: |"
     rf"({'|'.join(CATALOGUE)}): ")
 _KEPT = re.compile(r"(Total_Throughput|Bad_Image)\b")
 _CHECK = re.compile(r"Check: \[(ok|unknown)\] ")

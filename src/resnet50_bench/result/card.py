@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from .ended import Ended
 from .kpi import KPIS, Kpi
-from .records import Verdict
+from .records import Check, Verdict
 
 MOST_LINES = 10
 _MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
 #: stats.summary has no 99th percentile of fewer steps.
 _P99_STEPS = 100
-#: Checks that ``doctor`` makes, too: it says whether what disturbed the run does so still.
+#: Checks of what the machine did: ``doctor`` says whether it does so still.
 _OF_THE_MACHINE = ("other load", "steal time", "SMT siblings", "waiting for a core", "quota throttling",
                    "memory pressure", "swapping", "frequency", "thermal throttling", "online cpus")
 
@@ -126,21 +126,26 @@ def _values(ended: Ended, name: str) -> str:
 
 
 def _verdict(ended: Ended) -> Iterator[tuple[str, str]]:
-    word = ended.verdict
-    yield "Verdict", f"{word}{': ' * bool(why := reason(ended))}{why}"
-    check = ended.first_check(Verdict(word)) if word in ("noisy", "invalid") else None
+    yield "Verdict", f"{ended.verdict}{': ' * bool(why := reason(ended))}{why}"
+    check = leading_check(ended)
     if check and check.remedy:
         yield "Remedy", check.remedy
 
 
+def leading_check(ended: Ended) -> Check | None:
+    """What made a result noisy or invalid: what the machine did before what came of it, such as slow steps."""
+    if ended.verdict not in ("noisy", "invalid"):
+        return None
+    checks = ended.checks(Verdict(ended.verdict))
+    return next((check for check in checks if check.name in _OF_THE_MACHINE), checks[0] if checks else None)
+
+
 def reason(ended: Ended) -> str:
-    """The first reason of a verdict that is not ``valid``, with how many more there are; else empty."""
-    word = ended.verdict
-    check = ended.first_check(Verdict(word)) if word in ("noisy", "invalid") else None
+    """The first reason of a verdict that is not ``valid``, with the names of the others; else empty."""
+    word, check = ended.verdict, leading_check(ended)
     if check is None:
         return " ".join(ended.why.split())
-    others = dict.fromkeys(other.name for result in ended.results for other in result.checks
-                           if other.verdict is check.verdict and other.name != check.name)
+    others = dict.fromkeys(other.name for other in ended.checks(check.verdict) if other.name != check.name)
     more = f"; also {', '.join(others)}" if others else ""
     runs = len(ended.results)
     share = f" in {sum(result.verdict == word for result in ended.results)} of {runs} runs" if runs > 1 else ""
@@ -156,7 +161,7 @@ def next_command(ended: Ended, commands: Commands) -> str:
     if word in known:
         return known[word]
     if word == "noisy":
-        check = ended.first_check(Verdict.NOISY)
+        check = leading_check(ended)
         if len(ended.iterations) == 1 and commands.restarts and not (check and check.name in _OF_THE_MACHINE):
             return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
         return f"{tool} doctor  # what disturbs now"

@@ -46,12 +46,12 @@ class Ended:
         if self.status in _WORDS:
             return _WORDS[self.status]
         if self.status:
-            return "invalid" if self.first_check(Verdict.INVALID) else "failed"
+            return "invalid" if self.checks(Verdict.INVALID) else "failed"
         return next((word for word in _WORST_FIRST for result in self.results if result.verdict == word), "passed")
 
-    def first_check(self, verdict: Verdict) -> Check | None:
-        """The first one with this verdict."""
-        return next((check for result in self.results for check in result.checks if check.verdict is verdict), None)
+    def checks(self, verdict: Verdict) -> list[Check]:
+        """Those of all results with this verdict."""
+        return [check for result in self.results for check in result.checks if check.verdict is verdict]
 
     @property
     def kpi(self) -> Kpi | None:
