@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.cli.tree import main
+from resnet50_bench.report import drawing
 from support import report_folder
 
 POINTS, RUNS, LIMIT_S = 50, 8, 2.0
@@ -59,6 +60,10 @@ def test_compare(folders, capsys):
     assert shown.count("between restarts, by Welch's t") == POINTS
 
 
-def test_report(folders, tmp_path, capsys):
+def test_report(folders, tmp_path, capsys, monkeypatch):
+    """Apart from its charts, whose number is bounded whatever the number of results."""
+    charts = []
+    monkeypatch.setattr(drawing, "_inner_svg", lambda spec: charts.append(spec) or "")
     assert seconds("report", *folders, "--output", tmp_path / "r.html") < LIMIT_S
+    assert 10 < len(charts) < 30
     assert (tmp_path / "r.html").read_text().count('<tr class="valid">') == 2 * POINTS * RUNS

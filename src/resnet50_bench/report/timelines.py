@@ -21,7 +21,8 @@ from .markup import Html, el
 
 #: Two occasions are no course of time yet.
 LEAST_OCCASIONS = 3
-DRAWN = 12
+#: A chart costs time and room.
+DRAWN = 8
 Runs = Sequence[Entry]
 
 
