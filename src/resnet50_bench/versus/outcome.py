@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..case.engines import UNPROVEN_WORDS, is_unproven
 from ..result.kpi import KPIS
 from .record import texts_of
 from .rounds import Pair, Round, looks, pairs, spread
@@ -95,6 +96,8 @@ def text(outcome: Outcome) -> str:
         rows.append((side.name, side.shown, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
                      f"{spread(memory)[0]:.0f}" if memory else "unknown"))
     lines = _aligned(rows)
+    lines += [f"{side.name}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
+              if is_unproven(side.case.torch_type)]
     lines.append("")
     for pair in outcome.pairs:
         lines.append(f"{ratio_text(pair)}: what changes between restarts, paired by round")
@@ -135,8 +138,8 @@ def document(outcome: Outcome) -> dict[str, object]:
 
 def _side(outcome: Outcome, side: Side) -> Mapping[str, object]:
     middle, low, high = spread(outcome.values(side.name)) if outcome.rounds else (None, None, None)
-    return {"what": side.text, "parameters": texts_of(side), "python": str(side.python), "median": middle, "min": low,
-            "max": high}
+    return {"what": side.text, "kernels_proven": not is_unproven(side.case.torch_type), "parameters": texts_of(side),
+            "python": str(side.python), "median": middle, "min": low, "max": high}
 
 
 def _turn(each: Round, name: str) -> Mapping[str, object]:
