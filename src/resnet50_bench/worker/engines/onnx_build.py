@@ -52,7 +52,7 @@ class _Nhwc(torch.nn.Module):
         return answers
 
 
-class _Reader(CalibrationDataReader):
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
     """Calibration batches as ONNX Runtime asks for them."""
 
     def __init__(self, batches: list[torch.Tensor]) -> None:
