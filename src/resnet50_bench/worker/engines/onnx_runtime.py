@@ -66,7 +66,7 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
         request.cache_dir, key, suffix=".onnx",
         build=lambda: _build(make(), example, images, saturates), save=_save,
         load=lambda path: path.read_bytes())
-    session = Session(model, torch.get_num_threads())
+    session = Session(model, request.cores)
     return Prepared(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
 
 

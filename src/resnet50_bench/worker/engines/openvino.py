@@ -110,7 +110,7 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
     model, cache = cached(
         request.cache_dir, key, suffix=".openvino",
         build=lambda: _build(make(), example, images, saturates), save=_save, load=_load)
-    compiled = Compiled(model, _HINTS[request.data_type], torch.get_num_threads())
+    compiled = Compiled(model, _HINTS[request.data_type], request.cores)
     return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
 
 
