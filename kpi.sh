@@ -76,6 +76,7 @@ function is_nought(text) { return text ~ /^0(\.0*)?$/ }
     else if (key == "Total_Throughput") total[FILENAME] = first
     else if (key == "Throughput_CI95") { split(value, ends, " "); low[FILENAME] = ends[1]; high[FILENAME] = ends[2] }
     else if (key == "Interval_Kind") interval_kind = value
+    else if (key == "Convolution_Kernels" && value ~ /^unproven/) unproven = value
     else if (key in is_metric) reading[FILENAME, key] = first
     else if (key == "VERDICT") verdict[FILENAME] = value
     else if (key == "RESULT") result[FILENAME] = value
@@ -187,6 +188,7 @@ END {
     for (i = 1; i <= tunable_count; i++) print "## " order[i] ": " tunable[order[i]]
     if (wrong != "") { print "# INVALID RESULT: " wrong; exit 1 }
     if (noisy != "") print "# NOISY RESULT: " noisy
+    if (unproven != "") print "# UNPROVEN RESULT: kernels " unproven
     burst = tunable["BURST"] + 0
     if (burst > 1) print "# BURST RESULT: " burst " runs at once on the same cores; not the number of a run alone"
     if (iterations > 1) print "# mean of " iterations " iterations"

@@ -90,6 +90,17 @@ def test_all_metrics_parameters_and_noise(tmp_path, capsys):
     assert not [line for line in lines if "origins" in line]
 
 
+def test_a_result_without_proof_of_its_kernels_is_called_unproven_in_every_listing(tmp_path, capsys):
+    put(tmp_path, synthetic(case={"TORCH_TYPE": "ONNXRUNTIME"}))
+    put(tmp_path / "b", synthetic(case={"TORCH_TYPE": "OPENVINO"}))
+    main(["list-kpi", str(tmp_path)])
+    assert capsys.readouterr().out.count("# UNPROVEN RESULT: ONNXRUNTIME: its kernels are unproven") == 1
+    main(["list-kpi", "--format", "json", str(tmp_path)])
+    assert sorted(row["why"] for row in json.loads(capsys.readouterr().out)) == ["", "kernels unproven"]
+    main(["compare", str(tmp_path), str(tmp_path / "b"), "--anyway"])
+    assert "NOTICE: A: ONNXRUNTIME: its kernels are unproven" in capsys.readouterr().out
+
+
 def test_recent_counts_logs_folders(tmp_path, capsys):
     for day in (1, 2, 3):
         for iteration in (1, 2):

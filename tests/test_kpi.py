@@ -222,3 +222,12 @@ def test_what_our_runner_rounds_or_clamps_to_nought_is_no_fault(tmp_path, line):
 
 def test_the_first_line_is_the_shebang_alone():
     assert KPI.read_text().splitlines()[0] == "#!/bin/sh"
+
+
+def test_a_log_whose_kernels_nothing_shows_is_called_unproven_and_keeps_its_kpi(tmp_path):
+    put(tmp_path, log(Convolution_Kernels="unproven (ONNX Runtime names operators)"))
+    shown = kpi(tmp_path)
+    assert shown.returncode == 0 and "*Throughput (samples/sec): " in shown.stdout
+    assert "# UNPROVEN RESULT: kernels unproven (ONNX Runtime names operators)\n" in shown.stdout
+    put(tmp_path, log(Convolution_Kernels="brgconv:avx2 src:f32 53"))
+    assert "UNPROVEN" not in kpi(tmp_path).stdout

@@ -343,3 +343,10 @@ def test_the_document_holds_every_pair_and_every_round(here):
     assert [each["round"] for each in found["rounds"]] == list(range(1, 9))
     assert found["unit"] == "samples/sec" and found["higher_is_better"] is True
     assert found["sides"]["B"]["parameters"]["BATCH_SIZE"] == "2"
+
+
+def test_a_side_without_proof_of_its_kernels_is_called_unproven(here):
+    both = outcome_of(here, 1.2, TORCH_TYPE="ONNXRUNTIME", PRECISION="avx_fp32")
+    assert "\nB: ONNXRUNTIME: its kernels are unproven" in outcome.text(both)
+    assert "unproven" not in outcome.text(outcome_of(here, 1.2))
+    assert outcome.document(both)["sides"]["A"]["kernels_proven"] is False

@@ -60,6 +60,14 @@ ENGINES: dict[str, EngineFacts] = {engine.name: engine for engine in _ALL}
 DEFAULT = _ALL[0].name
 
 
+UNPROVEN_WORDS = "its kernels are unproven: nothing shows what instruction set and type it ran with"
+
+
+def is_unproven(name: str) -> bool:
+    """Whether this is an engine that cannot show its kernels; an unknown name is none."""
+    return name in ENGINES and not ENGINES[name].proven
+
+
 def of_stack(stack: str) -> tuple[str, ...]:
     """The names of the engines that a stack serves."""
     return tuple(engine.name for engine in ENGINES.values() if stack in engine.stacks)

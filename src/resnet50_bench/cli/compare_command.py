@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..arguments import Parser
+from ..case.engines import UNPROVEN_WORDS
 from ..errors import BadInput
 from ..history import collection, comparability
 from ..history.collection import Entry
@@ -103,6 +104,8 @@ def _usable(side: str, path: Path) -> list[Entry]:
             print(f"LEFT OUT: {side}: {entry.path}: {entry.unusable}")
         elif entry.verdict == "noisy":
             print(f"WARNING: {side}: {entry.path} is noisy: {entry.reasons}")
+    for engine in sorted({entry.result.parameter("TORCH_TYPE") for entry in entries if entry.result.is_unproven}):
+        print(f"NOTICE: {side}: {engine}: {UNPROVEN_WORDS}")
     usable = [entry for entry in entries if entry.primary]
     if not usable:
         raise BadInput(f"{side}: {path} has no valid result to compare")

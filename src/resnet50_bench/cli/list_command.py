@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..arguments import Parser, number_of
+from ..case.engines import UNPROVEN_WORDS
 from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..history.collection import Entry, find
 from ..result.kpi import finite, step_ms
@@ -114,6 +115,8 @@ def _kpi_lines(entry: Entry, every: bool) -> Iterator[str]:
         yield f"# BURST RESULT: {_burst(entry)}"
     if entry.verdict == "noisy":
         yield f"# NOISY RESULT: {entry.reasons}"
+    if entry.result.is_unproven:
+        yield f"# UNPROVEN RESULT: {entry.result.parameter('TORCH_TYPE')}: {UNPROVEN_WORDS}"
     primary, unit, value = entry.primary
     wanted = metrics(entry) if every else {(primary, unit): value}
     yield from (f"{'*' if name == primary else ''}{name} ({its_unit}): {its_value:.4f}"
@@ -129,7 +132,8 @@ def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str
     found: list[dict[str, object]] = []
     for entry in entries:
         name, unit, value = entry.primary or (None, None, None)
-        why = "; ".join(filter(None, (_burst(entry), entry.unusable or entry.reasons)))
+        why = "; ".join(filter(None, (_burst(entry), entry.unusable or entry.reasons,
+                                      "kernels unproven" if entry.result.is_unproven else "")))
         row: dict[str, object] = {
             "logs": entry.logs.name, "case": entry.case, "iteration": entry.iteration, "file": str(entry.path),
             "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,

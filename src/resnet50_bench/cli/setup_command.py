@@ -58,10 +58,11 @@ def _table() -> list[str]:
     rows = [(stack.name, environment.folder(stack.name), stack.purpose, " ".join(engines.of_stack(stack.name)))
             for stack in stacks.STACKS.values()]
     rows.append(("host", environment.folder("host"), "lists, compares and reports; measures nothing", "-"))
-    lines = [f"{'STACK':<10}{'SIZE':>10}  {'ENGINES':<30}  PURPOSE"]
+    width = max(len(served) for _, _, _, served in rows)
+    lines = [f"{'STACK':<10}{'SIZE':>10}  {'ENGINES':<{width}}  PURPOSE"]
     for name, folder, purpose, served in rows:
         size = f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
-        lines.append(f"{name:<10}{size:>10}  {served:<30}  {purpose}")
+        lines.append(f"{name:<10}{size:>10}  {served:<{width}}  {purpose}")
     return lines
 
 

@@ -34,6 +34,7 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "run": Command("cli.run_command", "one case on this machine, in the current folder"),
         "sweep": Command("cli.sweep_command", "the best batch size and cores per instance of each precision"),
         "versus": Command("cli.versus_command", "configurations by turns, until it is known which is faster"),
+        "engines": Command("cli.engines_command", "which engine and stack is the fastest here, with proven kernels"),
         "rerun": Command("cli.rerun_command", "a result's configuration once more, and compare"),
         "ctest": Command("cli.ctest_command", "list and run the matrix of cases (./ctest.sh)"),
     },

@@ -82,17 +82,21 @@ def main(argv: list[str]) -> int:
                   {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()})
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
         machine = Machine(read_cpu(), read_topology())
-        plan = _plan(given, words.seed, record.read_plan(folder), folder)
-        asked = sides(plan.given, machine)
-        with record.alone_in(folder), machine_lock.held():
-            plan, ready = _decided(plan, asked, machine)
-            rules = Rules(words.rounds, within, limit_s, plan.seed)
-            outcome = _compare(folder, plan, ready, machine, rules)
+        outcome = measured(given, folder, machine, Rules(words.rounds, within, limit_s), words.seed)
     if words.json:
         print(json.dumps(document(outcome), indent=1))
     if words.fail_if_slower and (slower := is_slower(outcome)):
         raise Regression("\n".join(slower))
     return 0
+
+
+def measured(given: Given, folder: Path, machine: Machine, rules: Rules, seed: int | None = None) -> Outcome:
+    """Let the sides take turns in ``folder``, or go on there; the rules' seed is the folder's."""
+    plan = _plan(given, seed, record.read_plan(folder), folder)
+    asked = sides(plan.given, machine)
+    with record.alone_in(folder), machine_lock.held():
+        plan, ready = _decided(plan, asked, machine)
+        return _compare(folder, plan, ready, machine, replace(rules, seed=plan.seed))
 
 
 def percent(option: str, word: str) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jinja2
 
+from ..case.engines import is_unproven
 from ..errors import BadInput
 from ..history.collection import Entry
 from ..result.kpi import finite, step_ms
@@ -95,7 +96,11 @@ def _best(point: Point, others: int, told: int) -> tuple[object, ...]:
             facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
             el("td", health.badge("noisy" if point.noisy else "valid")),
             "–" if used is None else f"{100 * used:.0f} %", name,
-            el("td", " on ".join(filter(None, (facts.get("TORCH_TYPE"), facts.get("cpu")))), class_="long"))
+            el("td", " on ".join(filter(None, (_engine(facts.get("TORCH_TYPE")), facts.get("cpu")))), class_="long"))
+
+
+def _engine(name: str | None) -> str | None:
+    return f"{name} (kernels unproven)" if name and is_unproven(name) else name
 
 
 def _row(index: int, entry: Entry) -> Html:

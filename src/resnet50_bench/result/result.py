@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ..case.engines import is_unproven
 from ..errors import BadInput
 from ..files import write_json
 from .counted import Counters
@@ -64,6 +65,11 @@ class ResultSummary(msgspec.Struct, kw_only=True):
         """Whether nobody gave the parameter."""
         origins = self.case.get("origins")
         return isinstance(origins, dict) and origins.get(name) == "default"
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether its engine cannot show which kernels ran; every table says so."""
+        return is_unproven(self.parameter("TORCH_TYPE"))
 
 
 class Result(ResultSummary, kw_only=True):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..case.engines import UNPROVEN_WORDS, is_unproven
 from ..result.kpi import KPIS
 from .record import TABLE, texts_of
 from .rounds import Pair, Round, looks, pairs, spread
@@ -109,7 +110,10 @@ def text(outcome: Outcome) -> str:
     """The table, a ratio and a verdict for each pair, and how they came to be."""
     if not outcome.rounds:
         return "no round was measured\n"
-    lines = [*_aligned(_rows(outcome)), ""]
+    lines = _aligned(_rows(outcome))
+    lines += [f"{side.name}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
+              if is_unproven(side.case.torch_type)]
+    lines.append("")
     for pair in outcome.pairs:
         lines += [ratio_text(pair) + _HOLDS, verdict(pair, outcome.mode)]
     return "\n".join([*lines, _how(outcome)]) + "\n"
@@ -133,7 +137,8 @@ def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
         middle, low, high = spread(outcome.values(side.name))
         memory = [turn.memory_mb for turn in turns if turn.memory_mb is not None]
         noisy = sum(turn.verdict == "noisy" for turn in turns)
-        rows.append((side.name, side.shown, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
+        what = f"{side.shown} (kernels unproven)" if is_unproven(side.case.torch_type) else side.shown
+        rows.append((side.name, what, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
                      f"{spread(memory)[0]:.0f}" if memory else "unknown"))
     return rows
 
@@ -168,8 +173,8 @@ def document(outcome: Outcome) -> dict[str, object]:
 
 def _side(outcome: Outcome, side: Side) -> Mapping[str, object]:
     middle, low, high = spread(outcome.values(side.name)) if outcome.rounds else (None, None, None)
-    return {"what": side.text, "parameters": texts_of(side), "python": str(side.python), "median": middle, "min": low,
-            "max": high}
+    return {"what": side.text, "kernels_proven": not is_unproven(side.case.torch_type), "parameters": texts_of(side),
+            "python": str(side.python), "median": middle, "min": low, "max": high}
 
 
 def _turn(each: Round, name: str) -> Mapping[str, object]:

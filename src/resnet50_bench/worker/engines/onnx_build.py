@@ -1,4 +1,4 @@
-"""A plain network -> an ONNX file's bytes, statically quantised where there are calibration images."""
+"""A plain network -> the bytes of an ONNX file, statically quantised where there are images to calibrate with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from .base import whole_batches
-
-#: The model's input: NHWC arrays, a channels-last batch as it lies in memory.
-INPUT = "images"
+from .onnx_runtime import INPUT
 
 
 def exported(plain: torch.nn.Module, example: torch.Tensor,
@@ -54,7 +52,7 @@ class _Nhwc(torch.nn.Module):
         return answers
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
     """Calibration batches as ONNX Runtime asks for them."""
 
     def __init__(self, batches: list[torch.Tensor]) -> None:

@@ -14,9 +14,13 @@ import torch
 from ...case.precision import PRECISIONS
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from . import onnx_build, peak
+from . import peak
 from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
 
+#: The model's input: NHWC arrays, a channels-last batch as it lies in memory.
+INPUT = "images"
+#: The module that is imported only where a model is made.
+_BUILD = Path(__file__).with_name("onnx_build.py")
 _UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran with"
 
 
@@ -43,7 +47,7 @@ class Session:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        answers, = self._session.run(None, {onnx_build.INPUT: batch.permute(0, 2, 3, 1).numpy()})
+        answers, = self._session.run(None, {INPUT: batch.permute(0, 2, 3, 1).numpy()})
         return torch.from_numpy(answers)
 
     def threads(self) -> int:
@@ -55,15 +59,22 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
              example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="ONNXRUNTIME", precision=request.precision, saturates=str(saturates),
-                    onnxruntime=onnxruntime.__version__, **code_key(example, __file__, onnx_build.__file__),
+                    onnxruntime=onnxruntime.__version__, **code_key(example, __file__, str(_BUILD)),
                     **inputs_key)
     images = calibration if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".onnx",
-        build=lambda: onnx_build.exported(make(), example, images, saturates),
-        save=_save, load=lambda path: path.read_bytes())
-    session = Session(model, torch.get_num_threads())
+        build=lambda: _build(make(), example, images, saturates), save=_save,
+        load=lambda path: path.read_bytes())
+    session = Session(model, request.cores)
     return Prepared(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
+
+
+def _build(plain: torch.nn.Module, example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]] | None,
+           saturates: bool) -> bytes:
+    from .onnx_build import exported
+
+    return exported(plain, example, calibration, saturates)
 
 
 def _save(model: bytes, path: Path) -> None:

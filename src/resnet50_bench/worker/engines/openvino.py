@@ -6,20 +6,32 @@ torch 2.15 on a guard.
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
 
-import nncf
-import openvino
 import torch
 
 from ...case.precision import PRECISIONS
 from .. import openvino_graph
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from . import openvino_build, peak
+from . import peak
 from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
 
+# TBB loads its hwloc with RTLD_DEEPBIND, past a preloaded jemalloc: then what one allocated the other frees, and glibc
+# aborts. This is TBB's own switch against it; it is read when openvino is imported.
+os.environ.setdefault("TBB_ENABLE_SANITIZERS", "1")
+import openvino  # noqa: E402
+
+#: The module that is imported only where a model is made: with NNCF it takes as long as all else.
+_BUILD = Path(__file__).with_name("openvino_build.py")
+_NNCF = metadata.version("nncf")
+#: A cached file is the length of the XML in so many bytes, the XML, and the weights.
+_LENGTH_BYTES = 8
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
@@ -92,15 +104,39 @@ def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callabl
              example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="OPENVINO", precision=request.precision, saturates=str(saturates),
-                    openvino=openvino.__version__, nncf=nncf.__version__,
-                    **code_key(example, __file__, openvino_build.__file__), **inputs_key)
+                    openvino=openvino.__version__, nncf=_NNCF,
+                    **code_key(example, __file__, str(_BUILD)), **inputs_key)
     images = calibration if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".openvino",
-        build=lambda: openvino_build.converted(make(), example, images, saturates),
-        save=openvino_build.save, load=openvino_build.load)
-    compiled = Compiled(model, _HINTS[request.data_type], torch.get_num_threads())
+        build=lambda: _build(make(), example, images, saturates), save=_save, load=_load)
+    compiled = Compiled(model, _HINTS[request.data_type], request.cores)
     return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
+
+
+def _build(plain: torch.nn.Module, example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]] | None,
+           saturates: bool) -> openvino.Model:
+    from .openvino_build import converted
+
+    return converted(plain, example, calibration, saturates)
+
+
+def _save(model: openvino.Model, path: Path) -> None:
+    """Write the model to one file, so that one digest holds all of it. Weights stay as they are, not cut to fp16."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        xml = Path(folder) / "model.xml"
+        openvino.save_model(model, xml, compress_to_fp16=False)
+        text = xml.read_bytes()
+        with path.open("wb") as whole:
+            whole.write(len(text).to_bytes(_LENGTH_BYTES, "little"))
+            whole.write(text)
+            whole.write(xml.with_suffix(".bin").read_bytes())
+
+
+def _load(path: Path) -> openvino.Model:
+    data = path.read_bytes()
+    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+    return openvino.Core().read_model(model=data[_LENGTH_BYTES:end], weights=data[end:])
 
 
 ENGINE = OpenVinoEngine()

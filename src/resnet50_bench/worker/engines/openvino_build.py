@@ -1,20 +1,15 @@
-"""A plain network -> OpenVINO's model, quantised where there are calibration images; and that model in one file."""
+"""A plain network -> OpenVINO's model, quantised where there are calibration images."""
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import nncf
 import openvino
 import torch
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 from openvino.preprocess import PrePostProcessor
-
-#: A file is the length of the XML in so many bytes, the XML, and the weights.
-_LENGTH_BYTES = 8
 
 
 def converted(plain: torch.nn.Module, example: torch.Tensor,
@@ -43,22 +38,3 @@ def _quantised(model: openvino.Model, calibration: list[torch.Tensor], saturates
         model, nncf.Dataset(images), subset_size=len(images), target_device=nncf.TargetDevice.CPU,
         advanced_parameters=AdvancedQuantizationParameters(
             overflow_fix=OverflowFix.ENABLE if saturates else OverflowFix.DISABLE))
-
-
-def save(model: openvino.Model, path: Path) -> None:
-    """Write the model to one file, so that one digest holds all of it. Weights stay as they are, not cut to fp16."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        xml = Path(folder) / "model.xml"
-        openvino.save_model(model, xml, compress_to_fp16=False)
-        text = xml.read_bytes()
-        with path.open("wb") as whole:
-            whole.write(len(text).to_bytes(_LENGTH_BYTES, "little"))
-            whole.write(text)
-            whole.write(xml.with_suffix(".bin").read_bytes())
-
-
-def load(path: Path) -> openvino.Model:
-    """The model that ``save`` wrote."""
-    data = path.read_bytes()
-    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
-    return openvino.Core().read_model(model=data[_LENGTH_BYTES:end], weights=data[end:])

@@ -1,0 +1,152 @@
+"""Precisions, CPU flags and the stacks set up -> which engines compete; what they reached -> which is the fastest.
+
+Pure: ``cli/engines_command.py`` measures in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts
+from ..case.precision import PRECISIONS
+from ..result.comparison_stats import interval_of_means
+from ..result.result import Result
+from .outcome import FASTER, SLOWER, Outcome, verdict, word
+from .words import NAMES
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An engine on a stack."""
+
+    engine: str
+    stack: str
+
+    @property
+    def words(self) -> str:
+        """As a side of ``versus``."""
+        return f"TORCH_TYPE={self.engine} RESNET50_BENCH_STACK={self.stack}"
+
+    @property
+    def shown(self) -> str:
+        """For a table."""
+        return f"{self.engine} ({self.stack})"
+
+
+def contestants(precision: str, cpu_flags: frozenset[str],
+                is_set_up: Callable[[str], bool]) -> tuple[list[Contestant], list[str]]:
+    """(who competes at the precision, a line for each engine that does not)."""
+    chosen, left_out = [], []
+    for engine in ENGINES.values():
+        why = _why_not(engine, precision, cpu_flags)
+        stacks = [stack for stack in engine.stacks if is_set_up(stack)]
+        if not why and not stacks:
+            why = f"no stack of it is set up: scripts/setup.sh --stack {engine.stacks[0]}"
+        if why:
+            left_out.append(f"{engine.name}: {why}")
+        else:
+            chosen += [Contestant(engine.name, stack) for stack in stacks]
+    left_out += [f"{one.shown}: more than {len(NAMES)} cannot take turns" for one in chosen[len(NAMES):]]
+    return chosen[:len(NAMES)], left_out
+
+
+def _why_not(engine: EngineFacts, precision: str, cpu_flags: frozenset[str]) -> str:
+    missing = [flag for flag in engine.cpu_flags if flag not in cpu_flags]
+    if missing:
+        return f"this CPU lacks {' '.join(missing)}"
+    return "" if PRECISIONS[precision].data_type in engine.data_types else f"it has no {precision}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one contestant reached: medians over the rounds, ``low`` to ``high`` is 95 % of their mean.
+
+    ``prepare_s`` is from the start of preparing to a proven model, from the cache where that has it.
+    """
+
+    precision: str
+    engine: str
+    stack: str
+    batch_size: int
+    cores_per_instance: int
+    images_per_s: float
+    low: float | None
+    high: float | None
+    latency_ms: float | None
+    prepare_s: float
+    memory_mb: float | None
+    kernels: str
+    proven: bool
+
+
+def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result]) -> Row:
+    """Of a side's results, at least one."""
+    side = next(side for side in outcome.sides if side.name == name)
+    speeds = [float(result.statistics.throughput_images_per_s or 0.0) for result in results]
+    latencies = [result.statistics.latency_ms.mean for result in results if result.statistics.latency_ms]
+    memories = [turn.memory_mb for each in outcome.rounds if (turn := each.turns[name]).memory_mb is not None]
+    low, high = interval_of_means(speeds) or (None, None)
+    kernels = results[-1].processes[0].kernels
+    return Row(side.case.precision, one.engine, one.stack, side.case.batch_size, side.case.cores_per_instance,
+               median(speeds), low, high, median(latencies) if latencies else None,
+               median(max(report.prepare_s for report in result.processes) for result in results),
+               median(memories) if memories else None,
+               ", ".join(f"{kernel} {count}" for kernel, count in kernels.items()) or "unproven",
+               ENGINES[one.engine].proven)
+
+
+def fastest(rows: Sequence[Row]) -> Row | None:
+    """The fastest of those whose kernels are proven; None where there is none."""
+    return max((one for one in rows if one.proven), key=lambda one: one.images_per_s, default=None)
+
+
+def sentences(precision: str, sides: Mapping[str, Contestant], rows: Mapping[str, Row],
+              outcome: Outcome) -> Iterator[str]:
+    """Who is the fastest at a precision, and what was shown against each other; by the names of the sides."""
+    best = fastest(list(rows.values()))
+    if best is None:
+        yield f"{precision}: no engine with proven kernels was measured"
+        return
+    name = next(name for name, one in rows.items() if one is best)
+    beaten = [pair for pair in outcome.pairs
+              if (name, word(pair, outcome.mode)) in ((pair.b, FASTER), (pair.a, SLOWER))]
+    yield (f"{precision}: {sides[name].shown} reached the most, {best.images_per_s:.2f} images/s: shown to be faster "
+           f"than {len(beaten)} of {len(rows) - 1} others")
+    for pair in outcome.pairs:
+        if name in (pair.a, pair.b):
+            text = verdict(pair, outcome.mode)
+            yield f"  {text} ({pair.a}: {sides[pair.a].shown}, {pair.b}: {sides[pair.b].shown})"
+    for one in rows.values():
+        if not one.proven:
+            yield f"  {one.engine}: {UNPROVEN_WORDS}"
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row below a head, the fastest of each precision first."""
+    head = ("precision", "engine (stack)", "images/s", "95 % interval", "latency ms", "batch", "cores", "prepare s",
+            "memory MB", "kernels")
+    lines = [head, *(_cells(one) for one in sorted(rows, key=lambda one: (one.precision, -one.images_per_s)))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _cells(one: Row) -> tuple[str, ...]:
+    interval = f"{one.low:.2f} to {one.high:.2f}" if one.low is not None and one.high is not None else "one round"
+    return (one.precision, f"{one.engine} ({one.stack})", f"{one.images_per_s:.2f}", interval,
+            "-" if one.latency_ms is None else f"{one.latency_ms:.1f}", str(one.batch_size),
+            str(one.cores_per_instance), f"{one.prepare_s:.1f}",
+            "unknown" if one.memory_mb is None else f"{one.memory_mb:.0f}", one.kernels)
+
+
+def document(rows: Sequence[Row], said: Sequence[str], cpu: str) -> dict[str, object]:
+    """For programs, and for what remembers it: the best proven engine of each precision, and every row."""
+    best = {precision: fastest([one for one in rows if one.precision == precision])
+            for precision in dict.fromkeys(one.precision for one in rows)}
+    return {"schema": "resnet50-bench-engines", "schema_version": 1, "cpu": cpu,
+            "best": {precision: {"engine": one.engine, "stack": one.stack, "batch_size": one.batch_size,
+                                 "cores_per_instance": one.cores_per_instance, "images_per_s": one.images_per_s}
+                     for precision, one in best.items() if one},
+            "rows": [asdict(one) for one in rows], "text": list(said)}

@@ -1,0 +1,119 @@
+"""The engines of the other stacks, each on its own stack where that is set up: kernels, answers, cache, refusals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.case import engines
+from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.stack import environment
+from support import digits
+from support.engine import CPU, FP32, INT8, MINE, require_precision, result_of, run_test
+
+torch = pytest.importorskip("torch")
+OTHERS = ("OPENVINO", "ONNXRUNTIME", "ZENTORCH")
+BF16 = next((name for name in MINE if name.endswith("bfloat16")), None)
+POINTS = [(engine, precision) for engine in OTHERS for precision in (FP32, INT8, BF16)
+          if precision and PRECISIONS[precision].data_type in engines.ENGINES[engine].data_types]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Ten images of ten classes."""
+    root = digits.write(tmp_path_factory.mktemp("digits"), train=30, val=42)
+    small = tmp_path_factory.mktemp("small")
+    for part in sorted((root / "val").iterdir()):
+        (small / part.name).mkdir(parents=True)
+        shutil.copy(next(part.iterdir()), small / part.name)
+    return small
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Seeded random weights of ten classes."""
+    import torchvision
+
+    path = tmp_path_factory.mktemp("weights") / "untrained.pth"
+    torch.manual_seed(3)
+    torch.save({"state_dict": torchvision.models.resnet50(num_classes=10).state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Run by the first stack of an engine, or skip where that is not set up or this CPU is not the engine's."""
+    def choose(engine: str, precision: str) -> None:
+        require_precision(precision)
+        facts = engines.ENGINES[engine]
+        missing = [flag for flag in facts.cpu_flags if flag not in CPU.flags]
+        if missing:
+            pytest.skip(f"{engine} needs {' '.join(missing)}, which this CPU lacks")
+        for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON"):
+            monkeypatch.delenv(name, raising=False)
+        stack = facts.stacks[0]
+        if not environment.is_complete(stack, environment.folder(stack)):
+            pytest.skip(f"the stack {stack} is not set up: scripts/setup.sh --stack {stack}")
+        monkeypatch.setenv("RESNET50_BENCH_STACK", stack)
+
+    return choose
+
+
+@pytest.mark.parametrize(("engine", "precision"), POINTS)
+def test_an_engine_runs_the_precisions_kernels_and_agrees_with_fp32(folder, use, pictures, weights, engine, precision):
+    use(engine, precision)
+    words = ("--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", f"--dataset={pictures}",
+             f"--weights={weights}", "--batch_size=4", "--warmup_steps=1")
+    done = run_test(folder, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(folder)
+    report = result["processes"][0]
+    agreed = report["facts"]["agreement"]
+    if PRECISIONS[precision].data_type == "float32":
+        assert agreed["top1_agreement"] == 1 and agreed["largest_logit_difference"] < 1e-3 * agreed["logit_spread"]
+    else:
+        assert agreed["images"] == 10 and 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]
+    threads = set(report["facts"]["omp_threads"].values())
+    assert threads == {len(result["placement"]["processes"][0]["instances"][0]["cpus"])}
+    assert result["verdict"] != "invalid", result["reasons"]
+    if engines.ENGINES[engine].proven:
+        assert sum(report["kernels"].values()) == 53 and "unproven" not in report["facts"]
+    else:
+        assert not report["kernels"] and "Convolution_Kernels: unproven (" in done.stdout
+
+
+def test_a_converted_model_comes_from_the_cache_the_second_time(folder, use):
+    use("OPENVINO", INT8)
+    for _ in range(2):
+        done = run_test(folder, f"--precision={INT8}", "--case_type=gated", "--torch_type=OPENVINO")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "(cache: hit)" in done.stdout
+    assert {"openvino", "nncf"} <= set(result_of(folder)["software"])
+
+
+def test_instances_of_one_core_each_stay_on_their_cores(folder, use):
+    use("OPENVINO", FP32)
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two cores")
+    done = run_test(folder, f"--precision={FP32}", "--case_type=gated", "--torch_type=OPENVINO",
+                    "--cores_per_instance=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = [run for report in result_of(folder)["processes"] for run in report["runs"]]
+    assert len(runs) >= 2 and all(run["observed_cpus"] == run["cpus"] for run in runs)
+
+
+def test_openvino_that_falls_back_fails_and_names_what_ran(folder, use):
+    """An oneDNN that may not use AVX2 runs other kernels, whatever the case is called."""
+    use("OPENVINO", FP32)
+    done = run_test(folder, f"--precision={FP32}", "--case_type=gated", "--torch_type=OPENVINO",
+                    "--customer_env=ONEDNN_MAX_CPU_ISA=SSE41")
+    assert done.returncode == 1 and f"did not run {FP32}'s kernels; what ran: " in done.stderr, done.stdout
+
+
+def test_an_engine_whose_stack_is_not_chosen_says_what_to_set_up(folder, monkeypatch):
+    done = run_test(folder, f"--precision={FP32}", "--case_type=gated", "--torch_type=OPENVINO")
+    assert done.returncode == 3, done.stdout
+    assert "TORCH_TYPE=OPENVINO needs openvino" in done.stderr and "setup.sh --stack openvino once" in done.stderr

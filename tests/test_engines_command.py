@@ -1,0 +1,119 @@
+"""``engines``: who competes, the table, who is called the fastest, and what is remembered. The measuring is FAKE."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.cli import engines_command, tree, versus_command
+from resnet50_bench.errors import RunFailed
+from resnet50_bench.stack import environment
+from resnet50_bench.versus import record, words
+from resnet50_bench.versus.engines_table import Contestant, contestants
+from resnet50_bench.versus.outcome import Outcome
+from resnet50_bench.versus.rounds import Round, Turn
+from support.fakes import MILAN_CPU, SPR_CPU, machine
+from support.results import synthetic
+
+#: Images/s of the FAKE engines; ONNX Runtime is the fastest and proves nothing.
+SPEEDS = {"IPEX": 20.0, "COMPILE-INDUCTOR": 18.0, "OPENVINO": 22.0, "ONNXRUNTIME": 30.0, "EAGER": 10.0}
+
+
+def all_set_up(stack: str) -> bool:
+    return True
+
+
+def test_every_engine_competes_on_every_stack_that_is_set_up():
+    chosen, left_out = contestants("amx_int8", SPR_CPU.flags, all_set_up)
+    assert chosen == [Contestant("IPEX", "ipex"), Contestant("COMPILE-INDUCTOR", "ipex"),
+                      Contestant("COMPILE-INDUCTOR", "current"), Contestant("COMPILE-INDUCTOR", "openvino"),
+                      Contestant("OPENVINO", "openvino"), Contestant("ONNXRUNTIME", "openvino")]
+    assert left_out == ["ZENTORCH: it has no amx_int8", "EAGER: it has no amx_int8"]
+
+
+def test_what_is_not_set_up_or_not_for_this_cpu_is_said_with_its_remedy():
+    chosen, left_out = contestants("avx2_fp32", MILAN_CPU.flags, lambda stack: stack == "ipex")
+    assert [one.engine for one in chosen] == ["IPEX", "COMPILE-INDUCTOR", "EAGER"]
+    assert left_out == ["OPENVINO: no stack of it is set up: scripts/setup.sh --stack openvino",
+                        "ONNXRUNTIME: no stack of it is set up: scripts/setup.sh --stack openvino",
+                        "ZENTORCH: this CPU lacks avx512f avx512bw avx512dq avx512vl"]
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    """A machine without AVX-512, the stacks ipex and openvino, and measuring that gives SPEEDS."""
+    here = machine(tmp_path / "machine", MILAN_CPU)
+    monkeypatch.setattr(engines_command, "read_cpu", lambda: here.cpu)
+    monkeypatch.setattr(engines_command, "read_topology", lambda: here.topology)
+    monkeypatch.setattr(environment, "is_complete", lambda stack, folder: stack in ("ipex", "openvino"))
+    monkeypatch.setattr(environment, "worker_python", lambda: environment.folder() / "bin/python")
+    monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
+
+    def measured(given, folder: Path, where, rules) -> Outcome:
+        sides = [side.ready(side.case) for side in words.sides(given, where)]
+        rounds = []
+        for number in range(1, rules.most_rounds + 1):
+            turns = {}
+            for side in sides:
+                speed = SPEEDS[side.case.torch_type] + number / 100
+                made = synthetic(speed, case=side.case.texts(), processes=[{
+                    "process": 0, "pid": 1, "prepare_s": 2.5, "model_cache": "hit", "allocator": "jemalloc", "runs": [],
+                    "kernels": {} if side.case.torch_type == "ONNXRUNTIME" else {"brgconv:avx2 src:f32": 53}}])
+                there = record.turn_folder(folder, side.name, number)
+                there.mkdir(parents=True)
+                made.write(there / "benchmark_fake.json")
+                turns[side.name] = Turn(speed, "valid", (), 500.0)
+            rounds.append(Round(number, turns))
+        return Outcome(sides, rounds, rules.most_rounds, 1, "every pair is decided", 60.0)
+
+    monkeypatch.setattr(versus_command, "measured", measured)
+    return tmp_path
+
+
+def engines(there: Path, *more: str) -> int:
+    return tree.main(["engines", "--precision=avx2_fp32", "--batch_size=8", "--cores_per_instance=1",
+                      f"--folder={there / 'results'}", *more])
+
+
+def test_the_fastest_is_named_among_those_whose_kernels_are_proven(there, capsys):
+    assert engines(there) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("avx2_fp32  ")] == [
+        "ONNXRUNTIME", "OPENVINO", "IPEX", "COMPILE-INDUCTOR", "COMPILE-INDUCTOR", "EAGER", "EAGER"]
+    assert ("avx2_fp32: OPENVINO (openvino) reached the most, 22.03 images/s: shown to be faster than 5 of 6 others"
+            in lines)
+    assert any("is faster than A by 10." in line and "A: IPEX (ipex)" in line for line in lines)
+    assert any("ONNXRUNTIME: its kernels are unproven" in line for line in lines)
+    assert any("ZENTORCH: this CPU lacks avx512f" in line for line in lines)
+    assert any(line.endswith("unproven") and " ONNXRUNTIME (openvino) " in line for line in lines)
+
+
+def test_what_was_found_is_kept_for_programs_and_remembered(there, capsys):
+    assert engines(there, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["best"]["avx2_fp32"] == {"engine": "OPENVINO", "stack": "openvino", "batch_size": 8,
+                                          "cores_per_instance": 1, "images_per_s": pytest.approx(22.03)}
+    assert {row["engine"]: row["proven"] for row in found["rows"]}["ONNXRUNTIME"] is False
+    for kept in (there / "results/engines.json", there / "cache/engines.json"):
+        assert json.loads(kept.read_text()) == found
+
+
+def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(there, monkeypatch, capsys):
+    def decide(given, where) -> None:
+        if "OPENVINO" in given.sides["A"]:
+            raise RunFailed("53 of 53 convolutions did not run avx2_fp32's kernels")
+
+    monkeypatch.setattr(engines_command, "_decide", decide)
+    assert engines(there) == 0
+    out = capsys.readouterr().out
+    assert "avx2_fp32: left out: OPENVINO (openvino): 53 of 53 convolutions did not run" in out
+    assert "avx2_fp32: IPEX (ipex) reached the most" in out
+
+
+@pytest.mark.parametrize(("words", "named"), [
+    (["--torch_type=IPEX"], "TORCH_TYPE is what is compared"), (["--precision=amx_int8"], "avx2_int8, avx2_fp32")])
+def test_what_makes_no_sense_is_refused_before_anything_runs(there, capsys, words, named):
+    assert tree.main(["engines", f"--folder={there / 'results'}", *words]) == 2
+    assert named in capsys.readouterr().err and not (there / "results").exists()
