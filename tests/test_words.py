@@ -196,6 +196,9 @@ def test_the_scripts_work_through_symbolic_links_and_say_which_python_they_need(
     (["ctest", "--set=BATCH_SIZE=8", "--set", "BATCH_SIZE=8 9"], "BATCH_SIZE is given twice, '8' and '8 9'"),
     (["ctest", "--set=STEPS=8/BATCH_SIZE=1", "--batch_size=2"], "BATCH_SIZE is given twice, '2' and '1'"),
     (["ctest", "-N", "-R", "latency", "--tests-regex=gated"], "one expression holds both: -R '(latency)|(gated)'"),
+    (["ctest", "-N", "-R", "(latency"], "is no regular expression: missing )"),
+    (["ctest", "-N", "-E", "*gated"], "is no regular expression: nothing to repeat"),
+    (["ctest", "-N", "-I", "foo"], "is neither Start,End,Stride"),
     (["ctest", "--options", "--nodes=2"], "--options=VALUE where it begins with a dash"),
     (["ctest", "--config="], "--config: the name of a file or folder is empty"),
     (["run", "--steps=8", "--steps", "9"], "--steps is given twice"),
@@ -212,6 +215,7 @@ def test_no_word_is_passed_over(nothing_starts, capsys, words, why):
 
 @pytest.mark.parametrize("words", [
     ["--run=2", "--run=2"], ["--set=STEPS=1 2", "--set=BATCH_SIZE=8"], ["--batch_size=8", "--set=BATCH_SIZE=8"],
+    ["-R", r"\d[[:alpha:]]+\8(a|b)$", "-I", "1,3"], ["-I", "3,3,,4,7"], ["-I", ",5"],
     ["-L", "gated", "-L", "latency"], ["--verbose", "--VERBOSE"]])
 def test_what_says_the_same_twice_or_two_things_is_taken(words):
     options.parse(words, {})

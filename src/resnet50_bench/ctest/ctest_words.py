@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import lru_cache
+from pathlib import Path
 
 
 class Takes(Enum):
@@ -100,9 +102,28 @@ def _format(text: str) -> str | None:
     return None if text in ("", "human", "json-v1") else "is not one of human, json-v1"
 
 
+def _information(text: str) -> str | None:
+    """ctest takes any other text for the name of a file, and one that is not there for no choice at all."""
+    if re.fullmatch(r"[0-9]*(,[0-9]*){1,2}(,[0-9]+)*", text) or Path(text).is_file():
+        return None
+    return "is neither Start,End,Stride,test#,... nor a file that holds this"
+
+
 _CHECKS: dict[str, Callable[[str], str | None]] = {
+    "-I": _information, "--tests-information": _information,
     "-N": _format, "--show-only": _format, "--no-tests": _one_of("error", "ignore"), "--repeat": _repeat,
     "--test-output-truncation": _one_of("tail", "middle", "head"), "--interactive-debug-mode": _one_of("0", "1")}
+
+
+def _no_regex(text: str) -> str | None:
+    """CMake refuses what Python does, but for escapes; ctest says so, runs nothing and ends with status 0."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(re.sub(r"\\.", "x", text))
+    except re.error as error:
+        return f"is no regular expression: {error}"
+    return None
 
 
 def problem(name: str, value: str) -> str | None:
@@ -111,4 +132,6 @@ def problem(name: str, value: str) -> str | None:
         return "is not a whole number"
     if name in _REGEXES and not value:
         return "is empty: it would choose every case"
+    if name in _REGEXES:
+        return _no_regex(value)
     return _CHECKS[name](value) if name in _CHECKS else None
