@@ -63,9 +63,9 @@ def read(name: str, words: list[str], environment: dict[str, str]) -> None:
     if name == "ctest":
         read_ctest(words, environment)
         return
-    if name in ("run", "sweep", "versus"):
+    if name in ("run", "sweep", "versus", "engines"):
         texts, words = flags.parse_flags(words)
-        lists = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE") if name == "sweep" else ()
+        lists = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE") if name in ("sweep", "engines") else ()
         wrong = options.wrong_values({key: text for key, text in texts.items() if key not in lists})
         assert not list(wrong)
     parser = parser_of(name)
@@ -149,7 +149,9 @@ def test_every_option_of_ctest_sh_and_every_command_is_on_a_page():
     own = [word for word in options.parser().option_words()
            if word.startswith("--") and word.removeprefix("--").upper() not in parameters.CATALOGUE]
     assert [word for word in own if not re.search(rf"{word}\b", text)] == []
-    assert [name for name in SHOWN if not re.search(rf"\b{name}\b", text)] == []
+    called = [re.search(r"resnet50-bench(?:\.sh)?|[a-z_-]+\.sh", line.words[0]) and line.words for line in pages.commands()]
+    names = {SCRIPTS.get(Path(words[0]).name, (words[1:] or ("",))[0]) for words in called if words}
+    assert {*SHOWN} - {ALIASES.get(name, name) for name in names} == set()
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
