@@ -149,8 +149,8 @@ def test_every_option_of_ctest_sh_and_every_command_is_on_a_page():
     own = [word for word in options.parser().option_words()
            if word.startswith("--") and word.removeprefix("--").upper() not in parameters.CATALOGUE]
     assert [word for word in own if not re.search(rf"{word}\b", text)] == []
-    called = [re.search(r"resnet50-bench(?:\.sh)?|[a-z_-]+\.sh", line.words[0]) and line.words for line in pages.commands()]
-    names = {SCRIPTS.get(Path(words[0]).name, (words[1:] or ("",))[0]) for words in called if words}
+    lines = [line.words for line in pages.commands() if re.search(r"resnet50-bench|\.sh$", line.words[0])]
+    names = {SCRIPTS.get(Path(program).name, "".join(words[:1])) for program, *words in lines}
     assert {*SHOWN} - {ALIASES.get(name, name) for name in names} == set()
 
 
