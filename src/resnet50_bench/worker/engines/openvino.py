@@ -95,8 +95,10 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     nodes = []
     for node in compiled.get_runtime_model().get_ordered_ops():
         fields = {name: str(value.astype(str)) for name, value in node.get_rt_info().items()}
-        shape = str(node.get_output_partial_shape(0)) if node.get_output_size() else ""
-        nodes.append(fields | {"name": node.get_friendly_name(), "shape": shape})
+        inputs = zip(("source", "weights"), node.inputs(), strict=False)
+        shapes = {word: str(one.get_partial_shape()) for word, one in inputs}
+        shapes |= {"output": str(one.get_partial_shape()) for one in node.outputs()[:1]}
+        nodes.append(fields | shapes | {"name": node.get_friendly_name()})
     return nodes
 
 
