@@ -95,9 +95,9 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     nodes = []
     for node in compiled.get_runtime_model().get_ordered_ops():
         fields = {name: str(value.astype(str)) for name, value in node.get_rt_info().items()}
-        inputs = zip(("source", "weights"), node.inputs(), strict=False)
-        shapes = {word: str(one.get_partial_shape()) for word, one in inputs}
-        shapes |= {"output": str(one.get_partial_shape()) for one in node.outputs()[:1]}
+        ports = (*zip(("source", "weights"), node.inputs(), strict=False),
+                 *zip(("output",), node.outputs(), strict=False))
+        shapes = {word: str(port.get_partial_shape()) for word, port in ports}
         nodes.append(fields | shapes | {"name": node.get_friendly_name()})
     return nodes
 
