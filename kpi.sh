@@ -40,7 +40,8 @@ BEGIN {
     split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE DATASET WEIGHTS QCONF " \
           "ACCURACY_TARGET CHECKPOINT BATCH_SIZE CORES_PER_INSTANCE INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION " \
           "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER Torch_Version " \
-          "Torchvision_Version IPEX_Version FRAMEWORK RECIPE_TYPE", names, " ")
+          "Torchvision_Version IPEX_Version OpenVINO_Version " \
+          "ONNXRuntime_Version Zentorch_Version FRAMEWORK RECIPE_TYPE", names, " ")
     for (i in names) is_tunable[names[i]] = 1
     # line of the log|metric|unit, in the order in which they are printed
     metric_count = split("Latency_Mean|Latency|ms,Latency_Min|Latency Min|ms,Latency_Max|Latency Max|ms," \

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from resnet50_bench.case.precision import PRECISIONS
+from resnet50_bench.result.limits import parse_shape, sizes
 from resnet50_bench.worker.evidence import Evidence
 from resnet50_bench.worker.openvino_graph import parse
 
 INT8 = {"execOrder": "7", "execTimeMcs": "not_executed", "layerType": "Convolution",
         "originalLayersNames": "Multiply_9858,__module.layer1.0.relu/aten::relu_/Relu/fq_output_0",
         "outputLayouts": "acdb", "outputPrecisions": "u8", "primitiveType": "jit_avx2_1x1_I8",
-        "runtimePrecision": "u8", "name": "Multiply_9858", "shape": "[8,64,56,56]"}
-FIRST_INT8 = INT8 | {"execOrder": "4", "primitiveType": "jit_avx2_I8", "name": "Multiply_9851"}
+        "runtimePrecision": "u8", "name": "Multiply_9858", "source": "[8,64,56,56]",
+        "weights": "[64,64,1,1]", "output": "[8,64,56,56]"}
+FIRST_INT8 = INT8 | {"execOrder": "4", "primitiveType": "jit_avx2_I8", "name": "Multiply_9851",
+                     "source": "[8,3,224,224]", "weights": "[64,3,7,7]", "output": "[8,64,112,112]"}
 FP32_1X1 = INT8 | {"outputPrecisions": "f32", "primitiveType": "brgconv_avx2_1x1_f32", "runtimePrecision": "f32"}
 FP32 = FP32_1X1 | {"primitiveType": "brgconv_avx2_f32"}
 OTHERS = [
@@ -35,7 +38,9 @@ def test_convolutions_are_named_as_onednn_names_them_and_counted():
 def test_they_come_in_the_order_of_execution_with_their_times():
     ran = parse([INT8, FIRST_INT8], {"Multiply_9858": 1.5, "Multiply_9851": 22.137})
     assert [(c.kernel, c.shape, c.time_ms) for c in ran.convolutions] == [
-        ("jit:avx2", "[8,64,56,56]", 22.137), ("jit_1x1:avx2", "[8,64,56,56]", 1.5)]
+        ("jit:avx2", "mb8_ic3oc64_ih224oh112kh7_iw224ow112kw7", 22.137),
+        ("jit_1x1:avx2", "mb8_ic64oc64_ih56oh56kh1_iw56ow56kw1", 1.5)]
+    assert sizes(parse_shape(ran.convolutions[0].shape)) == (8 * 3 * 224**2, 64 * 3 * 49, 8 * 64 * 112**2)
 
 
 def test_a_convolution_that_fell_back_to_fp32_is_found_out():

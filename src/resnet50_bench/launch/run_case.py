@@ -183,5 +183,6 @@ class CaseRun:
 
 def _versions(software: Mapping[str, object]) -> dict[str, str]:
     named = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
-             "IPEX_Version": "intel-extension-for-pytorch"}
+             "IPEX_Version": "intel-extension-for-pytorch", "OpenVINO_Version": "openvino",
+             "ONNXRuntime_Version": "onnxruntime", "Zentorch_Version": "zentorch"}
     return {name: str(software[package]) for name, package in named.items() if package in software}

@@ -20,7 +20,8 @@ _TYPES = {"i8": "s8"}
 
 
 def parse(nodes: Iterable[Mapping[str, str]], times_ms: Mapping[str, float]) -> Evidence:
-    """Every convolution among the nodes: the fields of a node's runtime information, with ``name`` and ``shape``.
+    """Every convolution among the nodes: the fields of a node's runtime information, with its ``name`` and the shapes
+    of its ``source``, ``weights`` and ``output`` as OpenVINO writes them: ``[8,64,56,56]``.
 
     ``times_ms`` are by the node's name; one that has none shows 0. A kernel is named as oneDNN does, so that the same
     rule holds it: ``brgconv_1x1:avx2``. What cannot be read so keeps its name, and proves nothing.
@@ -38,9 +39,22 @@ def _convolution(node: Mapping[str, str], time_ms: float) -> Convolution:
     read = _PRIMITIVE.fullmatch(primitive)
     of_node = node.get("runtimePrecision", "unknown").lower()
     if not read:
-        return Convolution(primitive, _TYPES.get(of_node, of_node), node.get("shape", ""), time_ms)
+        return Convolution(primitive, _TYPES.get(of_node, of_node), _problem(node), time_ms)
     # Both must say 8 bits: one alone may be of the weights, or of what the node gives.
     of_primitive = read["type"].lower()
     source = of_node if of_primitive in ("i8", "u8") else of_primitive
     return Convolution(f"{read['kind']}{read['variant']}:{read['isa']}", _TYPES.get(source, source),
-                       node.get("shape", ""), time_ms)
+                       _problem(node), time_ms)
+
+
+def _problem(node: Mapping[str, str]) -> str:
+    """oneDNN's words for what is convolved: ``mb8_ic3oc64_ih224oh112kh7_iw224ow112kw7``, of NCHW and OIHW."""
+    batch, channels, high, wide = _numbers(node["source"])
+    kernels, _, kernel_high, kernel_wide = _numbers(node["weights"])
+    _, _, out_high, out_wide = _numbers(node["output"])
+    return (f"mb{batch}_ic{channels}oc{kernels}_ih{high}oh{out_high}kh{kernel_high}"
+            f"_iw{wide}ow{out_wide}kw{kernel_wide}")
+
+
+def _numbers(shape: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", shape)]

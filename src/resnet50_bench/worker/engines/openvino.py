@@ -95,8 +95,10 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     nodes = []
     for node in compiled.get_runtime_model().get_ordered_ops():
         fields = {name: str(value.astype(str)) for name, value in node.get_rt_info().items()}
-        shape = str(node.get_output_partial_shape(0)) if node.get_output_size() else ""
-        nodes.append(fields | {"name": node.get_friendly_name(), "shape": shape})
+        ports = (*zip(("source", "weights"), node.inputs(), strict=False),
+                 *zip(("output",), node.outputs(), strict=False))
+        shapes = {word: str(port.get_partial_shape()) for word, port in ports}
+        nodes.append(fields | shapes | {"name": node.get_friendly_name()})
     return nodes
 
 
