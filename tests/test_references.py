@@ -184,3 +184,9 @@ def test_the_examples_are_yaml_and_name_real_options(name):
     assert {"--gate", "--output-junit", "--junit"} <= used
     for action in re.findall(r"uses: (\S+)", text):
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)
+
+
+def test_an_empty_file_is_no_references(tmp_path):
+    """A failed ``reference LOGS > FILE`` leaves one, and a gate with it would compare nothing."""
+    with pytest.raises(BadInput, match="is empty"):
+        read_references(Path(yaml(tmp_path, "")))

@@ -44,7 +44,7 @@ def scan(root: Path, part: str = "val") -> DataSet:
     folders included. Files are told by their extension (EXTENSIONS, any case) and not opened.
     Raises BadInput where the folder is missing, cannot be read, or holds no class folder or no image.
     """
-    layout = f"give a folder that holds [{part}/]<class>/<image>, as prepare-dataset makes it"
+    layout = f"give a folder that holds [{part}/]<class>/<image>, as resnet50-bench dataset makes it"
     folder = root / part if (root / part).is_dir() else root
     if not folder.is_dir():
         raise BadInput(f"the data set {root} is not a folder; {layout}")

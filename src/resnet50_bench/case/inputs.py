@@ -65,7 +65,7 @@ def find(case: AnyCase) -> Inputs:
 def _default_dataset() -> Path:
     if not _IMAGE_DATASET.is_dir() or not any(_IMAGE_DATASET.iterdir()):
         raise BadInput(f"DATA_TYPE=real needs images: {_IMAGE_DATASET} holds none; give DATASET=<folder with "
-                       "[val/]<class>/<image>>; scripts/resnet50-bench.sh prepare-dataset makes it from ImageNet's tar")
+                       "[val/]<class>/<image>>; scripts/resnet50-bench.sh dataset makes it from ImageNet's tar")
     return _IMAGE_DATASET
 
 

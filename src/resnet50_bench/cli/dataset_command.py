@@ -175,7 +175,7 @@ def _locked(val: Path) -> Iterator[Path]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield val
     except BlockingIOError as error:
-        raise BadInput(f"another prepare-dataset is writing {val}; wait for it or give another folder") from error
+        raise BadInput(f"another dataset command is writing {val}; wait for it or give another folder") from error
     finally:
         os.close(handle)
 

@@ -115,9 +115,10 @@ def read_references(path: Path) -> References:
     """The file's references. Raises BadInput with a line for each thing that is wrong, its place and what may be."""
     problems: list[str] = []
     systems: list[System] = []
-    for document in load_yaml(path):
-        if document is None:
-            continue
+    documents = [document for document in load_yaml(path) if document is not None]
+    if not documents:  # such as a failed `reference LOGS > FILE` leaves
+        raise BadInput(f"{path} is empty: `resnet50-bench reference LOGS` makes references of valid results")
+    for document in documents:
         top = _keys(document, "the file", ("systems",), ("systems",), problems)
         listed = top.get("systems", [])
         if not isinstance(listed, list):
