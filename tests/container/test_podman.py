@@ -17,7 +17,7 @@ POD = "resnet50-bench-podtest"
 
 def test_a_gated_case_runs_rootless_to_its_kpi(image, build):
     done = subprocess.run(
-        rootless.as_user(ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32), "--set",
+        rootless.as_user(ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", FP32), "--set",
                          "CUSTOMER_ENV=A=$(id) B=x;y"), capture_output=True, text=True, check=False, timeout=600,
         cwd="/", env=rootless.environment(RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="podman",
                                           RESNET50_BENCH_LOCK_FOLDER=str(build)))
