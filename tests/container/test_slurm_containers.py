@@ -29,7 +29,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def case(build: Path, *words: str) -> subprocess.Popen[str]:
-    command = [ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", INT8), "--options=--nodes=2 --docker"]
+    command = [ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", INT8), "--options=--nodes=2 --docker"]
     return subprocess.Popen([*command, *words], env=environment(build, BACKEND="slurm", TIMEOUT="300"),
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -48,7 +48,7 @@ def test_a_gated_case_in_a_container_on_each_node(images: Images, cluster, tmp_p
 
 def test_a_gated_case_by_rootless_podman_on_each_node(image, build, cluster):
     # Without a cgroup of its own a container stays in the job's, with the memory that the job asked for.
-    command = [ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32),
+    command = [ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", FP32),
                "--options=--nodes=2 --podman --mem=0"]
     done = subprocess.run(rootless.as_user(*command), capture_output=True, text=True, check=False, timeout=400, cwd="/",
                           env=rootless.environment(

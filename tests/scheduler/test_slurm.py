@@ -173,7 +173,7 @@ def test_ctest_runs_a_gated_case_on_both_nodes_and_sums_it_up(real, tmp_path):
     build = tmp_path / "build"
     case = f"test_resnet50_pytorch_xeon_public_inference_throughput_{FP32}_gated"
     done = subprocess.run(
-        [slurm.ROOT / "ctest.sh", "-V", "--testcase", case, "--options=--nodes=2 --mem=5000"],
+        [slurm.ROOT / "ctest.sh", "-VV", "--testcase", case, "--options=--nodes=2 --mem=5000"],
         env=os.environ | {"BACKEND": "slurm", "RESNET50_BENCH_BUILD": str(build), "TIMEOUT": "300"},
         capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
