@@ -204,3 +204,9 @@ def test_many_ended_runs_do_not_hide_what_runs(tmp_path, capsys):
     (["--nohup=my.log", "--loop=2"], ["--loop=2"]), (["-V", "--nohup"], ["-V"])])
 def test_the_words_that_go_to_the_background(argv, left):
     assert options.parse(argv, {}).words_without("--nohup", "--daemon") == left
+
+
+def test_an_expression_that_chooses_no_case_is_no_success(checkout):
+    assert checkout.ctest("-R", "nosuchcase").returncode != 0
+    assert checkout.ctest("-R", "nosuchcase", "--no-tests=ignore").returncode == 0
+    assert checkout.ctest("-N", "-R", "nosuchcase").returncode == 0

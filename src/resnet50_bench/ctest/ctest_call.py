@@ -75,6 +75,9 @@ class Job:
             require_set_up()
         build, cases = self.prepare()
         chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
+        # A mistyped expression chooses nothing, and must not pass for a gate that was kept.
+        nothing = [] if self.options.lists or any(word.startswith("--no-tests") for word in self.options.for_ctest) \
+            else ["--no-tests=error"]
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
         for_cases = cases_environment(self.options, environment)
         if sys.stdout.isatty():
@@ -85,7 +88,7 @@ class Job:
             overrides.write(file)
             for_cases[overrides_file.VARIABLE] = str(file)
             try:
-                status = _run_ctest([*sizes, *chosen, *self.options.for_ctest], build, for_cases, overrides,
+                status = _run_ctest([*sizes, *nothing, *chosen, *self.options.for_ctest], build, for_cases, overrides,
                                     self.options.brief)
             finally:
                 ended = case_records.read(Path(overrides.statuses))
