@@ -168,7 +168,7 @@ def test_a_change_in_src_is_built_in_seconds(images):
     took = time.monotonic() - began
     assert built.returncode == 0, built.stderr[-2000:]
     print(f"rebuilt in {took:.1f} s")
-    assert took < 20
+    assert took < 60, "PyTorch was installed anew"
 
 
 def test_weights_that_are_not_what_their_name_says_stop_the_build(images):
