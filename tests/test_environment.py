@@ -245,7 +245,7 @@ def test_whatever_else_is_asked_before_the_set_up_says_what_to_run(tmp_path):
 
 
 def test_quickstart_refuses_a_mistyped_word_before_it_sets_up(tmp_path):
-    done = subprocess.run([ROOT / "scripts/quickstart.sh", "--batchsize=8"], capture_output=True, text=True, check=False,
-                          env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    done = subprocess.run([ROOT / "scripts/quickstart.sh", "--batchsize=8"], capture_output=True, text=True,
+                          check=False, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
     assert done.returncode == 2 and "--batchsize" in done.stderr
     assert list(tmp_path.iterdir()) == [], "nothing was set up"
