@@ -6,9 +6,11 @@ here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
 python=python3
 # As src/resnet50_bench/stack/environment.py names the folder and its marker.
-for stack in "${RESNET50_BENCH_STACK:-ipex}" ipex current openvino zentorch host; do
-    pins="$here/src/resnet50_bench/stack/requirements/$stack.txt"
+requirements="$here/src/resnet50_bench/stack/requirements"
+for pins in "$requirements/${RESNET50_BENCH_STACK:-ipex}.txt" "$requirements/ipex.txt" "$requirements"/*.txt; do
     [ -r "$pins" ] || continue
+    stack=${pins##*/}
+    stack=${stack%.txt}
     read -r _ digest _ <"$pins"
     folder=${RESNET50_BENCH_ENV:-${XDG_CACHE_HOME:-~/.cache}/resnet50-bench/env-$digest}
     if [ -r "$folder/complete-$stack" ] && [ "$(<"$folder/complete-$stack")" = "$digest" ]; then

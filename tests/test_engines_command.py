@@ -90,14 +90,13 @@ def test_the_fastest_is_named_among_those_whose_kernels_are_proven(there, capsys
     assert any(line.endswith("unproven") and " ONNXRUNTIME (openvino) " in line for line in lines)
 
 
-def test_what_was_found_is_kept_for_programs_and_remembered(there, capsys):
+def test_what_was_found_is_kept_for_programs(there, capsys):
     assert engines(there, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["best"]["avx2_fp32"] == {"engine": "OPENVINO", "stack": "openvino", "batch_size": 8,
                                           "cores_per_instance": 1, "images_per_s": pytest.approx(22.03)}
     assert {row["engine"]: row["proven"] for row in found["rows"]}["ONNXRUNTIME"] is False
-    for kept in (there / "results/engines.json", there / "cache/engines.json"):
-        assert json.loads(kept.read_text()) == found
+    assert json.loads((there / "results/engines.json").read_text()) == found
 
 
 def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(there, monkeypatch, capsys):

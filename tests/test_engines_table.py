@@ -34,11 +34,6 @@ def test_the_first_stack_of_an_engine_pins_the_packages_that_it_needs():
         assert all(f"\n{package}==" in pinned for package in engine.packages), engine
 
 
-def test_the_command_line_looks_for_every_stack():
-    script = (ROOT / "scripts/resnet50-bench.sh").read_text()
-    assert f" {' '.join(STACKS)} host; do" in script
-
-
 @pytest.mark.parametrize(("engine", "refused", "instead"), [
     ("ONNXRUNTIME", "avx_bfloat16", "avx_fp32"), ("OPENVINO", "amx_bfloat32", "amx_bfloat16"),
     ("ZENTORCH", "avx_int8", "avx_fp32"), ("EAGER", "amx_int8", "amx_bfloat16")])

@@ -34,13 +34,7 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
-    """Seeded random weights of ten classes."""
-    import torchvision
-
-    path = tmp_path_factory.mktemp("weights") / "untrained.pth"
-    torch.manual_seed(3)
-    torch.save({"state_dict": torchvision.models.resnet50(num_classes=10).state_dict()}, path)
-    return path
+    return digits.untrained_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

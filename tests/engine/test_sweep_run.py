@@ -63,7 +63,8 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
     assert "2 of 2" not in said and "1 of 1 |" in said
 
     table = (folder / "sweep.txt").read_text()
-    assert table in said
+    assert all(f"| {INT8} |  {batch} |   {cores} |" in table for _, batch, cores in POINTS), table
+    assert str(folder / "sweep.txt") in said and str(folder / "best.yaml") in said
     best = texts_for(read_config(folder / "best.yaml"),
                      f"test_resnet50_pytorch_xeon_public_inference_throughput_{INT8}")
     assert (INT8, best["BATCH_SIZE"], best["CORES_PER_INSTANCE"]) in POINTS

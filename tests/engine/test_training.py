@@ -23,9 +23,9 @@ def pictures(tmp_path_factory) -> Path:
     return digits.write(tmp_path_factory.mktemp("digits"), train=30, val=1)
 
 
-def words(pictures: Path, steps: int, *more: str) -> list[str]:
-    return ["--function=training", "--data_type=real", f"--dataset={pictures}", f"--steps={steps}", "--warmup_steps=1",
-            "--batch_size=2", "--min_duration=0", *more]
+def words(pictures: Path, steps: int, *more: str, warmup_steps: int = 1, batch_size: int = 2) -> list[str]:
+    return ["--function=training", "--data_type=real", f"--dataset={pictures}", f"--steps={steps}",
+            f"--warmup_steps={warmup_steps}", f"--batch_size={batch_size}", "--min_duration=0", *more]
 
 
 def training_of(folder: Path) -> dict:
@@ -90,7 +90,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
     torch.save(near_its_end | {"step": 16, "losses": near_its_end["losses"][:16]}, checkpoint)
     rest = tmp_path / "rest"
     rest.mkdir()
-    done = run_test(rest, f"--precision={FP32}", *words(pictures, 8, "--warmup_steps=10", f"--checkpoint={checkpoint}"))
+    done = run_test(rest, f"--precision={FP32}", *words(pictures, 8, f"--checkpoint={checkpoint}", warmup_steps=10))
     assert done.returncode == 0, "a warm-up of more steps than are left takes all but one: " + done.stderr
     assert len(result_of(rest)["processes"][0]["runs"][0]["starts_ns"]) == 1
     other = run_test(again, f"--precision={FP32}", *words(pictures, 5, f"--checkpoint={checkpoint}"))
@@ -99,7 +99,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
 
 def test_too_few_images_for_a_batch_are_refused(folder, pictures):
     require_precision(FP32)
-    done = run_test(folder, f"--precision={FP32}", *words(pictures, 5), "--batch_size=64")
+    done = run_test(folder, f"--precision={FP32}", *words(pictures, 5, batch_size=64))
     assert done.returncode == 2 and "fewer than BATCH_SIZE=64" in done.stderr
 
 

@@ -30,3 +30,14 @@ def write(root: Path, train: int = 1437, val: int = 360) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             picture.save(folder / f"{index:04d}.{'JPEG' if index % 2 else 'png'}")
     return root
+
+
+def untrained_weights(folder: Path) -> Path:
+    """Seeded random weights of ten classes: they know nothing, and must be counted as that."""
+    import torch
+    import torchvision
+
+    path = folder / "untrained.pth"
+    torch.manual_seed(3)
+    torch.save({"state_dict": torchvision.models.resnet50(num_classes=10).state_dict()}, path)
+    return path

@@ -25,8 +25,7 @@ from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..result.result import Result, read
 from ..signals import interruptible
-from ..stack import environment, user_cache
-from ..sweep.best import make_folder
+from ..stack import environment
 from ..versus import engines_table, record
 from ..versus.engines_table import Contestant, Row
 from ..versus.outcome import Outcome
@@ -81,8 +80,6 @@ def main(argv: list[str]) -> int:
         found = engines_table.document(rows, said, machine.cpu.name)
         (folder / TABLE).write_text(text + "\n")
         write_json(folder / DOCUMENT, found)
-        make_folder(user_cache.models())
-        write_json(user_cache.models() / DOCUMENT, found)
         print(f"\n{text}\nresults: {folder}", flush=True)
     if words.json:
         print(json.dumps(found, indent=1))

@@ -152,9 +152,10 @@ class CaseRun:
                            f"{classes} classes")
             return
         accuracy = self.result.statistics.accuracy
-        top1 = accuracy.top1 if accuracy else 0.0
-        if top1 < case.accuracy_target:
-            raise Regression(f"top-1 {top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
+        if accuracy is None:
+            raise RunFailed("no image was counted: there is no accuracy to hold to ACCURACY_TARGET")
+        if accuracy.top1 < case.accuracy_target:
+            raise Regression(f"top-1 {accuracy.top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
     def pass_(self) -> None:
         """The line that kpi.sh asks for."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from .ended import Ended
 from .kpi import KPIS, Kpi
 from .records import Check, Verdict
+from .stats import values_for
 
 MOST_LINES = 10
 _MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
-#: stats.summary has no 99th percentile of fewer steps.
-_P99_STEPS = 100
 #: Checks of what the machine did: ``doctor`` says whether it does so still.
 _OF_THE_MACHINE = ("other load", "steal time", "SMT siblings", "waiting for a core", "quota throttling",
                    "memory pressure", "swapping", "frequency", "thermal throttling", "online cpus")
@@ -90,7 +89,7 @@ def _latency(ended: Ended) -> str:
     if p99 is not None:
         return f"P50 {short(p50)} ms, P99 {short(p99)} ms"
     steps = min(result.statistics.latency_ms.count for result in ended.results if result.statistics.latency_ms)
-    return f"P50 {short(p50)} ms, no P99 of {steps} steps: it takes {_P99_STEPS}"
+    return f"P50 {short(p50)} ms, no P99 of {steps} steps: it takes {values_for(99):.0f}"
 
 
 def _ran(ended: Ended) -> Iterator[tuple[str, str]]:

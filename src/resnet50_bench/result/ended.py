@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import BadInput, Infrastructure, Regression, UnsupportedCpu
 from .comparison_stats import interval_of_means
 from .kpi import KPIS, Kpi, finite, step_ms
 from .records import Check, Verdict
@@ -12,8 +13,9 @@ from .result import ResultSummary
 
 #: Of one iteration, the result of each node.
 Iteration = Sequence[ResultSummary]
-#: Exit statuses (errors.py) that have a word of their own.
-_WORDS = {2: "refused", 3: "not run", 4: "regression", 77: "skipped"}
+#: Exit statuses that have a word of their own.
+_WORDS = {BadInput.exit_status: "refused", Infrastructure.exit_status: "not run",
+          Regression.exit_status: "regression", UnsupportedCpu.exit_status: "skipped"}
 _WORST_FIRST = ("invalid", "noisy", "valid")
 
 
@@ -56,7 +58,7 @@ class Ended:
     @property
     def kpi(self) -> Kpi | None:
         """The primary one; None where a run failed or was invalid, of which no number is shown."""
-        if not self.results or self.status not in (0, 4):
+        if not self.results or self.status not in (0, Regression.exit_status):
             return None
         if any(result.failure is not None or result.verdict == "invalid" for result in self.results):
             return None

@@ -86,8 +86,13 @@ def summary(values: Sequence[float]) -> Summary:
     return Summary(
         count=n, mean=float(mean), median=percentile(ordered, 50), stdev=stdev, cv=stdev / mean if mean else 0.0,
         min=float(ordered[0]), max=float(ordered[-1]),
-        # 100 - 99.9 is a little under 0.1 in binary: without the rounding P99.9 would need 1001 values.
-        percentiles={str(p): percentile(ordered, p) for p in PERCENTILES if n >= round(100 / (100 - p), 6)})
+        percentiles={str(p): percentile(ordered, p) for p in PERCENTILES if n >= values_for(p)})
+
+
+def values_for(p: float) -> float:
+    """How many values the p-th percentile takes."""
+    # 100 - 99.9 is a little under 0.1 in binary: without the rounding P99.9 would need 1001 values.
+    return round(100 / (100 - p), 6)
 
 
 def common_window(starts_ns: Sequence[int], ends_ns: Sequence[int]) -> tuple[int, int, float]:

@@ -15,7 +15,7 @@ from .model_cache import cache_key
 def denormal_share(request: ModelRequest) -> float:
     """Of these weights, counted once and then known: it depends on nothing else."""
     images = dummy_batch(1, torch.float32)
-    key = cache_key(engine="denormals", precision="float32", weights=request.inputs_key()["weights"],
+    key = cache_key(engine="denormals", precision="float32", weights=request.model().key["weights"],
                     classes=str(request.classes), **code_key(images, __file__))
     path = request.cache_dir / f"{key}.json"
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,6 +23,18 @@ _CALIBRATION_BATCH, _DUMMY_CALIBRATION_IMAGES = 4, 4
 
 _DTYPES = {"float32": torch.float32, "bfloat32": torch.float32, "bfloat16": torch.bfloat16,
            "int8": torch.float32}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What an engine prepares: ``network`` makes the plain model, ``example`` is a batch like those it will be called
+    with, ``calibration`` gives fp32 batches for int8's scales, ``key`` is what the prepared model depends on besides
+    code and CPU."""
+
+    network: Callable[[], torch.nn.Module]
+    example: torch.Tensor
+    calibration: Callable[[], Iterable[torch.Tensor]]
+    key: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,17 @@ class ModelRequest:
         """The plain model. Raises BadInput where the checkpoint is another model's."""
         return weights.network(self.weights, self.classes)
 
-    def inputs_key(self) -> dict[str, str]:
+    def model(self) -> Plain:
+        """ResNet50."""
+        return Plain(self.network, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images,
+                     self._inputs_key())
+
+    def peak(self) -> Plain:
+        """The product that shows what the cores reach."""
+        example = peak.images(self.input_dtype, self.cores)
+        return Plain(peak.product, example, lambda: [example], {"weights": "peak"})
+
+    def _inputs_key(self) -> dict[str, str]:
         """What the prepared model depends on besides code and CPU; of files the contents, wherever they lie."""
         recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
         return {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
@@ -13,7 +13,7 @@ import torch._inductor.config as inductor_config
 from ...case.precision import PRECISIONS
 from ..model_cache import cache_key, cached
 from . import peak, pt2e
-from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
+from .base import Engine, ModelRequest, Plain, Prepared, code_key
 
 
 class InductorEngine(Engine):
@@ -22,15 +22,14 @@ class InductorEngine(Engine):
     def prepare(self, request: ModelRequest) -> Prepared:
         # PyTorch counts the models of a process against its limit of recompilations, and keeps each one's weights.
         torch.compiler.reset()
-        example = dummy_batch(request.batch_size, request.input_dtype)
+        plain = request.model()
         if request.data_type == "int8":
-            return _quantised(request, request.inputs_key(), request.network, example, request.calibration_images)
-        return Prepared(compiled(request.network().to(request.input_dtype), example), "Inductor's own")
+            return _quantised(request, plain)
+        return Prepared(compiled(plain.network().to(request.input_dtype), plain.example), "Inductor's own")
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
         if request.data_type == "int8":
-            example = peak.images(request.input_dtype, request.cores)
-            return _quantised(request, {"weights": "peak"}, peak.product, example, lambda: [example])
+            return _quantised(request, request.peak())
         # Compiling the product would take longer than measuring it.
         return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
@@ -38,18 +37,17 @@ class InductorEngine(Engine):
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
 
 
-def _quantised(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
-               example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
+def _quantised(request: ModelRequest, plain: Plain) -> Prepared:
     """The program with its scales comes from the cache; the machine code for it is Inductor's to keep."""
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="COMPILE-INDUCTOR", precision=request.precision, saturates=str(saturates),
-                    **code_key(example, __file__, pt2e.__file__), **inputs_key)
+                    **code_key(plain.example, __file__, pt2e.__file__), **plain.key)
     program, cache = cached(
         request.cache_dir, key, suffix=".pt2",
-        build=lambda: pt2e.quantised(make(), example, calibration(), saturates),
+        build=lambda: pt2e.quantised(plain.network(), plain.example, plain.calibration(), saturates),
         save=torch.export.save, load=pt2e.load)
     module = program.module()
-    return Prepared(compiled(module, example), cache, quantise_nodes=pt2e.quantise_nodes(module))
+    return Prepared(compiled(module, plain.example), cache, quantise_nodes=pt2e.quantise_nodes(module))
 
 
 def compiled(model: torch.nn.Module, example: torch.Tensor,

@@ -5,7 +5,7 @@ ONNX Runtime names the operators that ran, never their instruction set, so its k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import onnxruntime
@@ -14,8 +14,7 @@ import torch
 from ...case.precision import PRECISIONS
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from . import peak
-from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
+from .base import Engine, ModelRequest, Plain, Prepared, code_key
 
 #: The model's input: NHWC arrays, a channels-last batch as it lies in memory.
 INPUT = "images"
@@ -28,12 +27,10 @@ class OnnxRuntimeEngine(Engine):
     """TORCH_TYPE=ONNXRUNTIME: the exported, maybe quantised model is cached."""
 
     def prepare(self, request: ModelRequest) -> Prepared:
-        example = dummy_batch(request.batch_size, torch.float32)
-        return _prepare(request, request.inputs_key(), request.network, example, request.calibration_images)
+        return _prepare(request, request.model())
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
-        example = peak.images(torch.float32, request.cores)
-        return _prepare(request, {"weights": "peak"}, peak.product, example, lambda: [example])
+        return _prepare(request, request.peak())
 
 
 class Session:
@@ -55,26 +52,24 @@ class Session:
         return int(self._session.get_session_options().intra_op_num_threads)
 
 
-def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
-             example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
+def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="ONNXRUNTIME", precision=request.precision, saturates=str(saturates),
-                    onnxruntime=onnxruntime.__version__, **code_key(example, __file__, str(_BUILD)),
-                    **inputs_key)
-    images = calibration if request.data_type == "int8" else None
+                    onnxruntime=onnxruntime.__version__, **code_key(plain.example, __file__, str(_BUILD)),
+                    **plain.key)
+    calibration = plain.calibration if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".onnx",
-        build=lambda: _build(make(), example, images, saturates), save=_save,
+        build=lambda: _build(plain, calibration, saturates), save=_save,
         load=lambda path: path.read_bytes())
     session = Session(model, request.cores)
     return Prepared(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
 
 
-def _build(plain: torch.nn.Module, example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]] | None,
-           saturates: bool) -> bytes:
+def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> bytes:
     from .onnx_build import exported
 
-    return exported(plain, example, calibration, saturates)
+    return exported(plain.network(), plain.example, calibration, saturates)
 
 
 def _save(model: bytes, path: Path) -> None:

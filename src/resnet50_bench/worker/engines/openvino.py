@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from ...case.precision import PRECISIONS
 from .. import openvino_graph
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from . import peak
-from .base import Engine, ModelRequest, Prepared, code_key, dummy_batch
+from .base import Engine, ModelRequest, Plain, Prepared, code_key
 
 # TBB loads its hwloc with RTLD_DEEPBIND, past a preloaded jemalloc: then what one allocated the other frees, and glibc
 # aborts. This is TBB's own switch against it; it is read when openvino is imported.
@@ -39,12 +38,10 @@ class OpenVinoEngine(Engine):
     """TORCH_TYPE=OPENVINO: the converted, maybe quantised model is cached; compiling it takes half a second."""
 
     def prepare(self, request: ModelRequest) -> Prepared:
-        example = dummy_batch(request.batch_size, torch.float32)
-        return _prepare(request, request.inputs_key(), request.network, example, request.calibration_images)
+        return _prepare(request, request.model())
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
-        example = peak.images(torch.float32, request.cores)
-        return _prepare(request, {"weights": "peak"}, peak.product, example, lambda: [example])
+        return _prepare(request, request.peak())
 
 
 class Compiled:
@@ -102,25 +99,23 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     return nodes
 
 
-def _prepare(request: ModelRequest, inputs_key: Mapping[str, str], make: Callable[[], torch.nn.Module],
-             example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]]) -> Prepared:
+def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="OPENVINO", precision=request.precision, saturates=str(saturates),
                     openvino=openvino.__version__, nncf=_NNCF,
-                    **code_key(example, __file__, str(_BUILD)), **inputs_key)
-    images = calibration if request.data_type == "int8" else None
+                    **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
+    calibration = plain.calibration if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".openvino",
-        build=lambda: _build(make(), example, images, saturates), save=_save, load=_load)
+        build=lambda: _build(plain, calibration, saturates), save=_save, load=_load)
     compiled = Compiled(model, _HINTS[request.data_type], request.cores)
     return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
 
 
-def _build(plain: torch.nn.Module, example: torch.Tensor, calibration: Callable[[], Iterable[torch.Tensor]] | None,
-           saturates: bool) -> openvino.Model:
+def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> openvino.Model:
     from .openvino_build import converted
 
-    return converted(plain, example, calibration, saturates)
+    return converted(plain.network(), plain.example, calibration, saturates)
 
 
 def _save(model: openvino.Model, path: Path) -> None:
