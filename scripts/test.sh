@@ -7,6 +7,8 @@
 # The exit status is 0 where every stage passed, else 1.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
+# Where it is set each of the processes that the tests start would compile what it imports.
+unset PYTHONDONTWRITEBYTECODE
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for tool in shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox m4:m4; do
