@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up everything and passes the tests, a stage after the other: the unit tests on two processes, style and types, and the
-# engine, container and scheduler tests, which have the machine to themselves. What cannot run here says why.
+# Sets up everything and passes the tests, a stage after the other: the unit tests; those that start our commands as
+# processes; style and types; the engine, container and scheduler tests. What cannot run here says why.
 #   scripts/test.sh                      every stage
 #   scripts/test.sh tests/test_case.py   those tests only, whatever kind they are; pytest's options are taken, too
 #   scripts/test.sh --slow               those that take minutes for good reason: the training experiment, the browser
@@ -46,6 +46,7 @@ elif [ "$#" -gt 0 ]; then
 else
     # A file stays with one process, for what its tests prepare.
     stage "unit tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5
+    stage "program tests" "$python" -m pytest -n 4 --dist loadfile -rs --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
     stage "engine, container and scheduler tests" "$python" -m pytest -rs --durations=30 \

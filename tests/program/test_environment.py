@@ -15,7 +15,7 @@ from resnet50_bench.cli import setup_command
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment, installer, pins, stacks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class FakeTools:

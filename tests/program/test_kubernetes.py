@@ -20,7 +20,7 @@ from resnet50_bench.errors import BadInput, Infrastructure, RunFailed
 from support import fake_kubectl
 from support.documents import result, run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CASE = "resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
 
 

@@ -19,7 +19,7 @@ from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN, main, overview
 from resnet50_bench.ctest import background
 from support.results import put, synthetic
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/resnet50-bench.sh"
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4000
 DIGITS = hashlib.sha256(CONTENT).hexdigest()[:8]
 NAME = f"resnet50-{DIGITS}.pth"

@@ -18,7 +18,7 @@ from resnet50_bench.errors import BadInput
 from support.hostile import parameters as hostile
 
 yaml = pytest.importorskip("yaml")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STAND_IN = ROOT / "tests/support/wsf_stand_in"
 WORKLOAD = "workload/ResNet50-PyTorch-Xeon-Public"
 OPTION = "inference_throughput_amx_bfloat16_gated"

@@ -19,7 +19,7 @@ from resnet50_bench.launch.placement import Instance, Placement, Process
 from resnet50_bench.launch.plan import LaunchPlan
 from resnet50_bench.protocol.messages import Data, Progress
 
-FAKE = Path(__file__).with_name("support") / "fake_worker.py"
+FAKE = Path(__file__).parents[1] / "support" / "fake_worker.py"
 
 
 @dataclass

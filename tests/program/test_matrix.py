@@ -16,7 +16,7 @@ from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.ctest import build_folder
 from resnet50_bench.errors import Infrastructure
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 
 
