@@ -49,8 +49,10 @@ else
     stage "program tests" "$python" -m pytest -n 4 --dist loadfile -rs --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
-    stage "engine, container and scheduler tests" "$python" -m pytest -rs --durations=30 \
-        -m "(engine or container or scheduler) and not slow"
+    # They wait for containers, schedulers and single-threaded preparations for nearly half of their time: three at once.
+    stage "engine, container and scheduler tests" "$python" -m pytest -n 3 --dist loadgroup -rs --durations=30 \
+        -m "(engine or container or scheduler) and not quiet and not slow"
+    stage "tests that need the machine to themselves" "$python" -m pytest -rs --durations=10 -m "quiet and not slow"
 fi
 echo "== summary ($SECONDS s)"
 printf '%s\n' "${outcomes[@]}"

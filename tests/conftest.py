@@ -1,4 +1,8 @@
-"""What every test has: a lock of its own on the cores, no waiting for the disk; and the FAKE sweep."""
+"""What every test has: a lock of its own on the cores, no waiting for the disk; and the FAKE sweep.
+
+``--dist loadgroup`` (scripts/test.sh) shares tests out by file; those with containers are one group, for images and
+engine are one.
+"""
 
 import os
 from collections.abc import Iterator
@@ -16,6 +20,13 @@ def no_power_cut() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together in one process."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "container" else item.path.stem))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

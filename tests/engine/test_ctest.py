@@ -62,6 +62,7 @@ def test_a_list_is_one_iteration_a_value_and_the_kpi_is_their_mean(build):
     assert [path.name for path in sorted(logs.glob("itr-*"))] == ["itr-1", "itr-2"]
 
 
+@pytest.mark.quiet
 def test_a_burst_is_measured_at_once_and_its_results_say_so(build):
     require_precision(INT8)
     done = ctest(build, "-VV", "--testcase", GATED, "--burst", "2", "--min_duration=4")

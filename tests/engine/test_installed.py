@@ -19,8 +19,8 @@ def test_the_installed_command_runs_a_case(tmp_path):
     subprocess.run(["git", "clone", "-q", ROOT, copy], check=True)
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     subprocess.run([home / "bin/pip", "install", "-q", copy], check=True)
-    done = subprocess.run([home / "bin/resnet50-bench", "run", "--precision=avx2_fp32", "--steps=2",
-                           "--warmup_steps=1"],
+    done = subprocess.run([home / "bin/resnet50-bench", "run", "--precision=avx2_fp32", "--case_type=gated",
+                           "--steps=2", "--warmup_steps=1"],
                           cwd=tmp_path, capture_output=True, text=True, check=False,
                           env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"})
     assert done.returncode == 0, done.stdout + done.stderr

@@ -78,6 +78,7 @@ def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatc
     assert refused.returncode == 3 and "TORCH_TYPE=IPEX needs intel_extension_for_pytorch" in refused.stderr
 
 
+@pytest.mark.quiet
 @TWO_CORES
 @pytest.mark.parametrize("sharing", ["", "--weight_sharing"])
 def test_two_instances_of_one_core_overlap_and_stay_on_their_cores(folder, sharing):

@@ -9,6 +9,8 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from resnet50_bench.ctest.config import read_config, texts_for
 from support.engine import INT8, ROOT, TWO_CORES, require_precision, result_of, run_test
 
@@ -38,6 +40,7 @@ def points_of(folder: Path, workers: str = "warm") -> Counter[tuple[str, ...]]:
                    for result in results)
 
 
+@pytest.mark.quiet
 @TWO_CORES
 def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_none_twice(tmp_path):
     require_precision(INT8)

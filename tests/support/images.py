@@ -17,6 +17,7 @@ import pytest
 from resnet50_bench.case import platforms
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.machine.cpu import read_cpu
+from support import packages
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "resnet50-pytorch-intel-public-inference"
@@ -56,13 +57,9 @@ def _engine() -> str | None:
     if os.geteuid() != 0:
         return "no docker engine answers, and only root can start one"
     if not shutil.which("dockerd") or not shutil.which("debootstrap"):
-        if not shutil.which("apt-get"):
-            return "no docker engine, and no apt-get to install one"
-        for words in (["update", "-qq"], ["install", "-y", "-qq", "docker.io", "debootstrap"]):
-            done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  check=False, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
-            if done.returncode != 0:
-                return f"apt-get {words[0]} failed: {done.stderr.strip()[-200:]}"
+        why = packages.missing("a docker engine", "docker.io", "debootstrap")
+        if why:
+            return why
     log = Path(tempfile.gettempdir()) / "resnet50-bench-dockerd.log"
     with log.open("w") as sink:
         _STARTED.append(subprocess.Popen(["dockerd"], stdout=sink, stderr=sink, start_new_session=True))

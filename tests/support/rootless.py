@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from support import packages
 from support.images import ROOT, docker
 
 USER = "benchpod"
@@ -53,13 +54,9 @@ def why_not() -> str | None:
     if os.geteuid() != 0:
         return "only root can make a user without rights"
     if not all(map(shutil.which, ("podman", "newuidmap", "catatonit", "runc"))):
-        if not shutil.which("apt-get"):
-            return "no podman, and no apt-get to install it"
-        subprocess.run(["apt-get", "update", "-qq"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        done = subprocess.run(["apt-get", "install", "-y", "-qq", *_PACKAGES], stdin=subprocess.DEVNULL, check=False,
-                              capture_output=True, text=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
-        if done.returncode != 0:
-            return f"apt-get cannot install podman: {done.stderr.strip()[-200:]}"
+        why = packages.missing("podman", *_PACKAGES)
+        if why:
+            return why
     try:
         pwd.getpwnam(USER)
     except KeyError:
@@ -81,8 +78,7 @@ def _set_up_host() -> None:
     """What a user who lets containers measure sets up: the small environment of a host, in the user's own cache."""
     if subprocess.run(as_user("python3", "-c", "import ensurepip"), env=environment(), cwd="/", check=False,
                       capture_output=True).returncode != 0:
-        subprocess.run(["apt-get", "install", "-y", "-qq", "python3-venv"], stdin=subprocess.DEVNULL, check=True,
-                       capture_output=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        assert packages.missing("python3-venv", "python3-venv") is None
     done = subprocess.run(as_user(ROOT / "scripts/setup.sh", "--host"), env=environment(), cwd="/", check=False,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import packages
+
 NODES = ("n1", "n2")
 _CGROUPS = Path("/sys/fs/cgroup")
 _TOOLS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -64,12 +66,7 @@ def why_not() -> str | None:
         return "two nodes need two cores"
     if all(map(shutil.which, _TOOLS)):
         return None
-    if not shutil.which("apt-get"):
-        return "Slurm is not installed and there is no apt-get"
-    for words in (["update", "-qq"], ["install", "-y", "slurm-wlm", "munge"]):
-        done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
-    return None if done.returncode == 0 else f"apt-get cannot install slurm-wlm: {done.stderr.strip()[-200:]}"
+    return packages.missing("Slurm", "slurm-wlm", "munge")
 
 
 @dataclass
@@ -162,6 +159,11 @@ class Cluster:
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """Both nodes idle and SLURM_CONF set; its folder is kept only where it did not start or stop."""
+    with packages.alone("slurm"):  # the nodes' cgroups have fixed names
+        yield from _running_cluster()
+
+
+def _running_cluster() -> Iterator[Cluster]:
     # Short, because a socket's path may have 107 characters only.
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
     cluster = Cluster(folder)

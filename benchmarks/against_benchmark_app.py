@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""TORCH_TYPE=OPENVINO against OpenVINO's own benchmark_app: the same model file, threads and batch, taking turns.
+
+Run it with any Python once ``scripts/setup.sh --stack openvino`` has made the environment:
+
+    python3 benchmarks/against_benchmark_app.py --rounds 5 --points avx2_int8:8:2 avx2_fp32:8:2
+
+A point is PRECISION:BATCH_SIZE:CORES: one instance, one stream. Points that this CPU cannot run are named and passed
+over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
+from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
+from resnet50_bench.stack.environment import worker_python  # noqa: E402
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+#: As worker/engines/openvino.py writes its file: the length of the XML, the XML, the weights.
+_LENGTH_BYTES = 8
+
+
+def ours(point: list[str], cache: Path, seconds: int) -> float:
+    """images/s of one instance through run_test.sh."""
+    precision, batch, cores = point
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([ROOT / "run_test.sh", f"--precision={precision}", f"--batch_size={batch}",
+                        f"--cores_per_instance={cores}", "--torch_type=OPENVINO", "--instance_mode=single",
+                        f"--min_duration={seconds}"], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+                       env=os.environ | {"RESNET50_BENCH_CACHE": str(cache)})
+        result = json.loads(next(Path(folder).glob("benchmark_*.json")).read_text())
+    return float(result["statistics"]["throughput_images_per_s"])
+
+
+def exported(cache: Path) -> Path:
+    """ResNet50 as ours was measured, in the two files that benchmark_app takes; the other model there is the peak's."""
+    data = max(cache.glob("*.openvino"), key=lambda path: path.stat().st_size).read_bytes()
+    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+    (cache / "model.xml").write_bytes(data[_LENGTH_BYTES:end])
+    (cache / "model.bin").write_bytes(data[end:])
+    return cache / "model.xml"
+
+
+def theirs(model: Path, point: list[str], seconds: int) -> float:
+    """images/s that benchmark_app prints."""
+    precision, _, cores = point
+    words = ["-m", model, "-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", cores,
+             "-infer_precision", _HINTS[PRECISIONS[precision].data_type], "-t", str(seconds)]
+    done = subprocess.run([worker_python().with_name("benchmark_app"), *words], capture_output=True, text=True,
+                          check=True, env=os.environ | {"ONEDNN_MAX_CPU_ISA": PRECISIONS[precision].isa_cap})
+    return float(re.findall(r"Throughput: +([0-9.]+) FPS", done.stdout)[-1])
+
+
+def main() -> int:
+    """Measure every point, A B A B, and print a line for each."""
+    os.environ["RESNET50_BENCH_STACK"] = "openvino"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--points", nargs="+", required=True)
+    arguments = parser.parse_args()
+    flags = read_cpu().flags
+    for name in arguments.points:
+        point = name.split(":")
+        missing = PRECISIONS[point[0]].missing_flags(flags)
+        if missing:
+            print(f"{name}: not measured, this CPU lacks {' '.join(missing)}")
+            continue
+        pairs = []
+        with tempfile.TemporaryDirectory() as folder:
+            ours(point, Path(folder), 1)  # makes the model
+            model = exported(Path(folder))
+            for number in range(arguments.rounds):
+                pair = (ours(point, Path(folder), arguments.seconds), theirs(model, point, arguments.seconds))
+                print(f"{name} round {number + 1}/{arguments.rounds}: ours {pair[0]:.2f}, benchmark_app {pair[1]:.2f} "
+                      "images/s", flush=True)
+                pairs.append(pair)
+        ratios = sorted(a / b for a, b in pairs)
+        print(f"{name}: ours {statistics.median(a for a, _ in pairs):.2f}, benchmark_app "
+              f"{statistics.median(b for _, b in pairs):.2f} images/s, ratio median "
+              f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
