@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .. import WORKLOAD
 from ..spelling import nearest as nearest
 from . import engines
-from .platforms import PLATFORMS
+from .platforms import PLATFORMS, REFUSED
 from .precision import PRECISIONS
 
 #: Defaults that only the machine can tell: resolved in ``case``.
@@ -92,6 +92,12 @@ def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
     return parse
 
 
+def _platform(text: str) -> object:
+    if why := REFUSED.get(text.upper()):
+        raise ValueError(f"is not supported: {why}; supported are {', '.join(PLATFORMS)}, {AUTO}")
+    return _one_of(*PLATFORMS, AUTO)(text)
+
+
 def _or_auto(parse: Callable[[str], object]) -> Callable[[str], object]:
     return lambda text: AUTO if text.lower() == AUTO else parse(text)
 
@@ -144,7 +150,7 @@ def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule,
 
 _CATALOGUE = (
     _choice("WORKLOAD", "the workload", (WORKLOAD,), _when(WORKLOAD)),
-    _choice("PLATFORM", "the CPU generation", (*PLATFORMS, AUTO), _when(AUTO)),
+    Parameter("PLATFORM", "the CPU generation", " ".join((*PLATFORMS, AUTO)), _platform, (_when(AUTO),)),
     _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference")),
     _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput")),
     _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
