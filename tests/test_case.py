@@ -67,6 +67,9 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
 
 @pytest.mark.parametrize(("texts", "message"), [
     ({"BATCH_SIZE": "0"}, r"BATCH_SIZE='0' \(flag\) is too small: 1 or more is allowed \(nearest: 1\)"),
+    ({"PLATFORM": "SRF"}, r"PLATFORM='SRF' \(flag\) is not supported: Sierra Forest's .* supported are SPR, .*, ROME"),
+    ({"PLATFORM": "bergamo"}, r"'bergamo' .* is not supported: it has no cases .* run GENOA's; supported are SPR"),
+    ({"PLATFORM": "ARMv9"}, r"'ARMv9' .* is not supported: it is no x86-64; supported are SPR"),
     ({"STEPS": "abc"}, "STEPS='abc' .* is not a whole number of 1 or more"),
     ({"PRECISION": "amx_bfloat61"}, r"did you mean amx_bfloat16\?"),
     ({"TRAIN_EPOCH": "3"}, r"TRAIN_EPOCH=3 \(flag\) is not supported; training is measured in steps: STEPS=N"),

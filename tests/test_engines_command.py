@@ -10,6 +10,8 @@ import pytest
 from resnet50_bench.cli import engines_command, tree, versus_command
 from resnet50_bench.errors import RunFailed
 from resnet50_bench.stack import environment
+from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
+from resnet50_bench.sweep import known_engines
 from resnet50_bench.versus import record, words
 from resnet50_bench.versus.engines_table import Contestant, contestants
 from resnet50_bench.versus.outcome import Outcome
@@ -48,8 +50,10 @@ def there(tmp_path, monkeypatch):
     monkeypatch.setattr(engines_command, "read_cpu", lambda: here.cpu)
     monkeypatch.setattr(engines_command, "read_topology", lambda: here.topology)
     monkeypatch.setattr(environment, "is_complete", lambda stack, folder: stack in ("ipex", "openvino"))
-    monkeypatch.setattr(environment, "worker_python", lambda: environment.folder() / "bin/python")
+    monkeypatch.setattr(environment, "worker_python", lambda stack=None: environment.folder(stack) / "bin/python")
     monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
+    for name in (PYTHON, STACK, FOLDER):
+        monkeypatch.delenv(name, raising=False)
 
     def measured(given, folder: Path, where, rules) -> Outcome:
         sides = [side.ready(side.case) for side in words.sides(given, where)]
@@ -97,6 +101,17 @@ def test_what_was_found_is_kept_for_programs(there, capsys):
                                           "cores_per_instance": 1, "images_per_s": pytest.approx(22.03)}
     assert {row["engine"]: row["proven"] for row in found["rows"]}["ONNXRUNTIME"] is False
     assert json.loads((there / "results/engines.json").read_text()) == found
+
+
+def test_what_is_the_fastest_is_remembered_for_auto(there, capsys):
+    """By stack; ONNX Runtime, which proves nothing, is not."""
+    assert engines(there) == 0
+    assert f"TORCH_TYPE=auto takes the fastest from now on: {there}/cache/best/engines.json" in capsys.readouterr().out
+    best = known_engines.known(MILAN_CPU.name).fastest["avx2_fp32"]
+    assert (best.engine, best.stack, best.images_per_s, best.batch_size, best.cores_per_instance, best.found_at) == (
+        "OPENVINO", "openvino", pytest.approx(22.03), 8, 1, synthetic().started_at[:10])
+    kept = json.loads(known_engines.path().read_text())["cpus"][MILAN_CPU.name]["avx2_fp32"]
+    assert [one["engine"] for one in kept] == ["OPENVINO", "IPEX"]
 
 
 def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(there, monkeypatch, capsys):

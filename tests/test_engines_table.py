@@ -25,7 +25,7 @@ def test_every_engine_has_its_module_and_every_stack_an_engine():
         assert (ROOT / f"src/resnet50_bench/worker/engines/{engine.module}.py").exists()
         assert set(engine.stacks) <= set(STACKS)
     assert all(engines.of_stack(name) for name in STACKS)
-    assert CATALOGUE["TORCH_TYPE"].allowed.split() == list(ENGINES)
+    assert CATALOGUE["TORCH_TYPE"].allowed.split() == [*ENGINES, "auto"]
 
 
 def test_the_first_stack_of_an_engine_pins_the_packages_that_it_needs():

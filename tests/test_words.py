@@ -112,7 +112,8 @@ def test_settings_are_flags_and_variables_and_survive_daemon_and_noenv():
 
 
 @pytest.mark.parametrize("environment", [{"TIMEOUT": "abc"}, {"BACKEND": "dokcer"}, {"RELEASE": "v1"},
-                                         {"BATCH_SIZE": "abc"}, {"TRAIN_EPOCH": "3"}, {"PLATFORM": "SPX"}])
+                                         {"BATCH_SIZE": "abc"}, {"TRAIN_EPOCH": "3"}, {"PLATFORM": "SPX"},
+                                         {"PLATFORM": "SRF"}, {"PLATFORM": "ARMv8"}])
 def test_variables_that_nothing_takes_are_refused(nothing_starts, monkeypatch, capsys, environment):
     for name, text in environment.items():
         monkeypatch.setenv(name, text)

@@ -67,7 +67,7 @@ def test_help_of_a_run_is_no_run_and_a_wrong_flag_is_told_in_its_log(here, capsy
 def test_a_run_where_no_log_can_be_written_says_what_is_wrong(here, monkeypatch, capsys, words, status, why):
     (here / "file").touch()
     monkeypatch.setattr("resnet50_bench.result.logfile.file_name", lambda *_: "file/benchmark.log")
-    monkeypatch.setattr("resnet50_bench.cli.one_run.worker_python", lambda: Path(sys.executable))
+    monkeypatch.setattr("resnet50_bench.cli.one_run.worker_python", lambda stack: Path(sys.executable))
     assert main(words) == status
     said = capsys.readouterr().err
     assert why in said and said.startswith("error: ") and len(said.splitlines()) == 1

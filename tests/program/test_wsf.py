@@ -292,6 +292,13 @@ def test_200_hostile_values_arrive_as_they_are_or_are_refused_by_name(tmp_path):
         assert {f"{name}={text}" for name, text in value.items()} <= set(shlex.split(options))
 
 
+@pytest.mark.parametrize("platform", ["SPR", "GENOA", "TURIN"])
+def test_the_image_runs_ipex_by_default_on_every_platform(platform):
+    environment = {"BACKEND": "docker", "PLATFORM": platform}
+    assert all("export TORCH_TYPE=IPEX" in [*told("inference_latency_avx_fp32", environment)]
+               for told in (parameters, words))
+
+
 def test_validate_takes_no_more_than_the_systems_python():
     done = subprocess.run(["python3", "-S", "-m", "resnet50_bench", "wsf-settings", "--words", OPTION], check=False,
                           capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})

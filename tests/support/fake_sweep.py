@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.case.case import Case
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.cli import sweep_command
 from resnet50_bench.errors import Interrupted
@@ -25,12 +26,14 @@ class FakeMachine:
         self.fails: dict[tuple[str, int, int], Exception] = {}
         self.ends_before: int | None = None
         self.launches: list[object] = []
+        self.cases: list[tuple[Case, Path]] = []
 
     def run_case(self, case, found, topology, python, folder, now, run_workers, echo) -> int:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
         point = (case.precision, case.batch_size, case.cores_per_instance)
         self.measured.append(point)
+        self.cases.append((case, python))
         self.launches.append(run_workers.__self__)
         if point in self.fails:
             raise self.fails[point]
@@ -58,7 +61,7 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "run_case", made.run_case)
     monkeypatch.setattr(sweep_command, "read_topology", lambda: where.topology)
     monkeypatch.setattr(sweep_command, "read_cpu", lambda: _named(made.cpu))
-    monkeypatch.setattr(sweep, "worker_python", lambda: Path("python"))
+    monkeypatch.setattr(sweep, "worker_python", lambda stack=None: Path(stack or "python"))
     monkeypatch.setattr(sweep.inputs, "find", lambda case: Inputs())
     monkeypatch.setattr(sweep.best.host, "software_record", lambda python: {"torch": "2.8.0"})
     return made

@@ -31,7 +31,8 @@ class _Settled:
     """What both kinds of case know. ``steps`` is None where the whole data set is one run (accuracy).
 
     ``origins`` names for each parameter where its value came from; ``notices`` are lines
-    that the log must show (a lowered default, an environment that beat the case name).
+    that the log must show (a lowered default, an environment that beat the case name). ``stack`` is that of an engine
+    that nobody named; None where the environment says which stack measures.
     """
 
     workload: str
@@ -58,6 +59,7 @@ class _Settled:
     customer_env: tuple[tuple[str, str], ...]
     origins: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
+    stack: str | None = None
 
     @property
     def arithmetic(self) -> Precision:
@@ -170,12 +172,15 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
         except ValueError as error:
             bad.append(f"{name}={text!r} ({origins[name]}) {error}")
     draft = complete(given, machine)
+    bad += draft.refusals
     bad += cross_checks(draft.chosen, given, machine.topology)
     if bad:
         raise BadInput(*bad)
     _require_cpu("PRECISION", PRECISIONS[str(draft.chosen["PRECISION"])], machine.cpu)
     _require_cpu("TORCH_TYPE", ENGINES[str(draft.chosen["TORCH_TYPE"])], machine.cpu)
     values = {name.lower(): value for name, value in draft.chosen.items()}
+    if given.get("TORCH_TYPE") == AUTO:
+        origins["TORCH_TYPE"] = AUTO
     undecided = False
     for number in ("batch_size", "cores_per_instance"):
         if values[number] == AUTO:
@@ -183,7 +188,8 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     # The catalogue's parsers give each field its type; a test holds them against it.
     return (UndecidedCase if undecided else Case)(
         **values, origins=tuple((name, origins.get(name, "default")) for name in CATALOGUE),  # type: ignore[arg-type]
-        notices=(*draft.notices, *_overridden_name(layers, texts, origins)))
+        notices=(*draft.notices, *_overridden_name(layers, texts, origins)),
+        stack=draft.known.stack if draft.known else None)
 
 
 def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], list[str]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .. import WORKLOAD
 from ..spelling import nearest as nearest
 from . import engines
-from .platforms import PLATFORMS
+from .platforms import PLATFORMS, REFUSED
 from .precision import PRECISIONS
 
 #: Defaults that only the machine can tell: resolved in ``case``.
@@ -21,11 +21,14 @@ AUTO = "auto"
 BEST = "best"
 SOCKET = "socket"
 ALL = "all"
+#: The engine that TORCH_TYPE=auto takes, where one is known, else the usual one.
+KNOWN = "known"
 _SYMBOLS = {
     AUTO: "from the CPU's model and flags",
     BEST: "the platform's best",
     SOCKET: "one socket",
     ALL: "the whole data set",
+    KNOWN: "as auto, where that is known",
 }
 
 
@@ -53,7 +56,7 @@ class Parameter:
     applies_to: str = "every case"
 
     def default(self, chosen: Mapping[str, object]) -> object:
-        """The first default whose rule holds; may be AUTO, BEST, SOCKET or ALL."""
+        """The first default whose rule holds; may be AUTO, BEST, SOCKET, ALL or KNOWN."""
         return next(rule.value for rule in self.rules if rule.holds(chosen))
 
     def default_text(self) -> str:
@@ -90,6 +93,12 @@ def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
         return value
 
     return parse
+
+
+def _platform(text: str) -> object:
+    if why := REFUSED.get(text.upper()):
+        raise ValueError(f"is not supported: {why}; supported are {', '.join(PLATFORMS)}, {AUTO}")
+    return _one_of(*PLATFORMS, AUTO)(text)
 
 
 def _or_auto(parse: Callable[[str], object]) -> Callable[[str], object]:
@@ -144,7 +153,7 @@ def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule,
 
 _CATALOGUE = (
     _choice("WORKLOAD", "the workload", (WORKLOAD,), _when(WORKLOAD)),
-    _choice("PLATFORM", "the CPU generation", (*PLATFORMS, AUTO), _when(AUTO)),
+    Parameter("PLATFORM", "the CPU generation", " ".join((*PLATFORMS, AUTO)), _platform, (_when(AUTO),)),
     _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference")),
     _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput")),
     _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
@@ -182,7 +191,9 @@ _CATALOGUE = (
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
               (_when(False),), "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
-    _choice("TORCH_TYPE", "how PyTorch runs the model", tuple(engines.ENGINES), _when(engines.DEFAULT)),
+    _choice("TORCH_TYPE", "how PyTorch runs the model; auto: the fastest proven one that the command engines found",
+            (*engines.ENGINES, AUTO), _when(engines.DEFAULT, FUNCTION="training"), _when(KNOWN, PLATFORM="GENOA"),
+            _when(KNOWN, PLATFORM="TURIN"), _when(engines.DEFAULT)),
     Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),

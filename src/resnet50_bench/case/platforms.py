@@ -36,6 +36,12 @@ _ALL = (
 )
 PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in _ALL}
 
+#: What WSF and others know as a PLATFORM and this matrix does not, in upper case: what to know of it.
+REFUSED = {
+    "SRF": "Sierra Forest's cores have neither AVX-512 nor AMX",
+    "BERGAMO": "it has no cases of its own; its cores (Zen 4c) run GENOA's",
+} | dict.fromkeys(("ARM", "ARMV8", "ARMV9"), "it is no x86-64")
+
 #: For a CPU of an unknown model: the first whose flag is present gives the matrix.
 _BY_FLAG = (("amx_tile", "SPR"), ("avx512_bf16", "GENOA"), ("avx512_vnni", "ICX"), ("avx2", "MILAN"))
 

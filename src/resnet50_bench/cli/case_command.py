@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends import Backend, Settings, choose
+from ..backends.native import NativeBackend
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
+from ..case.known_engine import KnownEngines
 from ..case.parameters import from_environment
 from ..ctest import logs
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap
@@ -29,6 +31,10 @@ from ..machine.topology import read_topology
 from ..signals import interruptible
 from ..stack import environment
 from ..stack.native_libraries import missing_libraries
+from ..sweep import known_engines
+
+#: What is known was measured by this host's environments.
+_OF_AN_IMAGE = KnownEngines(why_none="nothing is known of an image's engines; name one of them, or give BACKEND=native")
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,9 @@ def _points(option: str, backend: Backend, settings: Settings, overrides: Overri
     """The parameter texts of each run. Raises BadInput and UnsupportedCpu, where this host is what decides."""
     all_layers = [_layers(option, point, overrides) for point in overrides.points]
     if backend.local:
-        machine = Machine(read_cpu(), read_topology())
+        cpu = read_cpu()
+        engines = known_engines.known(cpu.name) if isinstance(backend, NativeBackend) else _OF_AN_IMAGE
+        machine = Machine(cpu, read_topology(), engines)
         for layers in all_layers:
             resolve(layers, machine)
     points = [_texts(layers) for layers in all_layers]

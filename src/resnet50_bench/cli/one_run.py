@@ -24,7 +24,7 @@ from ..result.ended import Ended
 from ..result.logfile import Log
 from ..signals import interruptible
 from ..stack.environment import worker_python
-from ..sweep import auto
+from ..sweep import auto, known_engines
 from .result_card import show_run
 from .sweep_printer import SweepPrinter
 
@@ -35,10 +35,11 @@ def run(flags: Mapping[str, str]) -> int:
     now = datetime.now(timezone.utc)
     with interruptible(), ExitStack() as stack:
         try:
-            machine = Machine(read_cpu(), read_topology())
+            cpu = read_cpu()
+            machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
             asked = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
             case_inputs = inputs.find(asked)
-            python = worker_python()
+            python = worker_python(asked.stack)
             burst.copies()
             nodes.nodes()
             stack.enter_context(machine_lock.held())

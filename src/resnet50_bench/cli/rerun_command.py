@@ -12,6 +12,7 @@ from ..case.parameters import ALL, CATALOGUE
 from ..errors import BadInput, RunFailed
 from ..result import result
 from ..result.comparison_stats import CANNOT_TELL
+from ..stack import environment, stacks
 from . import run_command
 
 
@@ -35,11 +36,26 @@ def main(argv: list[str]) -> int:
     existing = set(Path.cwd().glob("benchmark_*.json"))
     for name in CATALOGUE:
         os.environ.pop(name, None)
+    _take_stack(before.stack)
     status = run_command.main([f"--{name.lower()}={text}" for name, text in texts.items() if text])
     made, = set(Path.cwd().glob("benchmark_*.json")) - existing
     for line in comparison(before, result.read(made)):
         print(line)
     return status
+
+
+def _take_stack(stack: str | None) -> None:
+    """Let the stack measure that did before, unless the user's variables choose one.
+
+    Raises BadInput where it is not set up here.
+    """
+    if stack is None or any(os.environ.get(name) for name in (stacks.PYTHON, stacks.STACK, stacks.FOLDER)):
+        return
+    if environment.is_complete(stack, environment.folder(stack)):
+        os.environ[stacks.STACK] = stack
+    elif stack != stacks.DEFAULT:  # without the usual one, what measures is what there is
+        raise BadInput(f"it was measured with the stack {stack}, which is not set up here: scripts/setup.sh --stack "
+                       f"{stack} once, or choose another by {stacks.STACK}")
 
 
 def _implied(name: str, before: result.Result) -> bool:

@@ -20,7 +20,7 @@ from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible
-from ..sweep import sweep
+from ..sweep import known_engines, sweep
 from ..sweep.axes import Axes, axes
 from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
@@ -47,7 +47,8 @@ def main(argv: list[str]) -> int:
     dry_run = parser().parse_args(others).dry_run
     folder = Path.cwd()
     with interruptible():
-        machine = Machine(read_cpu(), read_topology())
+        cpu = read_cpu()
+        machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
         environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
         before = _given_before(folder)
         planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)

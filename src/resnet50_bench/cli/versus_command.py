@@ -223,7 +223,7 @@ class Turns:
         """Who is compared, and what is there already."""
         for side in self._sides.values():
             where = " ".join(f"{name}={value}" for name, value in side.surroundings.items())
-            self._say(f"{side.name}: {side.shown}{f' [{side.python}]' if where else ''}")
+            self._say(f"{side.name}: {side.shown}{f' [{side.python}]' if where or side.case.stack else ''}")
             for notice in (*side.case.notices, *side.inputs.notices):
                 self._say(f"NOTICE: {side.name}: {notice}")
         for note in identical(list(self._sides.values())):

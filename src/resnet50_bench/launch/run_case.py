@@ -24,6 +24,7 @@ from ..result.checks import overall, result_checks
 from ..result.logfile import Log
 from ..result.result import Result
 from ..stack import user_cache
+from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
 from . import burst, nodes, specs
 from .launcher import RunWorkers, launch
@@ -67,7 +68,8 @@ class CaseRun:
         self.result = msgspec.convert({
             "case": case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
             "started_at": now.isoformat(), "command": [shlex.join(sys.argv)], "system": host.system_record(),
-            "software": self._software, "topology": topology.as_record(), "inputs": inputs.as_record(),
+            "software": self._software, "stack": stack_of(python), "topology": topology.as_record(),
+            "inputs": inputs.as_record(),
             "placement": self._placement.as_record() | burst.record(burst.copies())}, Result)
         self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
 

@@ -36,6 +36,7 @@ class ResultSummary(msgspec.Struct, kw_only=True):
     """A result without what is nearly all of its file, and needed by none who compares results.
 
     ``case`` has the parameters as texts, their ``origins`` and the ``notices``; ``software`` the versions by package;
+    ``stack`` is that of the Python that measured, None where it is of none or not known;
     ``verdict`` is ``valid``, ``noisy`` or ``invalid``; ``failure`` is None where the run passed.
     """
 
@@ -43,6 +44,7 @@ class ResultSummary(msgspec.Struct, kw_only=True):
     started_at: str = ""
     system: SystemRecord
     software: dict[str, str | bool]
+    stack: str | None = None
     topology: TopologyRecord
     placement: PlacementRecord
     statistics: Statistics

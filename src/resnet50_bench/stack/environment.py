@@ -19,14 +19,14 @@ from ..files import read_text
 from . import pins, user_cache
 from .installer import install
 from .messages import say
-from .stacks import Stack, chosen
+from .stacks import FOLDER, PYTHON, STACKS, Stack, chosen
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5
 
 
 def folder(name: str | None = None) -> Path:
     """Where the environment of a stack or of ``host`` lies: ``RESNET50_BENCH_ENV``, else in the user's cache."""
-    given = os.environ.get("RESNET50_BENCH_ENV")
+    given = os.environ.get(FOLDER)
     if given:
         return Path(given).absolute()
     return user_cache.folder() / f"env-{pins.digest(name or chosen().name)}"
@@ -37,23 +37,29 @@ def is_complete(name: str, where: Path) -> bool:
     return (read_text(_marker(name, where)) or "").strip() == pins.digest(name)
 
 
-def worker_python() -> Path:
+def stack_of(python: Path) -> str | None:
+    """The stack whose complete environment this Python is of; None where it is of none."""
+    return next((name for name in STACKS if is_complete(name, python.parent.parent)), None)
+
+
+def worker_python(stack: str | None = None) -> Path:
     """The Python that runs workers: ``RESNET50_BENCH_PYTHON``, the complete environment, or this one.
 
+    ``stack`` names the environment where the caller knows that it is complete; else the user's variables do.
     Raises Infrastructure where none of them has torch, naming the command that sets it up.
     """
-    given = os.environ.get("RESNET50_BENCH_PYTHON")
+    given = os.environ.get(PYTHON)
     if given:
         if not os.access(given, os.X_OK):
-            raise BadInput(f"RESNET50_BENCH_PYTHON={given} is not an executable")
+            raise BadInput(f"{PYTHON}={given} is not an executable")
         return Path(given)
-    stack = chosen()
-    if is_complete(stack.name, folder()):
-        return folder() / "bin/python"
+    where = folder(stack)
+    if is_complete(stack or chosen().name, where):
+        return where / "bin/python"
     if importlib.util.find_spec("torch"):
         return Path(sys.executable)
     raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
-                         f"(it makes {folder()})")
+                         f"(it makes {where})")
 
 
 def set_up(stack: Stack, tools: bool = False) -> Path:

@@ -39,20 +39,20 @@ def decided(case: AnyCase, machine: Machine, python: Path, observer: Observer) -
         if burst.copies() > 1:
             raise BadInput(f"{sought[0]}=auto with --burst: the search needs the cores alone; run the case once before")
         observer.search_begins(case)
-        point = best.write(path, _search(case, machine, path.with_suffix(""), observer))
+        point = best.write(path, _search(case, machine, path.with_suffix(""), python, observer))
         how = f"of a search of {point.points} points"
     names = ", ".join(f"{name}: auto is {point.numbers[name]}" for name in sought)
     return case.decided(point.numbers, f"{names}, the best {how} ({point.value:.2f} {point.unit}; {path})")
 
 
-def _search(case: UndecidedCase, machine: Machine, folder: Path, observer: Observer) -> KnownPoints:
+def _search(case: UndecidedCase, machine: Machine, folder: Path, python: Path, observer: Observer) -> KnownPoints:
     texts = case.texts()
     wanted = {"PRECISION": case.precision} | {name: texts[name] for name in best.NAMES if texts[name] != AUTO}
     wanted.setdefault("BATCH_SIZE", _BATCHES)
     rest = {name: text for name, text in texts.items() if name not in (*_SHORT, *best.NAMES, "PRECISION")}
     planned = axes([Layer("auto", wanted), Layer("auto", _SHORT), Layer("case", rest)], machine)
     best.make_folder(folder)
-    state = sweep.begin(folder, planned, machine)
+    state = sweep.begin(folder, planned, machine, python)
     sweep.search(state, observer)
     points, = state.precisions
     if not points.best:

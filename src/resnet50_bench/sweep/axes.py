@@ -20,7 +20,8 @@ DEFAULTS = {"STEPS": "6", "WARMUP_STEPS": "2", "MIN_DURATION": "3"}
 
 @dataclass(frozen=True)
 class Axes:
-    """``grids`` by precision; ``cases`` by precision and place; ``notices`` say what was left out and why.
+    """``grids`` by precision; ``cases`` by precision and place; ``notices`` say what was left out and why, and which
+    engine was taken where none is named.
 
     ``whole``: neither batch sizes nor cores were named, so that the best is the best of all.
     """
@@ -55,7 +56,10 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
         precisions, notices = _runnable(PLATFORMS[platform].precisions, lambda name: case(name, batches[0], cores[0]))
     cases = {(precision, (batch, count)): case(precision, batch, count)
              for precision in precisions for count in cores for batch in batches}
-    return Axes({precision: Grid(batches, cores, every) for precision in precisions}, cases, tuple(notices),
+    taken = (notice for point in cases.values() if point.stack for notice in point.notices
+             if notice.startswith("TORCH_TYPE: "))
+    return Axes({precision: Grid(batches, cores, every) for precision in precisions}, cases,
+                (*notices, *dict.fromkeys(taken)),
                 not lists["BATCH_SIZE"] and not lists["CORES_PER_INSTANCE"])
 
 

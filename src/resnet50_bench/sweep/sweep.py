@@ -30,11 +30,12 @@ MOST_STEP_S = 15.0
 
 @dataclass(frozen=True)
 class State:
-    """A sweep's folder, what measures in it, what is known of each precision, and how long this time's points took."""
+    """A sweep's folder, what measures in it (for each precision its Python), what is known of each precision, and how
+    long this time's points took."""
 
     folder: Path
     machine: Machine
-    python: Path
+    pythons: Mapping[str, Path]
     inputs: Inputs
     precisions: list[KnownPoints]
     pace: outlook.Pace = field(default_factory=outlook.Pace)
@@ -55,10 +56,15 @@ class Step:
     certain: bool
 
 
-def begin(folder: Path, planned: Axes, machine: Machine) -> State:
-    """The state that the folder's results give. Raises BadInput for results of another CPU."""
+def begin(folder: Path, planned: Axes, machine: Machine, python: Path | None = None) -> State:
+    """The state that the folder's results give. ``python``: what measures where that is settled; else the cases say.
+
+    Raises BadInput for results of another CPU.
+    """
     known = record.runs(folder, machine.cpu.name)
-    return State(folder, machine, worker_python(), inputs.find(next(iter(planned.cases.values()))),
+    stacks = {precision: case.stack for (precision, _), case in planned.cases.items()}
+    pythons = {precision: python or worker_python(stack) for precision, stack in stacks.items()}
+    return State(folder, machine, pythons, inputs.find(next(iter(planned.cases.values()))),
                  [_points(planned, precision, grid, known) for precision, grid in planned.grids.items()])
 
 
@@ -82,7 +88,7 @@ def run(state: State, observer: Observer, remember: bool) -> None:
     for points in state.precisions:
         if remember and points.best:
             case = points.cases[points.best]
-            best.write(best.file_for(case, best.NAMES, state.machine, state.python), points)
+            best.write(best.file_for(case, best.NAMES, state.machine, state.pythons[points.precision]), points)
     observer.ended(state.precisions, state.folder / TABLE, state.folder / BEST)
     lacking = [points for points in state.precisions if not points.best]
     if lacking:
@@ -142,8 +148,8 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
     folder = record.new_folder(state.folder, case)
     began = time.monotonic()
     try:
-        run_case(case, state.inputs, state.machine.topology, state.python, folder, datetime.now(timezone.utc),
-                 session.launch, io.StringIO())
+        run_case(case, state.inputs, state.machine.topology, state.pythons[points.precision], folder,
+                 datetime.now(timezone.utc), session.launch, io.StringIO())
         path, = folder.glob("benchmark_*.json")
         points.add(place, record.marked(path, workers))
     except RunFailed as error:

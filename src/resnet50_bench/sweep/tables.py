@@ -134,7 +134,8 @@ def config(precisions: Sequence[KnownPoints]) -> str:
         if points.best:
             case = points.cases[points.best]
             value, low, high = points.value(points.best)
-            lines += [f"# {_short(value)} ({_short(low)} - {_short(high)}) {points.unit} on {case.platform}",
+            lines += [f"# {_short(value)} ({_short(low)} - {_short(high)}) {points.unit} on {case.platform}"
+                      + (f", measured with RESNET50_BENCH_STACK={case.stack}" if case.stack else ""),
                       f"{json.dumps('*_' + option_of(case))}:"]
             lines += [f"  {name}: {json.dumps(text)}" for name, text in case.texts().items()
                       if name in CATALOGUE and name not in _NOT_IN_CONFIG and not case.is_default(name) and text]

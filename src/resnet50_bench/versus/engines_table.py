@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts
+from ..case.known_engine import KnownEngine
 from ..case.precision import PRECISIONS
 from ..result.comparison_stats import interval_of_means
 from ..result.result import Result
@@ -63,7 +64,8 @@ def _why_not(engine: EngineFacts, precision: str, cpu_flags: frozenset[str]) -> 
 class Row:
     """What one contestant reached: medians over the rounds, ``low`` to ``high`` is 95 % of their mean.
 
-    ``prepare_s`` is from the start of preparing to a proven model, from the cache where that has it.
+    ``prepare_s`` is from the start of preparing to a proven model, from the cache where that has it; ``measured_on``
+    the day of the last round.
     """
 
     precision: str
@@ -79,6 +81,7 @@ class Row:
     memory_mb: float | None
     kernels: str
     proven: bool
+    measured_on: str
 
 
 def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result]) -> Row:
@@ -94,7 +97,13 @@ def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result])
                median(max(report.prepare_s for report in result.processes) for result in results),
                median(memories) if memories else None,
                ", ".join(f"{kernel} {count}" for kernel, count in kernels.items()) or "unproven",
-               ENGINES[one.engine].proven)
+               ENGINES[one.engine].proven, max(result.started_at for result in results)[:10])
+
+
+def proven(rows: Sequence[Row]) -> list[KnownEngine]:
+    """Those whose kernels are proven, for what remembers them."""
+    return [KnownEngine(one.engine, one.stack, one.images_per_s, one.batch_size, one.cores_per_instance,
+                        one.measured_on) for one in rows if one.proven]
 
 
 def fastest(rows: Sequence[Row]) -> Row | None:

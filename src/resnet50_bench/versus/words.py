@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..case import inputs
@@ -18,8 +18,9 @@ from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput, BenchError
 from ..launch.placement import place
 from ..stack import environment
+from ..stack.stacks import FOLDER, PYTHON, STACK
+from ..sweep.known_engines import known
 
-PYTHON, STACK, FOLDER = "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_STACK", "RESNET50_BENCH_ENV"
 #: What a side may set apart from its parameters: the environment that measures.
 SURROUNDINGS = (PYTHON, STACK, FOLDER)
 NAMES = "ABCDEFGH"
@@ -119,9 +120,9 @@ def _side(name: str, text: str, given: Given, machine: Machine) -> AskedSide:
     common = [{key: value for key, value in layer.items() if key not in own}
               for layer in (given.flags, given.environment)]
     layers = [Layer(f"--{name.lower()}", own), Layer("flag", common[0]), Layer("environment", common[1])]
-    case = resolve(layers, machine)
     with surrounded(apart):
-        python = _python(apart)
+        case = resolve(layers, replace(machine, engines=known(machine.cpu.name)))
+        python = _python(apart, case.stack)
         if case.accuracy:
             raise BadInput("MODE=accuracy gives the same answers each time: there is nothing to measure by turns; use "
                            "compare, or MODE=throughput or latency")
@@ -133,9 +134,9 @@ def _side(name: str, text: str, given: Given, machine: Machine) -> AskedSide:
     return AskedSide(name, text, case, apart, python, case_inputs)
 
 
-def _python(apart: Mapping[str, str]) -> Path:
-    """Never another environment than the one that a side names."""
-    python = environment.worker_python()
+def _python(apart: Mapping[str, str], stack: str | None) -> Path:
+    """Never another environment than the one that a side names. ``stack``: of an engine that nobody named."""
+    python = environment.worker_python(stack)
     if {STACK, FOLDER} & apart.keys() and environment.folder() not in python.parents:
         named = " ".join(f"{key}={value}" for key, value in apart.items())
         raise BadInput(f"{named}: {environment.folder()} is not set up: run {named} scripts/setup.sh once")

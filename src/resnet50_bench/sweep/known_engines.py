@@ -1,0 +1,112 @@
+"""What ``engines`` measured -> a file that remembers it for TORCH_TYPE=auto; that file -> what counts here and now.
+
+For each CPU and precision it holds the fastest engine with proven kernels of every stack. One counts only while its
+stack is set up with the versions that it was measured with.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import msgspec
+
+from ..case.engines import ENGINES
+from ..case.known_engine import KnownEngine, KnownEngines, remedy
+from ..files import write_json
+from ..stack import environment, pins, stacks, user_cache
+from ..stack.stacks import PYTHON, STACK
+from .best import make_folder
+
+_SCHEMA = "resnet50-bench-known-engines"
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """``pins`` is the digest of the stack's versions."""
+
+    engine: str
+    stack: str
+    pins: str
+    images_per_s: float
+    batch_size: int
+    cores_per_instance: int
+    found_at: str
+
+    def is_sound(self) -> bool:
+        """Whether this can have been written here: an engine that can prove its kernels, of a stack that serves it."""
+        facts = ENGINES.get(self.engine)
+        return bool(facts and facts.proven and self.stack in facts.stacks and math.isfinite(self.images_per_s)
+                    and min(self.images_per_s, self.batch_size, self.cores_per_instance) > 0 and self.found_at)
+
+    def why_not_now(self) -> str:
+        """Why it does not count any more; empty where it does."""
+        if not environment.is_complete(self.stack, environment.folder(self.stack)):
+            return f"its stack is not set up ({environment.folder(self.stack)}): scripts/setup.sh --stack {self.stack}"
+        return "" if self.pins == pins.digest(self.stack) else "its stack has other versions now"
+
+    def known(self) -> KnownEngine:
+        """As a case takes it."""
+        return KnownEngine(**{field.name: getattr(self, field.name) for field in fields(KnownEngine)})
+
+
+_ByPrecision = dict[str, list[_Found]]
+
+
+class _File(msgspec.Struct):
+    """``cpus``: by the CPU's name."""
+
+    schema: str = _SCHEMA
+    schema_version: int = 1
+    cpus: dict[str, _ByPrecision] = {}
+
+
+def path() -> Path:
+    """The file, beside the best points that are known."""
+    return user_cache.models() / "best" / "engines.json"
+
+
+def known(cpu: str) -> KnownEngines:
+    """What counts on the CPU of this name, with the stack or the Python that the environment asks for."""
+    if python := os.environ.get(PYTHON):
+        return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={python} has; name one of "
+                            f"{', '.join(ENGINES)}")
+    stack = stacks.chosen().name if os.environ.get(STACK) else None
+    fastest, why_not = {}, {}
+    for precision, found in _read().cpus.get(cpu, {}).items():
+        able = [one for one in found if one.is_sound() and stack in (None, one.stack)]
+        best = max(able, key=lambda one: one.images_per_s, default=None)
+        if best is None and stack:
+            why_not[precision] = (f"no engine of {STACK}={stack} is known to be the fastest of it at {precision}; "
+                                  f"{remedy(precision)}")
+        elif best and (why := best.why_not_now()):
+            why_not[precision] = (f"{best.engine} of the stack {best.stack} was the fastest at {precision}, but {why}; "
+                                  f"or measure again: scripts/resnet50-bench.sh engines --precision={precision}")
+        elif best:
+            fastest[precision] = best.known()
+    return KnownEngines(fastest, why_not)
+
+
+def remember(cpu: str, precision: str, found: Sequence[KnownEngine]) -> None:
+    """Take the place of what was known at the precision; all of ``found`` have proven kernels.
+
+    Raises Infrastructure where that cannot be written.
+    """
+    by_stack: dict[str, _Found] = {}
+    for one in sorted(found, key=lambda one: -one.images_per_s):
+        by_stack.setdefault(one.stack, _Found(**asdict(one), pins=pins.digest(one.stack)))
+    file = _read()
+    file.cpus.setdefault(cpu, {})[precision] = list(by_stack.values())
+    make_folder(path().parent)
+    write_json(path(), msgspec.to_builtins(file))
+
+
+def _read() -> _File:
+    """Nothing where it cannot be read: then it is found again."""
+    try:
+        file = msgspec.json.decode(path().read_bytes(), type=_File)
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return _File()
+    return file if (file.schema, file.schema_version) == (_SCHEMA, 1) else _File()
