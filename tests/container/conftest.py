@@ -27,15 +27,20 @@ def images(built_images: Images) -> Iterator[Images]:
     remove_containers()
 
 
-@pytest.fixture
-def image(images: Images) -> Iterator[str]:
-    """The image's name; no container of it outlives a test."""
+@pytest.fixture(scope="session")
+def rootless_image(built_images: Images) -> Iterator[str]:
     reason = rootless.why_not()
     if reason:
         pytest.skip(reason)
-    rootless.take_over(images.name)
-    yield images.name
-    left = rootless.containers(images.name)
+    with rootless.taken_over(built_images.name):
+        yield built_images.name
+
+
+@pytest.fixture
+def image(rootless_image: str, images: Images) -> Iterator[str]:
+    """The image's name; no container of it outlives a test."""
+    yield rootless_image
+    left = rootless.containers(rootless_image)
     if left:
         rootless.podman("rm", "--force", "--time=0", *left)
 

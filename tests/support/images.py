@@ -89,8 +89,8 @@ def built_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
         pytest.skip(reason)
     remove_containers()
     free_gb = shutil.disk_usage("/var/lib").free / 1e9
-    if free_gb < 25:
-        pytest.skip(f"the images need 25 GB, {free_gb:.0f} are free")
+    if free_gb < 16:
+        pytest.skip(f"the images need 16 GB, {free_gb:.0f} are free")
     base = subprocess.run([ROOT / "scripts/make-base-image.sh"], capture_output=True, text=True, check=False)
     if base.returncode != 0:
         pytest.skip(f"no base image: {base.stderr.strip()[-200:]}")

@@ -8,6 +8,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from support import packages
@@ -20,7 +22,12 @@ _PACKAGES = ("podman", "uidmap", "slirp4netns", "catatonit", "runc", "fuse-overl
 _SETTINGS = {
     "storage.conf": '[storage]\ndriver = "overlay"\n',
     "containers.conf": '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-                       '[containers]\nnetns = "host"\n'}
+                       '[containers]\nnetns = "host"\nvolumes = VOLUMES\n'}
+#: PyTorch's folder inside, where it is mounted from, and the label that says what an image was made of.
+_TORCH, _MOUNTED = "/opt/venv", Path(tempfile.gettempdir()) / "resnet50-bench-rootless-torch"
+_LABEL = "made-of"
+#: Docker's own, or the kernel's.
+_NOT_FILES = ("./.dockerenv", "./proc/*", "./sys/*", "./dev/*")
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -63,10 +70,9 @@ def why_not() -> str | None:
         subprocess.run(["useradd", "--create-home", USER], check=True)  # with a range of subordinate ids
     settings = Path(_home()) / ".config/containers"
     settings.mkdir(parents=True, exist_ok=True)
-    for name, text in _SETTINGS.items():
-        (settings / name).write_text(text)
-    for path in (settings.parent, settings, *settings.iterdir()):
+    for path in (settings.parent, settings):
         shutil.chown(path, USER)
+    _write_settings()
     if subprocess.run(as_user("test", "-r", ROOT / "ctest.sh"), check=False).returncode != 0:
         return f"{ROOT} cannot be read by other users"
     _set_up_host()
@@ -84,14 +90,64 @@ def _set_up_host() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def take_over(image: str) -> None:
-    """The image from docker's store, where podman has not got this very one: a copy of 7.5 GB takes minutes."""
-    wanted = json.loads(docker("image", "inspect", image).stdout)[0]["Id"].removeprefix("sha256:")
-    if podman("image", "inspect", "--format", "{{.Id}}", image).stdout.strip() == wanted:
-        return
-    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
-        subprocess.run(as_user("podman", "load", "--quiet"), stdin=saved.stdout, env=environment(), cwd="/", check=True,
-                       capture_output=True, timeout=1800)
+@contextmanager
+def taken_over(image: str) -> Iterator[None]:
+    """The user has docker's image, but for PyTorch's folder, which is mounted: a copy of 7.5 GB takes three minutes.
+
+    An engine that keeps layers in another way than folders gives the whole image.
+    """
+    torch = _layer_with(image, _TORCH)
+    made = json.loads(docker("image", "inspect", image).stdout)[0]
+    wanted = f"{made['Id']} {'mounted' if torch else 'whole'}"
+    try:
+        if torch:
+            _MOUNTED.mkdir(exist_ok=True)
+            subprocess.run(["mount", "--bind", torch, _MOUNTED], check=True)
+            _write_settings()
+            podman("system", "migrate")  # what podman keeps running for the user does not see mounts that came later
+        if podman("image", "inspect", "--format", f'{{{{index .Labels "{_LABEL}"}}}}', image).stdout.strip() != wanted:
+            _hand_over(image, made["Config"], [*_NOT_FILES, *[f".{_TORCH}/*"] * bool(torch)], wanted)
+        yield
+    finally:
+        podman("system", "migrate")
+        if torch:
+            subprocess.run(["umount", "--lazy", _MOUNTED], check=True)
+            _MOUNTED.rmdir()
+            _write_settings()
+
+
+def mounts() -> dict[str, Path]:
+    """What is mounted of docker's image: the folder inside, and where it is."""
+    return {_TORCH: _MOUNTED} if _MOUNTED.is_dir() else {}
+
+
+def _layer_with(image: str, folder: str) -> Path | None:
+    """Where docker keeps the layer that made ``folder``."""
+    shown = docker("image", "inspect", "--format", "{{json .GraphDriver.Data}}", image).stdout
+    data = json.loads(shown or "null") or {}
+    layers = [data.get("UpperDir", ""), *data.get("LowerDir", "").split(":")]
+    return next((Path(layer + folder) for layer in layers if layer and Path(layer + folder, "bin").is_dir()), None)
+
+
+def _hand_over(image: str, config: dict, without: list[str], label: str) -> None:
+    """Its files as they are, and what its Dockerfile says of how it runs."""
+    changes = [f"ENV {text}" for text in config["Env"]]
+    changes += [f"USER {config['User']}", f"WORKDIR {config['WorkingDir']}", f"CMD {json.dumps(config['Cmd'])}",
+                f'LABEL {_LABEL}="{label}"']
+    packed = ["docker", "run", "--rm", "--user=root", "--entrypoint=tar", image, "-C", "/",
+              *(f"--exclude={pattern}" for pattern in without), "-c", "."]
+    words = ["podman", "import", "--quiet", *(f"--change={change}" for change in changes), "-", image]
+    with subprocess.Popen(packed, stdout=subprocess.PIPE) as files:
+        subprocess.run(as_user(*words), stdin=files.stdout, env=environment(), cwd="/", check=True, capture_output=True,
+                       timeout=1800)
+
+
+def _write_settings() -> None:
+    folder = Path(_home()) / ".config/containers"
+    volumes = json.dumps([f"{path}:{inside}:ro" for inside, path in mounts().items()])
+    for name, text in _SETTINGS.items():
+        (folder / name).write_text(text.replace("VOLUMES", volumes))
+        shutil.chown(folder / name, USER)
 
 
 def _home() -> str:
