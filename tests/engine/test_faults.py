@@ -72,7 +72,7 @@ def test_a_busy_loop_on_an_instances_core_is_other_load(folder):
 
 
 @TWO_CORES
-def test_noisy_fails_where_the_user_wants_that(folder):
+def test_an_instance_stopped_for_a_second_shows_as_an_outlier_and_fails_who_wants_no_noise(folder):
     require_precision(INT8)
 
     def stop(pids):
@@ -80,26 +80,13 @@ def test_noisy_fails_where_the_user_wants_that(folder):
         time.sleep(1)
         os.kill(pids[-1], signal.SIGCONT)
 
-    with while_measuring(folder, stop, *TWO_INSTANCES, "--fail_on_noisy") as (status, _):
-        assert status == 1
-    assert_no_kpi(folder)
-
-
-@TWO_CORES
-def test_an_instance_stopped_for_a_second_shows_as_an_outlier(folder):
-    require_precision(INT8)
-
-    def stop(pids):
-        os.kill(pids[-1], signal.SIGSTOP)
-        time.sleep(1)
-        os.kill(pids[-1], signal.SIGCONT)
-
-    with while_measuring(folder, stop, *TWO_INSTANCES) as (status, output):
-        assert status == 0, output
+    with while_measuring(folder, stop, *TWO_INSTANCES, "--fail_on_noisy") as (status, output):
+        assert status == 1, output
     found = checks(folder)
     assert found["outliers"]["verdict"] == "noisy"
     assert "took 1" in found["outliers"]["reading"], "a step of more than 1000 ms"
     assert found["overlap"]["reading"]
+    assert_no_kpi(folder)
 
 
 @ROOT_ONLY
