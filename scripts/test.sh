@@ -21,22 +21,58 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 python=$(scripts/setup.sh --tools)
 
+scratch=$(mktemp -d)
 outcomes=()
 failed=0
-# stage NAME COMMAND...: a line when it begins, and its outcome and time in the summary.
+# ended NAME STATUS SECONDS: a line, and one of the summary.
+ended() {
+    local outcome="$1: passed in $3 s"
+    if [ "$2" != 0 ]; then
+        outcome="$1: FAILED (status $2) after $3 s"
+        failed=1
+    fi
+    outcomes+=("$outcome")
+    echo "== $outcome"
+}
+# stage NAME COMMAND...: with a line when it begins.
 stage() {
     local name=$1 began=$SECONDS status=0
     shift
     echo "== $name"
     "$@" || status=$?
-    if [ "$status" = 0 ]; then
-        outcomes+=("$name: passed in $((SECONDS - began)) s")
-    else
-        outcomes+=("$name: FAILED (status $status) after $((SECONDS - began)) s")
-        failed=1
-    fi
-    echo "== ${outcomes[-1]}"
+    ended "$name" "$status" "$((SECONDS - began))"
 }
+# beside NAME COMMAND...: as a stage, while those that follow run; what it says comes when join_all waits for it.
+declare -A pids=() begun=()
+beside() {
+    local name=$1
+    shift
+    echo "== $name: begun, beside what follows"
+    begun[$name]=$(date +%s)
+    # A shell lets what it starts beside itself ignore Ctrl-C, after which engines and schedulers would stay.
+    env --default-signal=INT "$@" >"$scratch/$name" 2>&1 &
+    pids[$name]=$!
+}
+join_all() {
+    local name status
+    for name in "${!pids[@]}"; do
+        status=0
+        wait "${pids[$name]}" || status=$?
+        echo "== $name"
+        cat -- "$scratch/$name"
+        ended "$name" "$status" "$(($(stat -c %Y "$scratch/$name") - begun[$name]))"
+        unset "pids[$name]"
+    done
+}
+# shellcheck disable=SC2317  # the trap calls it
+give_up() {
+    if [ "${#pids[@]}" -gt 0 ]; then
+        kill -INT "${pids[@]}" 2>/dev/null || echo "tests: what ran beside was over" >&2
+        wait
+    fi
+    rm -rf -- "$scratch"
+}
+trap give_up EXIT
 
 if [ "${1-}" = --slow ]; then
     shift
@@ -46,13 +82,16 @@ elif [ "$#" -gt 0 ]; then
 else
     # A file stays with one process, for what its tests prepare.
     stage "unit tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5
-    stage "program tests" "$python" -m pytest -n 4 --dist loadfile -rs --durations=5 -m program tests/program
+    # These wait for images, containers and schedulers for more than half of their time; what they measure is not judged.
+    beside "container tests" "$python" -m pytest -rs --durations=15 -m "container and not slow" tests/container
+    beside "scheduler tests" "$python" -m pytest -rs --durations=15 -m "scheduler and not slow" tests/scheduler
+    stage "program tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
-    # They wait for containers, schedulers and single-threaded preparations for nearly half of their time: three at once.
-    stage "engine, container and scheduler tests" "$python" -m pytest -n 3 --dist loadgroup -rs --durations=30 \
-        -m "(engine or container or scheduler) and not quiet and not slow"
-    stage "tests that need the machine to themselves" "$python" -m pytest -rs --durations=10 -m "quiet and not slow"
+    stage "engine tests" "$python" -m pytest -rs --durations=30 -m "engine and not quiet and not slow" tests/engine
+    join_all
+    stage "engine tests that need the machine to themselves" "$python" -m pytest -rs --durations=10 \
+        -m "quiet and not slow" tests/engine
 fi
 echo "== summary ($SECONDS s)"
 printf '%s\n' "${outcomes[@]}"

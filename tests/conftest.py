@@ -1,8 +1,4 @@
-"""What every test has: a lock of its own on the cores, no waiting for the disk; and the FAKE sweep.
-
-``--dist loadgroup`` (scripts/test.sh) shares tests out by file; those with containers are one group, for images and
-engine are one.
-"""
+"""What every test has: a lock of its own on the cores, no waiting for the disk; and the FAKE sweep."""
 
 import os
 from collections.abc import Iterator
@@ -20,12 +16,6 @@ def no_power_cut() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests stay together in one process."""
-    folder = item.path.parent.name
-    item.add_marker(pytest.mark.xdist_group(folder if folder == "container" else item.path.stem))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
