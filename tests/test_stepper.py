@@ -75,7 +75,7 @@ def _stepper(clock: Clock, feed: Feed, took_s: float = 0.1, **settings):
         clock.now_ns += int(took_s * 1e9)
         return batch
 
-    given = {"steps": 3, "warmup_steps": 2, "min_duration_s": 0, "counted": False} | settings
+    given = {"steps": 3, "warmup_steps": 2, "min_duration_s": 0, "exact": False} | settings
     return Stepper(step, feed, **given)
 
 
@@ -109,14 +109,14 @@ def test_a_warm_up_that_never_settles_is_given_up_and_says_so(clock):
     def step(batch: object) -> None:
         clock.now_ns += int(next(times) * 1e9)
 
-    made = Stepper(step, feed, steps=3, warmup_steps=2, min_duration_s=0, counted=False)
+    made = Stepper(step, feed, steps=3, warmup_steps=2, min_duration_s=0, exact=False)
     made.warm_up(lambda step_s: None, lambda: True)
     assert made.warmup_s < stepper.MOST_EXTRA_S + 10
     assert made.steady is (made.warmup_s < stepper.MOST_EXTRA_S)
 
 
-@pytest.mark.parametrize(("settings", "warmed"), [({"warmup_steps": 0}, 0), ({"counted": True}, 2)])
-def test_without_warm_up_or_where_steps_are_counted_none_is_added(clock, settings, warmed):
+@pytest.mark.parametrize(("settings", "warmed"), [({"warmup_steps": 0}, 0), ({"exact": True}, 2)])
+def test_without_warm_up_or_where_it_is_exact_none_is_added(clock, settings, warmed):
     feed, said = Feed(clock), []
     _stepper(clock, feed, **settings).warm_up(said.append, lambda: pytest.fail("it must not wait by stepping"))
     assert feed.warmed == warmed and len(said) == 1

@@ -41,7 +41,7 @@ def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
                             env=dict(os.environ) if name == "docker" else environment())
 
 
-@pytest.mark.parametrize("name", ["docker", "podman"])
+@pytest.mark.parametrize("name", ["docker", pytest.param("podman", marks=pytest.mark.slow)])
 def test_nothing_is_left_after_three_killed_host_sides_and_a_start(image, build, name):
     logs = build
     assert ours(name) == []

@@ -103,6 +103,7 @@ def test_more_batch_sizes_than_torch_recompiles_for_are_each_compiled_for_their_
     assert code and not [text for text in code if re.search(r"\bs\d+\b *=", text)], "a dynamic shape has a symbol"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_an_instance_of_another_size_gets_code_for_its_own_threads(three):
     cache, _ = three

@@ -60,6 +60,7 @@ def test_two_instances_learn_the_same_model(folder, pictures):
     assert not list(folder.glob(".rendezvous*"))
 
 
+@pytest.mark.slow
 def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, tmp_path):
     require_precision(FP32)
     whole = tmp_path / "whole"

@@ -185,6 +185,7 @@ def test_ctest_runs_a_gated_case_on_both_nodes_and_sums_it_up(real, tmp_path):
     assert "Fleet: inference_throughput" in done.stdout and "*Throughput (samples/sec): " in done.stdout
 
 
+@pytest.mark.slow
 def test_two_nodes_train_one_model(real, capfd):
     assert run(real, "--nodes=2 --mem=5000", timeout_s=400, FUNCTION="training", PRECISION=FP32, BATCH_SIZE="2",
                STEPS="3", WARMUP_STEPS="1", MIN_DURATION="0", INSTANCE_MODE="single", CORES_PER_INSTANCE="1") == 0
@@ -262,7 +263,7 @@ def test_out_of_memory(folder, monkeypatch):
         run(folder, "--mem=100")
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", [NODES[0], pytest.param(NODES[1], marks=pytest.mark.slow)])
 def test_a_node_dies_in_the_middle(folder, cluster, node, monkeypatch):
     monkeypatch.setenv("FAKE_SLEEP", "100")
     try:

@@ -82,7 +82,7 @@ class Instance:
         look = job.peak_look(self.part)
         stepper = self._stepper = Stepper(
             job.step, feed, steps=spec.steps, warmup_steps=spec.warmup_steps, min_duration_s=spec.min_duration_s,
-            counted=spec.training)
+            exact=spec.training or spec.accuracy)
         self._say(Prepared(index))
         self._gates.wait(Warm)
         with job.runtime.inference(True):

@@ -97,12 +97,13 @@ class Stepper(Generic[Input, Output, Labels]):
     """
 
     def __init__(self, model: Callable[[Input], Output], feed: Feed[Input, Output, Labels], *, steps: int | None,
-                 warmup_steps: int, min_duration_s: float, counted: bool) -> None:
+                 warmup_steps: int, min_duration_s: float, exact: bool) -> None:
         """``steps``: None only for a feed that has an end.
 
-        ``counted``: every step of the feed has its place (training), so none may be added to the warm-up.
+        ``exact``: no step is added to the warm-up, for each has its place (training) or none is judged by its time
+        (accuracy).
         """
-        self._model, self.feed, self._counted = model, feed, counted
+        self._model, self.feed, self._exact = model, feed, exact
         self.wanted = feed.length or steps or 0
         self._least = warmup_steps if feed.most_warm_up is None else min(warmup_steps, feed.most_warm_up)
         self._min_duration_s = min_duration_s
@@ -113,18 +114,18 @@ class Stepper(Generic[Input, Output, Labels]):
         """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last step's seconds once.
 
         Then on until ``gone``: an instance that rests until the others are warm cools down, and leaves them the
-        machine to themselves. Without warm-up, or where steps are counted, nothing is stepped beyond the least.
+        machine to themselves. Without warm-up, or where it is exact, nothing is stepped beyond the least.
         """
         began, times = time.monotonic(), array("d")
         while len(times) < self._least:
             times.append(self._warm_step())
-        if self._least and not self._counted:
+        if self._least and not self._exact:
             deadline = time.monotonic() + MOST_EXTRA_S
             while not settled(times) and time.monotonic() < deadline:
                 times.append(self._warm_step())
             self.steady = settled(times)
         on_warm(times[-1] if times else math.nan)
-        while self._least and not self._counted and not gone():
+        while self._least and not self._exact and not gone():
             times.append(self._warm_step())
         self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began
 
