@@ -118,22 +118,22 @@ def put_copy(root: Path, number: int, template: Path, step_ms: float, **facts: s
     (folder / "status").write_text("0\n")
 
 
-def test_a_thousand_results_are_summed_up_in_under_five_seconds(tmp_path, capsys):
+def test_four_hundred_results_are_summed_up_in_under_two_seconds(tmp_path, capsys):
     rng = random.Random(3)
     put(tmp_path / "template", 0, 10.0)
     template, = (tmp_path / "template").rglob("*.json")
     tmp_path = tmp_path / "fleet"
-    injected = {5: 10.6, 321: 11.2, 777: 13.0}
-    for number in range(1000):
-        facts = {"microcode": "0x1"} if number == 777 else {}
+    injected = {5: 10.6, 121: 11.2, 277: 13.0}
+    for number in range(400):
+        facts = {"microcode": "0x1"} if number == 277 else {}
         put_copy(tmp_path, number, template, injected.get(number, rng.gauss(10, 0.03)), **facts)
     began = time.process_time()
     fleet_command.main([str(tmp_path), "--format=json"])
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 2
     found, = json.loads(capsys.readouterr().out)
     named = {each["node"] for each in found["outliers"]}
     assert {f"n{number:04d}" for number in injected} <= named and len(named) <= 13
-    assert next(each for each in found["outliers"] if each["node"] == "n0777")["differs"]
+    assert next(each for each in found["outliers"] if each["node"] == "n0277")["differs"]
 
 
 def test_nothing_there_is_bad_input(tmp_path):
