@@ -93,6 +93,7 @@ def three(tmp_path_factory) -> tuple[Path, list[dict]]:
     return cache, prepared(cache, FP32, "1,2,3")
 
 
+@pytest.mark.slow
 def test_more_batch_sizes_than_torch_recompiles_for_are_each_compiled_for_their_own_shape(three):
     cache, seen = three
     assert [each["batch"] for each in seen] == [1, 2, 3]

@@ -101,6 +101,7 @@ def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(
     assert not restarts or 3 <= max(points_of(tmp_path / "sweep", "fresh").values()) <= 5
 
 
+@pytest.mark.slow
 @TWO_CORES
 def test_auto_searches_once_and_its_numbers_stand_in_the_result(tmp_path, monkeypatch):
     require_precision(INT8)

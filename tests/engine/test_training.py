@@ -47,6 +47,7 @@ def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, p
     assert "*Throughput (samples/sec): " in shown and "Training Loss (nats): " in shown
 
 
+@pytest.mark.slow
 @TWO_CORES
 def test_two_instances_learn_the_same_model(folder, pictures):
     require_precision(FP32)

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from support.engine import INT8, ROOT, require_precision
 
 COMMAND = ROOT / "scripts/resnet50-bench.sh"
@@ -59,6 +61,7 @@ def test_two_equal_sides_killed_in_the_middle_go_on_and_no_round_is_measured_twi
     assert "paired by round" in (folder / "versus.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_side_that_cannot_run_ends_it_with_status_1_and_its_reason(tmp_path):
     require_precision(INT8)
     other = "CUSTOMER_ENV=ONEDNN_MAX_CPU_ISA=SSE41"
