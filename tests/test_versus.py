@@ -19,6 +19,7 @@ import pytest
 from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.machine import host
+from resnet50_bench.result.paired import Paired
 from resnet50_bench.versus import outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns
@@ -350,3 +351,11 @@ def test_a_side_without_proof_of_its_kernels_is_called_unproven(here):
     assert "\nB: ONNXRUNTIME: its kernels are unproven" in outcome.text(both)
     assert "unproven" not in outcome.text(outcome_of(here, 1.2))
     assert outcome.document(both)["sides"]["A"]["kernels_proven"] is False
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [
+    (None, None, False), (0.0, 2e22, False), (0.5, 1e6, False), (0.2, 3.0, True), (0.98, 1.04, True)])
+def test_an_interval_over_powers_of_ten_is_not_shown(low, high, told):
+    pair = outcome.Pair("A", "B", Paired(1.01, low, high, 2))
+    assert ("too few rounds" in outcome.ratio_text(pair)) != told
+    assert ("too" in outcome.ratio_text(pair) and "so few rounds" in outcome.verdict(pair, "throughput")) != told

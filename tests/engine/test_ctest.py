@@ -53,6 +53,7 @@ def test_bad_input_is_status_2_in_one_line_before_anything_runs(build):
         assert "Evaluating RESNET" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_list_is_one_iteration_a_value_and_the_kpi_is_their_mean(build):
     require_precision(INT8)
     done = ctest(build, "-V", "--testcase", GATED, "--set", "WARMUP_STEPS=1 2")

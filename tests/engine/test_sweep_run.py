@@ -40,7 +40,7 @@ def points_of(folder: Path, workers: str = "warm") -> Counter[tuple[str, ...]]:
                    for result in results)
 
 
-@pytest.mark.quiet
+@pytest.mark.slow
 @TWO_CORES
 def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_none_twice(tmp_path):
     require_precision(INT8)

@@ -59,12 +59,16 @@ def is_slower(outcome: Outcome) -> list[str]:
             if pair.a == outcome.names[0] and word(pair, outcome.mode) == SLOWER]
 
 
+#: Between the ends of an interval that is shown.
+_MOST_RATIO = 100.0
+
+
 def verdict(pair: Pair, mode: str) -> str:
     """``B is faster than A by 6.0 % (95 % interval 4.1 to 8.0 %)``, or that no difference was shown, and which would
     have been."""
     found = pair.found
-    if found.low is None or found.high is None:
-        return f"{pair.b} and {pair.a}: {NO_DIFFERENCE}: one round cannot tell; more --rounds can"
+    if not _told(pair) or found.low is None or found.high is None:
+        return f"{pair.b} and {pair.a}: {NO_DIFFERENCE}: so few rounds cannot tell; more --rounds can"
     low, middle, high = (100 * (value - 1) for value in (found.low, found.ratio, found.high))
     if not found.apart:
         return (f"{pair.b} and {pair.a}: {NO_DIFFERENCE} (95 % interval {low:+.1f} to {high:+.1f} %): differences "
@@ -78,8 +82,14 @@ def verdict(pair: Pair, mode: str) -> str:
 def ratio_text(pair: Pair) -> str:
     """``B/A 1.0604 (1.0412 to 1.0801)``."""
     found = pair.found
-    interval = f" ({found.low:.4f} to {found.high:.4f})" if found.low is not None else ""
+    interval = f" ({found.low:.4f} to {found.high:.4f})" if _told(pair) else " (too few rounds for an interval)"
     return f"{pair.b}/{pair.a} {found.ratio:.4f}{interval}"
+
+
+def _told(pair: Pair) -> bool:
+    """Whether the interval says anything: that of two noisy rounds may reach over twenty powers of ten."""
+    low, high = pair.found.low, pair.found.high
+    return low is not None and high is not None and high <= _MOST_RATIO * max(low, 1 / _MOST_RATIO)
 
 
 #: Of the lines on the screen.
