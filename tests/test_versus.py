@@ -358,4 +358,4 @@ def test_a_side_without_proof_of_its_kernels_is_called_unproven(here):
 def test_an_interval_over_powers_of_ten_is_not_shown(low, high, told):
     pair = outcome.Pair("A", "B", Paired(1.01, low, high, 2))
     assert ("too few rounds" in outcome.ratio_text(pair)) != told
-    assert ("too" in outcome.ratio_text(pair) and "so few rounds" in outcome.verdict(pair, "throughput")) != told
+    assert ("so few rounds" in outcome.verdict(pair, "throughput")) != told
