@@ -278,9 +278,13 @@ def test_a_node_down_from_the_start(folder, cluster):
     cluster.kill_node("n2")
 
     def down() -> bool:
-        """Told so, as Slurm notices in 30 s only; again where a last word of the killed daemon came in later."""
+        """Told so, as Slurm notices in 30 s only, and for good: a last word of the killed daemon brings it back."""
         cluster.ask("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
-        return cluster.node_states()[1].startswith("down")
+        for _ in range(10):
+            time.sleep(0.3)
+            if not cluster.node_states()[1].startswith("down"):
+                return False
+        return True
 
     try:
         cluster.wait_for(down, lambda: f"nodes are {cluster.node_states()}")
