@@ -11,11 +11,9 @@ over.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,8 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+import pairs  # noqa: E402
+
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.stack.environment import worker_python  # noqa: E402
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
@@ -67,31 +66,17 @@ def theirs(model: Path, point: list[str], seconds: int) -> float:
 def main() -> int:
     """Measure every point, A B A B, and print a line for each."""
     os.environ["RESNET50_BENCH_STACK"] = "openvino"
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = pairs.words(__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--points", nargs="+", required=True)
     arguments = parser.parse_args()
-    flags = read_cpu().flags
-    for name in arguments.points:
-        point = name.split(":")
-        missing = PRECISIONS[point[0]].missing_flags(flags)
-        if missing:
-            print(f"{name}: not measured, this CPU lacks {' '.join(missing)}")
-            continue
-        pairs = []
+    for name, point in pairs.runnable(arguments.points):
         with tempfile.TemporaryDirectory() as folder:
-            ours(point, Path(folder), 1)  # makes the model
-            model = exported(Path(folder))
-            for number in range(arguments.rounds):
-                pair = (ours(point, Path(folder), arguments.seconds), theirs(model, point, arguments.seconds))
-                print(f"{name} round {number + 1}/{arguments.rounds}: ours {pair[0]:.2f}, benchmark_app {pair[1]:.2f} "
-                      "images/s", flush=True)
-                pairs.append(pair)
-        ratios = sorted(a / b for a, b in pairs)
-        print(f"{name}: ours {statistics.median(a for a, _ in pairs):.2f}, benchmark_app "
-              f"{statistics.median(b for _, b in pairs):.2f} images/s, ratio median "
-              f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})", flush=True)
+            cache = Path(folder)
+            ours(point, cache, 1)  # makes the model
+            model = exported(cache)
+            pairs.compare(name, arguments.rounds,
+                          lambda point=point, cache=cache: ours(point, cache, arguments.seconds),
+                          lambda point=point, model=model: theirs(model, point, arguments.seconds), "benchmark_app")
     return 0
 
 

@@ -10,9 +10,7 @@ A point is PRECISION:BATCH_SIZE:CORES. Points that this CPU cannot run are named
 
 from __future__ import annotations
 
-import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,8 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+import pairs  # noqa: E402
+
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.stack.environment import worker_python  # noqa: E402
 
 _PLAIN = {"float32": "fp32", "bfloat16": "bf16", "int8": "int8"}
@@ -51,29 +50,12 @@ def plain(precision: str, batch: str, cores: str, steps: str) -> float:
 
 def main() -> int:
     """Measure every point, A B A B, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = pairs.words(__doc__.splitlines()[0])
     parser.add_argument("--steps", default="20")
-    parser.add_argument("--points", nargs="+", required=True)
     arguments = parser.parse_args()
-    flags = read_cpu().flags
-    for point in arguments.points:
-        precision, batch, cores = point.split(":")
-        missing = PRECISIONS[precision].missing_flags(flags)
-        if missing:
-            print(f"{point}: not measured, this CPU lacks {' '.join(missing)}")
-            continue
-        pairs = []
-        for number in range(arguments.rounds):
-            pair = (ours(precision, batch, cores, arguments.steps),
-                    plain(precision, batch, cores, arguments.steps))
-            print(f"{point} round {number + 1}/{arguments.rounds}: ours {pair[0]:.1f}, plain {pair[1]:.1f} images/s",
-                  flush=True)
-            pairs.append(pair)
-        ratios = sorted(a / b for a, b in pairs)
-        print(f"{point}: ours {statistics.median(a for a, _ in pairs):.1f}, plain "
-              f"{statistics.median(b for _, b in pairs):.1f} images/s, ratio median "
-              f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})", flush=True)
+    for point, words in pairs.runnable(arguments.points):
+        pairs.compare(point, arguments.rounds, lambda words=words: ours(*words, arguments.steps),
+                      lambda words=words: plain(*words, arguments.steps), "plain")
     return 0
 
 

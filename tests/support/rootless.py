@@ -101,6 +101,8 @@ def taken_over(image: str) -> Iterator[None]:
     wanted = f"{made['Id']} {'mounted' if torch else 'whole'}"
     try:
         if torch:
+            while os.path.ismount(_MOUNTED):  # by tests that were killed
+                subprocess.run(["umount", "--lazy", _MOUNTED], check=True)
             _MOUNTED.mkdir(exist_ok=True)
             subprocess.run(["mount", "--bind", torch, _MOUNTED], check=True)
             _write_settings()

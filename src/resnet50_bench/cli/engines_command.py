@@ -83,8 +83,9 @@ def main(argv: list[str]) -> int:
         found = engines_table.document(rows, said, machine.cpu.name)
         (folder / TABLE).write_text(text + "\n")
         write_json(folder / DOCUMENT, found)
-        print(f"\n{text}\nresults: {folder}\nTORCH_TYPE=auto takes the fastest from now on: "
-              f"{known_engines.path()}", flush=True)
+        print(f"\n{text}\nresults: {folder}", flush=True)
+        if engines_table.proven(rows):
+            print(f"TORCH_TYPE=auto takes the fastest from now on: {known_engines.path()}", flush=True)
     if words.json:
         print(json.dumps(found, indent=1))
     return 0
