@@ -101,7 +101,8 @@ def taken_over(image: str) -> Iterator[None]:
     wanted = f"{made['Id']} {'mounted' if torch else 'whole'}"
     try:
         if torch:
-            while os.path.ismount(_MOUNTED):  # by tests that were killed
+            # What killed tests left; Python's ismount does not see a mount from the same disk.
+            while subprocess.run(["mountpoint", "-q", _MOUNTED], check=False).returncode == 0:
                 subprocess.run(["umount", "--lazy", _MOUNTED], check=True)
             _MOUNTED.mkdir(exist_ok=True)
             subprocess.run(["mount", "--bind", torch, _MOUNTED], check=True)
