@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
+from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import machine_lock
 
@@ -16,15 +18,34 @@ HOLD = ("import sys, os; from resnet50_bench.machine import machine_lock\n"
         "    print('held', flush=True); sys.stdin.read()")
 
 
-@pytest.fixture
-def other(tmp_path, monkeypatch):
-    """Another process, no ancestor of ours, that holds CPUs 2 and 3."""
-    monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", HOLD, "2,3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+@contextmanager
+def holding(cpus: str):
+    """Another process, no ancestor of ours, that holds the CPUs."""
+    with subprocess.Popen([sys.executable, "-c", HOLD, cpus], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True, env=os.environ | {"PYTHONPATH": ":".join(sys.path)}) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
+
+
+@pytest.fixture
+def other(tmp_path, monkeypatch):
+    """One that holds CPUs 2 and 3."""
+    monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
+    with holding("2,3") as process:
+        yield process
+
+
+@pytest.mark.parametrize("words", [["engines"], ["run", "--batch_size=auto"],
+                                   ["versus", "--a", "", "--b", ""], ["sweep", "--batch_size=1 2"]],
+                         ids=" ".join)
+def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
+    monkeypatch.chdir(tmp_path)
+    with holding(str(min(os.sched_getaffinity(0)))):
+        assert main(words) == Infrastructure.exit_status
+    assert "somebody measures on cpus" in capsys.readouterr().err
 
 
 def test_the_second_is_told_who_holds_them(other):

@@ -21,6 +21,7 @@ from ..case.parameters import AUTO, CATALOGUE
 from ..case.precision import PRECISIONS
 from ..errors import BadInput, BenchError, RunFailed
 from ..files import write_json
+from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..result.result import Result, read
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> int:
     folder = (words.folder or Path(f"engines-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
     rows: list[Row] = []
     said: list[str] = []
-    with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
+    with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible(), machine_lock.held():
         for precision in precisions:
             measured, lines = _measure(precision, flags, folder, machine, Rules(words.rounds, None, limit_s))
             rows, said = rows + measured, said + lines
