@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 #: Not so many to each of two instances that all batches of 4 would be whole, and one of each class.
-IMAGES = 30
+IMAGES = 14
 
 #: One instance of an engine that prepares nothing: what is counted and refused does not depend on the engine.
 QUICK = ("--torch_type=EAGER", "--instance_mode=single")
@@ -27,8 +27,8 @@ QUICK = ("--torch_type=EAGER", "--instance_mode=single")
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    """30 images for training and some for validation, of ten classes."""
-    return digits.write(tmp_path_factory.mktemp("digits"), train=30, val=IMAGES)
+    """Images of ten classes."""
+    return digits.write(tmp_path_factory.mktemp("digits"), train=10, val=IMAGES)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The whole way with real labelled images: ResNet50 learns handwritten digits, and every precision recognises them.
+"""The whole way with real labelled images: ResNet50 learns handwritten digits, and every engine recognises them.
 
 The training is the slow part (5,600 pictures); its checkpoint is kept beside the prepared models. A training that this
 machine does not finish in time goes on at the next call.
@@ -6,26 +6,31 @@ machine does not finish in time goes on at the next call.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from resnet50_bench.case.engines import ENGINES
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.stack import user_cache
 from support import digits
-from support.engine import CPU, FP32, INT8, MINE, ROOT, WORKLOAD, ctest, result_of, run_test
+from support.engine import CPU, FP32, INT8, MINE, ROOT, WORKLOAD, ctest, result_of, run_test, use_engine
 
 #: A target of its own: scripts/test.sh --slow tests/engine/test_digits.py
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")
 RUNNABLE = [name for name in MINE if not PRECISIONS[name].missing_flags(CPU.flags)]
+POINTS = [(engine, precision) for engine, facts in ENGINES.items() for precision in RUNNABLE
+          if PRECISIONS[precision].data_type in facts.data_types]
 #: Points of accuracy that a precision may lose to fp32, by its arithmetic; 360 pictures are judged.
 MOST_LOST = {"float32": 0.0, "bfloat32": 0.5, "bfloat16": 0.5, "int8": 1.5}
 LEAST_RIGHT = 90.0
@@ -77,21 +82,26 @@ def learnt(pictures, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def accuracies(pictures, learnt, tmp_path_factory) -> dict[str, dict]:
-    """Each precision's result, by ctest.sh."""
-    found = {}
-    for precision in RUNNABLE:
+def result(pictures, learnt, tmp_path_factory) -> Callable[[str, str], dict]:
+    """``result(engine, precision)``, by ctest.sh and once each; skips where the engine cannot run here."""
+    @functools.cache
+    def measured(engine: str, precision: str) -> dict:
         build = tmp_path_factory.mktemp("build")
-        done = ctest(build, "-V", "--testcase", f"test_{WORKLOAD}_inference_accuracy_{precision}", "--batch_size=8",
-                     f"--dataset={pictures}", f"--weights={learnt}", f"--accuracy_target={LEAST_RIGHT - 2}")
+        with pytest.MonkeyPatch.context() as patch:
+            use_engine(patch, engine)
+            done = ctest(build, "-V", "--testcase", f"test_{WORKLOAD}_inference_accuracy_{precision}",
+                         f"--torch_type={engine}", "--batch_size=8", f"--dataset={pictures}", f"--weights={learnt}",
+                         f"--accuracy_target={LEAST_RIGHT - 2}")
         assert done.returncode == 0, done.stdout + done.stderr
         shown = float(re.search(r"\*Accuracy \(%\): ([0-9.]+)", done.stdout).group(1))
         path, = build.glob("workload/*/*-logs-*/itr-1/worker-0-c0/benchmark_*.json")
-        found[precision] = json.loads(path.read_text())
-        assert shown == pytest.approx(found[precision]["statistics"]["accuracy"]["top1"], abs=1e-3)
-        print(f"{precision}: top-1 {shown:.2f} %, agreement "
-              f"{100 * found[precision]['processes'][0]['facts']['agreement']['top1_agreement']:.1f} %")
-    return found
+        found = json.loads(path.read_text())
+        assert shown == pytest.approx(top1(found), abs=1e-3)
+        print(f"{engine} {precision}: top-1 {shown:.2f} %, agreement "
+              f"{100 * found['processes'][0]['facts']['agreement']['top1_agreement']:.1f} %")
+        return found
+
+    return measured
 
 
 def top1(result: dict) -> float:
@@ -99,14 +109,15 @@ def top1(result: dict) -> float:
     return result["statistics"]["accuracy"]["top1"]
 
 
-def test_fp32_recognises_the_digits(accuracies):
-    assert top1(accuracies[FP32]) >= LEAST_RIGHT
-    assert accuracies[FP32]["statistics"]["accuracy"]["count"] == 360
+def test_fp32_recognises_the_digits(result):
+    found = result("IPEX", FP32)
+    assert top1(found) >= LEAST_RIGHT
+    assert found["statistics"]["accuracy"]["count"] == 360
 
 
-@pytest.mark.parametrize("precision", RUNNABLE)
-def test_no_precision_loses_more_than_its_arithmetic_explains(accuracies, precision):
-    lost = top1(accuracies[FP32]) - top1(accuracies[precision])
+@pytest.mark.parametrize(("engine", "precision"), POINTS)
+def test_no_engine_loses_more_than_its_precisions_arithmetic_explains(result, engine, precision):
+    lost = top1(result("IPEX", FP32)) - top1(result(engine, precision))
     assert lost <= MOST_LOST[PRECISIONS[precision].data_type]
 
 
@@ -116,7 +127,7 @@ def judged(folder: Path, pictures: Path, learnt: Path, precision: str, *flags: s
                     f"--accuracy_target={LEAST_RIGHT - 2}", *flags)
 
 
-def test_shuffled_labels_are_caught(accuracies, pictures, learnt, tmp_path):
+def test_shuffled_labels_are_caught(pictures, learnt, tmp_path):
     """Right answers counted against the classes' folders in another order."""
     classes = sorted(folder.name for folder in (pictures / "val").iterdir())
     shuffled = tmp_path / "shuffled"
@@ -139,14 +150,14 @@ def repainted(pictures: Path, target: Path, paint) -> Path:
     return target
 
 
-def test_wrong_normalisation_is_caught(accuracies, pictures, learnt, tmp_path):
+def test_wrong_normalisation_is_caught(pictures, learnt, tmp_path):
     """A quarter of the contrast around grey is what a mean and a deviation of another recipe make of the pictures."""
     wrong = repainted(pictures, tmp_path / "wrong", lambda image: image.point(lambda value: 96 + value // 4))
     done = judged(tmp_path, wrong, learnt, FP32)
     assert done.returncode == 4 and "is below ACCURACY_TARGET" in done.stderr
 
 
-def test_calibration_on_faint_noise_is_caught(accuracies, pictures, learnt, tmp_path):
+def test_calibration_on_faint_noise_is_caught(pictures, learnt, tmp_path):
     """Scales of pictures that hardly leave the mean cut off what digits need."""
     import numpy
     from PIL import Image

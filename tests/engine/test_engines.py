@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from resnet50_bench.case import engines
 from resnet50_bench.case.precision import PRECISIONS
-from resnet50_bench.stack import environment
 from support import digits
-from support.engine import CPU, FP32, INT8, MINE, require_precision, result_of, run_test
+from support.engine import FP32, INT8, MINE, ROOT, require_precision, result_of, run_test, use_engine
 
 torch = pytest.importorskip("torch")
 OTHERS = ("OPENVINO", "ONNXRUNTIME", "ZENTORCH")
@@ -24,12 +24,7 @@ POINTS = [(engine, precision) for engine in OTHERS for precision in (FP32, INT8,
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
     """Ten images of ten classes."""
-    root = digits.write(tmp_path_factory.mktemp("digits"), train=30, val=42)
-    small = tmp_path_factory.mktemp("small")
-    for part in sorted((root / "val").iterdir()):
-        (small / part.name).mkdir(parents=True)
-        shutil.copy(next(part.iterdir()), small / part.name)
-    return small
+    return digits.write(tmp_path_factory.mktemp("digits"), train=10, val=10)
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +34,10 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def use(monkeypatch):
-    """Run by the first stack of an engine, or skip where that is not set up or this CPU is not the engine's."""
+    """Run by the first stack of an engine, or skip."""
     def choose(engine: str, precision: str) -> None:
         require_precision(precision)
-        facts = engines.ENGINES[engine]
-        missing = [flag for flag in facts.cpu_flags if flag not in CPU.flags]
-        if missing:
-            pytest.skip(f"{engine} needs {' '.join(missing)}, which this CPU lacks")
-        for name in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON"):
-            monkeypatch.delenv(name, raising=False)
-        stack = facts.stacks[0]
-        if not environment.is_complete(stack, environment.folder(stack)):
-            pytest.skip(f"the stack {stack} is not set up: scripts/setup.sh --stack {stack}")
-        monkeypatch.setenv("RESNET50_BENCH_STACK", stack)
+        use_engine(monkeypatch, engine)
 
     return choose
 
@@ -97,6 +83,36 @@ def test_instances_of_one_core_each_stay_on_their_cores(folder, use):
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [run for report in result_of(folder)["processes"] for run in report["runs"]]
     assert len(runs) >= 2 and all(run["observed_cpus"] == run["cpus"] for run in runs)
+
+
+def masks_of_the_busiest(pid: str, count: int) -> list[set[int]]:
+    """The cpus that may run each of the threads that computed the most within a second."""
+    def ticks() -> dict[Path, int]:
+        return {task: sum(map(int, (task / "stat").read_text().rpartition(")")[2].split()[11:13]))
+                for task in Path(f"/proc/{pid}/task").iterdir()}
+
+    before = ticks()
+    time.sleep(1)
+    spent = {task: now - before.get(task, 0) for task, now in ticks().items()}
+    return [os.sched_getaffinity(int(task.name)) for task in sorted(spent, key=spent.get)[-count:]]
+
+
+@pytest.mark.parametrize("engine", ["OPENVINO", "ONNXRUNTIME"])
+def test_the_threads_of_an_instance_compute_on_cores_of_their_own(folder, use, engine):
+    """What an engine starts inherits the mask of the thread that OpenMP has bound to one core."""
+    use(engine, INT8)
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two cores")
+    with subprocess.Popen([ROOT / "run_test.sh", f"--precision={INT8}", f"--torch_type={engine}", "--batch_size=8",
+                           "--cores_per_instance=2", "--instance_mode=single", "--steps=1000000"], cwd=folder,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert any("Evaluating RESNET" in line for line in running.stdout)
+        pid, = subprocess.run(["pgrep", "-f", f"resnet50_bench.worker.main {folder}"], capture_output=True, text=True,
+                              check=True).stdout.split()
+        one, other = masks_of_the_busiest(pid, 2)
+        running.terminate()
+        running.stdout.read()
+    assert len(one | other) == 2
 
 
 def test_openvino_that_falls_back_fails_and_names_what_ran(folder, use):

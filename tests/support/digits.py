@@ -11,14 +11,22 @@ SIDE, DIGIT, STEP = 224, 64, 73
 
 
 def write(root: Path, train: int = 1437, val: int = 360) -> Path:
-    """``root/{train,val}/<class>/*``: at most ``train`` and ``val`` of the 1797 images, grey ones as RGB."""
+    """``root/{train,val}/<class>/*``: at most ``train`` and ``val`` of the 1797 images, grey ones as RGB.
+
+    Ten of a part are one of each class.
+    """
     import numpy
     from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     order = numpy.random.default_rng(1).permutation(len(digits.images))
-    parts = {"val": order[:360][:val], "train": order[360:][:train]}
+
+    def first(indices: numpy.ndarray, count: int) -> numpy.ndarray:
+        ones = numpy.unique(digits.target[indices], return_index=True)[1]
+        return numpy.concatenate([indices[ones], numpy.delete(indices, ones)])[:count]
+
+    parts = {"val": first(order[:360], val), "train": first(order[360:], train)}
     for part, indices in parts.items():
         for index in indices:
             small = Image.fromarray((digits.images[index] * 255 / 16).astype(numpy.uint8))

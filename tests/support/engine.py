@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.case import platforms
+from resnet50_bench.case.engines import ENGINES
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.machine.cpu import read_cpu
+from resnet50_bench.stack import environment
 
 ROOT = Path(__file__).parents[2]
 CPU = read_cpu()
@@ -28,6 +30,20 @@ def require_precision(name: str) -> None:
     missing = PRECISIONS[name].missing_flags(CPU.flags)
     if missing:
         pytest.skip(f"{name} needs {' '.join(missing)}, which this CPU lacks")
+
+
+def use_engine(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Choose the engine's first stack; skip where that is not set up or this CPU is not the engine's."""
+    facts = ENGINES[name]
+    missing = [flag for flag in facts.cpu_flags if flag not in CPU.flags]
+    if missing:
+        pytest.skip(f"{name} needs {' '.join(missing)}, which this CPU lacks")
+    for variable in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON"):
+        patch.delenv(variable, raising=False)
+    stack = facts.stacks[0]
+    if not environment.is_complete(stack, environment.folder(stack)):
+        pytest.skip(f"the stack {stack} is not set up: scripts/setup.sh --stack {stack}")
+    patch.setenv("RESNET50_BENCH_STACK", stack)
 
 
 def run_test(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ ONNX Runtime names the operators that ran, never their instruction set, so its k
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -39,8 +40,12 @@ class Session:
     def __init__(self, model: bytes, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # Its threads inherit the instance's mask. Those that wait must not take a core from what measures beside them.
+        # Those that wait must not take a core from what measures beside them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if others := _other_cpus()[:threads - 1]:
+            # It counts from 1.
+            options.add_session_config_entry("session.intra_op_thread_affinities",
+                                             ";".join(str(cpu + 1) for cpu in others))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
@@ -50,6 +55,16 @@ class Session:
     def threads(self) -> int:
         """As ONNX Runtime was told; it does not say how many it has."""
         return int(self._session.get_session_options().intra_op_num_threads)
+
+
+def _other_cpus() -> list[int]:
+    """The process's, without that of the calling thread, which computes, too.
+
+    OpenMP has bound it to its first place, and what it starts would stay there with it: two threads on one core were
+    half as fast as one.
+    """
+    own, cpus = os.sched_getaffinity(0), os.sched_getaffinity(os.getpid())
+    return sorted(cpus - {min(own)})
 
 
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
