@@ -21,10 +21,18 @@ def syntax(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """All of them, also those within others; expressions, most of a tree, hold no import."""
+    for node in body:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from statements(getattr(node, part, []))
+
+
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(module, the room it imports from) for each import within the project, also those inside functions."""
     name = path.relative_to(SOURCE).with_suffix("").parts
-    for node in ast.walk(syntax(path)):
+    for node in statements(syntax(path).body):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = name[:-1][:len(name) - node.level]
             target = (*package, *(node.module.split(".") if node.module else ()))

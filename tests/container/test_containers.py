@@ -26,12 +26,12 @@ def result(build: Path) -> dict:
     return json.loads(path.read_text())
 
 
-@pytest.mark.parametrize(("mode", "precision"), [("throughput", FP32), ("throughput", INT8), ("latency", INT8)])
-def test_gated_cases_run_in_containers_and_prove_their_kernels(images: Images, tmp_path, mode, precision):
-    done = ctest(tmp_path, "--testcase", CASE.format(mode, precision), "--set", "CUSTOMER_ENV=A=$(id) B=x;y")
+@pytest.mark.parametrize("precision", [FP32, INT8])
+def test_gated_cases_run_in_containers_and_prove_their_kernels(images: Images, tmp_path, precision):
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", precision), "--set", "CUSTOMER_ENV=A=$(id) B=x;y")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "BACKEND: docker (an engine answers and the image is there)" in done.stdout
-    assert f"*{mode.title()} (" in done.stdout
+    assert "*Throughput (samples/sec): " in done.stdout
     assert "CUSTOMER_ENV as seen inside: A=$(id) B=x;y" in done.stdout
     measured = result(tmp_path)
     assert measured["system"]["container"] == "docker"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 FILE = Path(__file__).parents[2] / "docs/result-schema.json"
 
 
+@functools.cache
+def _validator() -> Any:
+    schema = json.loads(FILE.read_text())
+    kind = pytest.importorskip("jsonschema").validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
+
+
 def violations(document: object) -> list[str]:
     """The JSON paths of what is not as the schema has it."""
-    schema = json.loads(FILE.read_text())
-    validators = pytest.importorskip("jsonschema").validators
-    kind = validators.validator_for(schema)
-    kind.check_schema(schema)
-    return [error.json_path for error in kind(schema).iter_errors(document)]
+    return [error.json_path for error in _validator().iter_errors(document)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ def page(entries: Sequence[Entry], told: list[str], title: str, gallery: Gallery
     return text.encode("utf-8", "replace").decode()
 
 
+@functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     environment.filters["plural"] = plural
