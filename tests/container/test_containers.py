@@ -60,8 +60,8 @@ def test_the_descriptions_own_sequence(images, tmp_path):
 mkdir -p logs-latency-avx-fp32-inference-dummy
 id=$(docker run --rm --detach --privileged -e WORKLOAD=resnet50_pytorch_xeon_public -e PLATFORM=SPR -e MODE=throughput \
 -e TOPOLOGY=resnet50 -e FUNCTION=inference -e PRECISION={FP32} -e BATCH_SIZE=2 -e STEPS=10 -e DATA_TYPE=dummy \
--e MIN_DURATION=1 -e CORES_PER_INSTANCE=1 -e WEIGHT_SHARING=False -e CASE_TYPE= -e VERBOSE=False -e INSTANCE_MODE=flex \
-ai-resnet50-inference-dummy:latest)
+-e MIN_DURATION=1 -e WARMUP_STEPS=0 -e CORES_PER_INSTANCE=1 -e WEIGHT_SHARING=False -e CASE_TYPE= -e VERBOSE=False \
+-e INSTANCE_MODE=flex ai-resnet50-inference-dummy:latest)
 docker exec $id cat /export-logs | tar xf - -C logs-latency-avx-fp32-inference-dummy
 docker rm -f $id
 """

@@ -15,7 +15,7 @@ import pytest
 
 from support.engine import FP32, INT8, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of
 
-TWO_INSTANCES = (f"--precision={INT8}", "--cores_per_instance=1", "--batch_size=1", "--warmup_steps=5",
+TWO_INSTANCES = (f"--precision={INT8}", "--cores_per_instance=1", "--batch_size=1", "--warmup_steps=0",
                  "--min_duration=4", "--steps=20")
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

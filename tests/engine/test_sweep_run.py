@@ -16,7 +16,7 @@ from support.engine import INT8, ROOT, TWO_CORES, require_precision, result_of, 
 
 #: One instance of one core and one of two are far apart: no restarts of rivals follow, which are the next test's.
 POINTS = {(INT8, "1", cores) for cores in ("1", "2")}
-QUICK = ("--steps=5", "--warmup_steps=2", "--min_duration=1")
+QUICK = ("--steps=5", "--warmup_steps=0", "--min_duration=1")
 WORDS = ("--set", f"PRECISION={INT8}/BATCH_SIZE=1/CORES_PER_INSTANCE=1 2", "--instance_mode=single", *QUICK)
 
 
