@@ -12,7 +12,7 @@ import pytest
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.case.known_engine import KnownEngine
 from resnet50_bench.cli import one_run, rerun_command, run_command, tree
-from resnet50_bench.errors import BadInput, UnsupportedCpu
+from resnet50_bench.errors import BadInput, Infrastructure, UnsupportedCpu
 from resnet50_bench.stack import environment, pins
 from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
 from resnet50_bench.sweep import known_engines
@@ -125,10 +125,23 @@ def test_only_the_stack_that_the_user_chose_counts(here, monkeypatch):
     monkeypatch.setenv(STACK, "ipex")
     assert (case_of(here, TORCH_TYPE="auto").torch_type, case_of(here, TORCH_TYPE="auto").stack) == ("IPEX", "ipex")
     monkeypatch.setenv(STACK, "current")
+    set_up("current")
     assert "no engine of RESNET50_BENCH_STACK=current is known" in refusal(here)
     monkeypatch.setenv(STACK, "newest")
     with pytest.raises(BadInput, match="RESNET50_BENCH_STACK=newest is not one of"):
         where(here)
+
+
+@pytest.mark.parametrize("precision", ["avx2_int8", "avx2_fp32"])
+def test_for_a_chosen_stack_that_is_not_set_up_the_set_up_comes_first(here, monkeypatch, precision):
+    """``engines`` measures only what is set up; it would find nothing of this stack."""
+    found()
+    for stack in ("current", "openvino"):
+        monkeypatch.setenv(STACK, stack)
+        (environment.folder(stack) / f"complete-{stack}").unlink(missing_ok=True)
+        assert refusal(here, PRECISION=precision) == (
+            f"TORCH_TYPE=auto: the stack {stack} is not set up: run scripts/setup.sh --stack {stack} once; "
+            "scripts/resnet50-bench.sh engines then finds the fastest of it")
 
 
 def test_of_a_python_that_the_user_names_nothing_is_known(here, monkeypatch):
@@ -234,6 +247,9 @@ def test_sides_of_versus_know_what_their_own_stack_does(here):
     assert [(side.case.torch_type, side.python.parents[1]) for side in asked] == [
         (engine, environment.folder(stack)) for engine, stack in (
             ("IPEX", "ipex"), ("OPENVINO", "openvino"), ("IPEX", "ipex"))]
+    with pytest.raises(Infrastructure, match="D: the stack current is not set up: run scripts/setup.sh --stack curr"):
+        words.sides(replace(given, sides={"D": f"TORCH_TYPE=IPEX {STACK}=current"}), machine(here, MILAN_CPU))
+    set_up("current")
     with pytest.raises(BadInput, match=f"D: TORCH_TYPE=auto: no engine of {STACK}=current is known"):
         words.sides(replace(given, sides={"D": f"TORCH_TYPE=auto {STACK}=current"}), machine(here, MILAN_CPU))
 

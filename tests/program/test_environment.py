@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import setup_command
+from resnet50_bench.cli import case_command, setup_command, tree
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment, installer, pins, stacks
 
@@ -184,6 +184,44 @@ def test_each_stack_has_an_environment_of_its_own(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_STACK", "newest")
     with pytest.raises(BadInput, match="newest is not one of ipex, current"):
         environment.worker_python()
+
+
+def test_another_stack_is_never_taken_for_the_one_that_was_named(home, monkeypatch, capsys):
+    """This Python has torch here, as that of another stack, by which scripts/setup.sh runs, has it."""
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: name)
+    fake_environment(environment.folder("ipex"), "ipex")
+    assert environment.worker_python() == environment.folder("ipex") / "bin/python"
+    monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
+    assert tree.main(["setup", "--print-python"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "error: the stack current is not set up: run scripts/setup.sh --stack current once\n"
+    assert case_command.missing()[-1] in said.err, "so says the notice before a case"
+    fake_environment(environment.folder("current"), "current")
+    assert environment.worker_python() == environment.folder("current") / "bin/python"
+    monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
+    with pytest.raises(Infrastructure, match=f"the stack current is not set up in {home}/mine: run"):
+        environment.worker_python()
+    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
+    assert environment.worker_python() == Path(sys.executable), "named itself, as in the image"
+
+
+def test_where_no_stack_was_named_a_python_with_torch_will_do(home, monkeypatch):
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: name)
+    assert environment.worker_python() == Path(sys.executable)
+
+
+@pytest.mark.parametrize("more", [{}, {"PYTHON": sys.executable}, {"ENV": "/nowhere"}])
+@pytest.mark.parametrize("words", [[], ["--print-python"]])
+def test_what_is_no_stack_is_refused_with_the_nearest(home, monkeypatch, capsys, words, more):
+    monkeypatch.setattr(setup_command, "set_up_native_libraries", lambda: pytest.fail("it installed something"))
+    for name, text in ({"STACK": "curent"} | more).items():
+        monkeypatch.setenv(f"RESNET50_BENCH_{name}", text)
+    assert tree.main(["setup", *words]) == 2
+    assert "RESNET50_BENCH_STACK=curent is not one of ipex, current, openvino, zentorch (did you mean current?)" in (
+        capsys.readouterr().err)
+    assert tree.main(["setup", "--stack", "zentorh"]) == 2
+    assert "did you mean zentorch?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [*stacks.STACKS, "host", "tools", "image", "uv"])

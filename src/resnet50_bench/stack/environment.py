@@ -19,7 +19,7 @@ from ..files import read_text
 from . import pins, user_cache
 from .installer import install
 from .messages import say
-from .stacks import FOLDER, PYTHON, STACKS, Stack, chosen
+from .stacks import FOLDER, PYTHON, STACK, STACKS, Stack, chosen
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5
 
@@ -42,20 +42,30 @@ def stack_of(python: Path) -> str | None:
     return next((name for name in STACKS if is_complete(name, python.parent.parent)), None)
 
 
+def not_set_up(stack: str) -> str:
+    """What is said of a stack that somebody named, and what to do."""
+    place = f" in {folder(stack)}" if os.environ.get(FOLDER) else ""
+    return f"the stack {stack} is not set up{place}: run scripts/setup.sh --stack {stack} once"
+
+
 def worker_python(stack: str | None = None) -> Path:
     """The Python that runs workers: ``RESNET50_BENCH_PYTHON``, the complete environment, or this one.
 
-    ``stack`` names the environment where the caller knows that it is complete; else the user's variables do.
-    Raises Infrastructure where none of them has torch, naming the command that sets it up.
+    ``stack`` names the environment where the case has chosen it; else the user's variables do. This Python stands in
+    only where nobody named a stack: what it measured would be called the other's. Raises BadInput for a name that is
+    none, Infrastructure where there is no environment, naming the command that sets it up.
     """
+    name = stack or chosen().name
     given = os.environ.get(PYTHON)
     if given:
         if not os.access(given, os.X_OK):
             raise BadInput(f"{PYTHON}={given} is not an executable")
         return Path(given)
-    where = folder(stack)
-    if is_complete(stack or chosen().name, where):
+    where = folder(name)
+    if is_complete(name, where):
         return where / "bin/python"
+    if stack or os.environ.get(STACK):
+        raise Infrastructure(not_set_up(name))
     if importlib.util.find_spec("torch"):
         return Path(sys.executable)
     raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 
 from ..errors import BadInput
+from ..spelling import nearest
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def chosen() -> Stack:
 
 
 def named(name: str, where: str) -> Stack:
-    """The stack of this name. Raises BadInput, which says where the name was given."""
+    """The stack of this name. Raises BadInput, which says where the name was given, and the nearest that there is."""
     if name not in STACKS:
-        raise BadInput(f"{where}={name} is not one of {', '.join(STACKS)}")
+        raise BadInput(f"{where}={name} is not one of {', '.join(STACKS)}{nearest(name, STACKS)}")
     return STACKS[name]

@@ -74,6 +74,9 @@ def known(cpu: str) -> KnownEngines:
         return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={python} has; name one of "
                             f"{', '.join(ENGINES)}")
     stack = stacks.chosen().name if os.environ.get(STACK) else None
+    if stack and not environment.is_complete(stack, environment.folder(stack)):
+        return KnownEngines(why_none=f"{environment.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
+                                     "the fastest of it")
     fastest, why_not = {}, {}
     for precision, found in _read().cpus.get(cpu, {}).items():
         able = [one for one in found if one.is_sound() and stack in (None, one.stack)]

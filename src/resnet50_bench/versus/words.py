@@ -137,8 +137,8 @@ def _side(name: str, text: str, given: Given, machine: Machine) -> AskedSide:
 def _python(apart: Mapping[str, str], stack: str | None) -> Path:
     """Never another environment than the one that a side names. ``stack``: of an engine that nobody named."""
     python = environment.worker_python(stack)
-    if {STACK, FOLDER} & apart.keys() and environment.folder() not in python.parents:
-        named = " ".join(f"{key}={value}" for key, value in apart.items())
+    if FOLDER in apart and environment.folder() not in python.parents:
+        named = f"{FOLDER}={apart[FOLDER]}"
         raise BadInput(f"{named}: {environment.folder()} is not set up: run {named} scripts/setup.sh once")
     return python
 
