@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from resnet50_bench.case.case import Case, Layer, resolve
@@ -86,10 +84,11 @@ def test_a_whole_sweep_is_remembered_and_one_over_a_list_is_not(fake, cache):
     assert len(fake.measured) == measured and case.batch_size == 128
 
 
-def test_what_is_damaged_is_searched_again(fake, cache):
+@pytest.mark.parametrize("damaged", [b'{"BATCH_SIZE": 3}', b'{"BATCH_SIZE": 3, "unit": "\xff"}', b"\xff"])
+def test_what_is_damaged_is_searched_again(fake, cache, damaged):
     decided(BATCH_SIZE="auto")
     path, = (cache / "best").glob("*.json")
-    path.write_text(json.dumps({"BATCH_SIZE": 3}))
+    path.write_bytes(damaged)
     assert decided(BATCH_SIZE="auto").batch_size == 64
 
 

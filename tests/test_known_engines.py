@@ -22,6 +22,8 @@ from support.results import synthetic
 
 OPENVINO = KnownEngine("OPENVINO", "openvino", 41.23, 16, 2, "2026-11-25")
 IPEX = KnownEngine("IPEX", "ipex", 30.0, 8, 1, "2026-11-25")
+#: Bytes of a damaged file that are no text.
+NO_UTF8 = "\udcff\udcff"
 CPUS = {cpu.name: cpu for cpu in (MILAN_CPU, GENOA_CPU, SPR_CPU, ICX_CPU)}
 
 
@@ -81,11 +83,11 @@ def test_what_is_found_at_one_precision_leaves_the_others(here):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"cpus": {"x": 3}}', "\x00", "[" * 100_000,
-                                  '{"schema": "another", "cpus": {}}'])
+                                  '{"schema": "another", "cpus": {}}', NO_UTF8, f'{{"cpus": {{"{NO_UTF8}": {{}}}}}}'])
 def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
     if text is not None:
         known_engines.path().parent.mkdir(parents=True)
-        known_engines.path().write_text(text)
+        known_engines.path().write_text(text, errors="surrogateescape")
     assert refusal(here) == ("TORCH_TYPE=auto: which engine is the fastest here at avx2_int8 is not known; this finds "
                              "it: scripts/resnet50-bench.sh engines --precision=avx2_int8")
     found()

@@ -71,12 +71,13 @@ def test_a_training_that_diverged_can_be_read(tmp_path):
 @pytest.mark.parametrize(("change", "place"), [
     (lambda d: d["processes"][0]["runs"][0].update(pid="x"), "$.processes[0].runs[0].pid"),
     (lambda d: d["counters"].update(online={"before": "0"}), "$.counters.online"),
-    (lambda d: d.pop("case"), "case")])
+    (lambda d: d.pop("case"), "case"),
+    (lambda d: d["case"].update({"\udcff": "x"}), "can't decode byte 0xff")])
 def test_a_damaged_result_is_refused_with_its_place(tmp_path, change, place):
     document = documents.document()
     change(document)
     path = tmp_path / "benchmark_x.json"
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document, ensure_ascii=False), errors="surrogateescape")
     with pytest.raises(BadInput) as caught:
         read(path)
     assert str(path) in str(caught.value) and place in str(caught.value)

@@ -88,3 +88,6 @@ def test_a_damaged_outcome_is_named(tmp_path):
     told: list[str] = []
     assert against.section(collection.find([tmp_path]), Gallery(), told) == ""
     assert "outcome.json cannot be read" in told[0] and "schema_version" in told[0]
+    (tmp_path / "malloc/outcome.json").write_bytes(b'{"schema": "\xff\xff"}')
+    assert against.section(collection.find([tmp_path]), Gallery(), told) == ""
+    assert "outcome.json cannot be read" in told[1] and "can't decode byte 0xff" in told[1]

@@ -283,6 +283,14 @@ def test_a_kill_in_the_middle_of_a_round_loses_no_measured_round_and_measures_no
     assert there.go_on(most_rounds=4) == after
 
 
+def test_a_plan_with_bytes_that_are_no_text_is_refused(tmp_path):
+    record.write_plan(tmp_path, record.Plan(given("BATCH_SIZE=8"), 3))
+    path = tmp_path / record.PLAN
+    path.write_bytes(path.read_bytes().replace(b"BATCH_SIZE", b"BATCH\xff\xff"))
+    with pytest.raises(BadInput, match="versus.json cannot be read: .*can't decode byte 0xff"):
+        record.read_plan(tmp_path)
+
+
 def test_rounds_of_another_machine_or_other_versions_are_refused(tmp_path):
     there = FakeFolder(tmp_path)
     there.go_on(most_rounds=1)

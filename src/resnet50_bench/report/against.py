@@ -74,7 +74,7 @@ def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Pa
             continue
         try:
             comparison = msgspec.json.decode(path.read_bytes(), type=Comparison)
-        except (OSError, msgspec.DecodeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
             told.append(f"{path} cannot be read: {error}")
             continue
         if comparison.rounds and comparison.mode in KPIS:

@@ -142,7 +142,7 @@ def _read(path: Path, kind: type[T]) -> T:
                        "use a newer checkout")
     try:
         return _decoded(text, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the header passes over what is no UTF-8 elsewhere
         raise BadInput(f"{path} is a damaged result: {error}") from error
 
 

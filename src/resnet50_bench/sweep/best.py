@@ -56,7 +56,7 @@ def read(path: Path) -> BestPoint | None:
     """What is remembered; None where that cannot be read: then it is found again."""
     try:
         point = msgspec.json.decode(path.read_bytes(), type=BestPoint)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8
         return None
     return point if min(point.batch_size, point.cores_per_instance) > 0 and point.found_at else None
 

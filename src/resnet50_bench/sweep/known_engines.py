@@ -110,6 +110,6 @@ def _read() -> _File:
     """Nothing where it cannot be read: then it is found again."""
     try:
         file = msgspec.json.decode(path().read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8
         return _File()
     return file if (file.schema, file.schema_version) == (_SCHEMA, 1) else _File()

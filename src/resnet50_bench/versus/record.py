@@ -79,7 +79,7 @@ def read_plan(folder: Path) -> Plan | None:
         return None
     try:
         plan = msgspec.json.decode(path.read_bytes(), type=_PlanFile)
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
         raise BadInput(f"{path} cannot be read: {error}") from error
     given = Given(plan.given.sides, plan.given.flags, plan.given.environment)
     return Plan(given, plan.seed, plan.decided, plan.pythons)
