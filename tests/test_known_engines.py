@@ -153,9 +153,21 @@ def test_of_a_python_that_the_user_names_nothing_is_known(here, monkeypatch):
 
 
 def test_an_environment_that_the_user_names_is_not_left(here, monkeypatch):
+    """OPENVINO is the fastest; only the stack in the folder counts."""
     found()
     monkeypatch.setenv(FOLDER, str(here / "mine"))
-    assert f"its stack is not set up ({here}/mine)" in refusal(here)
+    assert refusal(here).startswith(f"TORCH_TYPE=auto: the stack ipex is not set up in {here}/mine: run scripts/setup")
+    set_up("ipex")
+    assert (case_of(here, TORCH_TYPE="auto").torch_type, case_of(here, TORCH_TYPE="auto").stack) == ("IPEX", "ipex")
+    found(OPENVINO)
+    assert f"no engine of RESNET50_BENCH_ENV={here}/mine (ipex) is known to be the fastest of it" in refusal(here)
+    monkeypatch.setenv(STACK, "openvino")
+    assert (f"the stack openvino is not set up: RESNET50_BENCH_ENV={here}/mine holds the stack ipex, and openvino "
+            "needs a folder of its own: unset RESNET50_BENCH_ENV, or name another folder") in refusal(here)
+    monkeypatch.delenv(STACK)
+    monkeypatch.setenv(FOLDER, str(here / "other"))
+    set_up("openvino")
+    assert case_of(here, TORCH_TYPE="auto").stack == "openvino"
 
 
 @pytest.mark.parametrize(("texts", "why"), [

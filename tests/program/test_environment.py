@@ -178,6 +178,29 @@ def test_the_folder_can_be_chosen(home, monkeypatch):
     assert environment.folder() == home / "mine"
 
 
+def test_a_folder_holds_one_stack_and_no_other_is_installed_over_it(home, monkeypatch, capsys):
+    monkeypatch.setattr(setup_command, "set_up_native_libraries", lambda: None)
+    monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
+    tools = FakeTools(monkeypatch, NO_CPU_INDEX)
+    assert tree.main(["setup", "--stack", "openvino"]) == 0
+    assert environment.worker_python() == home / "mine/bin/python", "the stack is the one that the folder holds"
+    assert tree.main(["setup", "--tools"]) == 0, "which is what the set-up continues"
+    assert tools.installed() == ["uv openvino.txt", "uv tools.txt"]
+    capsys.readouterr()
+    monkeypatch.setattr(setup_command, "set_up_native_libraries", lambda: pytest.fail("it installed something"))
+    assert tree.main(["setup", "--stack", "ipex"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: RESNET50_BENCH_ENV={home}/mine holds the stack openvino, and ipex needs a folder of its own: unset "
+        "RESNET50_BENCH_ENV, or name another folder\n")
+    (home / "mine/complete-openvino").write_text("of other pins\n")
+    with pytest.raises(BadInput, match="holds the stack openvino"):
+        environment.set_up(IPEX)
+    assert tools.installed() == ["uv openvino.txt", "uv tools.txt"]
+    monkeypatch.setenv("RESNET50_BENCH_STACK", "ipex")
+    with pytest.raises(Infrastructure, match="^the stack ipex is not set up: RESNET50_BENCH_ENV=.* holds the stack op"):
+        environment.worker_python()
+
+
 def test_each_stack_has_an_environment_of_its_own(home, monkeypatch):
     FakeTools(monkeypatch, NO_CPU_INDEX)
     assert len({environment.set_up(stack) for stack in stacks.STACKS.values()}) == len(stacks.STACKS)

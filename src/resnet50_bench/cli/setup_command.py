@@ -45,9 +45,9 @@ def main(argv: list[str]) -> int:
     elif options.host:
         say(f"ready: {environment.set_up_host()}")
     else:
-        stack = stacks.named(options.stack, "--stack") if options.stack else stacks.chosen()
+        stack = stacks.named(options.stack, "--stack") if options.stack else environment.chosen()
+        python = environment.set_up(stack, options.tools)  # first: what it refuses shall leave the machine as it was
         set_up_native_libraries()
-        python = environment.set_up(stack, options.tools)
         say(f"ready: {python}")
         if options.tools:
             print(python)

@@ -19,9 +19,26 @@ from ..files import read_text
 from . import pins, user_cache
 from .installer import install
 from .messages import say
-from .stacks import FOLDER, PYTHON, STACK, STACKS, Stack, chosen
+from .stacks import DEFAULT, FOLDER, PYTHON, STACK, STACKS, Stack, named
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5
+
+
+def asked() -> Stack | None:
+    """The stack that the user's variables choose; None where they leave that open.
+
+    ``RESNET50_BENCH_STACK`` names it. Without that ``RESNET50_BENCH_ENV`` means the stack that its folder holds, the
+    default one where it holds none. Raises BadInput for a name that is none.
+    """
+    if name := os.environ.get(STACK):
+        return named(name, STACK)
+    given = os.environ.get(FOLDER)
+    return STACKS[next(iter(_held(Path(given))), DEFAULT)] if given else None
+
+
+def chosen() -> Stack:
+    """The stack that was asked for, else the default. Raises BadInput for a name that is none."""
+    return asked() or STACKS[DEFAULT]
 
 
 def folder(name: str | None = None) -> Path:
@@ -44,7 +61,10 @@ def stack_of(python: Path) -> str | None:
 
 def not_set_up(stack: str) -> str:
     """What is said of a stack that somebody named, and what to do."""
-    place = f" in {folder(stack)}" if os.environ.get(FOLDER) else ""
+    where = folder(stack)
+    if taken := _why_taken(stack, where):
+        return f"the stack {stack} is not set up: {taken}"
+    place = f" in {where}" if os.environ.get(FOLDER) else ""
     return f"the stack {stack} is not set up{place}: run scripts/setup.sh --stack {stack} once"
 
 
@@ -73,7 +93,10 @@ def worker_python(stack: str | None = None) -> Path:
 
 
 def set_up(stack: Stack, tools: bool = False) -> Path:
-    """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python."""
+    """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python.
+
+    Raises BadInput where another stack is in the folder: its torch would be replaced, and its marker stay.
+    """
     if sys.version_info < stack.oldest_python:
         oldest = ".".join(map(str, stack.oldest_python))
         raise Infrastructure(f"the stack {stack.name} needs Python {oldest} or later, this is "
@@ -102,8 +125,22 @@ def _complete(name: str, where: Path, needed_gb: float) -> None:
                              "RESNET50_BENCH_ENV or XDG_CACHE_HOME") from error
     with _locked(where):
         if not is_complete(name, where):
+            if name in STACKS and (taken := _why_taken(name, where)):
+                raise BadInput(taken)
             install(where, name, needed_gb)
             _marker(name, where).write_text(pins.digest(name) + "\n")
+
+
+def _held(where: Path) -> list[str]:
+    """The stacks in the folder, also of other versions than today's; more than one only of an older set-up."""
+    return [name for name in STACKS if _marker(name, where).exists()]
+
+
+def _why_taken(stack: str, where: Path) -> str:
+    """Why the folder, which only the user can have named, is not for this stack; empty where it is."""
+    others = [name for name in _held(where) if name != stack]
+    return (f"{FOLDER}={where} holds the stack {others[0]}, and {stack} needs a folder of its own: unset {FOLDER}, or "
+            "name another folder") if others else ""
 
 
 def _marker(name: str, where: Path) -> Path:

@@ -6,7 +6,6 @@ pyproject.toml.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ..errors import BadInput
@@ -33,11 +32,6 @@ STACKS = {stack.name: stack for stack in _ALL}
 DEFAULT = "ipex"
 #: The variables that choose what measures: a Python, a stack, an environment's folder.
 PYTHON, STACK, FOLDER = "RESNET50_BENCH_PYTHON", "RESNET50_BENCH_STACK", "RESNET50_BENCH_ENV"
-
-
-def chosen() -> Stack:
-    """The stack that ``RESNET50_BENCH_STACK`` names, else the default. Raises BadInput for another word."""
-    return named(os.environ.get(STACK) or DEFAULT, STACK)
 
 
 def named(name: str, where: str) -> Stack:

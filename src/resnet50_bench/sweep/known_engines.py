@@ -17,8 +17,8 @@ import msgspec
 from ..case.engines import ENGINES
 from ..case.known_engine import KnownEngine, KnownEngines, remedy
 from ..files import write_json
-from ..stack import environment, pins, stacks, user_cache
-from ..stack.stacks import PYTHON, STACK
+from ..stack import environment, pins, user_cache
+from ..stack.stacks import FOLDER, PYTHON, STACK
 from .best import make_folder
 
 _SCHEMA = "resnet50-bench-known-engines"
@@ -73,7 +73,8 @@ def known(cpu: str) -> KnownEngines:
     if python := os.environ.get(PYTHON):
         return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={python} has; name one of "
                             f"{', '.join(ENGINES)}")
-    stack = stacks.chosen().name if os.environ.get(STACK) else None
+    asked = environment.asked()
+    stack = asked.name if asked else None
     if stack and not environment.is_complete(stack, environment.folder(stack)):
         return KnownEngines(why_none=f"{environment.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
                                      "the fastest of it")
@@ -82,7 +83,8 @@ def known(cpu: str) -> KnownEngines:
         able = [one for one in found if one.is_sound() and stack in (None, one.stack)]
         best = max(able, key=lambda one: one.images_per_s, default=None)
         if best is None and stack:
-            why_not[precision] = (f"no engine of {STACK}={stack} is known to be the fastest of it at {precision}; "
+            named = f"{STACK}={stack}" if os.environ.get(STACK) else f"{FOLDER}={environment.folder()} ({stack})"
+            why_not[precision] = (f"no engine of {named} is known to be the fastest of it at {precision}; "
                                   f"{remedy(precision)}")
         elif best and (why := best.why_not_now()):
             why_not[precision] = (f"{best.engine} of the stack {best.stack} was the fastest at {precision}, but {why}; "
