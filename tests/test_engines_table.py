@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from resnet50_bench.case import engines
@@ -11,6 +14,7 @@ from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.checkout import ROOT
 from resnet50_bench.errors import BadInput, UnsupportedCpu
+from resnet50_bench.machine import host
 from resnet50_bench.stack import pins
 from resnet50_bench.stack.stacks import STACKS
 from support.fakes import MILAN_CPU, machine
@@ -32,6 +36,15 @@ def test_the_first_stack_of_an_engine_pins_the_packages_that_it_needs():
     for engine in ENGINES.values():
         pinned = pins.path(engine.stacks[0]).read_text().replace("-", "_")
         assert all(f"\n{package}==" in pinned for package in engine.packages), engine
+
+
+def test_a_result_names_the_version_of_all_that_makes_its_model(monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(host.subprocess, "run", lambda words, **_: asked.extend(words) or subprocess.CompletedProcess(
+        words, 0, "{}", ""))
+    host.software_record(Path("python"))
+    for engine in ENGINES.values():
+        assert set(engine.made_with) <= set(asked), engine
 
 
 @pytest.mark.parametrize(("engine", "refused", "instead"), [

@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,26 @@ def test_any_fact_changes_the_key_and_the_key_is_readable():
     other = cache_key(engine="IPEX", precision="amx_int8", batch_size="8", torch="2.9.0")
     assert other != KEY
     assert KEY.startswith("ipex-amx_int8-b8-")
+
+
+@pytest.mark.parametrize(("engine", "package"), [
+    ("IPEX", "intel-extension-for-pytorch"), ("COMPILE-INDUCTOR", "torchao"), ("OPENVINO", "openvino"),
+    ("OPENVINO", "nncf"), ("ONNXRUNTIME", "onnxruntime"), ("ONNXRUNTIME", "onnx"), ("ONNXRUNTIME", "onnx-ir"),
+    ("ONNXRUNTIME", "onnxscript")])
+def test_another_version_of_what_makes_the_model_is_another_model(monkeypatch, engine, package):
+    installed: dict[str, str] = {}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    keys = [cache_key(engine=engine, precision="avx2_int8", batch_size="8", torch="2.15.0")]
+    for installed[package] in ("1.0", "1.1", "1.0"):
+        keys.append(cache_key(engine=engine, precision="avx2_int8", batch_size="8", torch="2.15.0"))
+    assert len(set(keys[:3])) == 3 and keys[3] == keys[1]
+    assert cache_key(engine="denormals", precision="float32", batch_size="1"), "what no engine makes has a key, too"
 
 
 def test_a_corrupt_entry_is_rebuilt_and_the_reason_is_told(tmp_path):

@@ -16,8 +16,9 @@ class EngineFacts:
     """One value of TORCH_TYPE.
 
     ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``, ``packages`` the modules that
-    importing it needs beside torch; ``data_types`` as in ``Precision``. ``stacks`` are those that serve it, the one
-    that is set up for it first.
+    importing it needs beside torch, ``made_with`` the distributions, where they are installed, whose versions decide
+    beside torch's what its prepared models are; ``data_types`` as in ``Precision``. ``stacks`` are those that serve
+    it, the one that is set up for it first.
     """
 
     name: str
@@ -26,6 +27,7 @@ class EngineFacts:
     stacks: tuple[str, ...]
     data_types: tuple[str, ...] = _ALL_TYPES
     packages: tuple[str, ...] = ()
+    made_with: tuple[str, ...] = ()
     #: Flags of /proc/cpuinfo without which it does not compute in its own way, or not at all.
     cpu_flags: tuple[str, ...] = ()
     trains: bool = False
@@ -40,14 +42,16 @@ class EngineFacts:
 
 
 _ALL = (
-    EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",), trains=True,
-                takes_qconf=True),
+    EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",),
+                made_with=("intel-extension-for-pytorch",), trains=True, takes_qconf=True),
     EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"),
-                ("float32", "bfloat16", "int8")),
+                ("float32", "bfloat16", "int8"), made_with=("torchao",)),
     EngineFacts("OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",), ("float32", "bfloat16", "int8"),
-                packages=("openvino", "nncf"), shares_weights=False, float32_images=True),
+                packages=("openvino", "nncf"), made_with=("openvino", "nncf"), shares_weights=False,
+                float32_images=True),
     EngineFacts("ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), ("float32", "int8"),
-                packages=("onnxruntime", "onnx", "onnxscript"), shares_weights=False, float32_images=True,
+                packages=("onnxruntime", "onnx", "onnxscript"),
+                made_with=("onnxruntime", "onnx", "onnx-ir", "onnxscript"), shares_weights=False, float32_images=True,
                 proven=False),
     # On other CPUs zentorch 2.14 warns and leaves the graph to Inductor.
     EngineFacts("ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), ("float32", "bfloat16"),

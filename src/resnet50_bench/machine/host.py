@@ -20,7 +20,7 @@ from . import cgroup
 from .cpu import read_cpu
 
 _PACKAGES = ("torch", "torchvision", "intel-extension-for-pytorch", "torchao", "openvino", "nncf", "onnxruntime",
-             "onnx", "zentorch", "numpy", "pillow")
+             "onnx", "onnx-ir", "onnxscript", "zentorch", "numpy", "pillow")
 #: Reads metadata only: importing torch would take seconds.
 _READ_VERSIONS = """
 import importlib.metadata, json, platform, sys

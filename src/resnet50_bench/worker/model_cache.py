@@ -18,18 +18,33 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
+from ..case.engines import ENGINES
 from ..errors import Infrastructure
 
 T = TypeVar("T")
 
 
 def cache_key(**facts: str) -> str:
-    """A file name from everything that decides what is built: readable, with a hash behind it."""
+    """A file name from everything that decides what is built: readable, with a hash behind it.
+
+    The packages that the ``engine`` makes it with are among that.
+    """
+    if facts["engine"] in ENGINES:
+        facts |= {package: _version(package) for package in ENGINES[facts["engine"]].made_with}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"{facts['engine']}-{facts['precision']}-b{facts['batch_size']}-{digest[:16]}".lower()
+
+
+def _version(package: str) -> str:
+    """Empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def source_digest(*files: str | Path) -> str:

@@ -37,7 +37,7 @@ def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
         library = ipex_library.library()
         library.set_fp32_math_mode(library.FP32MathMode.BF32)
     key = cache_key(
-        engine="IPEX", precision=request.precision, isa_cap=request.isa_cap, ipex=ipex_library.version(),
+        engine="IPEX", precision=request.precision, isa_cap=request.isa_cap,
         capability=torch.backends.cpu.get_cpu_capability(), saturates=str(PRECISIONS[request.precision].saturates),
         **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
     recipe = request.cache_dir / f"{key}.qconf.json" if request.data_type == "int8" else None

@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -48,11 +47,6 @@ def package() -> ModuleType:
         # It warns about its end of life and about pkg_resources; neither concerns a result.
         warnings.simplefilter("ignore")
         return importlib.import_module(PACKAGE)
-
-
-def version() -> str:
-    """As the installed distribution says it."""
-    return metadata.version(PACKAGE.replace("_", "-"))
 
 
 @contextmanager

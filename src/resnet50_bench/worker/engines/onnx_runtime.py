@@ -70,8 +70,7 @@ def _other_cpus() -> list[int]:
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="ONNXRUNTIME", precision=request.precision, saturates=str(saturates),
-                    onnxruntime=onnxruntime.__version__, **code_key(plain.example, __file__, str(_BUILD)),
-                    **plain.key)
+                    **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
     calibration = plain.calibration if request.data_type == "int8" else None
     model, cache = cached(
         request.cache_dir, key, suffix=".onnx",

@@ -26,9 +26,9 @@ from .base import Engine, ModelRequest, Plain, Prepared, code_key
 os.environ.setdefault("TBB_ENABLE_SANITIZERS", "1")
 import openvino  # noqa: E402
 
+metadata.version("nncf")  # where there is none, importing this module says so
 #: The module that is imported only where a model is made: with NNCF it takes as long as all else.
 _BUILD = Path(__file__).with_name("openvino_build.py")
-_NNCF = metadata.version("nncf")
 #: A cached file is the length of the XML in so many bytes, the XML, and the weights.
 _LENGTH_BYTES = 8
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
@@ -102,7 +102,6 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
     saturates = PRECISIONS[request.precision].saturates
     key = cache_key(engine="OPENVINO", precision=request.precision, saturates=str(saturates),
-                    openvino=openvino.__version__, nncf=_NNCF,
                     **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
     calibration = plain.calibration if request.data_type == "int8" else None
     model, cache = cached(
