@@ -154,6 +154,43 @@ def test_a_team_that_left_its_cores_is_seen_and_helpers_are_not(tmp_path):
     assert process_facts.observed_cpus({t: read[t] for t in (0, 1, 4, 5, 6)}, [0, 1], [0, 1], [6]) == (0, 1)
 
 
+def seconds(root: Path, *spent: float) -> dict[int, float]:
+    """As the kernel has them by then."""
+    for tid, each in enumerate(spent):
+        put(root / f"proc/self/task/{tid}/schedstat", f"{int(each * 1e9)} 5 7")
+    return process_facts.thread_seconds(root)
+
+
+def test_the_threads_that_computed_are_told_from_those_that_wait(tmp_path):
+    """Of cores 0 and 1: main, two that compute, one that talks; two of another instance; one that came meanwhile."""
+    for tid, cpus in enumerate(("0-1", "0", "0", "0-1", "2", "3", "1")):
+        put(tmp_path / f"proc/self/task/{tid}/status", f"Name:\tpython\nCpus_allowed_list:\t{cpus}")
+    masks = process_facts.thread_masks(tmp_path)
+    before = seconds(tmp_path, 90.0, 5.0, 0.0, 0.0, 7.0, 0.0)
+    after = seconds(tmp_path, 90.1, 7.0, 1.5, 0.3, 9.0, 2.0)
+    assert process_facts.computing_cpus(masks, before, after, [0, 1]) == [[0], [0]]
+    assert process_facts.computing_cpus(masks, before, after, [2, 3]) == [[2], [3]]
+    after = seconds(tmp_path, 90.1, 7.0, 1.5, 0.3, 9.0, 2.0, 0.5)
+    assert process_facts.computing_cpus(masks, before, after, [0, 1]) == [[0], [0], [1]]
+    (tmp_path / "proc/self/task/2/schedstat").unlink()
+    assert process_facts.computing_cpus(masks, {}, {}, [0, 1]) == [], "where the kernel does not count"
+    assert process_facts.thread_seconds(tmp_path)[2] == 0.0
+
+
+@pytest.mark.parametrize(("cpus", "computing", "words"), [
+    ((0, 1), [[0], [0]], "instance 0 computed with 2 threads on [0] and none on [1]"),
+    ((0, 1, 2, 3), [[0], [2, 3], [2, 3], [2, 3]], "3 threads on [2, 3] and none on [1]"),
+    ((0, 1), [[0], [1]], ""), ((0, 1), [[0, 1], [0, 1]], ""), ((0, 1), [[0], [0, 1], [0, 1]], ""), ((0, 1), [[0]], ""),
+    ((0,), [[0], [0]], ""), ((0, 1), None, "")])
+def test_threads_that_compute_on_one_core_while_another_has_none_are_invalid(cpus, computing, words):
+    """``observed_cpus`` is right in each of them, for the main thread may run on all; an old result has no more."""
+    made = document(run(0, cpus=cpus, observed_cpus=cpus))
+    if computing is not None:
+        made["processes"][0]["facts"]["computing_cpus"] = {"0": computing}
+    found = judged(made)["affinity"]
+    assert (found.verdict.value, words in found.message) == ("invalid" if words else "ok", True)
+
+
 def test_a_team_larger_than_its_cores_is_invalid():
     made = document()
     made["processes"][0]["facts"]["omp_threads"] = {"0": 2}

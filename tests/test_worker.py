@@ -33,7 +33,10 @@ from support.fake_job import CPU, STEP_S, Clock, FakeEngine, FakeLauncher, spec
 def clock(monkeypatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(stepper, "time", made)
-    monkeypatch.setattr(process_facts, "thread_masks", lambda: {1: ("python3", frozenset({CPU}))})
+    monkeypatch.setattr(process_facts, "thread_masks", lambda: {
+        1: ("python3", frozenset({CPU})), 2: ("python3", frozenset({CPU}))})
+    readings = iter([{1: 5.0, 2: 1.0}, {1: 5.01, 2: 3.0}] * 2)
+    monkeypatch.setattr(process_facts, "thread_seconds", lambda: next(readings))
     return made
 
 
@@ -85,6 +88,7 @@ def test_the_report_holds_what_was_proven_and_what_the_process_found_out(tmp_pat
     facts = report["facts"]
     assert facts["layers"] == [{"kernel": "brg:avx2", "source_type": "f32", "shape": "mb1", "time_ms": 0.5}]
     assert facts["denormal_share"] == 0.125 and facts["omp_threads"] == {"0": 1}
+    assert facts["computing_cpus"] == {"0": [[CPU]]}, "of the two threads one computed"
     assert set(facts["usage"]) >= {"ru_minflt", "ru_nivcsw", "ru_utime"} and facts["memory"]["rss_bytes"] > 0
     assert "quantise_nodes" not in facts
 

@@ -141,7 +141,7 @@ def _process(root: Path, pid: int | str) -> dict[str, float] | None:
     except OSError:
         return None
     for task in threads:
-        on_cpu, waited = _schedstat(task)
+        on_cpu, waited = schedstat(task)
         totals["cpu_s"] += on_cpu
         totals["run_queue_wait_s"] += waited
         for line in (read_text(task / "status") or "").splitlines():
@@ -155,7 +155,7 @@ def _process(root: Path, pid: int | str) -> dict[str, float] | None:
     return totals
 
 
-def _schedstat(task: Path) -> tuple[float, float]:
+def schedstat(task: Path) -> tuple[float, float]:
     """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
     fields = _numbers((read_text(task / "schedstat") or "").split())
     return (fields[0] / 1e9, fields[1] / 1e9) if fields and len(fields) == 3 else (0.0, 0.0)

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .counters import schedstat
 from .topology import known_cpulist
 
 #: (name, cpus that it may run on) of a thread.
 Mask = tuple[str, frozenset[int]]
+#: A thread computes from this share of the busiest one's time on; those that wait, talk or start others take far less.
+COMPUTING_SHARE = 0.2
 
 
 def allocator(root: Path = Path("/")) -> str:
@@ -59,6 +62,24 @@ def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
         if cpus and (mask := known_cpulist(cpus.group(1))):
             found[int(task.name)] = (name.group(1) if name else "", frozenset(mask))
     return found
+
+
+def thread_seconds(root: Path = Path("/")) -> dict[int, float]:
+    """How long each of this process's threads has been on a cpu, by its number; 0 where the kernel does not count."""
+    return {int(task.name): schedstat(task)[0] for task in (root / "proc/self/task").iterdir()}
+
+
+def computing_cpus(masks: Mapping[int, Mask], before: Mapping[int, float], after: Mapping[int, float],
+                   own: Iterable[int]) -> list[list[int]]:
+    """Of each thread that computed between two readings of ``thread_seconds``, the cpus that it may run on.
+
+    Only of those bound inside an instance's ``own`` cpus; empty where nothing was counted.
+    """
+    inside = frozenset(own)
+    spent = {thread: after.get(thread, 0.0) - before.get(thread, 0.0) for thread, (_, cpus) in masks.items()
+             if cpus <= inside}
+    least = COMPUTING_SHARE * max((0.0, *spent.values()))
+    return sorted(sorted(masks[thread][1]) for thread, seconds in spent.items() if seconds > least)
 
 
 def observed_cpus(masks: Mapping[int, Mask], own: Iterable[int], process: Iterable[int],

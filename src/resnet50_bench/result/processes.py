@@ -86,6 +86,7 @@ class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a process says of itself. Instance numbers are text; ``usage`` is getrusage's over the window.
 
+    ``computing_cpus``: of each of an instance's threads that computed meanwhile, the cpus that it may run on.
     ``unproven``: why nothing can show which kernels ran; None where they were shown. ``local_memory`` and
     ``denormal_share`` are shares, None where nobody looked.
     """
@@ -95,6 +96,7 @@ class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     agreement: Agreement | None = None
     data: dict[str, FeedRecord] = {}
     omp_threads: dict[str, int] = {}
+    computing_cpus: dict[str, list[list[int]]] = {}
     memory: dict[str, int] = {}
     torch_version: str | None = msgspec.field(default=None, name="Torch_Version")
     torchvision_version: str | None = msgspec.field(default=None, name="Torchvision_Version")

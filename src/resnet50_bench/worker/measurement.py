@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from ..errors import BenchError
+from ..machine import process_facts
 from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Go, Order, Report, Reported, Spec, Stage, Stop, Stopped, Warm
 from .instance import Gates, Instance, InstanceThread, pin
@@ -31,6 +32,7 @@ class Measurement:
         self._gates = Gates()
         self._job: Future[Job | None] = Future()
         self._usage: dict[str, float] = {}
+        self._computing: dict[str, list[list[int]]] = {}
         self._threads: list[InstanceThread] = []
         for part in spec.instances:
             instance = Instance(part, spec, self._gates, self._say)
@@ -46,13 +48,17 @@ class Measurement:
             thread.start()
         self._pass_on(Warm)
         self._expect(Go)
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        # Once for all instances, while they still warm up: none waits for it.
+        before, spent = resource.getrusage(resource.RUSAGE_SELF), process_facts.thread_seconds()
         self._gates.open(Go)
         self._say_progress_until_told()
         self._pass_on(Stop)
         for thread in self._threads:
             thread.measured.result()
         after = resource.getrusage(resource.RUSAGE_SELF)
+        now, masks = process_facts.thread_seconds(), process_facts.thread_masks()
+        self._computing = {str(part.index): process_facts.computing_cpus(masks, spent, now, part.cpus)
+                           for part in self._spec.instances}
         self._usage = {name: getattr(after, name) - getattr(before, name) for name in _USAGE}
         self._say(Stopped())
         self._pass_on(Report)
@@ -104,7 +110,8 @@ class Measurement:
 
     def _report(self, job: Job) -> None:
         """In the first instance's thread, once all have measured."""
-        write_report(self._spec, job, [thread.measured.result() for thread in self._threads], self._usage)
+        write_report(self._spec, job, [thread.measured.result() for thread in self._threads], self._usage,
+                     self._computing)
 
 
 def failure(error: BaseException) -> Failed:

@@ -19,24 +19,30 @@ from .instance import Measured
 from .job import Job
 
 
-def write_report(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[str, int | float]) -> None:
-    """Write to ``spec.report``, and a recipe beside it. ``usage`` is what the process used while they measured."""
+def write_report(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[str, int | float],
+                 computing: Mapping[str, list[list[int]]]) -> None:
+    """Write to ``spec.report``, and a recipe beside it.
+
+    ``usage`` is what the process used while they measured, ``computing`` the cpus of the threads that computed then.
+    """
     report = ProcessReport(
         process=spec.process, pid=os.getpid(), prepare_s=job.prepare_s, model_cache=job.model_cache,
         allocator=process_facts.allocator(), kernels=job.proof.evidence.kernels(),
-        runs=tuple(one.run for one in measured), facts=_facts(spec, job, measured, usage))
+        runs=tuple(one.run for one in measured), facts=_facts(spec, job, measured, usage, computing))
     write_json(Path(spec.report), msgspec.to_builtins(report))
     if spec.process == 0 and job.recipe:
         shutil.copyfile(job.recipe, Path(spec.report).with_name("qconf_summary.json"))
 
 
-def _facts(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[str, int | float]) -> Facts:
+def _facts(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[str, int | float],
+           computing: Mapping[str, list[list[int]]]) -> Facts:
     nodes = (node for part in spec.instances for node in part.memory_nodes)
     return Facts(
         layers=[Layer(c.kernel, c.source_type, c.shape, c.time_ms) for c in job.proof.evidence.convolutions],
         usage=dict(usage), agreement=job.proof.agreement,
         data={str(index): feed.record() for index, feed in job.feeds.items()},
-        omp_threads={str(one.run.instance): one.omp_threads for one in measured}, memory=process_facts.memory(),
+        omp_threads={str(one.run.instance): one.omp_threads for one in measured},
+        computing_cpus=dict(computing), memory=process_facts.memory(),
         # The distributions' own words: importing torchvision takes a second.
         torch_version=_version("torch", "torch"), torchvision_version=_version("torchvision", "torch"),
         ipex_version=_version("intel-extension-for-pytorch", "intel_extension_for_pytorch._C"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ..records import Check, Verdict
 from ..result import Result
@@ -36,12 +37,14 @@ def _replicas(result: Result) -> list[Check]:
 
 
 def _affinity(result: Result) -> Check:
-    """Whether each instance's threads could run on its cores and nowhere else, one thread a core."""
+    """Whether each instance's threads could run on its cores and nowhere else, and computed one on a core."""
     runs = result.runs()
     wrong = {run.instance: f"instance {run.instance} was to run on {list(run.cpus)} and ran on "
              f"{list(run.observed_cpus)}" for run in runs if set(run.observed_cpus) != set(run.cpus)}
     teams = {int(instance): threads for report in result.processes
              for instance, threads in report.facts.omp_threads.items()}
+    computing = {int(instance): cpus for report in result.processes
+                 for instance, cpus in report.facts.computing_cpus.items()}
     # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
     asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", result.parameter("CUSTOMER_ENV"))
     for run in runs:
@@ -50,9 +53,25 @@ def _affinity(result: Result) -> Check:
             wrong.setdefault(number, f"instance {number} was told to use {asked.group(1)} threads on {cores} cores")
         if teams.get(number, cores) != cores:
             wrong.setdefault(number, f"instance {number} computed with {teams[number]} threads on {cores} cores")
+        if shared := _crowd(run.cpus, computing.get(number, [])):
+            wrong.setdefault(number, f"instance {number} computed with {shared}")
     return judge("affinity", f"{len(runs) - len(wrong)} of {len(runs)} instances as asked"
                  + ("" if teams else ", size of the teams unknown"), bool(wrong), Verdict.INVALID,
                  "; ".join(wrong.values()), "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
+
+
+def _crowd(cpus: Iterable[int], computing: Iterable[Iterable[int]]) -> str:
+    """Which cores held more computing threads than they are, while others of the instance had none; else empty.
+
+    The cpus of all threads together do not show it: one that only waits may run on all of them.
+    """
+    masks = [frozenset(each) for each in computing]
+    without = sorted(set(cpus).difference(*masks))
+    for mask in sorted(set(masks), key=sorted):
+        threads = sum(other <= mask for other in masks)
+        if without and threads > len(mask):
+            return f"{threads} threads on {sorted(mask)} and none on {without}"
+    return ""
 
 
 def _shared_cores(result: Result) -> Check:
