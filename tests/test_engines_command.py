@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import engines_command, tree, versus_command
-from resnet50_bench.errors import RunFailed
+from resnet50_bench.cli import engines_command, engines_match, tree, versus_command
+from resnet50_bench.errors import Infrastructure, Interrupted, RunFailed
 from resnet50_bench.stack import environment
 from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
 from resnet50_bench.sweep import known_engines
@@ -16,6 +16,7 @@ from resnet50_bench.versus import record, words
 from resnet50_bench.versus.engines_table import Contestant, contestants
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import Round, Turn
+from resnet50_bench.versus.words import Given
 from support.fakes import MILAN_CPU, SPR_CPU, machine
 from support.results import synthetic
 
@@ -76,8 +77,8 @@ def there(tmp_path, monkeypatch):
     return tmp_path
 
 
-def engines(there: Path, *more: str) -> int:
-    return tree.main(["engines", "--precision=avx2_fp32", "--batch_size=8", "--cores_per_instance=1",
+def engines(there: Path, *more: str, precision: str = "avx2_fp32") -> int:
+    return tree.main(["engines", f"--precision={precision}", "--batch_size=8", "--cores_per_instance=1",
                       f"--folder={there / 'results'}", *more])
 
 
@@ -119,15 +120,108 @@ def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(t
         if "OPENVINO" in given.sides["A"]:
             raise RunFailed("53 of 53 convolutions did not run avx2_fp32's kernels")
 
-    monkeypatch.setattr(engines_command, "_decide", decide)
+    monkeypatch.setattr(engines_match, "_decide", decide)
     assert engines(there) == 0
     out = capsys.readouterr().out
     assert "avx2_fp32: left out: OPENVINO (openvino): 53 of 53 convolutions did not run" in out
     assert "avx2_fp32: IPEX (ipex) reached the most" in out
 
 
-@pytest.mark.parametrize(("words", "named"), [
-    (["--torch_type=IPEX"], "TORCH_TYPE is what is compared"), (["--precision=amx_int8"], "avx2_int8, avx2_fp32")])
-def test_what_makes_no_sense_is_refused_before_anything_runs(there, capsys, words, named):
+def test_an_engine_that_fails_in_its_turns_is_left_out_and_the_others_begin_anew(there, monkeypatch, capsys):
+    works = versus_command.measured
+
+    def measured(given, folder: Path, where, rules) -> Outcome:
+        for name, words_of_side in given.sides.items():
+            if "OPENVINO" in words_of_side:
+                (folder / name).mkdir(parents=True)
+                raise RunFailed(f"{name}: the instance died (log: there)")
+        return works(given, folder, where, rules)
+
+    monkeypatch.setattr(versus_command, "measured", measured)
+    assert engines(there) == 0
+    out = capsys.readouterr().out
+    assert "avx2_fp32: left out: OPENVINO (openvino): the instance died" in out
+    assert "avx2_fp32: IPEX (ipex) reached the most" in out
+    assert (there / "results/left-out/avx2_fp32-1").is_dir()
+
+
+@pytest.mark.parametrize("error", [Interrupted(2, "ended by SIGINT"), Infrastructure("No space left on device")])
+def test_what_is_no_fault_of_an_engine_ends_it(there, monkeypatch, error):
+    asked = []
+
+    def decide(given, where) -> None:
+        asked.append(given)
+        raise error
+
+    monkeypatch.setattr(engines_match, "_decide", decide)
+    assert engines(there) == error.exit_status and len(asked) == 1
+
+
+def test_a_precision_that_was_measured_is_kept_however_the_next_one_ends(there, monkeypatch, capsys):
+    works = versus_command.measured
+
+    def measured(given, folder: Path, where, rules) -> Outcome:
+        if given.flags["PRECISION"] == "avx2_int8":
+            raise Interrupted(15, "ended by SIGTERM")
+        return works(given, folder, where, rules)
+
+    monkeypatch.setattr(versus_command, "measured", measured)
+    assert engines(there, precision="avx2_fp32 avx2_int8") == 128 + 15
+    assert "OPENVINO (openvino)" in (there / "results/engines.txt").read_text()
+
+
+def planned(folder: Path, given: Given) -> None:
+    folder.mkdir(parents=True)
+    record.write_plan(folder, record.Plan(given, 1))
+
+
+def test_its_folder_alone_goes_on_with_what_was_begun(there, monkeypatch, capsys):
+    begun = Given({"A": "TORCH_TYPE=EAGER RESNET50_BENCH_STACK=ipex", "B": "TORCH_TYPE=IPEX RESNET50_BENCH_STACK=ipex"},
+                  {"BATCH_SIZE": "4", "CORES_PER_INSTANCE": "1", "PRECISION": "avx2_fp32"}, {})
+    planned(there / "results/avx2_fp32", begun)
+    seen = []
+    works = versus_command.measured
+    monkeypatch.setattr(versus_command, "measured", lambda given, *more: seen.append(given) or works(given, *more))
+    folder = f"--folder={there / 'results'}"
+    assert tree.main(["engines", "--precision=avx2_fp32", folder]) == 0 and seen == [begun]
+    assert tree.main(["engines", "--precision=avx2_fp32", "--batch_size=8", folder]) == 2
+    assert "was started without --batch_size=8" in capsys.readouterr().err
+
+
+def test_variables_hold_as_flags_do(there, monkeypatch, capsys):
+    for name, text in {"PRECISION": "avx2_fp32", "BATCH_SIZE": "8", "CORES_PER_INSTANCE": "1"}.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(engines_match, "_decide", lambda given, where: None)
+    assert tree.main(["engines", f"--folder={there / 'results'}"]) == 0
+    assert "avx2_int8" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "variables", "named"), [
+    (["--torch_type=IPEX"], {}, "TORCH_TYPE is what is compared"),
+    (["--precision=amx_int8"], {}, "avx2_int8, avx2_fp32"), ([], {"PRECISION": "amx_int8"}, "avx2_int8, avx2_fp32"),
+    ([], {"FUNCTION": "training"}, "FUNCTION=training in the environment is what is compared"),
+    ([], {STACK: "nonsense"}, "engines takes all that are set up"), (["--batch_size=abc"], {}, "BATCH_SIZE"),
+    (["--cores_per_instance=100000"], {}, "CORES_PER_INSTANCE=100000"), (["--mode=accuracy"], {}, "MODE=accuracy"),
+    ([], {"STEPS": "zero"}, "STEPS")])
+def test_what_makes_no_sense_is_refused_once_before_anything_runs(there, monkeypatch, capsys, words, variables, named):
+    monkeypatch.setattr(engines_match, "play", lambda *given: pytest.fail("it played"))
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
     assert tree.main(["engines", f"--folder={there / 'results'}", *words]) == 2
-    assert named in capsys.readouterr().err and not (there / "results").exists()
+    said = capsys.readouterr().err
+    assert named in said and len(said.splitlines()) == 1 and not (there / "results").exists()
+
+
+@pytest.mark.parametrize("there_before", ["a file", "a damaged plan", "another comparison"])
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(there, monkeypatch, capsys, there_before):
+    monkeypatch.setattr(engines_match, "play", lambda *given: pytest.fail("it played"))
+    folder = there / "results"
+    if there_before == "a file":
+        folder.write_text("")
+    elif there_before == "a damaged plan":
+        (folder / "avx2_fp32").mkdir(parents=True)
+        (folder / "avx2_fp32" / record.PLAN).write_bytes(b'{"schema": "\xff')
+    else:
+        planned(folder / "avx2_fp32", Given({"A": "", "B": "STEPS=3"}, {}, {}))
+    assert tree.main(["engines", "--precision=avx2_fp32", f"--folder={folder}"]) == 2
+    assert str(folder) in capsys.readouterr().err

@@ -203,10 +203,10 @@ def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_pat
     plan = record.Plan(given("BATCH_SIZE=8"), 3, {}, {"A": "/p"})
     record.write_plan(tmp_path, plan)
     assert record.read_plan(tmp_path) == plan
-    assert versus_command._plan(Given({}, {}, {}), None, plan, tmp_path) == plan
-    assert versus_command._plan(given("BATCH_SIZE=8"), 3, plan, tmp_path) == plan
+    assert versus_command.planned(Given({}, {}, {}), None, plan, tmp_path) == plan
+    assert versus_command.planned(given("BATCH_SIZE=8"), 3, plan, tmp_path) == plan
     with pytest.raises(BadInput, match=r"--a 'BATCH_SIZE=9'.*STEPS=4 in the environment"):
-        versus_command._plan(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, plan, tmp_path)
+        versus_command.planned(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, plan, tmp_path)
     with record.alone_in(tmp_path), pytest.raises(BadInput, match="another versus runs"), record.alone_in(tmp_path):
         pass
 

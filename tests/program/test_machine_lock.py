@@ -12,6 +12,8 @@ import pytest
 from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import machine_lock
+from resnet50_bench.stack import environment
+from resnet50_bench.versus.words import SURROUNDINGS
 
 HOLD = ("import sys, os; from resnet50_bench.machine import machine_lock\n"
         "with machine_lock.held([int(word) for word in sys.argv[1].split(',')]):\n"
@@ -41,7 +43,9 @@ def other(tmp_path, monkeypatch):
                          ids=" ".join)
 def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, capsys, words):
     monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
-    monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
+    monkeypatch.setattr(environment, "is_complete", lambda name, where: True)
+    for name in SURROUNDINGS:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     with holding(str(min(os.sched_getaffinity(0)))):
         assert main(words) == Infrastructure.exit_status

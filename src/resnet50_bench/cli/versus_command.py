@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
 
 def measured(given: Given, folder: Path, machine: Machine, rules: Rules, seed: int | None = None) -> Outcome:
     """Let the sides take turns in ``folder``, or go on there; the rules' seed is the folder's."""
-    plan = _plan(given, seed, record.read_plan(folder), folder)
+    plan = planned(given, seed, record.read_plan(folder), folder)
     asked = sides(plan.given, machine)
     with record.alone_in(folder), machine_lock.held():
         plan, ready = _decided(plan, asked, machine)
@@ -120,7 +120,7 @@ def _require_no_share(flags: dict[str, str]) -> None:
         raise BadInput(f"--precision {flags['PRECISION']} is no PRECISION; did you mean --within {flags['PRECISION']}?")
 
 
-def _plan(given: Given, seed: int | None, before: Plan | None, folder: Path) -> Plan:
+def planned(given: Given, seed: int | None, before: Plan | None, folder: Path) -> Plan:
     """What to measure: as given, or what the folder was started with. Raises BadInput where they contradict."""
     if before is None:
         if len(given.sides) < 2:

@@ -5,13 +5,16 @@ Pure: ``cli/engines_command.py`` measures in between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 
 from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts
 from ..case.known_engine import KnownEngine
 from ..case.precision import PRECISIONS
+from ..errors import BadInput
 from ..result.comparison_stats import interval_of_means
 from ..result.result import Result
 from .outcome import FASTER, SLOWER, Outcome, verdict, word
@@ -34,6 +37,14 @@ class Contestant:
     def shown(self) -> str:
         """For a table."""
         return f"{self.engine} ({self.stack})"
+
+
+def contestant(words: str, folder: Path) -> Contestant:
+    """Of ``Contestant.words``. Raises BadInput for other sides of ``versus``, which ``folder`` then holds."""
+    found = re.fullmatch(r"TORCH_TYPE=(\S+) RESNET50_BENCH_STACK=(\S+)", words)
+    if not found:
+        raise BadInput(f"{folder} holds another comparison than one of engines; name another folder")
+    return Contestant(found[1], found[2])
 
 
 def contestants(precision: str, cpu_flags: frozenset[str],

@@ -106,6 +106,13 @@ def leave_out(folder: Path, names: Sequence[str], number: int) -> None:
             there.rename(aside / f"{name}-{there.name}-{taken + 1}")
 
 
+def put_aside(folder: Path) -> None:
+    """Move the whole comparison into ``left-out`` beside it: it begins anew, and nothing is deleted."""
+    aside = folder.parent / LEFT_OUT
+    aside.mkdir(exist_ok=True)
+    folder.rename(aside / f"{folder.name}-{sum(1 for _ in aside.glob(f'{folder.name}-*')) + 1}")
+
+
 def rounds(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Round]:
     """The rounds that are there whole, by number. Raises BadInput for those of another machine or other versions."""
     found: dict[int, dict[str, Result]] = {}
