@@ -64,6 +64,13 @@ def refusal(here: Path, **texts: str) -> str:
     return line
 
 
+def test_what_was_found_on_other_cores_is_not_known_here(here, monkeypatch):
+    found()
+    assert known_engines.known(MILAN_CPU.name).fastest
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    assert not known_engines.known(MILAN_CPU.name).fastest
+
+
 def test_auto_is_the_fastest_that_was_found_and_the_log_says_so(here):
     found()
     case = case_of(here, TORCH_TYPE="Auto")
@@ -101,7 +108,7 @@ def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
 def test_what_cannot_have_been_found_counts_as_nothing(here, change, at):
     found(OPENVINO)
     document = json.loads(known_engines.path().read_text())
-    document["cpus"][MILAN_CPU.name]["avx2_int8"][0] |= change
+    next(iter(document["cpus"].values()))["avx2_int8"][0] |= change
     known_engines.path().write_text(json.dumps(document))
     assert "is not known; this finds it" in refusal(here), at
 

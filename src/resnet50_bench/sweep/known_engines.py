@@ -56,7 +56,7 @@ _ByPrecision = dict[str, list[_Found]]
 
 
 class _File(msgspec.Struct):
-    """``cpus``: by the CPU's name."""
+    """``cpus``: by the CPU's name and how many of its cpus this process may use."""
 
     schema: str = _SCHEMA
     schema_version: int = 1
@@ -79,7 +79,7 @@ def known(cpu: str) -> KnownEngines:
         return KnownEngines(why_none=f"{environment.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
                                      "the fastest of it")
     fastest, why_not = {}, {}
-    for precision, found in _read().cpus.get(cpu, {}).items():
+    for precision, found in _read().cpus.get(_key(cpu), {}).items():
         able = [one for one in found if one.is_sound() and stack in (None, one.stack)]
         best = max(able, key=lambda one: one.images_per_s, default=None)
         if best is None and stack:
@@ -103,9 +103,14 @@ def remember(cpu: str, precision: str, found: Sequence[KnownEngine]) -> None:
     for one in sorted(found, key=lambda one: -one.images_per_s):
         by_stack.setdefault(one.stack, _Found(**asdict(one), pins=pins.digest(one.stack)))
     file = _read()
-    file.cpus.setdefault(cpu, {})[precision] = list(by_stack.values())
+    file.cpus.setdefault(_key(cpu), {})[precision] = list(by_stack.values())
     make_folder(path().parent)
     write_json(path(), msgspec.to_builtins(file))
+
+
+def _key(cpu: str) -> str:
+    """What is the fastest on one core need not be it on all; virtual machines of any size share a CPU's name."""
+    return f"{cpu}, {len(os.sched_getaffinity(0))} CPUs"
 
 
 def _read() -> _File:
