@@ -67,7 +67,8 @@ def main(argv: list[str]) -> int:
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
         matches = [engines_match.prepared(each, flags, variables, folder / each, machine) for each in precisions]
         _make(folder)
-        rows, said = [], []
+        rows: list[Row] = []
+        said: list[str] = []
         with machine_lock.held():
             for match in matches:
                 measured, lines = engines_match.play(match, machine, Rules(words.rounds, None, limit_s))
