@@ -92,7 +92,9 @@ else
     stage "program tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
-    stage "engine tests" "${aside[@]}" --durations=30 -m "engine and not quiet and not slow" tests/engine
+    # Most of a case is imports and first calls by one thread: two at once use both cores.
+    stage "engine tests" "${aside[@]}" -n 2 --dist loadfile --durations=30 \
+        -m "engine and not quiet and not slow" tests/engine
     join_all
     stage "engine tests that need the machine to themselves" "$python" -m pytest -rs --durations=10 \
         -m "quiet and not slow" tests/engine

@@ -69,14 +69,18 @@ def assert_right(folder: Path, right: int, instances: int) -> None:
     assert result["processes"][0]["facts"]["agreement"]["top1_agreement"] == 1
 
 
-def test_the_right_answers_are_those_that_torchvision_counts_and_can_be_counted_again(
-        folder, pictures, weights, right, tmp_path):
+def test_the_right_answers_of_all_instances_are_those_that_torchvision_counts(folder, pictures, weights, right):
     done = accuracy(folder, pictures, weights, FP32, "--cores_per_instance=1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert_right(folder, right, len(os.sched_getaffinity(0)))
     shown = kpi(folder)
     assert shown.returncode == 0 and "*Accuracy (%): " in shown.stdout and "Loader Throughput" in shown.stdout
     assert "the default is ImageNet's and was not applied to 10 classes" in done.stdout
+
+
+@pytest.mark.slow
+def test_right_answers_can_be_counted_again(folder, pictures, weights, tmp_path):
+    assert accuracy(folder, pictures, weights, FP32).returncode == 0
     again = tmp_path / "again"
     again.mkdir()
     done = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "rerun", next(folder.glob("benchmark_*.json"))],
@@ -112,6 +116,7 @@ def test_what_a_worker_refuses_is_the_cases_status_and_reason(folder, pictures, 
     assert done.returncode == 2 and "cannot be read as a checkpoint" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_broken_image_is_named_and_fails_the_run(folder, pictures, weights, tmp_path):
     shutil.copytree(pictures, tmp_path / "set")
     broken = next((tmp_path / "set/val/n00000003").iterdir())
@@ -149,7 +154,7 @@ def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures,
 def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):
     require_precision(FP32)
     done = run_test(folder, "--data_type=real", f"--dataset={pictures}", f"--precision={FP32}", "--batch_size=4",
-                    "--steps=4", "--warmup_steps=0", "--min_duration=0")
+                    "--steps=4", "--warmup_steps=0", "--min_duration=0", *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no weights were given" in done.stdout and "Loader_Throughput: " in done.stdout
     data, = result_of(folder)["processes"][0]["facts"]["data"].values()

@@ -80,6 +80,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
     assert "Batch size and cores" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 @TWO_CORES
 def test_points_of_one_set_up_share_their_processes_and_each_proves_its_kernels(tmp_path):
     require_precision(INT8)

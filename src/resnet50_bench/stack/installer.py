@@ -22,6 +22,15 @@ from .messages import say
 _PROBE_S = 5
 _PIP_ATTEMPTS = 2
 _CPU_ONLY_GB = 2.5
+#: What workers import, each only where it is installed.
+_IMPORTED = ("torch", "torchvision", "torch._inductor.compile_fx", "torchao.quantization.pt2e",
+             "intel_extension_for_pytorch", "openvino", "nncf", "onnxruntime")
+_IMPORT = """
+import contextlib, importlib, sys
+for name in sys.argv[1:]:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+"""
 #: What is there of a virtual environment whose making was not cut off: pip comes last.
 _VENV = ("python", "pip")
 
@@ -39,27 +48,40 @@ def install(folder: Path, name: str, needed_gb: float) -> None:
         say(f"making {folder}")
         _make_venv(folder)
     tool = _Uv(folder) if _get_uv(folder) else _Pip(folder)
-    cpu_only = _cpu_only_words(tool) if builds else None
+    if not builds:
+        _install_pins(folder, tool, pins.path(name))
+        return
+    cpu_only = _cpu_only_words(tool)
     _require_disk(folder, needed_gb, needed_gb if cpu_only is None else least_gb)
-    if cpu_only is None or not _run([*tool.words, "--no-deps", *cpu_only, *builds], tool.environment):
+    if cpu_only is not None and _run([*tool.words, "--no-deps", *cpu_only, *builds], tool.environment):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as rest:
+            rest.write(pins.without_cuda(name))
+            rest.flush()
+            _install_pins(folder, tool, Path(rest.name))
+    else:
         if cpu_only is not None:
             say("the CPU-only builds could not be installed: taking PyTorch's default builds")
         _install_pins(folder, tool, pins.path(name))
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as rest:
-        rest.write(pins.without_cuda(name))
-        rest.flush()
-        _install_pins(folder, tool, Path(rest.name))
+    _compile_what_is_imported(folder)
+
+
+def _compile_what_is_imported(folder: Path) -> None:
+    """Python keeps the bytecode of what it imports; uv leaves that to each start.
+
+    That takes 18 s of processor time wherever the environment is not the user's to write, as in the image. Compiling
+    all files, most of which nobody imports, takes three times as long.
+    """
+    say("compiling what is imported")
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([folder / "bin/python", "-c", _IMPORT, *_IMPORTED], env=kept, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 class _Uv:
     """uv of the environment, told what pip is told of indexes."""
 
     def __init__(self, folder: Path) -> None:
-        # pip compiles what it installs by itself. Left to each start, PyTorch's modules take 18 s of processor time
-        # wherever the environment is not the user's to write, as in the image.
-        self.words = [str(folder / "bin/uv"), "pip", "install", "--compile-bytecode",
-                      "--python", str(folder / "bin/python")]
+        self.words = [str(folder / "bin/uv"), "pip", "install", "--python", str(folder / "bin/python")]
         self.environment = _pips_indexes(folder / "bin/python")
         self.name = "uv"
 
