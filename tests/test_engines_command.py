@@ -15,7 +15,7 @@ from resnet50_bench.sweep import known_engines
 from resnet50_bench.versus import record, words
 from resnet50_bench.versus.engines_table import Contestant, contestants
 from resnet50_bench.versus.outcome import Outcome
-from resnet50_bench.versus.rounds import Round, Turn
+from resnet50_bench.versus.rounds import Round, SideFailed, Turn
 from resnet50_bench.versus.words import Given
 from support.fakes import MILAN_CPU, SPR_CPU, machine
 from support.results import synthetic
@@ -134,7 +134,7 @@ def test_an_engine_that_fails_in_its_turns_is_left_out_and_the_others_begin_anew
         for name, words_of_side in given.sides.items():
             if "OPENVINO" in words_of_side:
                 (folder / name).mkdir(parents=True)
-                raise RunFailed(f"{name}: the instance died (log: there)")
+                raise SideFailed(name, "the instance died (log: there)")
         return works(given, folder, where, rules)
 
     monkeypatch.setattr(versus_command, "measured", measured)

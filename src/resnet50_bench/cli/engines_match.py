@@ -19,7 +19,7 @@ from ..stack import environment
 from ..versus import engines_table, record
 from ..versus.engines_table import Contestant, Row
 from ..versus.outcome import Outcome
-from ..versus.rounds import Rules
+from ..versus.rounds import Rules, SideFailed
 from ..versus.words import NAMES, Given, sides, surrounded
 from . import versus_command
 from .sweep_printer import SweepPrinter
@@ -97,11 +97,8 @@ def play(match: Match, machine: Machine, rules: Rules) -> tuple[list[Row], list[
         named = dict(zip(NAMES, match.able, strict=False))
         try:
             outcome = versus_command.measured(match.given(named), match.folder, machine, rules)
-        except RunFailed as error:
-            name = str(error).partition(":")[0]
-            if name not in named:
-                raise
-            match.leave_out(named[name], str(error).removeprefix(f"{name}: "))
+        except SideFailed as error:
+            match.leave_out(named[error.side], error.why)
             record.put_aside(match.folder)
             continue
         rows = {name: _row(one, name, outcome, match.folder) for name, one in named.items()}

@@ -33,7 +33,7 @@ from ..signals import interruptible
 from ..versus import record
 from ..versus.outcome import Outcome, card, clock, document, is_slower, ratio_text, text
 from ..versus.record import Plan
-from ..versus.rounds import Heard, Round, Rules, Turn, pairs, take_turns
+from ..versus.rounds import Heard, Round, Rules, SideFailed, Turn, pairs, take_turns
 from ..versus.words import NAMES, AskedSide, Given, Side, identical, sides, surrounded
 from .tree import PROG
 from .typed_words import near, typed
@@ -206,7 +206,7 @@ class Turns:
                 run_case(side.case, side.inputs, self._machine.topology, side.python, folder,
                          datetime.now(timezone.utc), echo=io.StringIO())
         except RunFailed as error:
-            raise RunFailed(f"{name}: {error} (log: {folder})") from error
+            raise SideFailed(name, f"{error} (log: {folder})") from error
         except OSError as error:
             raise Infrastructure(f"{folder}: {error}") from error
         path, = folder.glob("benchmark_*.json")

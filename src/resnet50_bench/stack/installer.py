@@ -68,8 +68,9 @@ def install(folder: Path, name: str, needed_gb: float) -> None:
 def _compile_what_is_imported(folder: Path) -> None:
     """Python keeps the bytecode of what it imports; uv leaves that to each start.
 
-    That takes 18 s of processor time wherever the environment is not the user's to write, as in the image. Compiling
-    all files, most of which nobody imports, takes three times as long.
+    That takes 13 to 18 s of processor time wherever the environment is not the user's to write, as in the image.
+    Importing takes 26 s here (2,698 files), compiling all 9,225 files of the stack ipex 62 s. What cannot be imported
+    says so where it is used.
     """
     say("compiling what is imported")
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -77,11 +77,19 @@ class Rules:
         return None
 
 
+class SideFailed(RunFailed):
+    """A turn that gave no usable value. ``side`` is its name, which the message begins with."""
+
+    def __init__(self, side: str, why: str) -> None:
+        super().__init__(f"{side}: {why}")
+        self.side, self.why = side, why
+
+
 class Runner(Protocol):
     """What rounds are made of."""
 
     def measure(self, number: int, name: str) -> Turn:
-        """One turn. Raises RunFailed where it gave no usable value."""
+        """One turn. Raises SideFailed where it gave no usable value."""
 
     def leave_out(self, number: int) -> None:
         """Put aside what there is of a round that does not count."""
