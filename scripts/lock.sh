@@ -21,21 +21,25 @@ signed() {
         >"$folder/$1.txt"
     echo "$1.txt: $(grep -c == "$folder/$1.txt") packages" >&2
 }
+# What PyTorch's builds with CUDA take where there is a GPU, and are imported without: 1.2 GB.
+gpu='triton|nvidia-(cuda-nvrtc|cusolver|nvtx)-cu12'
 # NAME PATTERN: the file without the packages whose whole name matches.
 without() { awk -v pattern="^($2)==" '/^[a-z]/ { left_out = $0 ~ pattern } !left_out' "$folder/$1.txt"; }
 
 every=(pyproject.toml --universal --extra pictures)
 lock ipex "${every[@]}" --python-version 3.10 --extra ipex "$@"
+without ipex "$gpu" | signed ipex
 pins="--constraints=$folder/ipex.txt"
 lock host "${every[@]}" --python-version 3.10 "$pins"
 # What tests is installed beside what measures.
 lock tools "${every[@]}" --python-version 3.10 --extra ipex --extra test "$pins" "$@"
 measured=$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' "$folder/ipex.txt" | sort -u | paste -sd '|')
-without tools "$measured" | signed tools
+without tools "$measured|$gpu" | signed tools
 for stack in current openvino zentorch; do
     lock "$stack" "${every[@]}" --python-version 3.11 --extra "$stack" "$@"
 done
 # The image has one Python, and only what measures.
 lock image pyproject.toml --python-version 3.13 --python-platform x86_64-manylinux_2_28 --extra ipex "$pins"
+without image "$gpu" | signed image
 # The installer itself: pip gets it into a new environment.
 echo uv | lock uv - --universal --python-version 3.10 "$@"
