@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sets up everything and passes the tests, a stage after the other: the unit tests; those that start our commands as
-# processes; style and types; the engine, container and scheduler tests. What cannot run here says why.
+# Sets up everything and passes the tests: beside the set-up and what follows the container tests' images are built; then
+# those that start our commands as processes, style and types, beside the scheduler tests; the unit tests alone; the engine
+# tests beside the container tests. What cannot run here says why.
 #   scripts/test.sh                      every stage
 #   scripts/test.sh tests/test_case.py   those tests only, whatever kind they are; pytest's options are taken, too
 #   scripts/test.sh --slow               those that take minutes for good reason: the training experiment, the browser
@@ -9,17 +10,18 @@ set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 # Where it is set each of the processes that the tests start would compile what it imports.
 unset PYTHONDONTWRITEBYTECODE
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    missing=()
-    for tool in shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox m4:m4; do
+# NAME:PACKAGE ...: those that are not there are installed, together, where that needs no questions.
+installed() {
+    local tool missing=()
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    for tool in "$@"; do
         command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
     done
     if [ "${#missing[@]}" -gt 0 ]; then
         echo "tests: installing ${missing[*]}" >&2
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" </dev/null >&2
     fi
-fi
-python=$(scripts/setup.sh --tools)
+}
 
 scratch=$(mktemp -d)
 outcomes=()
@@ -64,39 +66,53 @@ join_all() {
         unset "pids[$name]"
     done
 }
+images=(env PYTHONPATH=src:tests python3 -m support.docker_images)
 # shellcheck disable=SC2317  # the trap calls it
 give_up() {
     if [ "${#pids[@]}" -gt 0 ]; then
         kill -INT "${pids[@]}" 2>/dev/null || echo "tests: what ran beside was over" >&2
         wait
     fi
+    "${images[@]}" stop
     rm -rf -- "$scratch"
 }
 trap give_up EXIT
 
+tools=(shellcheck:shellcheck gawk:gawk mawk:mawk busybox:busybox m4:m4)
 if [ "${1-}" = --slow ]; then
     shift
+    installed "${tools[@]}"
+    python=$(scripts/setup.sh --tools)
     stage "slow tests" "$python" -m pytest -m slow -rs --durations=0 "$@"
 elif [ "$#" -gt 0 ]; then
+    installed "${tools[@]}"
+    python=$(scripts/setup.sh --tools)
     stage "chosen tests" "$python" -m pytest -m "not slow" -rs --durations=20 "$@"
 else
-    # A file stays with one process, for what its tests prepare.
-    stage "unit tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5
+    # With what the set-up and the container tests would install: they run beside each other, which apt-get does not.
+    installed "${tools[@]}" dockerd:docker.io debootstrap:debootstrap numactl:numactl
     # What runs beside others is not judged by its speed. Its warm-up would look 20 s for steady step times in vain. Its
     # threads shall not wait for each other by spinning: two measurements on the same cores took half as much processor
     # time again (47 s for 31).
-    aside=(env WARMUP_STEPS=0 CUSTOMER_ENV=OMP_WAIT_POLICY=passive "$python" -m pytest -rs)
-    # These wait for images, containers and schedulers for more than half of their time.
-    beside "container tests" "${aside[@]}" --durations=15 -m "container and not slow" tests/container
-    beside "scheduler tests" "${aside[@]}" --durations=15 -m "scheduler and not slow" tests/scheduler
-    stage "program tests" "$python" -m pytest -n 2 --dist loadfile -rs --durations=5 -m program tests/program
+    aside=(env WARMUP_STEPS=0 CUSTOMER_ENV=OMP_WAIT_POLICY=passive)
+    pytest=(-m pytest -rs)
+    beside "images" "${images[@]}" build
+    python=$(scripts/setup.sh --tools)
+    beside "scheduler tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
+        -m "scheduler and not slow" tests/scheduler
+    # A file stays with one process, for what its tests prepare.
+    stage "program tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
+    join_all
+    stage "unit tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5
+    beside "container tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
+        -m "container and not slow" tests/container
     # Most of a case is imports and first calls by one thread: two at once use both cores.
-    stage "engine tests" "${aside[@]}" -n 2 --dist loadfile --durations=30 \
+    stage "engine tests" "${aside[@]}" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=30 \
         -m "engine and not quiet and not slow" tests/engine
     join_all
-    stage "engine tests that need the machine to themselves" "$python" -m pytest -rs --durations=10 \
+    stage "engine tests that need the machine to themselves" "$python" "${pytest[@]}" --durations=10 \
         -m "quiet and not slow" tests/engine
 fi
 echo "== summary ($SECONDS s)"

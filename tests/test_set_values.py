@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import string
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,11 @@ def test_any_text_gives_points_or_a_refusal(options, loop):
     assert len(found) == loop if loop else found
 
 
-@given(st.text() | st.text().map("A={}".format))
+# Not all of Unicode, whose tables alone take Hypothesis two seconds.
+_ODD = st.text(st.sampled_from(string.printable + "\x00\x85é€漢\u2028\ud800😀"))
+
+
+@given(_ODD | _ODD.map("A={}".format))
 def test_no_text_at_all_breaks_it(option):
     try:
         assert points([option])

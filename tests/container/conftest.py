@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from support import rootless
-from support.images import Images, remove_containers
+from support.docker_images import Images
 from support.images import built_images as built_images
+from support.images import remove_containers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

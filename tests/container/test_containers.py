@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.case.precision import PRECISIONS
-from support.images import CASE, FP32, INT8, ROOT, Images, containers, docker, environment
+from support.docker_images import ROOT, Images, docker
+from support.images import CASE, FP32, INT8, containers, environment
 
 
 def ctest(build: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -137,9 +138,9 @@ def test_a_container_that_cannot_start(images, tmp_path):
 
 def test_a_time_out(images, tmp_path):
     began = time.monotonic()
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--steps=1000000", TIMEOUT="10")
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--steps=1000000", TIMEOUT="7")
     assert done.returncode == 1 and time.monotonic() - began < 90
-    assert "error: the case took longer than TIMEOUT=10 s and was ended" in done.stdout
+    assert "error: the case took longer than TIMEOUT=7 s and was ended" in done.stdout
     assert containers() == ""
 
 

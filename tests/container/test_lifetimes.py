@@ -13,8 +13,9 @@ import pytest
 
 from resnet50_bench.backends import container
 from resnet50_bench.backends.engines import ENGINES
+from support.docker_images import ROOT, docker, until
 from support.hostile import values as hostile
-from support.images import FP32, ROOT, docker, until
+from support.images import FP32
 from support.rootless import as_user, environment, podman
 
 BACKEND = """

@@ -10,7 +10,8 @@ import pytest
 
 from resnet50_bench.backends import kubernetes_manifest
 from support import rootless
-from support.images import CASE, FP32, ROOT
+from support.docker_images import ROOT
+from support.images import CASE, FP32
 
 POD = "resnet50-bench-podtest"
 

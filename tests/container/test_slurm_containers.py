@@ -15,7 +15,8 @@ import pytest
 from resnet50_bench.backends import Settings, slurm
 from resnet50_bench.errors import BadInput
 from support import rootless
-from support.images import CASE, FP32, INT8, ROOT, Images, containers, environment, until
+from support.docker_images import ROOT, Images, until
+from support.images import CASE, FP32, INT8, containers, environment
 from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 

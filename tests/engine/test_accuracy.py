@@ -89,6 +89,7 @@ def test_right_answers_can_be_counted_again(folder, pictures, weights, tmp_path)
     assert result_of(again)["statistics"]["accuracy"] == result_of(folder)["statistics"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights, right):
     done = accuracy(folder, pictures, weights, FP32, "--accuracy_target=99.5", *QUICK)
     assert done.returncode == 4

@@ -36,13 +36,13 @@ def training_of(folder: Path) -> dict:
 @pytest.mark.parametrize("precision", [name for name in MINE if PRECISIONS[name].training])
 def test_a_training_on_dummy_images_proves_its_kernels_and_gives_a_kpi(folder, precision):
     require_precision(precision)
-    done = run_test(folder, "--function=training", f"--precision={precision}", "--batch_size=2", "--steps=8",
-                    "--warmup_steps=2", "--min_duration=0")
+    done = run_test(folder, "--function=training", f"--precision={precision}", "--batch_size=2", "--steps=3",
+                    "--warmup_steps=1", "--min_duration=0")
     assert done.returncode == 0, done.stdout + done.stderr
     result = result_of(folder)
     assert sum(result["processes"][0]["kernels"].values()) == TRAINING_CONVOLUTIONS
     losses = training_of(folder)["losses"]
-    assert len(losses) == 10 and len(result["processes"][0]["runs"][0]["starts_ns"]) == 8
+    assert len(losses) == 4 and len(result["processes"][0]["runs"][0]["starts_ns"]) == 3
     shown = kpi(folder).stdout
     assert "*Throughput (samples/sec): " in shown and "Training Loss (nats): " in shown
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support import packages
-from support.images import ROOT, docker
+from support.docker_images import ROOT, docker
 
 USER = "benchpod"
 _PACKAGES = ("podman", "uidmap", "slirp4netns", "catatonit", "runc", "fuse-overlayfs")

@@ -1,0 +1,25 @@
+"""The native backend's child: its status, and its end at the time-out. No torch."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.backends.native import run_child
+from resnet50_bench.errors import RunFailed
+
+
+def test_a_child_that_takes_too_long_is_ended_and_said_so(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(RunFailed, match="took longer than TIMEOUT=0.5 s and was ended"):
+        run_child(["sh", "-c", "echo $$ > pid; exec sleep 60"], tmp_path, os.environ, 0.5)
+    assert time.monotonic() - began < 10
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 4", 4), ("kill -TERM $$", 128 + 15)])
+def test_a_childs_status_comes_through(tmp_path, script, status):
+    assert run_child(["sh", "-c", script], tmp_path, os.environ, 60) == status
