@@ -17,7 +17,9 @@ from resnet50_bench.case.case import Case, Layer, resolve
 from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
-from resnet50_bench.errors import Infrastructure, Regression, RunFailed
+from resnet50_bench.errors import BadInput, Infrastructure, Regression, RunFailed
+from resnet50_bench.launch import memory_need
+from resnet50_bench.launch.placement import Instance, Placement, Process
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.machine import host
 from resnet50_bench.machine.cpu import read_cpu
@@ -185,3 +187,22 @@ def test_a_result_that_cannot_be_written_is_said_unless_the_run_has_failed_alrea
 def test_notices_stand_in_the_log(tmp_path):
     assert "NOTICE: data set: one file" in run(tmp_path, Workers(), inputs=replace(Inputs(), notices=(
         "data set: one file",)))
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused_before_any_worker_fills_it(tmp_path):
+    workers = Workers()
+    with pytest.raises(BadInput, match="BATCH_SIZE=100000000 does not fit: .* GB of memory are free .nothing above"):
+        run(tmp_path, workers, case(BATCH_SIZE="100000000"))
+    assert document(tmp_path)["verdict"] == "invalid" and "does not fit" in document(tmp_path)["failure"]
+
+
+@pytest.mark.parametrize(("precision", "processes", "instances", "megabytes"), [
+    ("avx2_fp32", 2, 2, 2 * (0.602 + 3.211)), ("avx2_fp32", 1, 2, 0.602 + 2 * 3.211),
+    ("avx2_int8", 1, 1, 0.602 + 0.803)])
+def test_what_a_batch_needs_at_least_is_its_images_and_the_first_layers_output(
+        precision, processes, instances, megabytes):
+    one = Instance(0, (0,), (0,), (0,), None)
+    shares = instances // processes
+    placement = Placement(tuple(Process(index, (one,) * shares) for index in range(processes)), (), ())
+    found = memory_need.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
+    assert found / 1e9 == pytest.approx(megabytes, rel=0.001)

@@ -14,7 +14,7 @@ import pytest
 
 from resnet50_bench.cli import ctest_command, sweep_command
 from resnet50_bench.ctest.config import read_config, texts_for
-from resnet50_bench.errors import BadInput, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
+from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
 from resnet50_bench.history import collection
 from resnet50_bench.report.points import grids, points
 from resnet50_bench.sweep import outlook, sweep
@@ -134,11 +134,13 @@ def test_a_rival_whose_restart_fails_leaves_the_duel(fake, capsys):
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_measured(fake, capsys):
-    fake.fails = {("avx2_int8", 4, 2): RunFailed("instance 0 (pid 4711) was killed by SIGKILL")}
+    fake.fails = {("avx2_int8", 4, 2): RunFailed("instance 0 (pid 4711) was killed by SIGKILL"),
+                  ("avx2_int8", 4, 1): DoesNotFit("BATCH_SIZE=4 does not fit")}
     assert fake.sweep(*FULL) == 0
     assert len(fake.measured) == 12
     text = (fake.folder / "sweep.txt").read_text()
     assert "avx2_int8 BS 4 CPI 2: failed: instance 0 (pid 4711) was killed by SIGKILL" in text
+    assert "avx2_int8 BS 4 CPI 1: failed: BATCH_SIZE=4 does not fit" in text
     assert "!" in text
 
 

@@ -25,6 +25,10 @@ class BadInput(BenchError):
         self.violations = violations
 
 
+class DoesNotFit(BadInput):
+    """This machine cannot hold it: a sweep goes on with other points."""
+
+
 class Infrastructure(BenchError):
     """The engine, image, scheduler, environment or disk failed, not the measurement."""
 

@@ -18,6 +18,7 @@ from ..case.case import Case
 from ..case.inputs import Inputs
 from ..errors import BenchError, Infrastructure, Regression, RunFailed
 from ..machine import caches, host
+from ..machine.memory import free_bytes
 from ..machine.topology import Topology
 from ..result import limits, logfile, measurement
 from ..result.checks import overall, result_checks
@@ -26,7 +27,7 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import burst, nodes, specs
+from . import burst, memory_need, nodes, specs
 from .launcher import RunWorkers, launch
 from .nodes import Nodes
 from .placement import place
@@ -43,6 +44,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     run = CaseRun(case, inputs, topology, python, folder, now, echo or sys.stdout)
     try:
         run.describe()
+        memory_need.require(case, run.placement, free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()
@@ -57,25 +59,28 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
 
 
 class CaseRun:
-    """One run of a case, step by step; what it has come to stands in ``result`` and in the log."""
+    """One run of a case, step by step; what it has come to stands in ``result`` and in the log.
+
+    ``placement`` says which instances there are.
+    """
 
     def __init__(self, case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
                  echo: TextIO) -> None:
         """``python`` runs the workers; ``folder`` gets log, result and the instances' logs."""
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
-        self._placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
+        self.placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
         self._software = host.software_record(python)
         self.result = msgspec.convert({
             "case": case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
             "started_at": now.isoformat(), "command": [shlex.join(sys.argv)], "system": host.system_record(),
             "software": self._software, "stack": stack_of(python), "topology": topology.as_record(),
             "inputs": inputs.as_record(),
-            "placement": self._placement.as_record() | burst.record(burst.copies())}, Result)
+            "placement": self.placement.as_record() | burst.record(burst.copies())}, Result)
         self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:
         """The log's header: parameters, placement, inputs, notices."""
-        log, placement = self._log, self._placement
+        log, placement = self._log, self.placement
         for line in logfile.header(self._case, len(placement.instances), _versions(self._software)):
             log.line(line)
         for process in placement.processes:
@@ -95,20 +100,20 @@ class CaseRun:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
         window = Window(self._case, self._cpus(), self._log)
         try:
-            self.result.processes = run_workers(self._case, self._placement, self._plan(window.progress_s), window)
+            self.result.processes = run_workers(self._case, self.placement, self._plan(window.progress_s), window)
         finally:
             window.close()
-        reported, started = len(self.result.runs()), len(self._placement.instances)
+        reported, started = len(self.result.runs()), len(self.placement.instances)
         if reported != started:
             raise RunFailed(f"{started} instances were started, {reported} reported")
         self.result.counters = window.counted()
 
     def _cpus(self) -> tuple[int, ...]:
         """Of all instances."""
-        return tuple(cpu for instance in self._placement.instances for cpu in instance.cpus)
+        return tuple(cpu for instance in self.placement.instances for cpu in instance.cpus)
 
     def _plan(self, progress_s: float) -> LaunchPlan:
-        placement, used = self._placement, self._cpus()
+        placement, used = self.placement, self._cpus()
         count = len(placement.instances)
         return LaunchPlan(
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..files import read_text
-from . import cgroup
+from .memory import free_bytes
 from .topology import known_cpulist, number
 
 #: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
@@ -49,13 +49,8 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
     Too much is where the three arrays of all instances would take more than an eighth of the free memory.
     A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
     """
-    free = [kilobytes * 1024 for line in (read_text(root / "proc/meminfo") or "").splitlines()
-            if line.startswith("MemAvailable:")
-            and (kilobytes := number(line.partition(":")[2].removesuffix("kB"))) is not None]
-    for folder in cgroup.folders(root, "memory")[:1]:
-        free += [int(text) for name in ("memory.max", "memory.limit_in_bytes")
-                 if (text := (read_text(folder / name) or "")).isdigit()]
+    free = free_bytes(root)
     floats = DEFAULT_FLOATS if floats is None else floats
     needed = 3 * 4 * floats * instances
-    return 0 if free and needed > min(free) / 8 else floats
+    return 0 if free and needed > free / 8 else floats
 

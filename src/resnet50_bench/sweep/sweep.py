@@ -12,7 +12,7 @@ from pathlib import Path
 from ..case import inputs
 from ..case.defaults import Machine
 from ..case.inputs import Inputs
-from ..errors import Infrastructure, RunFailed
+from ..errors import DoesNotFit, Infrastructure, RunFailed
 from ..launch.launcher import Session
 from ..launch.run_case import run_case
 from ..result.result import FRESH, WARM
@@ -152,7 +152,7 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
                  datetime.now(timezone.utc), session.launch, io.StringIO())
         path, = folder.glob("benchmark_*.json")
         points.add(place, record.marked(path, workers))
-    except RunFailed as error:
+    except (RunFailed, DoesNotFit) as error:
         points.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
     except OSError as error:
         raise Infrastructure(f"{folder}: {error}") from error
