@@ -5,6 +5,7 @@ The only validator: it reports every violation together, before anything expensi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -127,6 +128,13 @@ def option_of(case: AnyCase) -> str:
     """``inference_throughput_amx_int8_gated``: the case's part of a ctest name."""
     parts = (case.function, case.mode, case.precision, case.case_type)
     return "_".join(part for part in parts if part)
+
+
+def every_option() -> list[str]:
+    """Of all platforms: each name that ``parse_option`` takes, whether CMake lists it or not."""
+    choices = [["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]
+               for name in ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")]
+    return ["_".join(part for part in parts if part) for parts in itertools.product(*choices)]
 
 
 def parse_option(option: str) -> dict[str, str]:

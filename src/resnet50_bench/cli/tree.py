@@ -15,6 +15,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import BadInput, BenchError, Infrastructure, Interrupted
 from ..spelling import nearest
+from ..variables import refuse_unknown
 
 PROG = "resnet50-bench"
 
@@ -164,6 +165,7 @@ def _run(argv: list[str]) -> int:
     if not command:
         kind = "an option" if name.startswith("-") else "a command"
         raise BadInput(f"{name} is not {kind}{nearest(name, SHOWN)}; see {PROG} --help")
+    refuse_unknown(os.environ)
     function = getattr(importlib.import_module(f"..{command.module}", __package__), command.function)
     return int(function(words))
 

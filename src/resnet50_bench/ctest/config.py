@@ -5,7 +5,8 @@
     "*_amx_int8*":
       CORES_PER_INSTANCE: 14
 
-Every glob that matches a case applies; a later one in the file beats an earlier one.
+Every glob that matches a case applies; a later one in the file beats an earlier one. A glob may be for another
+platform's cases, but one that matches no case of any is a mistyped one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import WORKLOAD
+from ..case.case import every_option
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
@@ -28,12 +31,16 @@ def read_config(path: Path) -> Rules:
     from .typed import decoded
 
     rules = []
+    names = [f"test_{WORKLOAD}_{option}" for option in every_option()]
     bad: list[str] = []
     for document in load_yaml(path):
         if document is None:
             continue
         globs = decoded(str(path), document, dict[object, object], "globs with parameters below them")
         for glob, below in globs.items():
+            if not any(_matches(str(glob), name) for name in names):
+                bad.append(f"{path}: {str(glob)!r} matches no case of any platform{nearest(str(glob), names)}; "
+                           "./ctest.sh -N lists this one's")
             try:
                 rules.append((str(glob), _texts(f"{path}: below {str(glob)!r}", below)))
             except BadInput as error:
@@ -69,9 +76,12 @@ def _texts(place: str, below: object) -> dict[str, str]:
 
 def texts_for(rules: Rules, case_name: str) -> dict[str, str]:
     """The parameter texts that the rules give a case; ``case_name`` as ctest lists it."""
-    short = case_name.removeprefix("test_")
     texts: dict[str, str] = {}
     for glob, parameters in rules:
-        if fnmatch.fnmatchcase(case_name, glob) or fnmatch.fnmatchcase(short, glob):
+        if _matches(glob, case_name):
             texts |= parameters
     return texts
+
+
+def _matches(glob: str, case_name: str) -> bool:
+    return fnmatch.fnmatchcase(case_name, glob) or fnmatch.fnmatchcase(case_name.removeprefix("test_"), glob)

@@ -1,0 +1,32 @@
+"""RESNET50_BENCH_* variables: all that anything reads are known, and a mistyped one is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.cli.tree import main
+from resnet50_bench.errors import BadInput
+from resnet50_bench.variables import FOR_USERS, KNOWN, refuse_unknown
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_variable_that_is_read_is_known_and_every_known_one_is_read():
+    texts = [path.read_text() for folder in ("src", "scripts") for path in (ROOT / folder).rglob("*")
+             if path.suffix in (".py", ".sh", ".j2") and path.name != "variables.py"]
+    read = set(re.findall(r"\bRESNET50_BENCH_[A-Z_]*[A-Z]\b", "\n".join(texts)))
+    assert read == set(KNOWN)
+    documented = (ROOT / "docs/setup.md").read_text()
+    assert all(f"`{name}`" in documented for name in FOR_USERS)
+
+
+def test_a_mistyped_one_is_named_with_the_nearest(monkeypatch, capsys):
+    refuse_unknown(["PATH", *KNOWN])
+    with pytest.raises(BadInput, match="RESNET50_BENCH_STAK is no variable .*did you mean RESNET50_BENCH_STACK"):
+        refuse_unknown(["RESNET50_BENCH_STAK"])
+    monkeypatch.setenv("RESNET50_BENCH_STACKS", "openvino")
+    assert main(["parameters"]) == 2
+    assert "RESNET50_BENCH_STACKS is no variable" in capsys.readouterr().err
