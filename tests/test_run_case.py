@@ -18,7 +18,7 @@ from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.errors import BadInput, Infrastructure, Regression, RunFailed
-from resnet50_bench.launch import memory_need
+from resnet50_bench.launch import memory_need, specs
 from resnet50_bench.launch.placement import Instance, Placement, Process
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.machine import host
@@ -206,3 +206,12 @@ def test_what_a_batch_needs_at_least_is_its_images_and_the_first_layers_output(
     placement = Placement(tuple(Process(index, (one,) * shares) for index in range(processes)), (), ())
     found = memory_need.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
     assert found / 1e9 == pytest.approx(megabytes, rel=0.001)
+
+
+@pytest.mark.parametrize(("copies", "disturbed"), [("1", False), ("2", True)])
+def test_workers_are_told_whether_other_runs_share_their_cores(tmp_path, monkeypatch, copies, disturbed):
+    monkeypatch.setenv("RESNET50_BENCH_BURST", copies)
+    workers = Workers()
+    run(tmp_path, workers)
+    one = Process(0, (Instance(0, (0,), (0,), (0,), None),))
+    assert specs.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed

@@ -108,6 +108,20 @@ def test_nothing_is_measured_before_all_are_told_to_go(tmp_path, clock):
     launcher.end()
 
 
+def test_a_run_of_a_burst_warms_up_as_many_steps_as_it_was_told(tmp_path, clock):
+    engine = FakeEngine(clock)
+    launcher = FakeLauncher(tmp_path, engine, spec(tmp_path, warmup_steps=2, disturbed=True))
+    launcher.hear(Prepared)
+    launcher.tell(Warm())
+    launcher.hear(Ready)
+    assert engine.steps.total() == 2, "the others on its cpus keep step times from settling"
+    launcher.tell(Go())
+    launcher.hear(Enough)
+    launcher.tell(Stop())
+    launcher.hear(Stopped)
+    launcher.end()
+
+
 def test_the_next_case_has_its_own_log_and_the_peaks_of_the_first(tmp_path, clock, monkeypatch):
     logs: list[Path] = []
     monkeypatch.setattr(main, "_log_to", logs.append)

@@ -66,8 +66,7 @@ def test_a_list_is_one_iteration_a_value_and_the_kpi_is_their_mean(build):
 @pytest.mark.quiet
 def test_a_burst_is_measured_at_once_and_its_results_say_so(build):
     require_precision(INT8)
-    done = ctest(build, "-VV", "--testcase", GATED, "--burst", "2", "--min_duration=6",
-                 "--warmup_steps=0")
+    done = ctest(build, "-VV", "--testcase", GATED, "--burst", "2", "--min_duration=6")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "## BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
     share = int(re.search("BURST: all 2 runs were measuring during ([0-9]+) %", done.stdout).group(1))

@@ -10,6 +10,7 @@ from ..case.case import Case
 from ..case.dataset import DataSet
 from ..case.inputs import Inputs
 from ..protocol.messages import Data, Group, Part, Spec
+from . import burst
 from .placement import Process
 from .plan import LaunchPlan
 
@@ -54,7 +55,8 @@ def spec(case: Case, process: Process, plan: LaunchPlan, report: Path, log: Path
         training=case.training, data=plan.data,
         group=Group(plan.nodes.index, plan.nodes.count, plan.nodes.rendezvous or str(rendezvous(plan.folder))),
         cache_dir=str(plan.cache_dir), report=str(report), log=str(log), memory_nodes=plan.memory_nodes,
-        customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s)
+        customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,
+        disturbed=burst.copies(plan.outer_environment) > 1)
 
 
 def rendezvous(folder: Path) -> Path:

@@ -93,6 +93,8 @@ class Spec(msgspec.Struct, frozen=True):
     customer_env: tuple[str, ...] = ()
     #: Every this many seconds Progress is sent; 0: never.
     progress_s: float = 0.0
+    #: Other runs measure on the same cpus at once (a burst), so step times do not settle.
+    disturbed: bool = False
 
 
 class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower):

@@ -82,7 +82,7 @@ class Instance:
         look = job.peak_look(self.part)
         stepper = self._stepper = Stepper(
             job.step, feed, steps=spec.steps, warmup_steps=spec.warmup_steps, min_duration_s=spec.min_duration_s,
-            exact=spec.training or spec.accuracy)
+            exact=spec.training or spec.accuracy or spec.disturbed)
         self._say(Prepared(index))
         self._gates.wait(Warm)
         with job.runtime.inference(True):

@@ -100,8 +100,8 @@ class Stepper(Generic[Input, Output, Labels]):
                  warmup_steps: int, min_duration_s: float, exact: bool) -> None:
         """``steps``: None only for a feed that has an end.
 
-        ``exact``: no step is added to the warm-up, for each has its place (training) or none is judged by its time
-        (accuracy).
+        ``exact``: no step is added to the warm-up, for each has its place (training), none is judged by its time
+        (accuracy) or they would not settle (a burst).
         """
         self._model, self.feed, self._exact = model, feed, exact
         self.wanted = feed.length or steps or 0
