@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up everything and passes the tests: beside the set-up and what follows the container tests' images are built; then
-# those that start our commands as processes, style and types, beside the scheduler tests; the unit tests alone; the engine
-# tests beside the container tests. What cannot run here says why.
+# Sets up everything and passes the tests: those that start our commands as processes, style and types, and the engine
+# tests, beside the container tests (whose images are built beside the set-up) and the scheduler tests; then alone the unit
+# tests and those that need a quiet machine. What cannot run here says why.
 #   scripts/test.sh                      every stage
 #   scripts/test.sh tests/test_case.py   those tests only, whatever kind they are; pytest's options are taken, too
 #   scripts/test.sh --slow               those that take minutes for good reason: the training experiment, the browser
@@ -98,20 +98,20 @@ else
     pytest=(-m pytest -rs)
     beside "images" "${images[@]}" build
     python=$(scripts/setup.sh --tools)
+    beside "container tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
+        -m "container and not slow" tests/container
     beside "scheduler tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
         -m "scheduler and not slow" tests/scheduler
     # A file stays with one process, for what its tests prepare.
     stage "program tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
-    join_all
-    stage "unit tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5
-    beside "container tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
-        -m "container and not slow" tests/container
     # Most of a case is imports and first calls by one thread: two at once use both cores.
     stage "engine tests" "${aside[@]}" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=30 \
         -m "engine and not quiet and not slow" tests/engine
     join_all
+    # These alone: the unit tests take seconds, and the last ones judge how quiet the machine is.
+    stage "unit tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5
     stage "engine tests that need the machine to themselves" "$python" "${pytest[@]}" --durations=10 \
         -m "quiet and not slow" tests/engine
 fi

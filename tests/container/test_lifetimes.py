@@ -49,7 +49,7 @@ def test_nothing_is_left_after_three_killed_host_sides_and_a_start(image, build,
     for kills in range(1, 4):
         before = set(ours(name))
         with start(name, "1000000", logs) as running:
-            until(lambda before=before: any("Evaluating RESNET" in engine_command(name, "logs", one).stdout
+            until(lambda before=before: any("preparing the model" in engine_command(name, "logs", one).stdout
                               for one in set(ours(name)) - before))
             os.killpg(running.pid, signal.SIGKILL)  # not what it has started in sessions of their own
         assert len(ours(name)) == 1, f"after kill {kills} there is the last one's, and no earlier one's"
