@@ -26,3 +26,8 @@ def interruptible() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def shell_status(returncode: int) -> int:
+    """What a shell would say of an ended child: 128 + N where signal N ended it, which subprocess gives as -N."""
+    return 128 - returncode if returncode < 0 else returncode

@@ -13,6 +13,7 @@ import pytest
 
 from resnet50_bench.backends import container
 from resnet50_bench.backends.engines import ENGINES
+from support.aside import PASSIVE
 from support.docker_images import ROOT, docker, until
 from support.hostile import values as hostile
 from support.images import FP32
@@ -21,7 +22,8 @@ from support.rootless import as_user, environment, podman
 BACKEND = """
 import sys; from pathlib import Path; from resnet50_bench.backends import Settings, choose
 backend, _ = choose(Settings(sys.argv[1], release=":container-test"))
-texts = dict(STEPS=sys.argv[2], BATCH_SIZE="1", WARMUP_STEPS="0", MIN_DURATION="0", PRECISION=sys.argv[3])
+texts = dict(STEPS=sys.argv[2], BATCH_SIZE="1", WARMUP_STEPS="0", MIN_DURATION="0", PRECISION=sys.argv[3],
+             CUSTOMER_ENV=sys.argv[5])
 sys.exit(backend.run(texts, Path(sys.argv[4]), 120.0))
 """
 
@@ -36,7 +38,8 @@ def ours(name: str) -> list[str]:
 
 def start(name: str, steps: str, folder: Path) -> subprocess.Popen[str]:
     """The host side of a case: what ctest starts, without ctest."""
-    words = ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", "python3", "-c", BACKEND, name, steps, FP32, str(folder)]
+    words = ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", "python3", "-c", BACKEND, name, steps, FP32, str(folder),
+             PASSIVE]
     return subprocess.Popen(words if name == "docker" else as_user(*words), text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
                             env=dict(os.environ) if name == "docker" else environment())

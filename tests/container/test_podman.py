@@ -10,6 +10,7 @@ import pytest
 
 from resnet50_bench.backends import kubernetes_manifest
 from support import rootless
+from support.aside import PASSIVE
 from support.docker_images import ROOT
 from support.images import CASE, FP32
 
@@ -19,9 +20,10 @@ POD = "resnet50-bench-podtest"
 def test_a_gated_case_runs_rootless_to_its_kpi(image, build):
     done = subprocess.run(
         rootless.as_user(ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", FP32), "--set",
-                         "CUSTOMER_ENV=A=$(id) B=x;y"), capture_output=True, text=True, check=False, timeout=600,
-        cwd="/", env=rootless.environment(RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="podman",
-                                          RESNET50_BENCH_LOCK_FOLDER=str(build)))
+                         f"CUSTOMER_ENV=A=$(id) B=x;y {PASSIVE}"),
+        capture_output=True, text=True, check=False, timeout=600, cwd="/",
+        env=rootless.environment(RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="podman",
+                                 RESNET50_BENCH_LOCK_FOLDER=str(build)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "BACKEND: podman (as asked)" in done.stdout and "*Throughput (samples/sec): " in done.stdout
     assert "CUSTOMER_ENV as seen inside: A=$(id) B=x;y" in done.stdout
@@ -42,7 +44,8 @@ def pod_of(job: str) -> dict:
 
 
 def test_the_pod_of_the_jobs_template_runs_a_case(image, build):
-    texts = {"CUSTOMER_ENV": "A=$(id) B=$HOME,x;y:z", "MODE": "throughput", "PRECISION": FP32, "BATCH_SIZE": "2",
+    texts = {"CUSTOMER_ENV": f"A=$(id) B=$HOME,x;y:z {PASSIVE}",
+             "MODE": "throughput", "PRECISION": FP32, "BATCH_SIZE": "2",
              "STEPS": "5", "WARMUP_STEPS": "0", "MIN_DURATION": "0", "CORES_PER_INSTANCE": "1"}
     options = kubernetes_manifest.Options(cpus=1, memory="4Gi")
     pod = pod_of(kubernetes_manifest.manifest(POD, image, "IfNotPresent", texts, options, 300.0))

@@ -57,6 +57,19 @@ def test_what_cannot_be_is_refused(words, why):
         options.parse(words)
 
 
+@needs_cmake
+def test_a_ctest_that_a_signal_ends_has_a_shells_status(tmp_path):
+    """As in ``ctest.sh -N | head``."""
+    checkout = Checkout(tmp_path / "checkout")
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    fake = bin_folder / "ctest"
+    fake.write_text(f'#!/bin/sh\ncase " $* " in *" -N "*) kill -PIPE $$ ;; esac\nexec {shutil.which("ctest")} "$@"\n')
+    fake.chmod(0o755)
+    done = checkout.ctest("-N", PATH=f"{bin_folder}:{os.environ['PATH']}")
+    assert done.returncode == 128 + signal.SIGPIPE, done.stdout + done.stderr
+
+
 def test_a_burst_is_not_gated(tmp_path):
     with pytest.raises(BadInput, match="say nothing about a regression"):
         options.parse(["--burst", "2", "--gate", "references.yaml"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..case.parameters import CATALOGUE
 from ..checkout import ROOT
 from ..errors import RunFailed
+from ..signals import shell_status
 from . import Settings
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -57,7 +58,7 @@ def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, st
     finally:
         if runner.poll() is None:
             _end(runner)
-    return 128 - status if status < 0 else status
+    return shell_status(status)
 
 
 def _end(runner: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from ..errors import BenchError, Infrastructure
+from ..signals import shell_status
 
 Job = Callable[[], int]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -113,7 +114,7 @@ def _print_all(running: Mapping[int, tuple[str, int]]) -> None:
 
 def _wait(pid: int) -> int:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return 128 - code if code < 0 else code
+    return shell_status(code)
 
 
 class _Run(msgspec.Struct):

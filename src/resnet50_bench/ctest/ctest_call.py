@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..errors import BadInput, Infrastructure, Interrupted
 from ..launch import progress
-from ..signals import interruptible
+from ..signals import interruptible, shell_status
 from . import brief_output, case_records
 from . import overrides as overrides_file
 from .build_folder import case_names, configure, configured, exactly
@@ -122,7 +122,7 @@ def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], o
             reader.start()
             stack.callback(reader.join, _READING_S)
         try:
-            return ctest.wait()
+            return shell_status(ctest.wait())
         except Interrupted as interrupted:
             # ctest itself goes on a little, so that what the ending case says is still read.
             Path(overrides.stop_file).touch()
