@@ -226,6 +226,16 @@ def test_v_shows_how_a_case_fares_and_not_its_log(prefix):
                      "*Throughput (samples/sec): 5.0000", "GATE: passed", "error: bad"]
 
 
+def test_where_nobody_reads_the_screen_any_more_ctest_is_still_read_to_its_end():
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    lines = iter(["1: PRECISION: x\n", "a line\n", "another\n"])
+    brief_output.pass_on(lines, Gone())
+    assert not list(lines)
+
+
 def test_which_words_of_ctest_are_brief():
     assert [parse(words, {}).brief for words in (["-V"], ["--verbose"], [], ["-VV"], ["-V", "-VV"])] == [
         True, True, False, False, False]

@@ -191,7 +191,7 @@ def test_notices_stand_in_the_log(tmp_path):
 
 def test_a_batch_that_memory_cannot_hold_is_refused_before_any_worker_fills_it(tmp_path):
     workers = Workers()
-    with pytest.raises(BadInput, match="BATCH_SIZE=100000000 does not fit: .* GB of memory are free .nothing above"):
+    with pytest.raises(BadInput, match="BATCH_SIZE=100000000 does not fit: .* GB of memory are free: give a smaller"):
         run(tmp_path, workers, case(BATCH_SIZE="100000000"))
     assert document(tmp_path)["verdict"] == "invalid" and "does not fit" in document(tmp_path)["failure"]
 
@@ -206,6 +206,26 @@ def test_what_a_batch_needs_at_least_is_its_images_and_the_first_layers_output(
     placement = Placement(tuple(Process(index, (one,) * shares) for index in range(processes)), (), ())
     found = memory_need.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
     assert found / 1e9 == pytest.approx(megabytes, rel=0.001)
+
+
+def test_a_training_needs_what_all_convolutions_give():
+    outputs = 64 * 112**2
+    for index, (width, side, blocks) in enumerate(((64, 56, 3), (128, 28, 4), (256, 14, 6), (512, 7, 3))):
+        for block in range(blocks):
+            reduced_at = side * 2 if index and not block else side  # torchvision's stride is in the 3x3
+            outputs += width * reduced_at**2 + width * side**2 + 4 * width * side**2 * (1 if block else 2)
+    placement = Placement((Process(0, (Instance(0, (0,), (0,), (0,), None),)),), (), ())
+    training = replace(case(), function="training", batch_size=1)
+    assert memory_need.least_bytes(training, placement) == 4 * (3 * 224**2 + outputs)
+
+
+def test_runs_that_share_the_cores_share_the_memory_too():
+    placement = Placement((Process(0, (Instance(0, (0,), (0,), (0,), None),)),), (), ())
+    needed = memory_need.least_bytes(case(), placement)
+    memory_need.require(case(), placement, 1, needed)
+    memory_need.require(case(), placement, 2, None)
+    with pytest.raises(BadInput, match="2 instances would hold"):
+        memory_need.require(case(), placement, 2, needed)
 
 
 @pytest.mark.parametrize(("copies", "disturbed"), [("1", False), ("2", True)])

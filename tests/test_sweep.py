@@ -17,7 +17,7 @@ from resnet50_bench.ctest.config import read_config, texts_for
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
 from resnet50_bench.history import collection
 from resnet50_bench.report.points import grids, points
-from resnet50_bench.sweep import outlook, sweep
+from resnet50_bench.sweep import outlook, sweep, tables
 from resnet50_bench.sweep.record import Run
 from resnet50_bench.sweep.search import Score
 from support.fake_sweep import FakeMachine
@@ -148,6 +148,11 @@ def test_a_precision_without_any_point_fails_the_sweep(fake, capsys):
     fake.fails = {("avx2_int8", 1, 1): RunFailed("out of memory")}
     with pytest.raises(RunFailed, match="no point of avx2_int8 could be measured: failed: out of memory"):
         fake.sweep("--precision=avx2_int8", "--batch_size=1", "--cores_per_instance=1")
+    assert "   Next " not in capsys.readouterr().out, "there is no best point to go on with"
+
+
+def test_a_run_of_too_few_steps_is_shown_without_an_interval():
+    assert tables.between(36.97, 36.97) == "no interval" and tables.between(36.9, 37.1) == "36.90 - 37.10"
 
 
 def test_a_full_disk_ends_the_sweep(fake, capsys):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection
 
 from .errors import BadInput
 from .spelling import nearest
@@ -15,11 +16,21 @@ FOR_USERS = tuple(f"{PREFIX}{name}" for name in (
 _OUR_OWN = tuple(f"{PREFIX}{name}" for name in (
     "BURST", "DEADLINE_S", "NODE", "NODES", "OVERRIDES", "RENDEZVOUS", "TERMINAL"))
 KNOWN = (*FOR_USERS, *_OUR_OWN)
+#: What Kubernetes puts into every container beside a service called resnet50-bench-...
+_SERVICE_LINK = re.compile(f"{PREFIX}(.*_)?(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
 
 
-def refuse_unknown(names: Iterable[str]) -> None:
+def refuse_unknown(names: Collection[str]) -> None:
     """Raises BadInput with a line for each name with our prefix that nothing reads."""
-    bad = [f"the environment's {name} is no variable of this program{nearest(name, FOR_USERS)}; there are "
-           f"{', '.join(FOR_USERS)}: unset it" for name in names if name.startswith(PREFIX) and name not in KNOWN]
+    in_a_pod = "KUBERNETES_SERVICE_HOST" in names
+    bad = [f"the environment's {name} is no variable of this program{_nearest(name)}; there are "
+           f"{', '.join(FOR_USERS)}: unset it" for name in names if name.startswith(PREFIX) and name not in KNOWN
+           and not (in_a_pod and _SERVICE_LINK.fullmatch(name))]
     if bad:
         raise BadInput(*bad)
+
+
+def _nearest(name: str) -> str:
+    """By what stands behind the prefix, which alone makes all of them alike."""
+    return nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in FOR_USERS]).replace(
+        "(did you mean ", f"(did you mean {PREFIX}")

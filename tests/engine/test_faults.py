@@ -211,14 +211,14 @@ def test_nothing_already_measured_is_lost_when_a_later_iteration_fails(tmp_path)
     with subprocess.Popen(
             [ROOT / "ctest.sh", "-V", "--testcase", f"resnet50_pytorch_xeon_public_inference_throughput_{FP32}_gated",
              "--set", "STEPS=5 100000"], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=os.environ | {"RESNET50_BENCH_BUILD": str(tmp_path), "BACKEND": "native"}
-    ) as running:
+            stderr=subprocess.STDOUT, env=os.environ | {"RESNET50_BENCH_BUILD": str(tmp_path), "BACKEND": "native",
+                                           "TIMEOUT": "300"}) as running:
         said = ""
         for line in running.stdout:
             said += line
             if "Evaluating RESNET" in line and said.count("Evaluating RESNET") == 2:
-                for pid in pids_of(next(tmp_path.glob("workload/*/*-logs-*/itr-2/worker-0-c0"))):
-                    os.kill(pid, signal.SIGKILL)
+                pid, = pids_of(next(tmp_path.glob("workload/*/*-logs-*/itr-2/worker-0-c0")))
+                os.kill(pid, signal.SIGKILL)
     assert running.returncode == 1 and "was killed by SIGKILL" in said, said
     first, = tmp_path.glob("workload/*/*-logs-*/itr-1/worker-0-c0")
     assert "*Throughput" in subprocess.run(["sh", ROOT / "kpi.sh", first.parent], capture_output=True, text=True,

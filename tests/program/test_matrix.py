@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.case import platforms
+from resnet50_bench.case.case import every_option
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.ctest import build_folder
@@ -33,6 +34,7 @@ def properties(test: dict) -> dict:
 @pytest.mark.parametrize("platform", platforms.PLATFORMS)
 def test_a_platforms_file_lists_its_precisions_in_every_mode_and_case_type(tmp_path, platform):
     names = {test["name"] for test in configure(tmp_path, platform)}
+    assert {name.removeprefix("test_resnet50_pytorch_xeon_public_") for name in names} <= set(every_option())
     assert names == {
         f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"
         for mode in CATALOGUE["MODE"].allowed.split() for precision in platforms.PLATFORMS[platform].precisions

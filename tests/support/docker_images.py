@@ -28,7 +28,7 @@ RELEASE = ":container-test"
 _WEIGHTS = b"weights of the tests' own making"
 _NEEDED_GB = 16
 #: Where the process of a docker engine that the tests started is noted.
-_STARTED = Path(tempfile.gettempdir(), "resnet50-bench-dockerd.pid")
+_STARTED = Path(tempfile.gettempdir(), f"resnet50-bench-dockerd-{os.getuid()}.pid")
 
 
 class Unavailable(Exception):
@@ -61,6 +61,7 @@ def build(checkout: Path) -> Images:
 
     Raises Unavailable, or AssertionError with the build's last words.
     """
+    _require_engine()
     with packages.alone("images"):  # whoever comes second finds the layers of the first
         _start_engine()
         free_gb = shutil.disk_usage("/var/lib").free / 1e9
@@ -81,16 +82,26 @@ def build(checkout: Path) -> Images:
         return Images(checkout, IMAGE + RELEASE, weights, environment)
 
 
-def _start_engine() -> None:
-    """Nothing where an engine answers. Raises Unavailable."""
-    if shutil.which("docker") and docker("info").returncode == 0:
+def _answers() -> bool:
+    return bool(shutil.which("docker")) and docker("info").returncode == 0
+
+
+def _require_engine() -> None:
+    """One that answers, or what it takes to start one. Raises Unavailable."""
+    if _answers():
         return
     if os.geteuid() != 0:
         raise Unavailable("no docker engine answers, and only root can start one")
-    if not shutil.which("dockerd") or not shutil.which("debootstrap"):
+    if not all(map(shutil.which, ("docker", "dockerd", "debootstrap"))):
         why = packages.missing("a docker engine", "docker.io", "debootstrap")
         if why:
             raise Unavailable(why)
+
+
+def _start_engine() -> None:
+    """Nothing where one answers. Raises Unavailable."""
+    if _answers():
+        return
     log = Path(tempfile.gettempdir()) / "resnet50-bench-dockerd.log"
     with log.open("w") as sink:
         engine = subprocess.Popen(["dockerd"], stdout=sink, stderr=sink, start_new_session=True)
@@ -105,14 +116,12 @@ def _start_engine() -> None:
 
 def stop_engine() -> None:
     """End the engine that ``build`` started, in whatever process; any other one is left alone."""
-    if not _STARTED.exists():
-        return
-    pid = int(_STARTED.read_text())
-    _STARTED.unlink()
-    with suppress(ProcessLookupError, ChildProcessError):
+    with suppress(OSError, ValueError):  # there is no note, it was not written to its end, or dockerd is gone
+        pid = int(_STARTED.read_text())
         if Path(f"/proc/{pid}/comm").read_text() == "dockerd\n":
             os.kill(pid, signal.SIGTERM)
             until(lambda: not _is_alive(pid), f"dockerd (pid {pid}) does not end", patience_s=30)
+    _STARTED.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

@@ -26,6 +26,6 @@ def missing(what: str, *packages: str) -> str | None:
 @contextmanager
 def alone(what: str) -> Iterator[None]:
     """Nothing else of these tests does ``what`` meanwhile, in whatever process."""
-    with Path(tempfile.gettempdir(), f"resnet50-bench-tests-{what}.lock").open("w") as lock:
+    with Path(tempfile.gettempdir(), f"resnet50-bench-tests-{what}-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -131,10 +131,15 @@ def option_of(case: AnyCase) -> str:
 
 
 def every_option() -> list[str]:
-    """Of all platforms: each name that ``parse_option`` takes, whether CMake lists it or not."""
-    choices = [["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]
-               for name in ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")]
-    return ["_".join(part for part in parts if part) for parts in itertools.product(*choices)]
+    """The options that the CMake files of all platforms together list."""
+    functions, modes, types = (["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]
+                               for name in ("FUNCTION", "MODE", "CASE_TYPE"))
+    return ["_".join(part for part in parts if part) for parts in itertools.product(functions, modes, PRECISIONS, types)
+            if parts[0] != "training" or _can_train(*parts[1:])]
+
+
+def _can_train(mode: str, precision: str, case_type: str) -> bool:
+    return mode == "throughput" and PRECISIONS[precision].training and case_type in ("", "gated")
 
 
 def parse_option(option: str) -> dict[str, str]:

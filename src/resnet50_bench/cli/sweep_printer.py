@@ -9,7 +9,7 @@ from ..case.case import UndecidedCase
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
 from ..sweep.search import LOOKS, Place
-from ..sweep.tables import named, outcome
+from ..sweep.tables import between, named, outcome
 from .typed_words import typed
 
 
@@ -31,7 +31,7 @@ class SweepPrinter:
         text = f"{points.precision} BS {place[0]} CPI {place[1]}: "
         if place in points.runs:
             value, low, high = points.value(place)
-            text += f"{value:.2f} ({low:.2f} - {high:.2f}) {points.unit}"
+            text += f"{value:.2f} ({between(low, high)}) {points.unit}"
         else:
             text += points.unmeasured[place]
         if points.best:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TextIO
 
 from ..case.parameters import CATALOGUE
@@ -48,8 +49,12 @@ class Brief:
 
 
 def pass_on(lines: Iterable[str], screen: TextIO) -> None:
-    """Print those of ``lines`` that are to be seen, each as it comes."""
+    """Print those of ``lines`` that are to be seen, each as it comes. Where nobody reads them any more all are read on:
+    who writes them goes on to its end."""
     brief = Brief()
-    for line in lines:
-        for text in brief.shown(line.rstrip("\n")):
-            print(text, file=screen, flush=True)
+    with suppress(BrokenPipeError):
+        for line in lines:
+            for text in brief.shown(line.rstrip("\n")):
+                print(text, file=screen, flush=True)
+    for _ in lines:
+        pass

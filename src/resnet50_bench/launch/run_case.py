@@ -44,7 +44,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     run = CaseRun(case, inputs, topology, python, folder, now, echo or sys.stdout)
     try:
         run.describe()
-        memory_need.require(case, run.placement, free_bytes())
+        memory_need.require(case, run.placement, burst.copies(), free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()

@@ -38,20 +38,26 @@ def outcome(precisions: Sequence[KnownPoints], table: str, best: str) -> list[st
     lines += [f"   {points.precision:<11} {_best_in_words(points)}" for points in shown]
     if len(precisions) > len(shown):
         lines.append(f"   and {len(precisions) - len(shown)} precisions more")
-    return [*lines, f"   Tables      {table}", f"   Next        {best}"]
+    next_line = [f"   Next        {best}"] if any(points.best for points in precisions) else []
+    return [*lines, f"   Tables      {table}", *next_line]
 
 
 def _best_in_words(points: KnownPoints) -> str:
     if not points.best:
         return f"no point could be measured: {points.why_none()}"
     value, low, high = points.value(points.best)
+    interval = f"95 % interval {_short(low)} to {_short(high)}" if high > low else "no interval: too few steps"
     rivals = [place for place in standing(points.scores) if place != points.best]
     more = f" and {len(rivals) - _MOST_RIVALS} more" if len(rivals) > _MOST_RIVALS else ""
     no_difference = f"; no difference shown to {named(rivals[:_MOST_RIVALS])}{more}" if rivals else ""
     noisy = " (noisy)" if any(run.verdict == "noisy" for run in points.runs[points.best]) else ""
     failed = f"; {len(points.unmeasured)} failed or left out" if points.unmeasured else ""
-    return (f"{named([points.best])}: {_short(value)} {points.unit}{noisy}, 95 % interval {_short(low)} to "
-            f"{_short(high)}{no_difference}{failed}")
+    return (f"{named([points.best])}: {_short(value)} {points.unit}{noisy}, {interval}{no_difference}{failed}")
+
+
+def between(low: float, high: float) -> str:
+    """``9.1 - 9.8``; a run of too few steps has no interval, and low is high."""
+    return f"{_short(low)} - {_short(high)}" if high > low else "no interval"
 
 
 def named(places: Sequence[Place]) -> str:
@@ -82,7 +88,7 @@ def _points(title: str, rows: Sequence[tuple[KnownPoints, Place]]) -> str:
         value, low, high = points.value(place)
         noisy = any(run.verdict == "noisy" for run in points.runs[place])
         cells.append((points.precision, str(place[0]), str(place[1]), points.cases[place].platform,
-                      _short(value) + ("~" if noisy else ""), f"{_short(low)} - {_short(high)}",
+                      _short(value) + ("~" if noisy else ""), between(low, high),
                       _basis(points.scores[place])))
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     left = (0, 3)
@@ -134,7 +140,7 @@ def config(precisions: Sequence[KnownPoints]) -> str:
         if points.best:
             case = points.cases[points.best]
             value, low, high = points.value(points.best)
-            lines += [f"# {_short(value)} ({_short(low)} - {_short(high)}) {points.unit} on {case.platform}"
+            lines += [f"# {_short(value)} ({between(low, high)}) {points.unit} on {case.platform}"
                       + (f", measured with RESNET50_BENCH_STACK={case.stack}" if case.stack else ""),
                       f"{json.dumps('*_' + option_of(case))}:"]
             lines += [f"  {name}: {json.dumps(text)}" for name, text in case.texts().items()
