@@ -100,12 +100,13 @@ else
     python=$(scripts/setup.sh --tools)
     beside "container tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
         -m "container and not slow" tests/container
-    beside "scheduler tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
-        -m "scheduler and not slow" tests/scheduler
     # A file stays with one process, for what its tests prepare.
     stage "program tests" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=5 -m program tests/program
     stage "style" "$python" -m ruff check .
     stage "types" "$python" -m mypy
+    # These wait for most of their time: not while the images keep the cores busy.
+    beside "scheduler tests" "${aside[@]}" "$python" "${pytest[@]}" --durations=15 \
+        -m "scheduler and not slow" tests/scheduler
     # Most of a case is imports and first calls by one thread: two at once use both cores.
     stage "engine tests" "${aside[@]}" "$python" "${pytest[@]}" -n 2 --dist loadfile --durations=30 \
         -m "engine and not quiet and not slow" tests/engine

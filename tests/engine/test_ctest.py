@@ -19,15 +19,15 @@ from support.engine import CPU, GATED, INT8, ROOT, ctest, logs_folders, require_
 def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):
     require_precision(INT8)
     done = ctest(build, "-VV", "--testcase", GATED, "--set", f"CUSTOMER_ENV=FOO=1 BAR=x {PASSIVE}",
-                 "--batch_size=2", "--output-junit", str(tmp_path / "junit.xml"))
+                 "--steps=7", "--output-junit", str(tmp_path / "junit.xml"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "CUSTOMER_ENV as seen inside: FOO=1 BAR=x" in done.stdout
-    assert "## BATCH_SIZE: 2" in done.stdout and "*Throughput (samples/sec): " in done.stdout
+    assert "## STEPS: 7" in done.stdout and "*Throughput (samples/sec): " in done.stdout
     assert "Throughput (samples/sec)" in ElementTree.parse(tmp_path / "junit.xml").getroot().find(
         f"testcase[@name='{GATED}']/system-out").text
     logs, = logs_folders(build)
     assert (logs / "itr-1/worker-0-c0/status").read_text() == "0\n"
-    assert 'BATCH_SIZE: "2"' in (logs / "workload-config.yaml").read_text()
+    assert 'STEPS: "7"' in (logs / "workload-config.yaml").read_text()
     assert ctest(build, "--testcase", GATED, "--dry-run").returncode == 0
     assert len(logs_folders(build)) == 2, "earlier results are never deleted"
 

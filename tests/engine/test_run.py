@@ -150,13 +150,13 @@ def test_bad_input_ends_before_any_model_is_built(folder):
 
 def test_a_result_can_be_run_again_and_compared_with_a_customer_env_that_is_never_evaluated(folder, tmp_path):
     require_precision(INT8)
-    assert run_test(folder, f"--precision={INT8}", "--case_type=gated", "--batch_size=2",
+    assert run_test(folder, f"--precision={INT8}", "--case_type=gated", "--steps=7",
                     "--customer_env=FOO=$(touch${IFS}evaluated) BAR=x;y " + PASSIVE).returncode == 0
     again = tmp_path / "again"
     again.mkdir()
     done = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "rerun", next(folder.glob("benchmark_*.json"))],
                           cwd=again, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "BATCH_SIZE: 2" in done.stdout and "images/s now, ratio" in done.stdout
+    assert "STEPS: 7" in done.stdout and "images/s now, ratio" in done.stdout
     assert "CUSTOMER_ENV as seen inside: FOO=$(touch${IFS}evaluated) BAR=x;y" in done.stdout
     assert not (folder / "evaluated").exists() and not (again / "evaluated").exists()
