@@ -31,6 +31,10 @@ _NEEDED_GB = 16
 _STARTED = Path(tempfile.gettempdir(), f"resnet50-bench-dockerd-{os.getuid()}.pid")
 
 
+#: Those that this process started.
+_OURS: list[subprocess.Popen[bytes]] = []
+
+
 class Unavailable(Exception):
     """Why there can be no images here, though nothing is wrong with them."""
 
@@ -104,8 +108,8 @@ def _start_engine() -> None:
         return
     log = Path(tempfile.gettempdir()) / "resnet50-bench-dockerd.log"
     with log.open("w") as sink:
-        engine = subprocess.Popen(["dockerd"], stdout=sink, stderr=sink, start_new_session=True)
-    _STARTED.write_text(str(engine.pid))
+        _OURS.append(subprocess.Popen(["dockerd"], stdout=sink, stderr=sink, start_new_session=True))
+    _STARTED.write_text(str(_OURS[-1].pid))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if docker("info").returncode == 0:
@@ -121,6 +125,10 @@ def stop_engine() -> None:
         if Path(f"/proc/{pid}/comm").read_text() == "dockerd\n":
             os.kill(pid, signal.SIGTERM)
             until(lambda: not _is_alive(pid), f"dockerd (pid {pid}) does not end", patience_s=30)
+    for engine in _OURS:
+        engine.terminate()
+        engine.wait(timeout=30)
+    _OURS.clear()
     _STARTED.unlink(missing_ok=True)
 
 
