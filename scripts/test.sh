@@ -10,6 +10,7 @@ set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 # Where it is set each of the processes that the tests start would compile what it imports.
 unset PYTHONDONTWRITEBYTECODE
+
 # NAME:PACKAGE ...: those that are not there are installed, together, where that needs no questions.
 installed() {
     local tool missing=()
@@ -73,7 +74,8 @@ give_up() {
         kill -INT "${pids[@]}" 2>/dev/null || echo "tests: what ran beside was over" >&2
         wait
     fi
-    "${images[@]}" stop || echo "tests: a docker engine may be left" >&2
+    # The engine that a run of chosen tests started has ended with them; another run may need its own.
+    [ -z "${begun[images]-}" ] || "${images[@]}" stop || echo "tests: a docker engine may be left" >&2
     rm -rf -- "$scratch"
 }
 trap give_up EXIT

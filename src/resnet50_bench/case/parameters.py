@@ -183,7 +183,7 @@ _CATALOGUE = (
             ("flex", "single"), _when("flex")),
     Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),
               (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100))),
-    Parameter("WARMUP_STEPS", "steps before the measurement (at least; alone, more until steady; 0: none)",
+    Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until steady, not in a burst; 0: none)",
               "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20))),
     Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
               _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10))),

@@ -49,8 +49,10 @@ class Brief:
 
 
 def pass_on(lines: Iterable[str], screen: TextIO) -> None:
-    """Print those of ``lines`` that are to be seen, each as it comes. Where nobody reads them any more all are read on:
-    who writes them goes on to its end."""
+    """Print those of ``lines`` that are to be seen, each as it comes.
+
+    Once nobody reads the screen the rest is read and dropped: what writes the lines would hang in a full pipe.
+    """
     brief = Brief()
     with suppress(BrokenPipeError):
         for line in lines:

@@ -52,5 +52,5 @@ def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> in
     free = free_bytes(root)
     floats = DEFAULT_FLOATS if floats is None else floats
     needed = 3 * 4 * floats * instances
-    return 0 if free and needed > free / 8 else floats
+    return 0 if free is not None and needed > free / 8 else floats
 
