@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from resnet50_bench.cli.doctor_command import grouped
@@ -217,20 +218,20 @@ def test_a_process_counts_its_threads_switches_and_its_childrens_time(tmp_path):
         put(task / "schedstat", "2000000000 1000000 5")
         put(task / "status", "voluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t3")
         put(task / "children", children)
-    found = counters.snapshot([7], tmp_path)["processes"]["7"]
-    assert (found["voluntary_switches"], found["involuntary_switches"]) == (11, 3)
-    assert (found["cpu_s"], found["children_cpu_s"]) == (2.0, 2.0)
+    found = counters.snapshot([7], tmp_path).processes["7"]
+    assert (found.voluntary_switches, found.involuntary_switches) == (11, 3)
+    assert (found.cpu_s, found.children_cpu_s) == (2.0, 2.0)
 
 
 def test_frequency_is_judged_by_samples_under_load(tmp_path):
     samples = counters.FrequencySamples([0], tmp_path)
     samples.sample()
-    assert samples.record() == {}
+    assert samples.record() is None
     for mhz in (3000, 3000, 2000):
         put(tmp_path / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", mhz * 1000)
         samples.sample()
     made = document()
-    made["counters"]["frequency"] = samples.record()
+    made["counters"]["frequency"] = msgspec.to_builtins(samples.record())
     found = judged(made)["frequency"]
     assert found.verdict.value == "note" and "2000 to 3000 MHz, median 3000 (3 samples)" in found.reading
 

@@ -16,7 +16,7 @@ from resnet50_bench.cli import report_command as report
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.history import fleet
 from resnet50_bench.history.fleet import Node
-from resnet50_bench.result.facts import SystemRecord
+from resnet50_bench.machine.host import SystemRecord
 from support.documents import result, run
 
 CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"

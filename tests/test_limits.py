@@ -55,7 +55,7 @@ def test_what_was_not_measured_is_absent():
     ("AuthenticAMD", 26, 0x24, "", "avx_fp32", None), ("GenuineIntel", 6, 0xAF, "", "avx2_fp32", None),
     ("GenuineIntel", 6, 0x6A, "", "amx_int8", None)])
 def test_the_theoretical_peak_follows_the_cpu(vendor, family, model, name, precision, operations):
-    system = {"cpu_vendor": vendor, "cpu_family": family, "cpu_model": model, "cpu": name}
+    system = host.SystemRecord(cpu_vendor=vendor, cpu_family=family, cpu_model=model, cpu=name)
     assert theory.operations_per_cycle(system, precision) == operations
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from ..case.case import Case
 from ..errors import RunFailed
 from ..machine import counters
 from ..protocol.messages import Progress as State
 from ..result import logfile
-from ..result.counted import Counters
 from ..result.logfile import Log
 from .progress import Progress
 
@@ -24,7 +21,7 @@ class Window:
         self._case, self._log = case, log
         self._view = Progress(case.batch_size, case.min_duration)
         self._clocks = counters.FrequencySamples(cpus)
-        self._readings: list[Mapping[str, object]] = []
+        self._readings: list[counters.Snapshot] = []
 
     @property
     def progress_s(self) -> float:
@@ -58,14 +55,13 @@ class Window:
         """Take the live view away; also of a launch that failed."""
         self._view.close()
 
-    def counted(self) -> Counters:
+    def counted(self) -> counters.Counters:
         """What the counters gained, and the frequencies where they were sampled.
 
         Raises RunFailed where the launch did not come to its end.
         """
         if len(self._readings) != 2:
             raise RunFailed("the instances did not measure")
-        record: dict[str, object] = counters.difference(*self._readings)
-        if frequency := self._clocks.record():
-            record["frequency"] = frequency
-        return msgspec.convert(record, Counters)
+        gained = counters.difference(*self._readings)
+        gained.frequency = self._clocks.record()
+        return gained

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from ..files import read_text
 from . import cgroup
@@ -20,19 +22,97 @@ from .topology import number
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _VMSTAT = ("pgmajfault", "pswpin", "pswpout", "numa_hint_faults", "numa_pages_migrated")
+#: Seconds that a cpu spent in each state of /proc/stat.
+CpuTimes = dict[str, float]
+Number = TypeVar("Number", int, float)
 
 
-def snapshot(pids: Iterable[int], root: Path = Path("/")) -> dict[str, Any]:
+class ProcessCounters(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What the threads of one process took; ``children_cpu_s`` is that of its own child processes."""
+
+    cpu_s: float = 0.0
+    run_queue_wait_s: float = 0.0
+    involuntary_switches: int = 0
+    voluntary_switches: int | None = None
+    children_cpu_s: float = 0.0
+
+    def since(self, before: ProcessCounters) -> ProcessCounters:
+        """What was gained."""
+        return ProcessCounters(
+            cpu_s=self.cpu_s - before.cpu_s, run_queue_wait_s=self.run_queue_wait_s - before.run_queue_wait_s,
+            involuntary_switches=self.involuntary_switches - before.involuntary_switches,
+            voluntary_switches=(self.voluntary_switches or 0) - (before.voluntary_switches or 0),
+            children_cpu_s=self.children_cpu_s - before.children_cpu_s)
+
+
+class Texts(msgspec.Struct):
+    """A kernel file's text at both moments."""
+
+    before: str
+    after: str
+
+
+class Gauges(msgspec.Struct):
+    """Readings by cpu or sensor at both moments."""
+
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+class Frequency(msgspec.Struct):
+    """The used cpus' mean clock in MHz over the samples taken under load."""
+
+    samples: int
+    min_mhz: float
+    median_mhz: float
+    max_mhz: float
+
+
+class Counters(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Gained between the two moments, ``duration_s`` apart (0: nothing was measured). Cpus and process ids are text.
+
+    What this machine does not show is None or empty here, and absent in the file.
+    """
+
+    duration_s: float = 0.0
+    clock_step_s: float = 0.0
+    cpu_s: dict[str, CpuTimes] = {}
+    vmstat: dict[str, int] = {}
+    cgroup: dict[str, float] = {}
+    pressure_s: dict[str, float] = {}
+    throttle_count: dict[str, int] | None = None
+    processes: dict[str, ProcessCounters] = {}
+    cpu_mhz: Gauges | None = None
+    temperature_c: Gauges | None = None
+    online: Texts | None = None
+    frequency: Frequency | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Every counter at one moment; empty is what this machine does not show."""
+
+    monotonic_s: float
+    realtime_s: float
+    cpu_s: dict[str, CpuTimes]
+    vmstat: dict[str, int]
+    cgroup: dict[str, float]
+    pressure_s: dict[str, float]
+    throttle_count: dict[str, int]
+    processes: dict[str, ProcessCounters]
+    cpu_mhz: dict[str, float]
+    temperature_c: dict[str, float]
+    online: str
+
+
+def snapshot(pids: Iterable[int], root: Path = Path("/")) -> Snapshot:
     """Every counter now. ``pids`` are the processes that host instances."""
-    found: dict[str, Any] = {
-        "monotonic_s": time.monotonic(), "realtime_s": time.time(),
-        "cpu_s": _cpu_times(root), "vmstat": _vmstat(root), "cgroup": _cgroup_throttling(root),
-        "pressure_s": _pressure(root), "throttle_count": _thermal_throttling(root),
-        "processes": {str(pid): process for pid in pids if (process := _process(root, pid))},
-        "cpu_mhz": _frequencies(root), "temperature_c": _temperatures(root),
-        "online": read_text(root / "sys/devices/system/cpu/online"),
-    }
-    return {name: value for name, value in found.items() if value not in (None, {}, "")}
+    return Snapshot(
+        monotonic_s=time.monotonic(), realtime_s=time.time(),
+        cpu_s=_cpu_times(root), vmstat=_vmstat(root), cgroup=_cgroup_throttling(root),
+        pressure_s=_pressure(root), throttle_count=_thermal_throttling(root),
+        processes={str(pid): process for pid in pids if (process := _process(root, pid))},
+        cpu_mhz=_frequencies(root), temperature_c=_temperatures(root),
+        online=read_text(root / "sys/devices/system/cpu/online") or "")
 
 
 def oom_kills(root: Path = Path("/")) -> int:
@@ -40,26 +120,27 @@ def oom_kills(root: Path = Path("/")) -> int:
     return _pairs(read_text(root / "proc/vmstat")).get("oom_kill", 0)
 
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def difference(before: Snapshot, after: Snapshot) -> Counters:
     """What the counters gained; gauges (MHz, temperature, online cpus) keep both readings."""
-    duration = after["monotonic_s"] - before["monotonic_s"]
-    changed: dict[str, Any] = {
-        "duration_s": duration,
-        "clock_step_s": (after["realtime_s"] - before["realtime_s"]) - duration,
-    }
-    for name in ("cpu_s", "vmstat", "cgroup", "pressure_s", "throttle_count", "processes"):
-        if name in before and name in after:
-            changed[name] = _gained(before[name], after[name])
-    for name in ("cpu_mhz", "temperature_c", "online"):
-        if name in before and name in after:
-            changed[name] = {"before": before[name], "after": after[name]}
-    return changed
+    duration = after.monotonic_s - before.monotonic_s
+    return Counters(
+        duration_s=duration, clock_step_s=(after.realtime_s - before.realtime_s) - duration,
+        cpu_s={cpu: _gained(before.cpu_s[cpu], times) for cpu, times in after.cpu_s.items() if cpu in before.cpu_s},
+        vmstat=_gained(before.vmstat, after.vmstat), cgroup=_gained(before.cgroup, after.cgroup),
+        pressure_s=_gained(before.pressure_s, after.pressure_s),
+        throttle_count=_gained(before.throttle_count, after.throttle_count) or None,
+        processes={pid: process.since(before.processes[pid]) for pid, process in after.processes.items()
+                   if pid in before.processes},
+        cpu_mhz=_both(before.cpu_mhz, after.cpu_mhz), temperature_c=_both(before.temperature_c, after.temperature_c),
+        online=Texts(before.online, after.online) if before.online and after.online else None)
 
 
-def _gained(before: Any, after: Any) -> Any:
-    if isinstance(after, dict):
-        return {key: _gained(before[key], value) for key, value in after.items() if key in before}
-    return after - before
+def _gained(before: Mapping[str, Number], after: Mapping[str, Number]) -> dict[str, Number]:
+    return {key: value - before[key] for key, value in after.items() if key in before}
+
+
+def _both(before: dict[str, float], after: dict[str, float]) -> Gauges | None:
+    return Gauges(before, after) if before and after else None
 
 
 def _pairs(text: str | None) -> dict[str, int]:
@@ -128,31 +209,34 @@ def _temperatures(root: Path) -> dict[str, float]:
             if (thousandths := number(read_text(path))) is not None}
 
 
-def _process(root: Path, pid: int | str) -> dict[str, float] | None:
+def _process(root: Path, pid: int | str) -> ProcessCounters | None:
     """CPU time, time spent runnable but waiting for a core, and switches, over all threads.
 
     ``children_cpu_s`` is what its own child processes (training's decoders) took, those that have ended included.
     """
-    totals = {"cpu_s": 0.0, "run_queue_wait_s": 0.0, "involuntary_switches": 0, "voluntary_switches": 0,
-              "children_cpu_s": 0.0}
     folder = root / "proc" / str(pid)
     try:
         threads = list((folder / "task").iterdir())
     except OSError:
         return None
+    totals = ProcessCounters(voluntary_switches=0, children_cpu_s=_ended_children_s(folder))
     for task in threads:
         on_cpu, waited = schedstat(task)
-        totals["cpu_s"] += on_cpu
-        totals["run_queue_wait_s"] += waited
-        for line in (read_text(task / "status") or "").splitlines():
-            for kind in ("nonvoluntary", "voluntary"):
-                if line.startswith(f"{kind}_ctxt_switches"):
-                    name = f"{'in' if kind == 'nonvoluntary' else ''}voluntary_switches"
-                    totals[name] += number(line.rpartition(":")[2]) or 0
+        totals.cpu_s += on_cpu
+        totals.run_queue_wait_s += waited
+        switches = _switches(task)
+        totals.voluntary_switches = (totals.voluntary_switches or 0) + switches.get("voluntary", 0)
+        totals.involuntary_switches += switches.get("nonvoluntary", 0)
         for child in (read_text(task / "children") or "").split():
-            totals["children_cpu_s"] += _family_cpu_s(root, child)
-    totals["children_cpu_s"] += _ended_children_s(folder)
+            totals.children_cpu_s += _family_cpu_s(root, child)
     return totals
+
+
+def _switches(task: Path) -> dict[str, int]:
+    """A thread's context switches by their kind, ``voluntary`` and ``nonvoluntary``."""
+    return {name.removesuffix("_ctxt_switches"): number(text) or 0
+            for line in (read_text(task / "status") or "").splitlines()
+            for name, _, text in [line.partition(":")] if name.endswith("_ctxt_switches")}
 
 
 def schedstat(task: Path) -> tuple[float, float]:
@@ -171,7 +255,7 @@ def _numbers(words: Sequence[str]) -> list[int] | None:
 def _family_cpu_s(root: Path, pid: str) -> float:
     """CPU seconds of a process and all below it."""
     found = _process(root, pid)
-    return found["cpu_s"] + found["children_cpu_s"] if found else 0.0
+    return found.cpu_s + found.children_cpu_s if found else 0.0
 
 
 def _ended_children_s(folder: Path) -> float:
@@ -194,9 +278,8 @@ class FrequencySamples:
         if found:
             self._means.append(sum(found) / len(found))
 
-    def record(self) -> dict[str, float]:
-        """``samples`` and min, median, max in MHz of the cpus' mean; {} where there was nothing to read."""
+    def record(self) -> Frequency | None:
+        """Of the cpus' mean; None where there was nothing to read."""
         if not self._means:
-            return {}
-        return {"samples": len(self._means), "min_mhz": min(self._means), "median_mhz": median(self._means),
-                "max_mhz": max(self._means)}
+            return None
+        return Frequency(len(self._means), min(self._means), median(self._means), max(self._means))

@@ -1,6 +1,6 @@
 """/proc, /sys, DMI and the worker's Python -> the system and software under test as records; read-only.
 
-What cannot be read here is absent from a record, never guessed.
+What cannot be read here is None, never guessed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+
+import msgspec
 
 from .. import __version__
 from ..checkout import ROOT
@@ -34,37 +36,67 @@ print(json.dumps(found))
 """
 
 
-def system_record(root: Path = Path("/")) -> dict[str, object]:
+#: Versions by package, and this checkout's commit.
+SoftwareRecord = dict[str, str | bool]
+
+
+class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The computer. ``cpu_mhz`` in MHz, with where the figure is from; what cannot be read here is None, and absent in
+    the file."""
+
+    node: str | None = None
+    cpu: str | None = None
+    cpu_vendor: str | None = None
+    cpu_family: int | None = None
+    cpu_model: int | None = None
+    cpu_stepping: int | None = None
+    microcode: str | None = None
+    virtual_machine: bool | None = None
+    kernel: str | None = None
+    os: str | None = None
+    kernel_command_line: str | None = None
+    memory_bytes: int | None = None
+    cpu_mhz: float | None = None
+    cpu_mhz_from: str | None = None
+    memory_devices: list[str] | None = None
+    firmware: dict[str, str] | None = None
+    mitigations: dict[str, str | None] | None = None
+    cgroup: dict[str, str] | None = None
+    governor: str | None = None
+    transparent_huge_pages: str | None = None
+    numa_balancing: str | None = None
+    container: str | None = None
+
+
+def system_record(root: Path = Path("/")) -> SystemRecord:
     """CPU, firmware, kernel, memory, mitigations, limits of the cgroup."""
     cpu = read_cpu(root)
     mhz, mhz_from = _mhz(root)
-    record: dict[str, object] = {
-        "node": socket.gethostname(), "cpu": cpu.name, "cpu_vendor": cpu.vendor, "cpu_family": cpu.family,
-        "cpu_model": cpu.model, "cpu_stepping": cpu.stepping, "microcode": cpu.microcode,
-        "virtual_machine": "hypervisor" in cpu.flags, "kernel": platform.release(), "os": _os_name(root),
-        "kernel_command_line": read_text(root / "proc/cmdline"), "memory_bytes": _memory_bytes(root),
-        "cpu_mhz": mhz, "cpu_mhz_from": mhz_from,
-        "memory_devices": _memory_devices() if root == Path("/") else None,
-        "firmware": {name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
-                     if (text := read_text(root / "sys/class/dmi/id" / name))},
-        "mitigations": {path.name: read_text(path) for path in sorted(
-            (root / "sys/devices/system/cpu/vulnerabilities").glob("*"))},
-        "cgroup": _limits(root),
-        "governor": read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "transparent_huge_pages": read_text(root / "sys/kernel/mm/transparent_hugepage/enabled"),
-        "numa_balancing": read_text(root / "proc/sys/kernel/numa_balancing"),
-        "container": _container(root),
-    }
-    return {name: value for name, value in record.items() if value not in (None, "", {}, [])}
+    return SystemRecord(
+        node=socket.gethostname(), cpu=cpu.name or None, cpu_vendor=cpu.vendor or None, cpu_family=cpu.family,
+        cpu_model=cpu.model, cpu_stepping=cpu.stepping, microcode=cpu.microcode or None,
+        virtual_machine="hypervisor" in cpu.flags, kernel=platform.release(), os=_os_name(root),
+        kernel_command_line=read_text(root / "proc/cmdline") or None, memory_bytes=_memory_bytes(root),
+        cpu_mhz=mhz, cpu_mhz_from=mhz_from,
+        memory_devices=_memory_devices() if root == Path("/") else None,
+        firmware={name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
+                  if (text := read_text(root / "sys/class/dmi/id" / name))} or None,
+        mitigations={path.name: read_text(path) for path in sorted(
+            (root / "sys/devices/system/cpu/vulnerabilities").glob("*"))} or None,
+        cgroup=_limits(root) or None,
+        governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        transparent_huge_pages=read_text(root / "sys/kernel/mm/transparent_hugepage/enabled") or None,
+        numa_balancing=read_text(root / "proc/sys/kernel/numa_balancing") or None,
+        container=_container(root))
 
 
-def software_record(python: Path) -> dict[str, object]:
+def software_record(python: Path) -> SoftwareRecord:
     """Versions of this project and of the packages that ``python`` would import."""
     done = subprocess.run([python, "-c", _READ_VERSIONS, *_PACKAGES], capture_output=True, text=True, check=True)
     return {"resnet50-bench": __version__, **json.loads(done.stdout), **_git()}
 
 
-def _git() -> dict[str, object]:
+def _git() -> SoftwareRecord:
     """The commit of this checkout, or of the checkout that an image was built from."""
     baked = read_text(ROOT / "COMMIT")
     if baked:
@@ -77,7 +109,6 @@ def _git() -> dict[str, object]:
         return {}
     changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
     return {"git_commit": commit.stdout.strip(), "git_changed": bool(changed.stdout.strip())}
-
 
 
 def _os_name(root: Path) -> str | None:
@@ -116,7 +147,7 @@ def _memory_devices() -> list[str] | None:
         return None
     done = subprocess.run(["dmidecode", "-t", "memory"], capture_output=True, text=True, check=False)
     modules = re.findall(r"^\s+Size: (\d.*)$(?:.*\n)*?^\s+(?:Configured Memory )?Speed: (.*)$", done.stdout, re.M)
-    return [f"{size}, {speed}" for size, speed in modules]
+    return [f"{size}, {speed}" for size, speed in modules] or None
 
 
 def _limits(root: Path) -> dict[str, str]:

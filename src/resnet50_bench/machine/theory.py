@@ -25,6 +25,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from .host import SystemRecord
+
 #: Two ports of 8 fp32 lanes. int8 without VNNI takes three instructions for what one does with it: vpmaddubsw and
 #: vpmaddwd on the ports that multiply integers (32 operations a cycle each), vpaddd elsewhere.
 _AVX2 = {"avx2_fp32": 32, "avx2_int8": 64}
@@ -60,13 +62,13 @@ _CORES: tuple[tuple[str, int, int, int, Mapping[str, int]], ...] = (
 _ONE_PORT = re.compile(r"Bronze|Silver|Gold 5(?!122|222)\d\d\d", re.IGNORECASE)
 
 
-def operations_per_cycle(system: Mapping[str, object], precision: str) -> int | None:
-    """For one core of the machine that ``system`` (host.system_record()'s) describes; None where it is not known."""
+def operations_per_cycle(system: SystemRecord, precision: str) -> int | None:
+    """For one core of the machine that ``system`` describes; None where it is not known."""
     for vendor, family, first, last, figures in _CORES:
-        if (system.get("cpu_vendor"), system.get("cpu_family")) != (vendor, family):
+        if (system.cpu_vendor, system.cpu_family) != (vendor, family):
             continue
-        model = system.get("cpu_model")
-        if isinstance(model, int) and first <= model <= last:
-            one_port = model == 0x55 and vendor == "GenuineIntel" and _ONE_PORT.search(str(system.get("cpu", "")))
+        model = system.cpu_model
+        if model is not None and first <= model <= last:
+            one_port = model == 0x55 and vendor == "GenuineIntel" and _ONE_PORT.search(system.cpu or "")
             return (_halved(figures) if one_port else figures).get(precision)
     return None

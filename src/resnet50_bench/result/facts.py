@@ -9,33 +9,6 @@ from __future__ import annotations
 import msgspec
 
 
-class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The computer as ``machine.host`` describes it. ``cpu_mhz`` in MHz, with where the figure is from."""
-
-    node: str | None = None
-    cpu: str | None = None
-    cpu_vendor: str | None = None
-    cpu_family: int | None = None
-    cpu_model: int | None = None
-    cpu_stepping: int | None = None
-    microcode: str | None = None
-    virtual_machine: bool | None = None
-    kernel: str | None = None
-    os: str | None = None
-    kernel_command_line: str | None = None
-    memory_bytes: int | None = None
-    cpu_mhz: float | None = None
-    cpu_mhz_from: str | None = None
-    memory_devices: list[str] | None = None
-    firmware: dict[str, str] | None = None
-    mitigations: dict[str, str | None] | None = None
-    cgroup: dict[str, str] | None = None
-    governor: str | None = None
-    transparent_huge_pages: str | None = None
-    numa_balancing: str | None = None
-    container: str | None = None
-
-
 class CoreRecord(msgspec.Struct):
     """One physical core: its cpus that may be used, and ``siblings``, those that others may."""
 

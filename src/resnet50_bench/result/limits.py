@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from ..case.precision import PRECISIONS
 from ..machine import theory
 from .processes import Layer
@@ -38,7 +36,7 @@ def limits(result: Result) -> dict[str, float]:
     found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
     cores = sum(len(run.cpus) for run in runs)
     mhz = result.system.cpu_mhz
-    per_cycle = theory.operations_per_cycle(msgspec.structs.asdict(result.system), result.parameter("PRECISION"))
+    per_cycle = theory.operations_per_cycle(result.system, result.parameter("PRECISION"))
     if mhz and per_cycle:
         found["theoretical_operations_per_s"] = cores * mhz * 1e6 * per_cycle
         found["theoretical_mhz"] = mhz

@@ -18,8 +18,9 @@ import msgspec
 from ..case.engines import is_unproven
 from ..errors import BadInput
 from ..files import write_json
-from .counted import Counters
-from .facts import InputsRecord, PlacementRecord, SystemRecord, TopologyRecord
+from ..machine.counters import Counters
+from ..machine.host import SoftwareRecord, SystemRecord
+from .facts import InputsRecord, PlacementRecord, TopologyRecord
 from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
 from .records import Check, Statistics
 
@@ -43,7 +44,7 @@ class ResultSummary(msgspec.Struct, kw_only=True):
     case: dict[str, str | list[str] | dict[str, str]]
     started_at: str = ""
     system: SystemRecord
-    software: dict[str, str | bool]
+    software: SoftwareRecord
     stack: str | None = None
     topology: TopologyRecord
     placement: PlacementRecord

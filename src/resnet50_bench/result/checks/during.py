@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...machine.counters import Counters, CpuTimes
 from ...machine.topology import known_cpulist
-from ..counted import Counters, CpuTimes
 from ..facts import TopologyRecord
 from ..processes import FeedRecord
 from ..records import Check, Verdict

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from ...machine import amx, counters
+from ...machine.counters import Counters
 from ...machine.cpu import Cpu, read_cpu
 from ...machine.topology import Topology, read_topology
-from ..counted import Counters
 from ..records import Check, Verdict
 from .base import judge, unknown
 
@@ -28,7 +26,7 @@ def run_all(libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]
         import time
 
         time.sleep(_LOOK_S)
-    gained = msgspec.convert(counters.difference(before, counters.snapshot([], root)), Counters)
+    gained = counters.difference(before, counters.snapshot([], root))
     return [
         _isa(cpu), _amx(cpu), _governor(root), _turbo(root), _thp(root), _numa_balancing(root, topology),
         _swap(root), _quota(topology), _allocator(libraries), _numactl(libraries, topology), _load(root, topology),
