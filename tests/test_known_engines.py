@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.case.case import Layer, resolve
-from resnet50_bench.case.known_engine import KnownEngine
+from resnet50_bench.case.engines import KnownEngine
 from resnet50_bench.cli import one_run, rerun_command, run_command, tree
 from resnet50_bench.errors import BadInput, Infrastructure, UnsupportedCpu
 from resnet50_bench.stack import environment, pins
@@ -192,25 +192,13 @@ def test_a_precision_that_the_cpu_lacks_is_still_77(here):
         case_of(here, TORCH_TYPE="auto", PRECISION="amx_int8")
 
 
-def test_genoas_default_is_the_fastest_where_it_is_known(here):
-    assert case_of(here, GENOA_CPU, PRECISION="avx_int8").notices == (), "and IPEX without a word where it is not"
-    for precision in ("avx_int8", "avx_fp32"):
-        found(cpu=GENOA_CPU, precision=precision)
-    case = case_of(here, GENOA_CPU, PRECISION="avx_int8")
-    assert (case.torch_type, case.stack, case.is_default("TORCH_TYPE")) == ("OPENVINO", "openvino", True)
-    assert case.notices[0].startswith("TORCH_TYPE: OPENVINO of the stack openvino (GENOA's default: the proven one")
-    for texts in ({"FUNCTION": "training", "PRECISION": "avx_fp32"}, {"WEIGHT_SHARING": "True"},
-                  {"QCONF": "/recipe.json"}, {"TORCH_TYPE": "IPEX"}, {"PRECISION": "avx_bfloat16"}):
-        other = case_of(here, GENOA_CPU, **{"PRECISION": "avx_int8"} | texts)
-        assert (other.torch_type, other.stack) == ("IPEX", None), texts
-    (environment.folder("openvino") / "complete-openvino").unlink()
-    assert case_of(here, GENOA_CPU, PRECISION="avx_int8").torch_type == "IPEX"
-
-
-@pytest.mark.parametrize("cpu", [SPR_CPU, ICX_CPU])
-def test_other_platforms_keep_ipex(here, cpu):
+@pytest.mark.parametrize("cpu", [GENOA_CPU, SPR_CPU, ICX_CPU])
+def test_what_engines_left_behind_changes_no_default(here, cpu):
     found(cpu=cpu, precision="avx_int8")
-    assert case_of(here, cpu, PRECISION="avx_int8").torch_type == "IPEX"
+    case = case_of(here, cpu, PRECISION="avx_int8")
+    assert (case.torch_type, case.stack, case.notices) == ("IPEX", None, ())
+    assert case.is_default("TORCH_TYPE")
+    assert case_of(here, cpu, PRECISION="avx_int8", TORCH_TYPE="auto").torch_type == "OPENVINO", "it is known"
 
 
 @pytest.fixture

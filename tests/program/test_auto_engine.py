@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.backends.native import NativeBackend
-from resnet50_bench.case.known_engine import KnownEngine
+from resnet50_bench.case.engines import KnownEngine
 from resnet50_bench.cli import case_command
 from resnet50_bench.ctest.overrides import Overrides
 from resnet50_bench.errors import BadInput

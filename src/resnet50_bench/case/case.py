@@ -32,8 +32,8 @@ class _Settled:
     """What both kinds of case know. ``steps`` is None where the whole data set is one run (accuracy).
 
     ``origins`` names for each parameter where its value came from; ``notices`` are lines
-    that the log must show (a lowered default, an environment that beat the case name). ``stack`` is that of an engine
-    that nobody named; None where the environment says which stack measures.
+    that the log must show (a lowered default, an environment that beat the case name). ``stack`` is that of the
+    engine which TORCH_TYPE=auto took; None where the environment says which stack measures.
     """
 
     workload: str
@@ -202,7 +202,7 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     return (UndecidedCase if undecided else Case)(
         **values, origins=tuple((name, origins.get(name, "default")) for name in CATALOGUE),  # type: ignore[arg-type]
         notices=(*draft.notices, *_overridden_name(layers, texts, origins)),
-        stack=draft.known.stack if draft.known else None)
+        stack=draft.stack)
 
 
 def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], list[str]]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from ..machine.cpu import Cpu
 from ..machine.topology import Topology
 from . import engines, platforms
-from .known_engine import KnownEngine, KnownEngines
-from .parameters import ALL, AUTO, BEST, CATALOGUE, KNOWN, SOCKET
+from .engines import KnownEngines
+from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET
 from .precision import PRECISIONS
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the resolution of defaults needs to know of the machine."""
+    """What the resolution of a case needs to know of the machine; ``engines``: for TORCH_TYPE=auto."""
 
     cpu: Cpu
     topology: Topology
@@ -27,7 +27,7 @@ class Machine:
 class Draft:
     """A case on its way: what was given, what is chosen so far, and the lines that the log must show of it.
 
-    ``refusals`` say what was asked for and cannot be chosen; ``known`` is the engine that the machine knew.
+    ``refusals`` say what was asked for and cannot be chosen; ``stack`` is the one of the engine that ``auto`` took.
     """
 
     given: Mapping[str, object]
@@ -35,7 +35,7 @@ class Draft:
     chosen: dict[str, object] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
-    known: KnownEngine | None = None
+    stack: str | None = None
 
 
 def complete(given: Mapping[str, object], machine: Machine) -> Draft:
@@ -84,26 +84,19 @@ def _steps(value: object, draft: Draft) -> object:
 
 
 def _torch_type(value: object, draft: Draft) -> object:
-    """For ``auto`` the known engine, else a refusal; by default, where a platform has it so, if it can do the case."""
-    if value not in (AUTO, KNOWN):
+    """For ``auto`` the engine that ``engines`` found to be the fastest, else a refusal."""
+    if value != AUTO:
         return value
     precision = str(draft.chosen["PRECISION"])
     known = draft.machine.engines.fastest.get(precision)
-    if known is None or (value == KNOWN and not _serves(known, draft.chosen)):
+    if known is None:
         # Where the CPU cannot run the precision at all, that is what is said.
-        if value == AUTO and not PRECISIONS[precision].missing_flags(draft.machine.cpu.flags):
+        if not PRECISIONS[precision].missing_flags(draft.machine.cpu.flags):
             draft.refusals.append(f"TORCH_TYPE=auto: {draft.machine.engines.missing(precision)}")
         return engines.DEFAULT
-    how = AUTO if value == AUTO else f"{draft.chosen['PLATFORM']}'s default"
-    draft.known = known
-    draft.notices.append(f"TORCH_TYPE: {known.engine} of the stack {known.stack} ({how}: {known.shown(precision)})")
+    draft.stack = known.stack
+    draft.notices.append(f"TORCH_TYPE: {known.engine} of the stack {known.stack} (auto: {known.shown(precision)})")
     return known.engine
-
-
-def _serves(known: KnownEngine, chosen: Mapping[str, object]) -> bool:
-    """Whether the engine can do what only some can; with one that was asked for, that is refused by name."""
-    facts = engines.ENGINES[known.engine]
-    return (facts.takes_qconf or not chosen["QCONF"]) and (facts.shares_weights or not chosen["WEIGHT_SHARING"])
 
 
 _RESOLVERS: Mapping[str, Callable[[object, Draft], object]] = {

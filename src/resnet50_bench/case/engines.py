@@ -6,7 +6,8 @@ worker loads, and ``setup --list``. How an engine does it is its module in ``wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 _ALL_TYPES = ("float32", "bfloat32", "bfloat16", "int8")
 
@@ -85,3 +86,42 @@ def sharing_weights() -> tuple[str, ...]:
 def that_train() -> tuple[str, ...]:
     """The names of the engines that learn weights."""
     return tuple(engine.name for engine in ENGINES.values() if engine.trains)
+
+
+@dataclass(frozen=True)
+class KnownEngine:
+    """An engine with proven kernels on a stack, and what it reached on the day ``found_at``: what auto may take."""
+
+    engine: str
+    stack: str
+    images_per_s: float
+    batch_size: int
+    cores_per_instance: int
+    found_at: str
+
+    def shown(self, precision: str) -> str:
+        """For a notice: what it reached, at which settings, and when."""
+        return (f"the proven one that reached the most here at {precision}, {self.images_per_s:.1f} images/s with "
+                f"BATCH_SIZE={self.batch_size} CORES_PER_INSTANCE={self.cores_per_instance}, found on {self.found_at}")
+
+
+@dataclass(frozen=True)
+class KnownEngines:
+    """The fastest by precision; ``why_not`` says at which precisions what was found does not count, and why.
+
+    ``why_none``: why nothing counts, whatever the precision. Each is a sentence that ends with what to do.
+    """
+
+    fastest: Mapping[str, KnownEngine] = field(default_factory=dict)
+    why_not: Mapping[str, str] = field(default_factory=dict)
+    why_none: str = ""
+
+    def missing(self, precision: str) -> str:
+        """Why there is none at a precision, and what finds one."""
+        return (self.why_none or self.why_not.get(precision)
+                or f"which engine is the fastest here at {precision} is not known; {remedy(precision)}")
+
+
+def remedy(precision: str) -> str:
+    """What finds the fastest."""
+    return f"this finds it: scripts/resnet50-bench.sh engines --precision={precision}"

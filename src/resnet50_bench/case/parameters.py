@@ -21,14 +21,11 @@ AUTO = "auto"
 BEST = "best"
 SOCKET = "socket"
 ALL = "all"
-#: The engine that TORCH_TYPE=auto takes, where one is known, else the usual one.
-KNOWN = "known"
 _SYMBOLS = {
     AUTO: "from the CPU's model and flags",
     BEST: "the platform's best",
     SOCKET: "one socket",
     ALL: "the whole data set",
-    KNOWN: "as auto, where that is known",
 }
 
 
@@ -56,7 +53,7 @@ class Parameter:
     applies_to: str = "every case"
 
     def default(self, chosen: Mapping[str, object]) -> object:
-        """The first default whose rule holds; may be AUTO, BEST, SOCKET, ALL or KNOWN."""
+        """The first default whose rule holds; may be AUTO, BEST, SOCKET or ALL."""
         return next(rule.value for rule in self.rules if rule.holds(chosen))
 
     def default_text(self) -> str:
@@ -192,8 +189,7 @@ _CATALOGUE = (
               (_when(False),), "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
     _choice("TORCH_TYPE", "how PyTorch runs the model; auto: the fastest proven one that the command engines found",
-            (*engines.ENGINES, AUTO), _when(engines.DEFAULT, FUNCTION="training"), _when(KNOWN, PLATFORM="GENOA"),
-            _when(KNOWN, PLATFORM="TURIN"), _when(engines.DEFAULT)),
+            (*engines.ENGINES, AUTO), _when(engines.DEFAULT)),
     Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),

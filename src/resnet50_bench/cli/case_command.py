@@ -15,7 +15,7 @@ from ..backends import Backend, Settings, choose
 from ..backends.native import NativeBackend
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
-from ..case.known_engine import KnownEngines
+from ..case.engines import KnownEngines
 from ..case.parameters import from_environment
 from ..ctest import logs
 from ..ctest.at_once import LEAST_OVERLAP, at_once, overlap

@@ -14,9 +14,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..case import engines
 from ..case.case import parse_option
-from ..case.parameters import CATALOGUE, KNOWN, from_environment, refusal, text_of
+from ..case.parameters import CATALOGUE, from_environment, refusal, text_of
 from ..errors import BadInput
 
 #: What a case's name says; in WSF it wins over the environment.
@@ -143,8 +142,6 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     texts = {}
     for name, parameter in CATALOGUE.items():
         value = parameter.default(chosen)
-        if value == KNOWN:  # WSF runs images, and of their engines nothing is known
-            value = engines.DEFAULT
         chosen[name] = parameter.parse(given[name]) if given.get(name) else value
         default = text_of(value)
         texts[name] = default if _is_valid(name, default) else ""

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..case.engines import ENGINES
-from ..case.known_engine import KnownEngine, KnownEngines, remedy
+from ..case.engines import ENGINES, KnownEngine, KnownEngines, remedy
 from ..files import write_json
 from ..stack import environment, pins, user_cache
 from ..stack.stacks import FOLDER, PYTHON, STACK

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts
-from ..case.known_engine import KnownEngine
+from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts, KnownEngine
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.comparison_stats import interval_of_means
