@@ -305,20 +305,20 @@ def test_ratio_interval_refuses(a, b, level):
 def test_outliers_on_the_slow_side_only():
     values = [10.0, 10.1, 9.9, 10.0, 10.2, 9.8, 30.0, 10.0, 1.0, 20.0]
     result = stats.outliers(values)
-    assert (result.count, result.worst_index, result.worst, result.indices) == (2, 6, 30.0, (6, 9))
+    assert (result.count, result.worst_step, result.worst_ms, result.steps) == (2, 6, 30.0, (6, 9))
     assert result.cost == pytest.approx(30 / sum(values))
 
 
 @pytest.mark.parametrize("values", [[], [5.0], [10.0] * 20 + [10.9], [10.0 + i % 2 * 0.001 for i in range(20)] + [10.5],
                                     [0.0] * 5, [10.0, 20.0, 30.0, 40.0, 50.0], [10.0] * 9 + [1.0]])
 def test_no_outliers(values):
-    assert stats.outliers(values) == stats.Outliers(0, 0.0, None, None, ())
+    assert stats.outliers(values) == stats.SlowSteps(0, 0.0, None, None, ())
 
 
 def test_outliers_with_a_mad_of_zero_and_the_cap():
     values = [10.0] * 60 + [12.0] * 30
     result = stats.outliers(values)
-    assert (result.count, result.worst_index, result.indices) == (30, 60, tuple(range(60, 80)))
+    assert (result.count, result.worst_step, result.steps) == (30, 60, tuple(range(60, 80)))
 
 
 @relaxed
@@ -326,9 +326,9 @@ def test_outliers_with_a_mad_of_zero_and_the_cap():
 def test_outliers_cost_is_a_share(values):
     result = stats.outliers(values)
     assert 0 <= result.cost < 1
-    assert len(result.indices) == min(result.count, 20)
-    assert (result.count == 0) == (result.worst_index is None)
-    assert result.worst is None or result.worst == max(values)
+    assert len(result.steps) == min(result.count, 20)
+    assert (result.count == 0) == (result.worst_step is None)
+    assert result.worst_ms is None or result.worst_ms == max(values)
 
 
 @pytest.mark.parametrize("n", [10, 200, 1234])

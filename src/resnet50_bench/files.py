@@ -1,11 +1,18 @@
-"""Small files: text where a machine or container has it, JSON that is there whole or not at all."""
+"""Small files: text from a machine or a container, files replaced in one step, and a lock by a file."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+
+class Locked(Exception):
+    """Another process holds the lock."""
 
 
 def read_text(path: Path) -> str | None:
@@ -19,16 +26,48 @@ def read_text(path: Path) -> str | None:
         return None
 
 
-def write_json(path: Path, document: dict[str, object]) -> None:
-    """Write ``document`` beside ``path``, then rename it into place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` for the body to write; it becomes ``path`` once the body has ended.
+
+    A reader sees the old file or the whole new one, also after a loss of power. If the body raises, the old one stays.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(json.dumps(document))  # in C; json.dump would encode in Python, ten times as slowly
-            stream.flush()
+        yield temporary
+        temporary.chmod(0o644)
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, document: Mapping[str, object]) -> None:
+    """Replace ``path`` by ``document`` as JSON."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document))  # in C; json.dump would encode in Python, ten times as slowly
+
+
+@contextmanager
+def locked(path: Path, wait: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold the exclusive lock on ``path``, a folder or a file that is made, while the body runs.
+
+    If another process holds it, ``wait`` is called and the lock waited for. Raises Locked if there is no ``wait``,
+    OSError if the file cannot be made. The kernel frees the lock when the process ends, however it ends.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if path.is_dir() else os.O_CREAT), 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if wait is None:
+                raise Locked(str(path)) from None
+            wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

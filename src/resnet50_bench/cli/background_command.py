@@ -13,7 +13,7 @@ from ..ctest import background
 from ..ctest.build_folder import build_folder
 from ..ctest.options import STATUS_LINES
 from ..errors import BadInput
-from ..files import write_json
+from ..files import replacing, write_json
 from ..signals import interruptible
 from .tree import PROG
 from .tree import main as command_line
@@ -77,7 +77,6 @@ def main(argv: list[str]) -> int:
         status = getattr(error, "exit_status", status)
         raise
     finally:
-        temporary = folder / ".status"
-        temporary.write_text(f"{status}\n")
-        temporary.replace(temporary.with_name("status"))
+        with replacing(folder / "status") as temporary:
+            temporary.write_text(f"{status}\n")
     return status

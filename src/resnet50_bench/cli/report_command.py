@@ -5,15 +5,14 @@ With ``--png FOLDER`` its charts leave as PNG files, too.
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments import Parser
 from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
 from ..errors import BadInput
+from ..files import replacing
 from ..history.collection import find, uncollected
 from ..report import drawing
 from ..report.markup import plural
@@ -82,16 +81,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(option: str, path: Path, content: bytes) -> None:
-    """So that a reader sees the old file or the whole new one."""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise BadInput(f"{option} {path} cannot be written: {error.strerror or error}") from error

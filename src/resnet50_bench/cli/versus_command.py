@@ -16,6 +16,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import msgspec
+
 from ..arguments import Parser, number_of
 from ..case.case import Case
 from ..case.defaults import Machine
@@ -150,7 +152,7 @@ def _decided(plan: Plan, asked: Sequence[AskedSide], machine: Machine) -> tuple[
             raise BadInput(f"{side.name} was measured with {python}, now it would be with {side.python}; name a new "
                            "folder")
         ready.append(side.ready(case))
-    return replace(plan, decided=numbers, pythons={side.name: str(side.python) for side in ready}), ready
+    return msgspec.structs.replace(plan, decided=numbers, pythons={side.name: str(side.python) for side in ready}), ready
 
 
 def _with_numbers(side: AskedSide, machine: Machine, numbers: dict[str, Mapping[str, str]]) -> Case:

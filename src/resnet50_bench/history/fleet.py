@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, quantiles, stdev
 
+import msgspec
+
 from ..result.result import ResultSummary
 from ..result.stats import MAD_TO_SIGMA, OUTLIER_SCORE
 from .comparability import system_facts
@@ -42,13 +44,12 @@ class Outlier:
     score: float
 
 
-@dataclass(frozen=True)
-class Odd:
+class OddFact(msgspec.Struct, frozen=True):
     """A fact that some nodes have otherwise than most: value -> their names; ``usual`` is None without a majority."""
 
     fact: str
     usual: str | None
-    others: Mapping[str, Sequence[str]]
+    others: dict[str, list[str]]
 
 
 def distribution(values: Sequence[float]) -> dict[str, float]:
@@ -83,7 +84,7 @@ def outliers(nodes: Sequence[Node]) -> list[Outlier]:
     return sorted(found, key=lambda outlier: -abs(outlier.deviation))
 
 
-def odd_facts(nodes: Sequence[Node]) -> list[Odd]:
+def odd_facts(nodes: Sequence[Node]) -> list[OddFact]:
     """What is not the same on all nodes; a fact that nearly every node has a value of its own for is no fact here."""
     found = []
     for fact in sorted({name for node in nodes for name in node.facts}):
@@ -94,7 +95,7 @@ def odd_facts(nodes: Sequence[Node]) -> list[Odd]:
             continue
         usual, members = max(by_value.items(), key=lambda item: len(item[1]))
         majority = usual if len(members) > len(nodes) / 2 else None
-        found.append(Odd(fact, majority, {value: sorted(names) for value, names in by_value.items()
+        found.append(OddFact(fact, majority, {value: sorted(names) for value, names in by_value.items()
                                           if value != majority}))
     return found
 
@@ -111,7 +112,7 @@ def facts_of(result: ResultSummary) -> dict[str, str]:
     return found | {"core_count": str(result.topology.core_count)}
 
 
-def explained(node: Node, odd: Sequence[Odd]) -> list[str]:
+def explained(node: Node, odd: Sequence[OddFact]) -> list[str]:
     """What else sets the node apart: ``microcode 0x1 instead of 0x2b``."""
     return [f"{each.fact} {value}" + (f" instead of {each.usual}" if each.usual else "")
             for each in odd for value, names in each.others.items()

@@ -8,7 +8,7 @@ from statistics import median
 import msgspec
 
 from . import fleet
-from .fleet import Node
+from .fleet import Node, OddFact
 
 
 class OutlierSummary(msgspec.Struct, frozen=True):
@@ -20,14 +20,6 @@ class OutlierSummary(msgspec.Struct, frozen=True):
     score: float
     noisy: bool
     differs: list[str]
-
-
-class OddFact(msgspec.Struct, frozen=True):
-    """A fact that some nodes have otherwise than most: value -> their names."""
-
-    fact: str
-    usual: str | None
-    others: dict[str, list[str]]
 
 
 class FleetSummary(msgspec.Struct, frozen=True):
@@ -50,7 +42,7 @@ def summarised(case: str, unit: str, nodes: Sequence[Node]) -> FleetSummary:
         case, unit, fleet.distribution(values) if values else {}, fleet.threshold(values),
         [OutlierSummary(outlier.node.name, outlier.node.value, outlier.deviation, outlier.score, outlier.node.noisy,
                         fleet.explained(outlier.node, odd)) for outlier in fleet.outliers(nodes)],
-        [OddFact(fact.fact, fact.usual, {value: list(names) for value, names in fact.others.items()}) for fact in odd],
+        odd,
         {node.name: node.why_not for node in nodes if node.value is None})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..history import fleet, fleet_nodes
 from ..history.collection import Entry
-from ..history.fleet import Node, Odd, Outlier
+from ..history.fleet import Node, OddFact, Outlier
 from ..result.stats import OUTLIER_SCORE
 from . import charts, figures, health
 from .drawing import Gallery
@@ -51,7 +51,7 @@ def _card(case: str, unit: str, nodes: Sequence[Node], gallery: Gallery) -> Html
               class_="card")
 
 
-def _row(node: Node, middle: float | None, outlier: Outlier | None, odd: Sequence[Odd]) -> tuple[object, ...]:
+def _row(node: Node, middle: float | None, outlier: Outlier | None, odd: Sequence[OddFact]) -> tuple[object, ...]:
     why = fleet.explained(node, odd)
     if node.value is None or middle is None:
         return node.name, "–", "–", el("td", health.badge("failed")), "; ".join((node.why_not, *why))

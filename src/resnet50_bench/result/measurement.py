@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..errors import RunFailed
 from . import accuracy, stats
 from .processes import RightAnswers, Run
-from .records import InstanceStatistics, SlowSteps, Statistics, Window
+from .records import InstanceStatistics, Statistics, Window
 
 #: What the interval of a single run tells, and what it does not: effects that change between restarts.
 WITHIN_RUN = "within one run, by batch means; --loop N shows the spread between runs"
@@ -64,10 +64,9 @@ def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[Insta
         raise RunFailed(f"instance {run.instance} has no whole step in the window common to all instances: "
                         "raise STEPS or MIN_DURATION")
     latency_ms = [(end - begin) / 1e6 for begin, end in steps]
-    outliers = stats.outliers(latency_ms)
     return InstanceStatistics(
         instance=run.instance, steps=len(run.starts_ns), steps_in_window=len(steps),
         throughput_images_per_s=stats.throughput(run.starts_ns, run.ends_ns, window, batch_size),
         latency_ms=stats.summary(latency_ms),
-        outliers=SlowSteps(outliers.count, outliers.cost, outliers.worst_index, outliers.worst, outliers.indices),
+        outliers=stats.outliers(latency_ms),
         drift=stats.drift(latency_ms)), latency_ms

@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from .stats import Drift, Summary
+from .stats import Drift, SlowSteps, Summary
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,16 +16,6 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     overlap: float
     start_skew_ms: float = 0.0
     end_skew_ms: float = 0.0
-
-
-class SlowSteps(msgspec.Struct, frozen=True):
-    """Outlying steps of an instance; ``cost`` is the share of the window above the median; the first few by index."""
-
-    count: int
-    cost: float
-    worst_step: int | None
-    worst_ms: float | None
-    steps: tuple[int, ...]
 
 
 class InstanceStatistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist, median
 
 import msgspec
@@ -40,15 +39,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Outliers:
-    """Slow values: `cost` is the share of the total above the median; `worst` is in the unit of the values."""
+class SlowSteps(msgspec.Struct, frozen=True):
+    """Outlying steps: ``cost`` is the share of the total time above the median, ``steps`` the first few in time."""
 
     count: int
     cost: float
-    worst_index: int | None
-    worst: float | None
-    indices: tuple[int, ...]
+    worst_step: int | None
+    worst_ms: float | None
+    steps: tuple[int, ...]
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -192,25 +190,25 @@ def throughput_interval(steps_ns: Sequence[tuple[Sequence[int], Sequence[int]]],
     return max(0.0, total - half), total + half  # no throughput is negative
 
 
-def outliers(values: Sequence[float]) -> Outliers:
+def outliers(values: Sequence[float]) -> SlowSteps:
     """Values on the slow side whose modified z-score exceeds 3.5 and that are at least 10 % above the median.
 
     Iglewicz & Hoaglin (1993), How to Detect and Handle Outliers: 0.6745 * (x - median) / MAD. With a MAD of 0 the
-    10 % rule decides alone. The indices are the first 20 in order of time. No values: no outliers.
+    10 % rule decides alone. The steps are the first 20 in order of time. No values: no outliers.
     """
     if not values:
-        return Outliers(0, 0.0, None, None, ())
+        return SlowSteps(0, 0.0, None, None, ())
     middle = median(values)
     mad = median(abs(x - middle) for x in values)
     least = max(OUTLIER_EXCESS * middle, 0.0)
     found = [i for i, x in enumerate(values)
              if x > middle and x - middle >= least and MAD_TO_SIGMA * (x - middle) > OUTLIER_SCORE * mad]
     if not found:
-        return Outliers(0, 0.0, None, None, ())
+        return SlowSteps(0, 0.0, None, None, ())
     total = math.fsum(values)
     cost = math.fsum(values[i] - middle for i in found) / total if total else 0.0
     worst = max(found, key=lambda i: values[i])
-    return Outliers(len(found), cost, worst, float(values[worst]), tuple(found[:OUTLIER_INDICES]))
+    return SlowSteps(len(found), cost, worst, float(values[worst]), tuple(found[:OUTLIER_INDICES]))
 
 
 def drift(values: Sequence[float]) -> Drift:

@@ -6,16 +6,13 @@ makes it complete; a set-up that broke is simply continued. scripts/resnet50-ben
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
-from ..files import read_text
+from ..files import locked, read_text
 from . import pins, user_cache
 from .installer import install
 from .messages import say
@@ -123,7 +120,7 @@ def _complete(name: str, where: Path, needed_gb: float) -> None:
     except OSError as error:
         raise Infrastructure(f"{where.parent} cannot be made: {error.strerror}; choose another folder by "
                              "RESNET50_BENCH_ENV or XDG_CACHE_HOME") from error
-    with _locked(where):
+    with locked(where.with_name(where.name + ".lock"), wait=lambda: say(f"waiting for another set-up of {where}")):
         if not is_complete(name, where):
             if name in STACKS and (taken := _why_taken(name, where)):
                 raise BadInput(taken)
@@ -147,12 +144,3 @@ def _marker(name: str, where: Path) -> Path:
     return where / f"complete-{name}"
 
 
-@contextmanager
-def _locked(where: Path) -> Iterator[None]:
-    with where.with_name(where.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"waiting for another set-up of {where}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

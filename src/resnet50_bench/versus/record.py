@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +16,7 @@ import msgspec
 from ..case.defaults import Machine
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
-from ..files import write_json
+from ..files import Locked, locked, write_json
 from ..machine import host
 from ..result.kpi import primary
 from ..result.result import Result, read
@@ -26,48 +24,31 @@ from .rounds import Round, Turn
 from .words import Given, Side
 
 PLAN, TABLE, OUTCOME, LEFT_OUT = "versus.json", "versus.txt", "outcome.json", "left-out"
-_SCHEMA = "resnet50-bench-versus"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a comparison was started with. ``decided``: each side's numbers for ``auto``; ``pythons``: its Python."""
+class Plan(msgspec.Struct, frozen=True, tag_field="schema", tag="resnet50-bench-versus"):
+    """``versus.json``: what a comparison was started with.
+
+    ``decided``: each side's numbers for ``auto``; ``pythons``: its Python.
+    """
 
     given: Given
     seed: int
-    decided: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    pythons: Mapping[str, str] = field(default_factory=dict)
-
-
-class _GivenFile(msgspec.Struct):
-    sides: dict[str, str]
-    flags: dict[str, str]
-    environment: dict[str, str]
-
-
-class _PlanFile(msgspec.Struct):
-    """``versus.json``."""
-
-    schema: Literal["resnet50-bench-versus"]
-    schema_version: Literal[1]
-    given: _GivenFile
-    seed: int
-    decided: dict[str, dict[str, str]]
-    pythons: dict[str, str]
+    decided: Mapping[str, Mapping[str, str]] = {}
+    pythons: Mapping[str, str] = {}
+    schema_version: Literal[1] = 1
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, and hold it: two at once would measure rounds twice. Raises BadInput where another holds it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise BadInput(f"{folder} cannot be made or written: {error.strerror}") from error
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / ".lock"))
+        except OSError as error:
+            raise BadInput(f"{folder} cannot be made or written: {error.strerror}") from error
+        except Locked:
             raise BadInput(f"another versus runs in {folder}; wait for it, or name another folder") from None
         yield
 
@@ -78,16 +59,14 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=_PlanFile)
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
         raise BadInput(f"{path} cannot be read: {error}") from error
-    given = Given(plan.given.sides, plan.given.flags, plan.given.environment)
-    return Plan(given, plan.seed, plan.decided, plan.pythons)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Atomically."""
-    write_json(folder / PLAN, {"schema": _SCHEMA, "schema_version": 1, **asdict(plan)})
+    write_json(folder / PLAN, msgspec.to_builtins(plan))
 
 
 def turn_folder(folder: Path, name: str, number: int) -> Path:

@@ -12,11 +12,8 @@ file with that identity need not be read again; those of any other (copied, rest
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import TypeVar
 
 from ..case.engines import ENGINES
 from ..errors import Infrastructure
+from ..files import locked, replacing
 
 T = TypeVar("T")
 
@@ -80,14 +78,13 @@ def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save:
 @contextlib.contextmanager
 def _locked(folder: Path, key: str) -> Iterator[None]:
     """Let one process at a time build the entry."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / f"{key}.lock").open("w")
-    except OSError as error:
-        raise Infrastructure(f"the model cache {folder} cannot be written ({error}); set "
-                             "RESNET50_BENCH_CACHE to a folder that can") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / f"{key}.lock", wait=lambda: None))
+        except OSError as error:
+            raise Infrastructure(f"the model cache {folder} cannot be written ({error}); set "
+                                 "RESNET50_BENCH_CACHE to a folder that can") from error
         yield
 
 
@@ -134,21 +131,12 @@ def _verify(data: Path) -> None:
 
 
 def _write_note(data: Path, sha256: str, identity: str) -> None:
-    """In one step, so that nobody reads half a note."""
-    temporary = data.with_name(f"{data.name}.{os.getpid()}-{threading.get_ident()}.note")
-    try:
+    with replacing(_note(data)) as temporary:
         temporary.write_text(f"{sha256} {identity}\n")
-        temporary.replace(_note(data))
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _store(built: T, data: Path, save: Callable[[T, Path], None]) -> None:
-    temporary = data.with_name(f"{data.name}.{os.getpid()}.partial")
-    try:
+    with replacing(data) as temporary:
         save(built, temporary)
         digest = _digest(temporary)
-        temporary.replace(data)
-        _write_note(data, digest, _identity(data))  # renaming counts as a change of the file
-    finally:
-        temporary.unlink(missing_ok=True)
+    _write_note(data, digest, _identity(data))  # renaming counts as a change of the file

@@ -28,6 +28,7 @@ from torchvision.models.resnet import Bottleneck
 from ..case import dataset
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
+from ..files import replacing
 from ..protocol.messages import Spec
 from ..result.processes import FeedRecord, Training
 from .data import Loader
@@ -124,15 +125,9 @@ class Trainer:
 
     def _save(self, path: Path) -> None:
         """Atomically; the accuracy mode reads the same file as WEIGHTS."""
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with replacing(path) as temporary:
             torch.save({"state_dict": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
                         "step": self.step, "total_steps": self.total, "losses": self.loss_values()}, temporary)
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _resume(self, path: Path, plain: torch.nn.Module) -> None:
         """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
