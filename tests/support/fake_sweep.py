@@ -48,7 +48,7 @@ class FakeMachine:
         return 0
 
     def sweep(self, *flags: str) -> int:
-        return sweep_command.main(list(flags))
+        return sweep_command.main(["--folder", str(self.folder), *flags])
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 
 from ..checkout import ROOT
-from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
+from ..ctest.build_folder import new_results
 from ..ctest.ctest_call import cases_environment
 from ..ctest.options import Options
-from ..errors import BadInput, Infrastructure
+from ..errors import BadInput
 from ..sweep import axes
 from . import sweep_command
 
@@ -23,13 +22,7 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
     if options.dry_run:
         flags.append("--dry-run")
     else:
-        folder = Path(options.sweep).absolute() if options.sweep else _new_folder()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            os.chdir(folder)
-        except OSError as error:
-            raise Infrastructure(f"the sweep's folder {folder} cannot be used: {error.strerror}") from error
-        print(f"sweep: {folder}; after an interruption go on by: ./ctest.sh --sweep {folder}", flush=True)
+        flags.append(f"--folder={Path(options.sweep).absolute() if options.sweep else new_results('sweep')}")
     if options.noenv:
         kept = cases_environment(options, environment) | {"PYTHONPATH": str(ROOT / "src")}
         os.execve(sys.executable, [sys.executable, "-m", "resnet50_bench", "sweep", *flags], kept)
@@ -48,7 +41,3 @@ def words(options: Options) -> list[str]:
         raise BadInput(f"--set {' '.join(wrong)}: a sweep takes lists of {', '.join(axes.NAMES)} only")
     texts = {name: " ".join(texts) for name, texts in distinct.items()} | dict(options.flags)
     return [f"--{name.lower()}={text}" for name, text in texts.items()]
-
-
-def _new_folder() -> Path:
-    return build_folder() / WORKLOAD_FOLDER / f"{datetime.now():%Y%m%d-%H%M%S}-sweep"

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stdout
-from datetime import datetime
 from pathlib import Path
 
 from ..arguments import Parser, number_of
@@ -18,6 +17,7 @@ from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE
 from ..case.precision import PRECISIONS
+from ..ctest.build_folder import new_results
 from ..errors import BadInput, RunFailed
 from ..files import write_json
 from ..machine import machine_lock
@@ -48,7 +48,8 @@ def parser() -> Parser:
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"at most so many rounds for a precision (default {_MOST_ROUNDS})")
     made.add_argument("--time-limit", metavar="TIME", help="of a precision: begin no round that would end later: 10m")
-    made.add_argument("--folder", type=Path, help="where results go (default: a new one here); names one to go on with")
+    made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
+                      "beside the results of cases); name a folder to continue")
     made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
     add_parameters(made)
     return made
@@ -63,7 +64,7 @@ def main(argv: list[str]) -> int:
     _refuse_what_is_compared(flags, variables)
     machine = Machine(read_cpu(), read_topology())
     precisions = _precisions(flags.pop("PRECISION", variables.pop("PRECISION", "")).split(), machine)
-    folder = (words.folder or Path(f"engines-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
+    folder = (words.folder or new_results("engines")).absolute()
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
         matches = [engines_match.prepared(each, flags, variables, folder / each, machine) for each in precisions]
         _make(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..arguments import Parser, number_of
 from ..case.engines import UNPROVEN_WORDS
-from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
+from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..history.collection import Entry, find
 from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
@@ -37,9 +37,8 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the KPIs; what is no result is named on stderr."""
     words = parser().parse_args(argv)
-    usual = build_folder() / WORKLOAD_FOLDER
     notices: list[str] = []
-    entries = find(words.folders or [usual if usual.is_dir() else Path()], notices)
+    entries = find(words.folders or [readable_results()], notices)
     if words.recent:
         newest = list(dict.fromkeys(entry.logs for entry in entries))[:words.recent]
         entries = [entry for entry in entries if entry.logs in newest]

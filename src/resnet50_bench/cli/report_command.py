@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments import Parser
-from ..ctest.build_folder import WORKLOAD_FOLDER, build_folder
+from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..errors import BadInput
 from ..files import replacing
 from ..history.collection import find, uncollected
@@ -38,7 +38,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Write the report; what is no result is named on stderr and in the report."""
     words = parser().parse_args(argv)
-    output = _output(words.output, folders := words.folders or [_usual_folder()])
+    output = _output(words.output, folders := words.folders or [readable_results()])
     notices: list[str] = []
     gallery = drawing.Gallery()
     with uncollected():
@@ -57,11 +57,6 @@ def main(argv: list[str]) -> int:
     if words.png:
         print(f"{words.png}: {plural(drawn, 'picture')}")
     return 0
-
-
-def _usual_folder() -> Path:
-    built = build_folder() / WORKLOAD_FOLDER
-    return built if built.is_dir() else Path()
 
 
 def _output(named: Path | None, folders: Sequence[Path]) -> Path:

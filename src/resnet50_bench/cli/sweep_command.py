@@ -1,6 +1,6 @@
-"""``sweep [--flag=value ...]``: points measured by warm workers into the current folder, and the best of them.
+"""``sweep [--flag=value ...]``: measure points by warm workers, and name the best of them.
 
-PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). A sweep that was ended goes on in its folder.
+PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). ``--folder`` continues a sweep.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ..case.case import Layer
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import from_environment
-from ..errors import BadInput
+from ..ctest.build_folder import new_results
+from ..errors import BadInput, Infrastructure
 from ..files import write_json
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
@@ -25,6 +26,7 @@ from ..sweep.axes import Axes, axes
 from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
 from .tree import PROG
+from .typed_words import near, typed
 
 #: What the sweep was started with: with it, its folder is all that is needed to go on.
 _GIVEN = "sweep.json"
@@ -32,11 +34,13 @@ _GIVEN = "sweep.json"
 
 def parser() -> Parser:
     """The parameters, and what is no parameter."""
-    made = Parser(f"{PROG} sweep", "Measure points by warm workers into the current folder, and name the best. "
-                  "PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists. A sweep that was ended goes on in its "
-                  "folder.", f'{PROG} sweep --precision="amx_int8 amx_bfloat16" --batch_size="8 16 32"',
-                  usage=f"{PROG} sweep [--dry-run] [--PARAMETER=VALUE ...]")
+    made = Parser(f"{PROG} sweep", "Measure points by warm workers, and name the best. PRECISION, BATCH_SIZE and "
+                  "CORES_PER_INSTANCE may be lists.",
+                  f'{PROG} sweep --precision="amx_int8 amx_bfloat16" --batch_size="8 16 32"',
+                  usage=f"{PROG} sweep [--dry-run] [--folder FOLDER] [--PARAMETER=VALUE ...]")
     made.add_argument("--dry-run", action="store_true", help="say what would be measured")
+    made.add_argument("--folder", type=Path, help="where results go (default: the current folder if it has a sweep, "
+                      "else a new folder beside the results of cases); name a folder to continue")
     add_parameters(made)
     return made
 
@@ -44,8 +48,8 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Sweep; 0 where every precision has a best point."""
     flags, others = parse_flags(argv)
-    dry_run = parser().parse_args(others).dry_run
-    folder = Path.cwd()
+    words = parser().parse_args(others)
+    folder = (words.folder or (Path() if Path(_GIVEN).exists() else new_results("sweep"))).absolute()
     with interruptible():
         cpu = read_cpu()
         machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
@@ -53,9 +57,14 @@ def main(argv: list[str]) -> int:
         before = _given_before(folder)
         planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
         _say_plan(planned)
-        if dry_run:
+        if words.dry_run:
             return 0
         state = sweep.begin(folder, planned, machine)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Infrastructure(f"the sweep's folder {folder} cannot be made: {error.strerror}") from error
+        print(f"sweep: {folder}; if interrupted, continue by: {typed('ctest.sh')} --sweep {near(folder)}", flush=True)
         write_json(folder / _GIVEN, {**before, **environment, **flags})
         with machine_lock.held():
             sweep.run(state, SweepPrinter(), remember=planned.whole)

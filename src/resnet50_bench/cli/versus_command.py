@@ -23,6 +23,7 @@ from ..case.case import Case
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE
+from ..ctest.build_folder import new_results
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
@@ -65,7 +66,8 @@ def parser() -> Parser:
     made.add_argument("--within", metavar="P%", help="go on until each interval is within P %% of its ratio, "
                       "instead of until each pair is decided")
     made.add_argument("--time-limit", metavar="TIME", help="begin no round that would end later: 90s, 10m, 1h30m")
-    made.add_argument("--folder", type=Path, help="where results go (default: a new one here); names one to go on with")
+    made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
+                      "beside the results of cases); name a folder to continue")
     made.add_argument("--seed", type=number_of(0), help="of the order of sides (default 1)")
     made.add_argument("--fail-if-slower", action="store_true", help="status 4 where a side is slower than A")
     made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
@@ -79,7 +81,7 @@ def main(argv: list[str]) -> int:
     _require_no_share(flags)
     within = None if words.within is None else percent("--within", words.within)
     limit_s = None if words.time_limit is None else seconds("--time-limit", words.time_limit)
-    folder = (words.folder or Path(f"versus-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
+    folder = (words.folder or new_results("versus")).absolute()
     given = Given({name: getattr(words, name) for name in NAMES if getattr(words, name) is not None}, flags,
                   {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()})
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from ..case.parameters import CATALOGUE
@@ -23,7 +24,27 @@ _ANOTHER = "RESNET50_BENCH_BUILD=FOLDER chooses another build folder"
 
 def build_folder() -> Path:
     """Where the cases are configured: the wrapper's folder, else ``build/`` of the checkout."""
-    return Path(os.environ.get("RESNET50_BENCH_BUILD") or ROOT / "build")
+    return Path(os.environ.get("RESNET50_BENCH_BUILD") or ROOT / "build").absolute()
+
+
+def results_folder() -> Path:
+    """The one folder for results of cases, sweeps, comparisons and engine tables, unless the caller names another.
+
+    It is below the build folder. An installed copy and a container have none: there it is the current folder.
+    """
+    if os.environ.get("RESNET50_BENCH_BUILD") or (ROOT / "CMakeLists.txt").exists():
+        return build_folder() / WORKLOAD_FOLDER
+    return Path.cwd()
+
+
+def readable_results() -> Path:
+    """The folder that commands read results from by default: the current folder before anything was measured."""
+    return folder if (folder := results_folder()).is_dir() else Path()
+
+
+def new_results(kind: str) -> Path:
+    """A path for new results, not made yet: ``<results folder>/<stamp>-<kind>``."""
+    return results_folder() / f"{datetime.now():%Y%m%d-%H%M%S}-{kind}"
 
 
 def configure(chosen: Mapping[str, str]) -> Path:
