@@ -154,7 +154,8 @@ def _decided(plan: Plan, asked: Sequence[AskedSide], machine: Machine) -> tuple[
             raise BadInput(f"{side.name} was measured with {python}, now it would be with {side.python}; name a new "
                            "folder")
         ready.append(side.ready(case))
-    return msgspec.structs.replace(plan, decided=numbers, pythons={side.name: str(side.python) for side in ready}), ready
+    pythons = {side.name: str(side.python) for side in ready}
+    return msgspec.structs.replace(plan, decided=numbers, pythons=pythons), ready
 
 
 def _with_numbers(side: AskedSide, machine: Machine, numbers: dict[str, Mapping[str, str]]) -> Case:
