@@ -10,7 +10,7 @@ macro(add_resnet50_cases)
     endforeach()
   endforeach()
   foreach(precision ${ARGN})
-    if(NOT precision MATCHES int8) # weights cannot be learnt in it
+    if(NOT precision MATCHES "int8|bfloat32") # neither learns weights by its own kernels
       foreach(case_type "" "_gated")
         set(option "training_throughput_${precision}${case_type}")
         add_testcase(${workload}_${option} "${option}")

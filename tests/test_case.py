@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import UnionType
 from typing import get_args, get_origin, get_type_hints
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from resnet50_bench.case.case import CASE_NAME, Case, Layer, UndecidedCase, option_of, parse_option, resolve
 from resnet50_bench.case.parameters import CATALOGUE
-from resnet50_bench.errors import BadInput, BenchError, UnsupportedCpu
+from resnet50_bench.errors import BadInput, BenchError, Infrastructure, UnsupportedCpu
 from support.fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
 
 
@@ -79,6 +80,7 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
     ({"CUSTOMER_ENV": "A=1 ;rm"}, "';rm', which is not NAME=VALUE"),
     ({"MODE": "accuracy", "DATA_TYPE": "dummy"}, "random labels have no accuracy"),
     ({"FUNCTION": "training"}, "FUNCTION=training is not supported"),
+    ({"FUNCTION": "training", "PRECISION": "amx_bfloat32"}, "amx_bfloat32.*; it is with .*amx_bfloat16"),
 ])
 def test_what_is_refused_and_in_which_words(spr, texts, message):
     with pytest.raises(BadInput, match=message) as refused:
@@ -99,6 +101,15 @@ def test_a_cpu_that_cannot_run_it_is_77_and_names_the_flags(tmp_path, cpu, preci
     with pytest.raises(UnsupportedCpu, match=missing) as refused:
         of(machine(tmp_path, cpu), PRECISION=precision)
     assert refused.value.exit_status == 77
+
+
+def test_amx_that_the_kernel_refuses_is_no_lack_of_the_cpu(tmp_path):
+    """A case that was skipped for it would hide a machine that is set up wrongly."""
+    flags = frozenset(flag for flag in SPR_CPU.flags if not flag.startswith("amx_"))
+    refused = machine(tmp_path, replace(SPR_CPU, flags=flags, amx_refused="the kernel refuses the tile state"))
+    with pytest.raises(Infrastructure, match="PRECISION=amx_int8 needs AMX.*the kernel refuses the tile state"):
+        of(refused, PRECISION="amx_int8")
+    assert of(refused).precision == "avx_int8", "a default is one that can be used"
 
 
 def test_case_names_go_both_ways(spr):

@@ -32,8 +32,8 @@ def test_every_engine_competes_on_every_stack_that_is_set_up():
     chosen, left_out = contestants("amx_int8", SPR_CPU.flags, all_set_up)
     assert chosen == [Contestant("IPEX", "ipex"), Contestant("COMPILE-INDUCTOR", "ipex"),
                       Contestant("COMPILE-INDUCTOR", "current"), Contestant("COMPILE-INDUCTOR", "openvino"),
-                      Contestant("OPENVINO", "openvino"), Contestant("ONNXRUNTIME", "openvino")]
-    assert left_out == ["ZENTORCH: it has no amx_int8", "EAGER: it has no amx_int8"]
+                      Contestant("OPENVINO", "openvino")]
+    assert [line.partition(":")[0] for line in left_out] == ["ONNXRUNTIME", "ZENTORCH", "EAGER"]
 
 
 def test_what_is_not_set_up_or_not_for_this_cpu_is_said_with_its_remedy():

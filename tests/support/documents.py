@@ -42,7 +42,7 @@ def result(*runs: Run, **changes: Any) -> Result:
         "started_at": "2026-01-01T00:00:00+00:00", "command": ["run"], "system": {"cpu": "FAKE Xeon"},
         "software": {"torch": "2.8.0"},
         "topology": {"cores": [{"socket": 0, "node": 0, "core_id": i, "cpus": [i]} for i in (0, 1)]},
-        "placement": {}, "processes": [process(r, {"brgconv_1x1:avx512_core_amx src:u8": 53}, facts) for r in runs],
+        "placement": {}, "processes": [process(r, {"brgconv_1x1:avx10_1_512_amx src:u8": 53}, facts) for r in runs],
         "statistics": measurement.statistics(runs, 4), "counters": counters, "verdict": "valid"} | changes))
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from .. import WORKLOAD
-from ..errors import BadInput, UnsupportedCpu
-from ..machine.cpu import Cpu
+from ..errors import BadInput, Infrastructure, UnsupportedCpu
+from ..machine.cpu import AMX_REMEDY, Cpu
 from .cross_checks import cross_checks
 from .defaults import Machine, complete
 from .engines import ENGINES, EngineFacts
@@ -174,8 +174,8 @@ def _violations(values: Mapping[str, str]) -> dict[str, str]:
 def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     """The case that the layers (first beats later) and the machine give; undecided where a number is ``auto``.
 
-    Raises BadInput with one line for each violation, UnsupportedCpu where all is well but
-    this CPU lacks instructions that the precision needs.
+    Raises BadInput with one line for each violation, UnsupportedCpu where all is well but this CPU lacks instructions
+    that the precision needs, Infrastructure where it has them and the kernel refuses their use.
     """
     texts, origins, bad = _merge(layers)
     given: dict[str, object] = {}
@@ -221,6 +221,9 @@ def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], lis
 
 def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> None:
     missing = [flag for flag in chosen.cpu_flags if flag not in cpu.flags]
+    if cpu.amx_refused and missing and all(flag.startswith("amx_") for flag in missing):
+        raise Infrastructure(f"{parameter}={chosen.name} needs AMX, which this CPU has and this process may not use: "
+                             f"{cpu.amx_refused}; {AMX_REMEDY}")
     if missing:
         raise UnsupportedCpu(f"{parameter}={chosen.name} needs the CPU flags {' '.join(missing)}, "
                              f"which this CPU ({cpu.name}) lacks")

@@ -33,9 +33,9 @@ def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topo
         bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {engine.name}")
     if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")
-    if PRECISIONS[precision].data_type not in engine.data_types:
-        bad.append(f"TORCH_TYPE={engine.name} is not supported with {precision}; it is with "
-                   + ", ".join(p.name for p in PRECISIONS.values() if p.data_type in engine.data_types))
+    if why := engine.why_not(PRECISIONS[precision]):
+        bad.append(f"TORCH_TYPE={engine.name} is not supported with {precision} ({why}); it is with "
+                   + ", ".join(engine.precisions()))
     return bad
 
 

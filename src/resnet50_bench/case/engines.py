@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .precision import PRECISIONS, Precision
+
 _ALL_TYPES = ("float32", "bfloat32", "bfloat16", "int8")
 
 
@@ -40,6 +42,20 @@ class EngineFacts:
     proven: bool = True
     #: Whether it takes QCONF, IPEX's recipe for int8.
     takes_qconf: bool = False
+
+    def why_not(self, precision: Precision) -> str:
+        """Why it cannot serve the precision; empty where it can."""
+        if precision.data_type not in self.data_types:
+            return f"it has no {precision.name}"
+        # ONNX Runtime 1.32 obeys no ISA cap. It looks for AMX only where the importing thread may run on two CPUs;
+        # OpenMP has bound ours to one by then. XGETBV showed unused tile registers after such a run.
+        if precision.needs_amx and not self.proven:
+            return "nothing shows that it uses AMX"
+        return ""
+
+    def precisions(self) -> tuple[str, ...]:
+        """The names of those that it serves."""
+        return tuple(name for name, precision in PRECISIONS.items() if not self.why_not(precision))
 
 
 _ALL = (

@@ -40,9 +40,18 @@ class Precision:
         return self.data_type == "int8" and "avx2" in self.cpu_flags
 
     @property
+    def needs_amx(self) -> bool:
+        """Whether it is computed by AMX tiles."""
+        return "amx_tile" in self.cpu_flags
+
+    @property
     def training(self) -> bool:
-        """Whether weights can be learnt in it."""
-        return self.data_type != "int8"
+        """Whether weights can be learnt in it, all convolutions by its kernels.
+
+        Not in int8. Not in bfloat32 either: oneDNN 3.7.2 has no AMX kernel for the gradients of fp32 weights. 59 of a
+        step's 158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
+        """
+        return self.data_type in ("float32", "bfloat16")
 
     def missing_flags(self, flags: frozenset[str]) -> tuple[str, ...]:
         """The needed CPU flags that ``flags`` lacks, in the order of ``cpu_flags``."""

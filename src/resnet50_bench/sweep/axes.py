@@ -9,7 +9,7 @@ from ..case.case import Case, Layer, resolve
 from ..case.defaults import Machine
 from ..case.platforms import PLATFORMS
 from ..case.precision import PRECISIONS
-from ..errors import BadInput, UnsupportedCpu
+from ..errors import BadInput, BenchError, Infrastructure, UnsupportedCpu
 from .search import Grid, Place
 
 NAMES = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE")
@@ -89,14 +89,14 @@ def _runnable(names: Sequence[str], make: Callable[[str], Case]) -> tuple[list[s
     """(the precisions of a platform that can be run with the other parameters, why the others cannot)."""
     runnable: list[str] = []
     notices: list[str] = []
-    last: BadInput | UnsupportedCpu | None = None
+    last: BenchError | None = None
     for name in PRECISIONS:
         if name not in names:
             continue
         try:
             make(name)
             runnable.append(name)
-        except (BadInput, UnsupportedCpu) as error:
+        except (BadInput, Infrastructure, UnsupportedCpu) as error:
             notices.append(f"{name} is left out: {str(error).splitlines()[0]}")
             last = error
     if last and not runnable:

@@ -67,7 +67,7 @@ def _why_not(engine: EngineFacts, precision: str, cpu_flags: frozenset[str]) -> 
     missing = [flag for flag in engine.cpu_flags if flag not in cpu_flags]
     if missing:
         return f"this CPU lacks {' '.join(missing)}"
-    return "" if PRECISIONS[precision].data_type in engine.data_types else f"it has no {precision}"
+    return engine.why_not(PRECISIONS[precision])
 
 
 @dataclass(frozen=True)

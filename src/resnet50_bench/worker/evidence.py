@@ -39,7 +39,7 @@ class Evidence:
     unproven: str = ""
 
     def kernels(self) -> dict[str, int]:
-        """``{"brgconv_1x1:avx512_core_amx src:u8": 36, ...}``, the most frequent first."""
+        """``{"brgconv_1x1:avx10_1_512_amx src:u8": 36, ...}``, the most frequent first."""
         counts = Counter(f"{c.kernel} src:{c.source_type}" for c in self.convolutions)
         return dict(counts.most_common())
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...machine import amx, counters
+from ...machine import counters
 from ...machine.counters import Counters
-from ...machine.cpu import Cpu, read_cpu
+from ...machine.cpu import AMX_REMEDY, Cpu, read_cpu
 from ...machine.topology import Topology, read_topology
 from ..records import Check, Verdict
 from .base import judge, unknown
@@ -48,11 +48,10 @@ def _isa(cpu: Cpu) -> Check:
 
 
 def _amx(cpu: Cpu) -> Check:
-    if "amx_tile" not in cpu.flags:
+    if "amx_tile" not in cpu.flags and not cpu.amx_refused:
         return unknown("AMX", "this CPU has none")
-    why = amx.why_not(cpu)
-    return judge("AMX", why or "usable", why is not None, Verdict.INVALID, "AMX is advertised but not usable",
-                 "use a kernel of 5.16 or later, or a VM type that passes AMX on")
+    return judge("AMX", cpu.amx_refused or "usable", bool(cpu.amx_refused), Verdict.INVALID,
+                 "AMX is advertised but not usable", AMX_REMEDY)
 
 
 def _governor(root: Path) -> Check:
