@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from resnet50_bench.backends.workers import Node, require_replicas
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.launch.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
+from resnet50_bench.result.processes import FeedRecord, Training
+from support import documents
 
 
 def test_a_scheduler_says_which_node_it_is():
@@ -27,8 +28,9 @@ def test_nonsense_is_refused(said):
 
 def left_by(folder: Path, name: str, digest: str) -> Node:
     (folder / name).mkdir()
-    (folder / name / "benchmark_x.json").write_text(json.dumps(
-        {"processes": [{"facts": {"data": {"0": {"training": {"weights_sha256": digest}}}}}]}))
+    result = documents.result()
+    result.processes[0].facts.data["0"] = FeedRecord(training=Training(weights_sha256=digest))
+    result.write(folder / name / "benchmark_x.json")
     return Node(folder / name, name, 0, 1.0)
 
 

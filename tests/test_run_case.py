@@ -26,7 +26,7 @@ from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.protocol.messages import Progress
 from resnet50_bench.result.processes import Facts, ProcessReport, Run
-from resnet50_bench.result.result import Result
+from resnet50_bench.result.result import Result, read
 
 LAYER = {"kernel": "brg:avx2", "source_type": "f32", "time_ms": 2.0,
          "shape": "mb1_ic64oc64_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0"}
@@ -87,8 +87,9 @@ def case(**texts: str) -> Case:
 def run(folder: Path, workers: Workers, given: Case | None = None, inputs: Inputs | None = None) -> str:
     """The log of a run that passes."""
     echo = io.StringIO()
-    assert run_case(given or case(), inputs or Inputs(), MACHINE.topology, Path(sys.executable), folder,
-                    datetime.now(timezone.utc), workers, echo) == 0
+    result = run_case(given or case(), inputs or Inputs(), MACHINE.topology, Path(sys.executable), folder,
+                      datetime.now(timezone.utc), workers, echo)
+    assert result.failure is None and result == read(next(folder.glob("benchmark_*.json")))
     log = next(folder.glob("benchmark_*.log")).read_text()
     assert log == echo.getvalue()
     return log

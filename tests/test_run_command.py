@@ -14,12 +14,13 @@ import pytest
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
-from resnet50_bench.cli import rerun_command, run_command
+from resnet50_bench.cli import one_run, rerun_command
 from resnet50_bench.errors import RunFailed
 from resnet50_bench.launch import run_case
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.result import result
+from resnet50_bench.result.result import Result
 from support.results import synthetic
 
 
@@ -51,15 +52,15 @@ def test_an_accuracy_result_is_run_again_without_its_steps(tmp_path, monkeypatch
     (tmp_path / "again").mkdir()
     monkeypatch.chdir(tmp_path / "again")
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    words: list[str] = []
+    given: dict[str, str] = {}
 
-    def run(argv: list[str]) -> int:
-        words.extend(argv)
-        before.write(Path("benchmark_now.json"))
-        return 0
+    def run(flags: dict[str, str], environment: dict[str, str]) -> Result:
+        assert environment == {}, "what surrounds the command changes nothing of what is run again"
+        given.update(flags)
+        return before
 
-    monkeypatch.setattr(run_command, "main", run)
+    monkeypatch.setattr(one_run, "run", run)
     assert rerun_command.main([str(tmp_path / "before.json")]) == 0
-    assert "--mode=accuracy" in words and "--batch_size=4" in words
-    assert not [word for word in words if word.startswith(("--steps", "--accuracy_target"))]
+    assert given["MODE"] == "accuracy" and given["BATCH_SIZE"] == "4"
+    assert not {"STEPS", "ACCURACY_TARGET"} & set(given)
     assert result.read(tmp_path / "before.json").case["STEPS"] == "all"

@@ -12,6 +12,7 @@ from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.cli import sweep_command
 from resnet50_bench.errors import Interrupted
 from resnet50_bench.result import measurement
+from resnet50_bench.result.result import Result
 from resnet50_bench.sweep import sweep
 from support import documents
 from support.fakes import MILAN_CPU, machine
@@ -28,7 +29,7 @@ class FakeMachine:
         self.launches: list[object] = []
         self.cases: list[tuple[Case, Path]] = []
 
-    def run_case(self, case, found, topology, python, folder, now, run_workers, echo) -> int:
+    def run_case(self, case, found, topology, python, folder, now, run_workers, echo, workers) -> Result:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
         point = (case.precision, case.batch_size, case.cores_per_instance)
@@ -42,10 +43,10 @@ class FakeMachine:
         processes = [{"process": 0, "instances": [{"instance": 0, "cpus": list(range(case.cores_per_instance))}]}]
         result = documents.result(
             *runs, case=case.texts() | {"origins": {}, "notices": []}, started_at=now.isoformat(),
-            system={"cpu": self.cpu}, placement={"processes": processes},
+            system={"cpu": self.cpu}, placement={"processes": processes, "workers": workers},
             statistics=measurement.statistics(runs, case.batch_size))
         result.write(folder / f"benchmark_{len(self.measured)}.json")
-        return 0
+        return result
 
     def sweep(self, *flags: str) -> int:
         return sweep_command.main(["--folder", str(self.folder), *flags])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tarfile
@@ -12,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ..errors import Infrastructure, RunFailed
+from ..errors import BadInput, Infrastructure, RunFailed
 
 #: Two blocks of zeros end an archive (POSIX, pax interchange format).
 _END_BYTES = 1024
@@ -28,11 +27,13 @@ class Node(NamedTuple):
 
 def read_node(folder: Path) -> Node:
     """Read ``node``, ``status`` and the newest result of a worker folder."""
+    from ..result.result import read_summary  # before the set-up ctest.sh does without msgspec
+
     name = (folder / "node").read_text().strip() if (folder / "node").exists() else folder.name
     status, throughput = read_status(folder), None
-    with suppress(OSError, ValueError, LookupError, TypeError):  # kpi.sh judges the result, not this summary
-        newest = max(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime)
-        throughput = float(json.loads(newest.read_text())["statistics"]["throughput_images_per_s"])
+    if results := sorted(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime):
+        with suppress(BadInput):  # kpi.sh judges the result, not this summary
+            throughput = read_summary(results[-1]).statistics.throughput_images_per_s
     return Node(folder, name, status, throughput if status == 0 else None)
 
 
@@ -51,12 +52,13 @@ def summary(nodes: Sequence[Node]) -> str:
 
 def require_replicas(nodes: Sequence[Node]) -> None:
     """Raises RunFailed where nodes that trained together did not end with the same weights."""
+    from ..result.result import read
+
     digests: dict[str, list[str]] = {}
     for node in nodes:
         for path in node.folder.glob("benchmark_*.json"):
-            for report in json.loads(path.read_text())["processes"]:
-                for feed in report["facts"].get("data", {}).values():
-                    digests.setdefault(feed["training"]["weights_sha256"], []).append(node.name)
+            for training in read(path).trainings():
+                digests.setdefault(training.weights_sha256, []).append(node.name)
     if len(digests) > 1:
         told = "; ".join(f"{digest[:12]} on {', '.join(sorted(set(names)))}" for digest, names in digests.items())
         raise RunFailed(f"the nodes did not learn the same model, so gradients were not exchanged: weights {told}")

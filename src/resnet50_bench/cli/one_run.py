@@ -22,6 +22,7 @@ from ..machine.topology import read_topology
 from ..result import logfile
 from ..result.ended import Ended
 from ..result.logfile import Log
+from ..result.result import Result
 from ..signals import interruptible
 from ..stack.environment import worker_python
 from ..sweep import auto, known_engines
@@ -29,15 +30,15 @@ from .result_card import show_run
 from .sweep_printer import SweepPrinter
 
 
-def run(flags: Mapping[str, str]) -> int:
-    """Run the case. Raises BenchError, of which the folder then has a log."""
-    environment = from_environment(os.environ)
+def run(flags: Mapping[str, str], environment: Mapping[str, str]) -> Result:
+    """Run the case and return its result. Raises BenchError, of which the folder then has a log."""
+    given = from_environment(environment)
     now = datetime.now(timezone.utc)
     with interruptible(), ExitStack() as stack:
         try:
             cpu = read_cpu()
             machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
-            asked = resolve([Layer("flag", flags), Layer("environment", environment)], machine)
+            asked = resolve([Layer("flag", flags), Layer("environment", given)], machine)
             case_inputs = inputs.find(asked)
             python = worker_python(asked.stack)
             burst.copies()
@@ -49,12 +50,12 @@ def run(flags: Mapping[str, str]) -> int:
             raise
         path = Path.cwd() / logfile.file_name(case.texts(), now)
         try:
-            status = run_case(case, case_inputs, machine.topology, python, path.parent, now)
+            result = run_case(case, case_inputs, machine.topology, python, path.parent, now)
         except BenchError as error:
             show_run(Ended(option_of(case), error.exit_status, str(error)), flags, path)
             raise
-        show_run(Ended(option_of(case), status), flags, path)
-        return status
+        show_run(Ended(option_of(case), 0), flags, path)
+        return result
 
 
 def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:

@@ -31,7 +31,6 @@ from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..result.kpi import KPIS
-from ..result.result import read
 from ..signals import interruptible
 from ..versus import record
 from ..versus.outcome import Outcome, card, clock, document, is_slower, ratio_text, text
@@ -208,14 +207,13 @@ class Turns:
         try:
             folder.mkdir(parents=True)
             with surrounded(side.surroundings):
-                run_case(side.case, side.inputs, self._machine.topology, side.python, folder,
-                         datetime.now(timezone.utc), echo=io.StringIO())
+                result = run_case(side.case, side.inputs, self._machine.topology, side.python, folder,
+                                  datetime.now(timezone.utc), echo=io.StringIO())
         except RunFailed as error:
             raise SideFailed(name, f"{error} (log: {folder})") from error
         except OSError as error:
             raise Infrastructure(f"{folder}: {error}") from error
-        path, = folder.glob("benchmark_*.json")
-        turn = record.turn_of(read(path))
+        turn = record.turn_of(result)
         noisy = f" (noisy: {'; '.join(turn.reasons)})" if turn.verdict == "noisy" else ""
         self._say(f"round {number}: {name} {turn.value:.2f} {KPIS[side.case.mode].unit}{noisy}")
         return turn

@@ -13,9 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
-
-from ..errors import BenchError, Infrastructure
+from ..errors import BadInput, BenchError, Infrastructure
 from ..signals import shell_status
 
 Job = Callable[[], int]
@@ -117,34 +115,20 @@ def _wait(pid: int) -> int:
     return shell_status(code)
 
 
-class _Run(msgspec.Struct):
-    starts_ns: list[int]
-    ends_ns: list[int]
-
-
-class _Process(msgspec.Struct):
-    runs: list[_Run]
-
-
-class _Result(msgspec.Struct):
-    """What of a result file says when it was measured."""
-
-    processes: list[_Process]
-
-
 def overlap(folders: Sequence[Path]) -> float | None:
     """The share of the longest run's window in which the runs of all ``folders`` were measuring; None without results.
 
     All processes and containers of a machine share the monotonic clock of the step times.
     """
+    from ..result.result import read  # before the set-up ctest.sh does without msgspec
+
     begins, ends = [], []
     for folder in folders:
         try:
-            text = max(folder.glob("benchmark_*.json")).read_bytes()
-            runs = [run for process in msgspec.json.decode(text, type=_Result).processes for run in process.runs]
+            runs = read(max(folder.glob("benchmark_*.json"))).runs()
             begins.append(max(run.starts_ns[0] for run in runs))
             ends.append(min(run.ends_ns[-1] for run in runs))
-        except (OSError, ValueError, LookupError):  # it failed; kpi.sh says so
+        except (BadInput, ValueError):  # it failed; kpi.sh says so
             return None
     longest = max((end - begin for begin, end in zip(begins, ends, strict=True)), default=0)
     return max(0, min(ends) - max(begins)) / longest if longest > 0 else None

@@ -36,12 +36,14 @@ from .window import Window
 
 
 def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
-             run_workers: RunWorkers = launch, echo: TextIO | None = None) -> int:
-    """Run the case; log and result go into ``folder``, the log also to ``echo`` (default: stdout).
+             run_workers: RunWorkers = launch, echo: TextIO | None = None, workers: str | None = None) -> Result:
+    """Run the case. Its log and its result go into ``folder``, the log also to ``echo`` (default: stdout).
 
-    Raises what made it fail, once that stands in the log and the result.
+    ``workers`` is for the record: FRESH or WARM processes, where a sweep runs the case. Raises what made it fail, once
+    that stands in the log and the result.
     """
     run = CaseRun(case, inputs, topology, python, folder, now, echo or sys.stdout)
+    run.result.placement.workers = workers
     try:
         run.describe()
         memory_need.require(case, run.placement, burst.copies(), free_bytes())
@@ -50,7 +52,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
         run.judge()
         run.hold_to_target()
         run.pass_()
-        return 0
+        return run.result
     except Exception as error:  # a fault of ours must not look like a run that is still to be judged
         run.fail(error)
         raise

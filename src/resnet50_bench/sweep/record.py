@@ -56,14 +56,6 @@ def run_of(result: Result) -> Run:
     return Run(score, result.verdict, rate, len(result.runs()))
 
 
-def marked(path: Path, workers: str) -> Run:
-    """The run of a result, once that says by which ``workers`` it is: a restart must be told from what is none."""
-    result = read(path)
-    result.placement.workers = workers
-    result.write(path)
-    return run_of(result)
-
-
 def new_folder(sweep: Path, case: Case) -> Path:
     """``<precision>_b<batch size>_c<cores>``, with a number behind it for a further run; made."""
     name = f"{case.precision}_b{case.batch_size}_c{case.cores_per_instance}"

@@ -148,10 +148,9 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
     folder = record.new_folder(state.folder, case)
     began = time.monotonic()
     try:
-        run_case(case, state.inputs, state.machine.topology, state.pythons[points.precision], folder,
-                 datetime.now(timezone.utc), session.launch, io.StringIO())
-        path, = folder.glob("benchmark_*.json")
-        points.add(place, record.marked(path, workers))
+        result = run_case(case, state.inputs, state.machine.topology, state.pythons[points.precision], folder,
+                          datetime.now(timezone.utc), session.launch, io.StringIO(), workers)
+        points.add(place, record.run_of(result))
     except (RunFailed, DoesNotFit) as error:
         points.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
     except OSError as error:
