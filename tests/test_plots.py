@@ -14,7 +14,7 @@ import pytest
 
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
-from resnet50_bench.report import charts, figures, palette, points
+from resnet50_bench.report import histogram, palette, points
 from support import report_folder
 from support.results import put, synthetic
 
@@ -92,7 +92,7 @@ def test_the_numbers_are_drawn(drawn):
 
 
 def test_a_percentile_beyond_the_axis_is_said_in_words():
-    chart = charts.histogram(figures.histogram("x", [10.0] * 98 + [4000.0] * 2))
+    chart = histogram.of_steps("x", [10.0] * 98 + [4000.0] * 2)
     assert "2 steps above" in chart.caption and "P99 4000 ms" in chart.caption
     spec = json.dumps(chart.spec(palette.LIGHT))
     assert "P90 10.00" in spec and "P99" not in spec

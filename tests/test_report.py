@@ -7,6 +7,9 @@ import hashlib
 import html
 import json
 import re
+import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,12 +17,13 @@ import pytest
 
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history import collection
-from resnet50_bench.report import charts, figures, markup, palette, points, specs
+from resnet50_bench.report import chart, histogram, markup, palette, points
 from resnet50_bench.report import page as page_module
 from support import report_folder, report_history
 from support.report_folder import HOSTILE
 from support.results import put, synthetic
 
+ROOT = Path(__file__).parents[1]
 VOID = {"meta", "link", "input", "br"}
 
 
@@ -83,7 +87,7 @@ def test_hostile_text_stays_text(full):
 
 def test_every_text_is_escaped_unless_it_was_made_as_html():
     assert markup.el("p", "<b>", markup.el("i", "&"), title='"<') == '<p title="&#34;&lt;">&lt;b&gt;<i>&amp;</i></p>'
-    assert markup.join(("<", markup.el("br"))) == "&lt;<br/>"
+    assert markup.join(("<", markup.el("br"))) == "&lt;<br>"
     assert markup.el("p", class_="a", data_v=None, hidden=True, open=False) == '<p class="a" hidden></p>'
 
 
@@ -235,14 +239,14 @@ def test_texts_that_no_file_can_hold(tmp_path):
 
 @pytest.mark.parametrize("values", [[5.0], [5.0] * 100, [1.0, 1e6], [*([10.0] * 500), 4000.0], [0.001, 0.002]])
 def test_histogram_counts_every_step(values):
-    chart = charts.histogram(figures.histogram("a case", values))
-    assert sum(count for _, count in chart.rows) == len(values)
-    json.dumps(chart.spec(palette.LIGHT), allow_nan=False)
+    drawn = histogram.of_steps("a case", values)
+    assert sum(count for _, count in drawn.rows) == len(values)
+    json.dumps(drawn.spec(palette.LIGHT), allow_nan=False)
 
 
 @pytest.mark.parametrize(("low", "high", "ticks"), [(0, 100, [0, 25, 50, 75, 100]), (0, 3, [0, 1, 2, 3]), (5, 5, [5])])
 def test_ticks_are_round(low, high, ticks):
-    assert specs.nice_ticks(low, high) == ticks
+    assert chart.nice_ticks(low, high) == ticks
 
 
 def _luminance(colour: str) -> float:
@@ -282,3 +286,18 @@ def test_no_results(tmp_path):
     text = made(tmp_path / "results")
     Reader(text)
     assert "There are no results here." in text
+
+
+def test_a_chart_is_added_by_one_file(tmp_path):
+    shutil.copytree(ROOT / "src/resnet50_bench", tmp_path / "resnet50_bench")
+    shutil.copy(ROOT / "tests/support/new_chart.py", tmp_path / "resnet50_bench/report/sections/verdicts.py")
+    put(tmp_path / "results", synthetic())
+    done = subprocess.run([sys.executable, "-m", "resnet50_bench", "report", "results", "--png", "png"], cwd=tmp_path,
+                          env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "results/report.html").read_text()
+    assert '<a href="#verdicts">Verdicts</a>' in page
+    assert re.findall(r'<section id="([\w-]+)"', page)[2:5] == ["results", "verdicts", "health"]
+    assert ">Verdicts</title>" in page
+    assert [path.name for path in (tmp_path / "png").iterdir()] == ["verdicts.png"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.history import collection, judgement
-from resnet50_bench.report import against, charts, timelines
 from resnet50_bench.report.drawing import Gallery
 from resnet50_bench.report.palette import LIGHT
+from resnet50_bench.report.sections import Results, over_time, versus
 from support import report_history
 
 
-def lines(folder: Path) -> list[timelines.Timeline]:
-    return timelines.timelines(collection.find([folder]))
+def lines(folder: Path) -> list[over_time.Timeline]:
+    return over_time.timelines(collection.find([folder]))
 
 
 @pytest.mark.parametrize("newest", [100, 96.9, 97.1, 90, 110])
@@ -37,7 +37,7 @@ def test_changes_their_commits_and_what_was_expected(tmp_path):
     assert (line.x_name, line.occasions[9].label) == ("commit", "f" * 7)
     low, high = line.occasions[9].limits
     assert low == pytest.approx(97, abs=0.3) and high == pytest.approx(103, abs=0.3)
-    chart = charts.timeline(line)
+    chart = over_time.chart(line)
     assert "worse at fffffff" in chart.description
     assert [row[3] for row in chart.rows] == kinds
 
@@ -66,7 +66,7 @@ def test_texts_on_the_axis_stay_texts(tmp_path):
     for day, version in enumerate(("1", hostile, "3"), start=1):
         report_history.days(tmp_path / str(day), (100,), first=day, software={"torch": version})
     line, = lines(tmp_path)
-    expression = json.dumps(charts.timeline(line).spec(LIGHT))
+    expression = json.dumps(over_time.chart(line).spec(LIGHT))
     assert line.x_name == "version of torch"
     assert json.dumps(json.dumps(["1", hostile.replace("\u2028", "?"), "3"]) + "[datum.value]") in expression
 
@@ -76,7 +76,7 @@ def test_a_comparisons_turns_are_shown_by_round_and_not_over_time(tmp_path):
     entries = collection.find([tmp_path])
     assert lines(tmp_path) == []
     told: list[str] = []
-    html = against.section(entries, Gallery(), told)
+    html = versus.SECTION.html(Results(entries, told), Gallery())
     assert "B is faster than A by 4.0 %" in html and "MALLOC=jemalloc" in html
     assert ">+3.5 to +4.5 %<" in html and told == []
     assert html.count("<figure>") == 2
@@ -86,8 +86,8 @@ def test_a_damaged_outcome_is_named(tmp_path):
     report_history.versus(tmp_path)
     (tmp_path / "malloc/outcome.json").write_text('{"schema": "resnet50-bench-versus-outcome", "schema_version": 7}')
     told: list[str] = []
-    assert against.section(collection.find([tmp_path]), Gallery(), told) == ""
+    assert versus.SECTION.html(Results(collection.find([tmp_path]), told), Gallery()) == ""
     assert "outcome.json cannot be read" in told[0] and "schema_version" in told[0]
     (tmp_path / "malloc/outcome.json").write_bytes(b'{"schema": "\xff\xff"}')
-    assert against.section(collection.find([tmp_path]), Gallery(), told) == ""
+    assert versus.SECTION.html(Results(collection.find([tmp_path]), told), Gallery()) == ""
     assert "outcome.json cannot be read" in told[1] and "can't decode byte 0xff" in told[1]

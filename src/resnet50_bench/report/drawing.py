@@ -12,10 +12,9 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from .charts import Chart
+from .chart import WIDTH, Chart, Spec, plain
 from .markup import Html, el, fold, table
 from .palette import PICTURE, VARIABLES
-from .specs import WIDTH, Spec, plain
 
 #: The newest that vl-convert 1.9 brings; named, so that a newer vl-convert draws the same.
 _VEGA_LITE = "6.4"

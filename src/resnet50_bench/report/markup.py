@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 #: What the page is made of.
 Html = Markup
 
-_VOID = ("br", "input")
+_VOID = ("br", "input", "link", "meta")
 
 
 def join(parts: Iterable[object]) -> Html:
@@ -18,7 +18,7 @@ def join(parts: Iterable[object]) -> Html:
     return Html("".join(map(escape, parts)))
 
 
-def el(name: str, *children: object, **attributes: object) -> Html:
+def el(name: str, /, *children: object, **attributes: object) -> Html:
     """An element; ``class_`` is ``class``, ``data_v`` is ``data-v``; None and False leave out, True is a bare name."""
     words = [name]
     for key, value in attributes.items():
@@ -28,7 +28,7 @@ def el(name: str, *children: object, **attributes: object) -> Html:
         words.append(key if value is True else f'{key}="{escape(value)}"')
     start = f"<{' '.join(words)}>"
     if name in _VOID:
-        return Html(f"{start[:-1]}/>")
+        return Html(start)
     return Html(f"{start}{''.join(map(escape, children))}</{name}>")
 
 

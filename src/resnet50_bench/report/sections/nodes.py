@@ -1,40 +1,40 @@
-"""Results enter; for each case that ran on several nodes their spread, and what sets nodes apart, leave as HTML."""
+"""For each case that ran on several nodes, their spread, and the facts in which a node differs from the others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..history import fleet, fleet_nodes
-from ..history.collection import Entry
-from ..history.fleet import Node, OddFact, Outlier
-from ..result.stats import OUTLIER_SCORE
-from . import charts, figures, health
-from .drawing import Gallery
-from .markup import Html, el, fold, plural, short, table
+from ...history import fleet, fleet_nodes
+from ...history.fleet import Node, OddFact, Outlier
+from ...result.kpi import KPIS
+from ...result.stats import OUTLIER_SCORE
+from .. import histogram
+from ..drawing import Gallery
+from ..markup import Html, el, fold, plural, short, table
+from . import Results, Section
+from .health import badge
 
 #: So many nodes are open to see; of more only those that are conspicuous.
 _OPEN_UP_TO = 16
 
 
-def section(entries: Sequence[Entry], gallery: Gallery) -> Html:
-    """A card for each case; nothing where no case ran on two nodes."""
-    found = fleet_nodes.compared(entries)
-    if not found:
-        return Html("")
-    cards = [_card(case, unit, nodes, gallery) for (case, unit), nodes in found.items()]
-    return el("section", el("h2", "Nodes"),
-              el("p", "Each node counts by the median of its runs. Outliers have a modified z-score above "
-                      f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least "
-                      f"{100 * fleet.LEAST_DEVIATION:g} % from the median.", class_="hint"), *cards, id="nodes")
+def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
+    """A card for each case that ran on two nodes or more."""
+    hint = ("Each node counts by the median of its runs. Outliers have a modified z-score above "
+            f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least {100 * fleet.LEAST_DEVIATION:g} % from the "
+            "median.")
+    cards = [_card(case, unit, nodes, gallery)
+             for (case, unit), nodes in fleet_nodes.compared(results.entries).items()]
+    return [el("p", hint, class_="hint"), *cards] if cards else []
 
 
 def _card(case: str, unit: str, nodes: Sequence[Node], gallery: Gallery) -> Html:
     values = [node.value for node in nodes if node.value is not None]
-    kpi, threshold = figures.nodes_kpi(unit), fleet.threshold(values)
+    kpi = next((kpi.name for kpi in KPIS.values() if kpi.unit == unit), "KPI")
+    threshold = fleet.threshold(values)
     odd = fleet.odd_facts([node for node in nodes if node.facts])
     outliers = {each.node.name: each for each in fleet.outliers(nodes)}
-    drawn = gallery.figure(f"nodes {case}", charts.histogram(
-        figures.nodes_histogram(case, kpi, unit, values, threshold))) if values else ""
+    drawn = gallery.figure(f"nodes {case}", histogram.of_nodes(case, kpi, unit, values, threshold)) if values else ""
     words = [plural(len(nodes), "node")] + [f"{len(nodes) - len(values)} without a result"] * (len(values) < len(nodes))
     words += [f"{plural(len(outliers), 'outlier')}" if threshold is not None
               else f"too few to tell one that differs ({fleet.LEAST_NODES} are needed)"]
@@ -54,9 +54,12 @@ def _card(case: str, unit: str, nodes: Sequence[Node], gallery: Gallery) -> Html
 def _row(node: Node, middle: float | None, outlier: Outlier | None, odd: Sequence[OddFact]) -> tuple[object, ...]:
     why = fleet.explained(node, odd)
     if node.value is None or middle is None:
-        return node.name, "–", "–", el("td", health.badge("failed")), "; ".join((node.why_not, *why))
+        return node.name, "–", "–", el("td", badge("failed")), "; ".join((node.why_not, *why))
     words = el("b", f"▼ outlier, score {outlier.score:+.1f}" if outlier.deviation < 0
                else f"▲ outlier, score {outlier.score:+.1f}") if outlier else ""
     return (node.name, el("td", short(node.value), class_="n"),
             el("td", f"{100 * (node.value / middle - 1):+.1f} %", class_="n"),
-            el("td", health.badge("noisy" if node.noisy else "valid"), " ", words), "; ".join(why))
+            el("td", badge("noisy" if node.noisy else "valid"), " ", words), "; ".join(why))
+
+
+SECTION = Section(40, "nodes", "Nodes", _inside)

@@ -1,13 +1,14 @@
-"""Results enter; for each its verdict, the checks behind it and what can be done about them leave as HTML."""
+"""Each result's verdict, the checks behind it, and what can be done about them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..history.collection import Entry
-from ..result.kpi import step_ms
-from ..result.records import Check, Verdict
-from .markup import Html, el, fold, join, short, table, when
+from ...history.collection import Entry
+from ...result.records import Check, Verdict
+from ..drawing import Gallery
+from ..markup import Html, el, fold, join, short, when
+from . import Results, Section
 
 #: verdict -> (sign, so that colour is not the only thing that tells them apart)
 SIGNS = {"valid": "✓", "noisy": "≈", "invalid": "✕", "failed": "✕", "ok": "✓", "unknown": "?", "note": "i"}
@@ -27,21 +28,20 @@ def badge(word: str) -> Html:
     return el("span", el("span", SIGNS[kind], aria_hidden="true"), f" {word}", class_=f"badge {kind}")
 
 
-def section(entries: Sequence[Entry]) -> Html:
-    """A fold for each result, below one for each case; a result's is what its row in the table links to."""
+def _inside(results: Results, _: Gallery) -> Sequence[Html]:
+    """A fold for each result, below one for each case; a result's row in the table links to its fold."""
     cases: dict[str, list[tuple[int, Entry]]] = {}
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(results.entries):
         cases.setdefault(entry.case, []).append((index, entry))
     folds = []
-    few = len(entries) <= _OPEN_UP_TO
-    for case, inside in cases.items():
-        words = [verdict(entry) for _, entry in inside]
+    few = len(results.entries) <= _OPEN_UP_TO
+    for case, runs in cases.items():
+        words = [verdict(entry) for _, entry in runs]
         counts = [f"{words.count(word)} {word}" for word in ("failed", "invalid", "noisy", "valid") if word in words]
-        folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*each, few) for each in inside),
+        folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*run, few) for run in runs),
                           class_="case", open=few))
-    return el("section", el("h2", "Health of each result"),
-              el("p", "What was checked while it ran, and what to do about what was found.", class_="hint"),
-              *folds, id="health")
+    hint = "What was checked while it ran, and what to do about what was found."
+    return [el("p", hint, class_="hint"), *folds] if folds else []
 
 
 def _result(index: int, entry: Entry, few: bool) -> Html:
@@ -90,13 +90,4 @@ def _check(check: Check) -> Html:
     return el("div", *parts, class_="check")
 
 
-def percentiles(entry: Entry) -> Html:
-    """The latency of a result in one row of numbers, from its statistics (no step times needed)."""
-    names = ("min", "50", "90", "95", "99", "99.9", "max", "mean")
-    found = [(name if name.isalpha() else f"P{name}", step_ms(entry.result.statistics.latency_ms, name))
-             for name in names]
-    shown = [(name, short(value)) for name, value in found if value is not None]
-    if not shown:
-        return el("p", "The result has no step times.", class_="hint")
-    return table("Latency of one step (ms)", ("Unit", *(name for name, _ in shown)),
-                 [("ms", *(value for _, value in shown))], "small")
+SECTION = Section(80, "health", "Health", _inside, "Health of each result")

@@ -1,0 +1,51 @@
+"""How many results are usable, and the best of each precision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ...case.engines import is_unproven
+from ...result.kpi import finite
+from ..chart import low_to_high
+from ..drawing import Gallery
+from ..markup import Html, el, short, table
+from ..points import Point, best
+from . import Results, Section
+from .health import badge, verdict
+
+_COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
+            "Of compute peak", "KPI", "Run by")
+_LUCK = """Best of several points: the more points, the more of it is luck. It is told from those
+that it differs from by more than restarts do; one restart cannot tell: repeat with --loop 5. An interval within one run
+does not hold what changes between restarts."""
+
+
+def _inside(results: Results, _: Gallery) -> Sequence[Html]:
+    counts = Counter(map(verdict, results.entries))
+    tiles = [el("li", el("b", counts[word]), badge(word)) for word in ("valid", "noisy", "invalid", "failed")]
+    rows = [_row(*choice) for choice in best(results.points)]
+    nothing = "No result has a KPI." if results.entries else "There are no results here."
+    return (el("ul", *tiles, class_="tiles"),
+            table("The best of each precision", _COLUMNS, rows) if rows else el("p", nothing),
+            el("p", _LUCK, class_="hint") if len(results.points) > 1 else Html(""))
+
+
+def _row(point: Point, others: int, told: int) -> tuple[object, ...]:
+    name, unit = point.kpi
+    facts = point.facts
+    used = finite(point.entries[0].result.limits.get("compute_utilization"))
+    return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {unit}"),
+            low_to_high(point.low, point.high), point.source,
+            "–" if not others else f"{told} of {others}" if told else f"no difference shown to {others}",
+            facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
+            el("td", badge("noisy" if point.noisy else "valid")),
+            "–" if used is None else f"{100 * used:.0f} %", name,
+            el("td", " on ".join(filter(None, (_engine(facts.get("TORCH_TYPE")), facts.get("cpu")))), class_="long"))
+
+
+def _engine(name: str | None) -> str | None:
+    return f"{name} (kernels unproven)" if name and is_unproven(name) else name
+
+
+SECTION = Section(10, "summary", "Summary", _inside)
