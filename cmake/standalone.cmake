@@ -44,10 +44,19 @@ function(add_workload name)
   file(MAKE_DIRECTORY "${folder}")
   if(NOT RESULTS)
     # Between single quotes the shell evaluates nothing; one in a path ends them, stands alone, and begins them anew.
-    string(REPLACE "'" "'\\''" build "${CMAKE_BINARY_DIR}")
-    string(REPLACE "'" "'\\''" source "${CMAKE_CURRENT_SOURCE_DIR}")
+    string(REPLACE "'" "'\\''" checkouts "${CMAKE_CURRENT_SOURCE_DIR}")
+    set(checkouts "'${checkouts}'")
+    # A build folder inside its checkout is moved and copied with it: there the nearest checkout is the right one.
+    file(RELATIVE_PATH up "${CMAKE_BINARY_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+    if(up MATCHES "^[./]+$")
+      set(checkouts "\"$build/${up}\" ${checkouts}")
+    endif()
     file(WRITE "${folder}/ctest.sh" "#!/usr/bin/env bash\n"
-         "RESNET50_BENCH_BUILD='${build}' exec '${source}/ctest.sh' \"$@\"\n")
+         "build=$(readlink -f -- \"$(dirname -- \"$(readlink -f -- \"\${BASH_SOURCE[0]}\")\")/../..\")\n"
+         "for checkout in ${checkouts}; do\n"
+         "    [ ! -x \"$checkout/ctest.sh\" ] || RESNET50_BENCH_BUILD=$build exec \"$checkout/ctest.sh\" \"$@\"\n"
+         "done\n"
+         "echo \"error: the checkout that $build was made for is gone: call the ctest.sh of another\" >&2\nexit 3\n")
     file(CHMOD "${folder}/ctest.sh" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
          GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
   endif()

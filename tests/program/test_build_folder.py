@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+
 import pytest
 
 from resnet50_bench.cli import engines_command, sweep_command, versus_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import build_folder
+from resnet50_bench.ctest import background, build_folder
+from resnet50_bench.files import write_json
+from support.fake_checkout import Checkout
 from support.results import put, synthetic
+
+needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 
 
 class Stop(Exception):
@@ -52,3 +60,99 @@ def test_list_and_report_read_all_of_it(built, capsys):
 def _made(folder):
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Checkout:
+    """A checkout in which a case was run, with a setting of its own."""
+    checkout = Checkout(tmp_path_factory.mktemp("checkouts") / "first")
+    subprocess.run(["cmake", "-S", checkout.folder, "-B", checkout.build, "-DTIMEOUT=99"], check=True,
+                   capture_output=True)
+    assert checkout.ctest("--testcase", checkout.case).returncode == 0
+    assert checkout.ctest("-N", "--platform=ROME").returncode == 0
+    return checkout
+
+
+@pytest.fixture
+def copy(first, tmp_path) -> Checkout:
+    return first.copy(tmp_path / "copy")
+
+
+@needs_cmake
+@pytest.mark.parametrize("script", ["ctest.sh", f"build/{build_folder.WORKLOAD_FOLDER}/ctest.sh"])
+def test_a_copied_checkout_runs_its_own_code_and_logs_into_itself(first, copy, script):
+    before = len(first.logs())
+    done = copy.run(copy.folder / script, "--testcase", copy.case)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(copy.logs()) == before + 1 and len(first.logs()) == before, "what was copied stays"
+    assert build_folder.configured(copy.build, "TIMEOUT") == "99"
+    text = (copy.build / "CTestTestfile.cmake").read_text()
+    assert str(first.folder) not in text and str(copy.folder) in text
+
+
+@needs_cmake
+def test_a_copys_folder_of_another_platform_is_its_own_too(first, copy):
+    assert "Total Tests" in copy.ctest("-N", "--platform=ROME").stdout
+    assert str(first.folder) not in (copy.build / "platforms/ROME/CTestTestfile.cmake").read_text()
+
+
+@needs_cmake
+@pytest.mark.parametrize("script", ["ctest.sh", f"build/{build_folder.WORKLOAD_FOLDER}/ctest.sh"])
+def test_a_moved_checkout_runs_on(copy, tmp_path, script):
+    assert copy.ctest("-N").returncode == 0
+    moved = copy.move(tmp_path / "moved it's")
+    done = moved.run(moved.folder / script, "--testcase", moved.case)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(moved.logs()) == 2
+
+
+@needs_cmake
+def test_a_chosen_build_folder_of_another_checkout_is_refused_until_that_is_gone(first, copy, tmp_path):
+    shared = tmp_path / "shared"
+    assert copy.ctest("-N", RESNET50_BENCH_BUILD=str(shared)).returncode == 0
+    refused = first.ctest("-N", RESNET50_BENCH_BUILD=str(shared))
+    assert refused.returncode == 2 and str(copy.folder) in refused.stderr, refused.stderr
+    wrapper = shared / build_folder.WORKLOAD_FOLDER / "ctest.sh"
+    assert copy.run(wrapper, "-N").returncode == 0
+    copy.move(tmp_path / "moved")
+    assert first.run(wrapper, "-N").returncode == 3, "the wrapper's checkout is gone"
+    assert first.ctest("-N", RESNET50_BENCH_BUILD=str(shared)).returncode == 0
+
+
+@needs_cmake
+def test_a_file_that_rsync_brought_with_its_old_time_is_seen(copy):
+    assert copy.ctest("-N").returncode == 0
+    newer = copy.folder / "cmake/standalone.cmake"
+    newer.write_text(newer.read_text().replace("setup_environment", "set_up"))
+    os.utime(newer, (0, 0))
+    assert "set_up" in copy.ctest("-N").stdout
+
+
+@needs_cmake
+def test_two_first_calls_at_once_configure_once(first, tmp_path):
+    build = str(tmp_path / "build")
+    started = [subprocess.Popen([first.folder / "ctest.sh", "-N"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, env=first.environment | {"RESNET50_BENCH_BUILD": build}) for _ in range(4)]
+    said = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, said
+
+
+@needs_cmake
+@pytest.mark.parametrize("variables", [{"CMAKE_GENERATOR": "Ninja Multi-Config"}, {"CMAKE_GENERATOR": "no such one"},
+                                       {"BASH_ENV": "/prints"}])
+def test_variables_for_other_programs_do_not_reach_the_configuration(first, tmp_path, variables):
+    if "BASH_ENV" in variables:
+        (tmp_path / "prints").write_text("echo hello\n")
+        variables = {"BASH_ENV": str(tmp_path / "prints")}
+    done = first.ctest("-N", RESNET50_BENCH_BUILD=str(tmp_path / "build"), **variables)
+    assert done.returncode == 0 and "Total Tests" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_copys_background_runs_are_not_its_own(tmp_path, capsys):
+    for number, name in enumerate(("first", "copy")):
+        folder = tmp_path / name / "background/x"
+        folder.mkdir(parents=True)
+        write_json(folder / "run.json", {
+            "pid": 1, "ticks": 1, "boot": "", "log": "", "words": [], "started": "2026", "folder": str(
+                tmp_path / "first/background/x")})
+        assert len(background.records(tmp_path / name)) == 1 - number

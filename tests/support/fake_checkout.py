@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from copy import copy
 from pathlib import Path
 
 from resnet50_bench.case.parameters import CATALOGUE
@@ -46,16 +47,16 @@ class Checkout:
             ".git", "build", ".*cache", "tests", "docs", "assets", "benchmarks"))  # with what Python has compiled
         (folder / "run_test.sh").write_text(FAKE_RUNNER)
         synthetic(rate=12345.0, statistics={"throughput_ci95": [12345.0, 12345.0]}).write(folder / "fake-result.json")
-        self.folder, self.build = folder, folder / "build"
+        self._is_in(folder)
         self.environment = {name: text for name, text in os.environ.items()
                             if name not in CATALOGUE and not name.startswith("RESNET50_BENCH_")} | {
             # Where a Python is named, no environment is set up; nothing here runs it.
             "BACKEND": "native", "RESNET50_BENCH_PYTHON": "/bin/true", machine_lock.FOLDER: str(folder)}
-        self.case = self._run(folder / "scripts/resnet50-bench.sh", "best-case").stdout.strip()
+        self.case = self.run(folder / "scripts/resnet50-bench.sh", "best-case").stdout.strip()
 
     def ctest(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """ctest.sh to its end."""
-        return self._run(self.folder / "ctest.sh", *words, **environment)
+        return self.run(self.folder / "ctest.sh", *words, **environment)
 
     def start(self, *words: object) -> subprocess.Popen[str]:
         """ctest.sh, still running; its output is a pipe."""
@@ -84,7 +85,24 @@ class Checkout:
                 found.append(f"{process.name} {words} in {place}")
         return found
 
-    def _run(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    def _is_in(self, folder: Path) -> None:
+        self.folder, self.build = folder, folder / "build"
+
+    def copy(self, folder: Path) -> Checkout:
+        """The same with all that was built and run in it, as ``cp -a`` makes it."""
+        subprocess.run(["cp", "-a", self.folder, folder], check=True)
+        made = copy(self)
+        made._is_in(folder)
+        return made
+
+    def move(self, folder: Path) -> Checkout:
+        """It somewhere else."""
+        self.folder.rename(folder)
+        self._is_in(folder)
+        return self
+
+    def run(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command to its end."""
         return subprocess.run(list(map(str, words)), cwd=self.folder, env=self.environment | environment, text=True,
                               capture_output=True, check=False, timeout=120)
 

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
         with interruptible():
             write_json(folder / "run.json", {
                 "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": background.boot_id(), "log": log,
-                "words": words, "started": datetime.now().isoformat(" ", "seconds")})
+                "folder": str(folder.resolve()), "words": words, "started": datetime.now().isoformat(" ", "seconds")})
             status = command_line(["ctest", *words])
     except BaseException as error:
         status = getattr(error, "exit_status", status)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ..backends.owner import start_ticks
 from ..errors import BadInput, Infrastructure
+from .build_folder import same
 from .options import Options
 
 _START_S = 20.0
@@ -183,6 +184,9 @@ def _runs(build: Path) -> Iterator[Run]:
     for path in sorted((build / "background").glob("*/run.json")):
         try:
             told = json.loads(path.read_text())
+            made_as = Path(told.get("folder", path.parent))
+            if made_as.exists() and not same(made_as, path.parent):  # a copy, with the checkout, of another one's run
+                continue
             yield Run(path.parent, int(told["pid"]), int(told["ticks"]), str(told["boot"]), str(told["started"]),
                       Path(told["log"]))
         except (OSError, ValueError, LookupError, TypeError):

@@ -13,12 +13,15 @@ from pathlib import Path
 from ..case.parameters import CATALOGUE
 from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
+from ..files import locked, read_text
 from ..spelling import nearest
 
 #: Below the build folder: where cases run and their logs lie, whatever the platform.
 WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
 #: What the folder of another platform takes over from the build folder.
 _SHARED = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
+#: What CMake notes of the checkout and of the folder itself.
+_HOME = ("CMAKE_HOME_DIRECTORY", "CMAKE_CACHEFILE_DIR")
 _ANOTHER = "RESNET50_BENCH_BUILD=FOLDER chooses another build folder"
 
 
@@ -48,55 +51,104 @@ def new_results(kind: str) -> Path:
 
 
 def configure(chosen: Mapping[str, str]) -> Path:
-    """The folder with the cases of the PLATFORM in ``chosen``, configured where that is needed: at first, and when a
-    CMake file or a setting of the build folder changed. Without a PLATFORM it is the build folder itself.
+    """The folder with the cases of the PLATFORM in ``chosen``, configured if needed. Without one: the build folder.
+
+    It is configured at first, when a CMake file or a setting changed, and when the folder or the checkout was moved or
+    copied. Raises BadInput if the folder belongs to another checkout, Infrastructure if it cannot be configured.
     """
     require("ctest.sh")
     build = build_folder()
     for tool in ("cmake", "ctest"):
         if not shutil.which(tool):
             raise Infrastructure(f"{tool} is not installed: apt-get install cmake")
+    _require_own(build)
     platform = str(CATALOGUE["PLATFORM"].parse(chosen["PLATFORM"])) if "PLATFORM" in chosen else None
     if platform in (None, configured(build, "PLATFORM") or "auto"):
-        if _is_stale(build):
-            _cmake(build, {})
-        return _writable(build)
-    folder = build / "platforms" / str(platform)
-    if _is_stale(folder, build / "CMakeCache.txt"):
-        shared = {name: text for name in _SHARED if (text := configured(build, name)) is not None}
-        _cmake(folder, {"PLATFORM": str(platform), "RESULTS": str(build / WORKLOAD_FOLDER), **shared})
-    return _writable(folder)
+        return _ready(build, {})
+    shared = {name: text for name in _SHARED if (text := configured(build, name)) is not None}
+    of_its_own = {"PLATFORM": str(platform), "RESULTS": str(build / WORKLOAD_FOLDER)}
+    return _ready(build / "platforms" / str(platform), of_its_own | shared, build / "CMakeCache.txt")
 
 
-def _writable(build: Path) -> Path:
-    """``build``. Raises Infrastructure where it is another user's: ctest writes there even when it lists."""
+def _require_own(build: Path) -> None:
+    """Raises BadInput if a checkout that still exists has made the build folder at this very place."""
+    home, place = (Path(text) if (text := configured(build, name)) else None for name in _HOME)
+    if home and place and same(place, build) and not same(home, ROOT) and (home / "CMakeLists.txt").exists():
+        raise BadInput(f"{build} is the build folder of another checkout, {home}: call the ctest.sh there; "
+                       f"{_ANOTHER} for this checkout")
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether both exist and are the same file or folder, whatever their names."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _ready(folder: Path, settings: Mapping[str, str], *more: Path) -> Path:
+    """``folder``, configured with ``settings`` if it is older than what it is made of. Two calls at once take turns."""
+    _require_writable(folder)
+    if _is_stale(folder, *more):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder, wait=lambda: None):
+                if _is_stale(folder, *more):
+                    _cmake(folder, settings)
+        except OSError as error:
+            raise Infrastructure(f"{folder} cannot be configured: {error}; {_ANOTHER}") from error
+        _require_writable(folder)
+    return folder
+
+
+def _require_writable(build: Path) -> None:
+    """Raises Infrastructure if ctest could not write there, as it does even when it lists."""
     for folder in (build, build / "Testing/Temporary"):
         if folder.exists() and not os.access(folder, os.W_OK):
             raise Infrastructure(f"{folder} cannot be written by user {os.geteuid()} (it is user "
                                  f"{folder.stat().st_uid}'s); {_ANOTHER}")
-    return build
 
 
 def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
+    if not _is_ours(folder):  # of a folder that was moved or copied cmake refuses the cache; what was set stays
+        found = {name: configured(folder, name) for name in ("PLATFORM", *_SHARED)}
+        settings = {name: text for name, text in found.items() if text is not None} | dict(settings)
+        (folder / "CMakeCache.txt").unlink(missing_ok=True)
+        shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)
     command = ["cmake", "-S", str(ROOT), "-B", str(folder), *(f"-D{name}={text}" for name, text in settings.items())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # CMAKE_GENERATOR and its like are for projects that compile. What BASH_ENV prints would be read as a platform.
+    environment = {name: text for name, text in os.environ.items()
+                   if not name.startswith("CMAKE_") and name != "BASH_ENV"}
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
     if done.returncode != 0:
         why = " ".join(done.stderr.split()) or "no message"
-        raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}; {_ANOTHER}")
+        raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}; remove the folder's CMakeCache.txt, or "
+                             f"{_ANOTHER}")
 
 
 def configured(build: Path, name: str) -> str | None:
-    """A CMake setting of the build folder; None where it is not configured."""
-    cache = build / "CMakeCache.txt"
-    match = re.search(rf"^{name}:STRING=(.*)$", cache.read_text(), re.M) if cache.exists() else None
+    """A CMake setting of the build folder; None if it is not configured."""
+    cache = read_text(build / "CMakeCache.txt")
+    match = re.search(rf"^{name}:[A-Z]+=(.*)$", cache, re.M) if cache else None
     return match.group(1) if match else None
 
 
+def _is_ours(build: Path) -> bool:
+    """Whether the folder was configured at this place for this checkout."""
+    made_for = [configured(build, name) for name in _HOME]
+    return all(text and same(Path(text), path) for text, path in zip(made_for, (ROOT, build), strict=True))
+
+
 def _is_stale(build: Path, *more: Path) -> bool:
+    """Whether it lacks its tests, is of another checkout, or a file that they are made of has changed since.
+
+    A copy (rsync -a, cp -a) keeps the time of the text, but not that of the change.
+    """
     tests = build / "CTestTestfile.cmake"
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
                ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
-    return not tests.exists() or any(source.stat().st_mtime > tests.stat().st_mtime for source in sources)
+    return (not tests.exists() or not _is_ours(build)
+            or any(source.stat().st_ctime > tests.stat().st_mtime for source in sources))
 
 
 def case_names(build: Path) -> list[str]:
