@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from .. import WORKLOAD
 from ..spelling import nearest as nearest
@@ -27,6 +28,24 @@ _SYMBOLS = {
     SOCKET: "one socket",
     ALL: "the whole data set",
 }
+
+
+class Role(Flag):
+    """What a parameter is to those who search, compare, list and keep results."""
+
+    NONE = 0
+    #: A part of the case's name.
+    NAME = auto()
+    #: Decides the speed of a case, so a reference holds for results with the same value only.
+    CONFIGURATION = auto()
+    #: A sweep, or ``auto``, may look for the best value.
+    SEARCHED = auto()
+    #: People compare results that differ in nothing else.
+    COMPARED = auto()
+    #: Tells the configurations of a case apart where there is little room.
+    SHOWN = auto()
+    #: How long and how strictly is measured. It changes neither what is measured nor which configuration is the best.
+    EFFORT = auto()
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,7 @@ class Parameter:
     allowed: str
     parse: Callable[[str], object]
     rules: tuple[Rule, ...]
+    roles: Role = Role.NONE
     applies_to: str = "every case"
 
     def default(self, chosen: Mapping[str, object]) -> object:
@@ -142,61 +162,76 @@ def _when(value: object, **when: str) -> Rule:
     return Rule(value, tuple(when.items()))
 
 
-def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule,
-            applies_to: str = "every case") -> Parameter:
-    return Parameter(name, meaning, " ".join(choice or "empty" for choice in choices),
-                     _one_of(*choices), rules, applies_to)
+def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule, roles: Role = Role.NONE) -> Parameter:
+    return Parameter(name, meaning, " ".join(choice or "empty" for choice in choices), _one_of(*choices), rules, roles)
 
 
+_TUNED = Role.CONFIGURATION | Role.COMPARED
 _CATALOGUE = (
     _choice("WORKLOAD", "the workload", (WORKLOAD,), _when(WORKLOAD)),
     Parameter("PLATFORM", "the CPU generation", " ".join((*PLATFORMS, AUTO)), _platform, (_when(AUTO),)),
-    _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference")),
-    _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput")),
+    _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference"),
+            roles=Role.NAME),
+    _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput"),
+            roles=Role.NAME),
     _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
-            ("", "gated", "pkm"), _when("")),
-    _choice("PRECISION", "the arithmetic and the instruction set", tuple(PRECISIONS), _when(BEST)),
+            ("", "gated", "pkm"), _when(""), roles=Role.NAME),
+    _choice("PRECISION", "the arithmetic and the instruction set", tuple(PRECISIONS), _when(BEST),
+            roles=Role.NAME | Role.COMPARED | Role.SHOWN),
     _choice("TOPOLOGY", "the model", ("resnet50",), _when("resnet50")),
     _choice("DATA_TYPE", "generated or decoded images", ("dummy", "real"),
-            _when("real", MODE="accuracy"), _when("dummy")),
+            _when("real", MODE="accuracy"), _when("dummy"), roles=Role.CONFIGURATION),
     Parameter("DATASET", "the folder with [val/]<class>/<image>; empty: /dataset, where the image has it", "a path",
-              _path, (_when(""),), "DATA_TYPE=real"),
+              _path, (_when(""),), applies_to="DATA_TYPE=real"),
     Parameter("WEIGHTS", "the checkpoint; empty: /weights or torch's cache for real data, else seeded random numbers",
               "a path", _path, (_when(""),)),
     Parameter("QCONF", "a quantisation recipe (IPEX's qconf_summary JSON) instead of a calibration", "a path",
-              _path, (_when(""),), "int8 with IPEX"),
+              _path, (_when(""),), applies_to="int8 with IPEX"),
     Parameter("ACCURACY_TARGET", "top-1 below this fails the case with status 4; the default holds for 1000 classes "
-              "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),), "MODE=accuracy"),
+              "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),),
+              Role.EFFORT, "MODE=accuracy"),
     Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
-              _path, (_when(""),), "FUNCTION=training"),
+              _path, (_when(""),), applies_to="FUNCTION=training"),
     Parameter("BATCH_SIZE", "images in one step; auto: the best that is known or found by a short search",
               "1, 2, 3 ... auto", _or_auto(_integer(1)), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(100, MODE="accuracy"),
-        _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32))),
+        _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32)),
+              _TUNED | Role.SEARCHED | Role.SHOWN),
     Parameter("CORES_PER_INSTANCE", "physical cores of one instance; auto: as with BATCH_SIZE",
               "1, 2, 3 ... cores auto", _or_auto(_integer(1)), (
-                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET))),
+                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET)),
+              _TUNED | Role.SEARCHED | Role.SHOWN),
     _choice("INSTANCE_MODE", "flex: as many instances as fit; single: one",
-            ("flex", "single"), _when("flex")),
+            ("flex", "single"), _when("flex"), roles=_TUNED),
     Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),
-              (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100))),
+              (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
     Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until steady, not in a burst; 0: none)",
-              "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20))),
+              "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20)), Role.EFFORT),
     Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
-              _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10))),
-    Parameter("FAIL_ON_NOISY", "whether a noisy result fails the case", "True False", _boolean, (_when(False),)),
+              _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10)), Role.EFFORT),
+    Parameter("FAIL_ON_NOISY", "whether a noisy result fails the case", "True False", _boolean, (_when(False),),
+              Role.EFFORT),
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
-              (_when(False),), "every precision but " + " ".join(
+              (_when(False),), _TUNED, "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
     _choice("TORCH_TYPE", "how PyTorch runs the model; auto: the fastest proven one that the command engines found",
-            (*engines.ENGINES, AUTO), _when(engines.DEFAULT)),
-    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),)),
+            (*engines.ENGINES, AUTO), _when(engines.DEFAULT), roles=_TUNED | Role.SHOWN),
+    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),), Role.EFFORT),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
-              "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),)),
+              "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),), _TUNED),
 )
 
 #: By name, in the order in which defaults are resolved (PRECISION before BATCH_SIZE, say).
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for parameter in _CATALOGUE}
+
+
+def having(roles: Role) -> tuple[str, ...]:
+    """The names of the parameters that have any of the roles, in the catalogue's order."""
+    return tuple(name for name, parameter in CATALOGUE.items() if parameter.roles & roles)
+
+
+#: What a sweep, or ``auto``, looks for.
+SEARCHED = having(Role.SEARCHED)
 
 
 #: Parameters of the Workload Services Framework's own ResNet50 workload that there is no like of here: what there is.

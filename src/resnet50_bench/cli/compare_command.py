@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..case.engines import UNPROVEN_WORDS
+from ..case.parameters import Role, having
 from ..errors import BadInput
 from ..history import collection, comparability
 from ..history.collection import Entry
@@ -23,8 +24,7 @@ from ..result.kpi import KPIS
 from ..result.records import Accuracy
 
 #: What people compare on purpose: it may differ where nothing else does.
-ON_PURPOSE = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE", "TORCH_TYPE", "CUSTOMER_ENV", "INSTANCE_MODE",
-              "WEIGHT_SHARING", VERSIONS, CPU)
+ON_PURPOSE = (*having(Role.COMPARED), VERSIONS, CPU)
 _LONGEST_VALUE = 100
 #: (label, A's runs, B's runs)
 Pairs = list[tuple[str, list[Entry], list[Entry]]]

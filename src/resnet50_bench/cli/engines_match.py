@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..case.case import Case
 from ..case.defaults import Machine
-from ..case.parameters import AUTO
+from ..case.parameters import AUTO, SEARCHED
 from ..errors import BadInput, RunFailed
 from ..result.result import Result, read
 from ..stack import environment
@@ -23,9 +23,6 @@ from ..versus.rounds import Rules, SideFailed
 from ..versus.words import NAMES, Given, sides, surrounded
 from . import versus_command
 from .sweep_printer import SweepPrinter
-
-#: Searched, unless the user gives them.
-_SOUGHT = ("BATCH_SIZE", "CORES_PER_INSTANCE")
 
 
 @dataclass
@@ -67,7 +64,7 @@ def prepared(precision: str, flags: Mapping[str, str], variables: Mapping[str, s
         versus_command.planned(Given({}, flags, variables), None, before, folder)
         able = [engines_table.contestant(words, folder) for words in before.given.sides.values()]
         return Match(precision, folder, before.given.flags, before.given.environment, able, lines, begun=True)
-    flags = {name: AUTO for name in _SOUGHT if name not in variables} | flags
+    flags = {name: AUTO for name in SEARCHED if name not in variables} | flags
     made = Match(precision, folder, flags, variables, chosen, lines)
     bad = {one: why for one in chosen if (why := _objections(made.given({"A": one}), machine))}
     if chosen and len(bad) == len(chosen):

@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from ..case.parameters import Role, having
 from ..history.collection import Entry
 
 #: (KPI, unit) -> value.
 Metrics = Mapping[tuple[str, str], float]
 _UNITS = {"samples/sec": "samples_per_second", "%": "percent"}
 #: With the case and the node they make a series: other values are another configuration, not another point of it.
-_LABELS = ("PRECISION", "TORCH_TYPE", "BATCH_SIZE", "CORES_PER_INSTANCE")
+_LABELS = having(Role.SHOWN)
 
 
 def text(entries: Sequence[Entry], metrics: Callable[[Entry], Metrics]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from ..arguments import Parser
+from ..case.parameters import Role, having
 from ..errors import BadInput
 from ..history import collection, comparability
 from ..history.collection import Entry
@@ -20,8 +21,7 @@ from ..result.comparison_stats import control_limit
 from ..result.kpi import KPIS
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
-_DECIDING = ("BATCH_SIZE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "WEIGHT_SHARING", "DATA_TYPE",
-             "CUSTOMER_ENV")
+_DECIDING = having(Role.CONFIGURATION)
 #: (CPU, usable cores), (case, deciding parameters)
 Machine = tuple[str, int | None]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from ..case.parameters import Role, having
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.result import Result, ResultSummary, read, read_summary
@@ -19,7 +20,8 @@ EXPECTED = {
 #: Below this share of the expectation something else ran than was thought.
 _FAR_BELOW = 0.5
 _MOST_FOLDERS = 60
-_SAME = ("MODE", "CASE_TYPE", "CORES_PER_INSTANCE", "INSTANCE_MODE", "TORCH_TYPE", "DATA_TYPE", "CUSTOMER_ENV")
+#: What two precisions must have in common; each has a batch size of its own.
+_SAME = tuple(name for name in having(Role.NAME | Role.CONFIGURATION) if name not in ("PRECISION", "BATCH_SIZE"))
 _Kind = TypeVar("_Kind", bound=ResultSummary)
 
 

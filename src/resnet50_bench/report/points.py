@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..case.parameters import SEARCHED, Role, having
 from ..errors import BadInput
 from ..history import comparability
 from ..history.collection import Entry
@@ -16,10 +17,10 @@ from ..result.kpi import KPIS, finite
 from ..result.result import read
 from ..result.stats import common_window
 
-#: How long is measured does not set what is measured apart.
-_HOW_LONG = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "VERBOSE", "FAIL_ON_NOISY", "CASE_TYPE")
+#: Effort does not set apart what is measured.
+_EFFORT = (*having(Role.EFFORT), "CASE_TYPE")
 #: What a curve runs over, and what follows from it.
-_OVER = ("BATCH_SIZE", "CORES_PER_INSTANCE", "instances", "cpus_per_instance")
+_OVER = (*SEARCHED, "instances", "cpus_per_instance")
 #: A file with the steps of a whole day would take longer to read than all others.
 _LARGEST_BYTES = 64 << 20
 
@@ -139,7 +140,7 @@ def grids(found: Iterable[Point]) -> list[tuple[str, list[Point]]]:
     """[(what it is, points that differ in batch size and cores only)], of those that have several such points."""
     groups: dict[tuple[tuple[str, str], ...], list[Point]] = {}
     for point in found:
-        key = tuple((name, value) for name, value in sorted(point.facts.items()) if name not in (*_HOW_LONG, *_OVER))
+        key = tuple((name, value) for name, value in sorted(point.facts.items()) if name not in (*_EFFORT, *_OVER))
         groups.setdefault(key, []).append(point)
     several = {key: list(_one_each(inside)) for key, inside in groups.items()}
     several = {key: inside for key, inside in several.items() if len(inside) > 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..case.case import AnyCase, Case, Layer, UndecidedCase
 from ..case.defaults import Machine
-from ..case.parameters import AUTO
+from ..case.parameters import AUTO, SEARCHED
 from ..errors import BadInput, RunFailed
 from ..launch import burst
 from . import best, sweep
@@ -47,9 +47,9 @@ def decided(case: AnyCase, machine: Machine, python: Path, observer: Observer) -
 
 def _search(case: UndecidedCase, machine: Machine, folder: Path, python: Path, observer: Observer) -> KnownPoints:
     texts = case.texts()
-    wanted = {"PRECISION": case.precision} | {name: texts[name] for name in best.NAMES if texts[name] != AUTO}
+    wanted = {"PRECISION": case.precision} | {name: texts[name] for name in SEARCHED if texts[name] != AUTO}
     wanted.setdefault("BATCH_SIZE", _BATCHES)
-    rest = {name: text for name, text in texts.items() if name not in (*_SHORT, *best.NAMES, "PRECISION")}
+    rest = {name: text for name, text in texts.items() if name not in (*_SHORT, *SEARCHED, "PRECISION")}
     planned = axes([Layer("auto", wanted), Layer("auto", _SHORT), Layer("case", rest)], machine)
     best.make_folder(folder)
     state = sweep.begin(folder, planned, machine, python)

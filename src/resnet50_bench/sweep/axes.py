@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ..case.case import Case, Layer, resolve
 from ..case.defaults import Machine
+from ..case.parameters import SEARCHED
 from ..case.platforms import PLATFORMS
 from ..case.precision import PRECISIONS
 from ..errors import BadInput, BenchError, Infrastructure, UnsupportedCpu
 from .search import Grid, Place
 
-NAMES = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE")
+NAMES = ("PRECISION", *SEARCHED)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 #: A point is measured only as long as its interval needs; whoever wants more gives them.
 DEFAULTS = {"STEPS": "6", "WARMUP_STEPS": "2", "MIN_DURATION": "3"}

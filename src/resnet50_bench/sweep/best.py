@@ -12,16 +12,15 @@ import msgspec
 
 from ..case.case import AnyCase
 from ..case.defaults import Machine
+from ..case.parameters import Role, having
 from ..errors import Infrastructure
 from ..files import write_json
 from ..machine import host
 from ..stack import user_cache
 from .known_points import KnownPoints
 
-NAMES = ("BATCH_SIZE", "CORES_PER_INSTANCE")
-#: How long and how strictly is measured, and names, do not change which point is the best.
-_NO_MATTER = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "FAIL_ON_NOISY", "VERBOSE", "CASE_TYPE", "PLATFORM",
-              "ACCURACY_TARGET")
+#: Effort and names do not change which point is the best.
+_NO_MATTER = (*having(Role.EFFORT), "CASE_TYPE", "PLATFORM")
 
 
 class BestPoint(msgspec.Struct, frozen=True):
@@ -41,7 +40,7 @@ class BestPoint(msgspec.Struct, frozen=True):
 
 
 def file_for(case: AnyCase, sought: Sequence[str], machine: Machine, python: Path) -> Path:
-    """Named by everything that decides which point is the best, but for the ``sought`` of ``NAMES``."""
+    """Named by everything that decides which point is the best, but for those ``sought``."""
     topology = machine.topology
     facts: dict[str, object] = {name: text for name, text in case.texts().items() if name not in (*_NO_MATTER, *sought)}
     # A new commit need not change a speed, and a search takes minutes: what was found holds until a package changes.

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..case import inputs
 from ..case.defaults import Machine
 from ..case.inputs import Inputs
+from ..case.parameters import SEARCHED
 from ..errors import DoesNotFit, Infrastructure, RunFailed
 from ..launch.launcher import Session
 from ..launch.run_case import run_case
@@ -88,7 +89,7 @@ def run(state: State, observer: Observer, remember: bool) -> None:
     for points in state.precisions:
         if remember and points.best:
             case = points.cases[points.best]
-            best.write(best.file_for(case, best.NAMES, state.machine, state.pythons[points.precision]), points)
+            best.write(best.file_for(case, SEARCHED, state.machine, state.pythons[points.precision]), points)
     observer.ended(state.precisions, state.folder / TABLE, state.folder / BEST)
     lacking = [points for points in state.precisions if not points.best]
     if lacking:

@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 
 from ..case.case import option_of
-from ..case.parameters import CATALOGUE
+from ..case.parameters import CATALOGUE, Role, having
 from .known_points import KnownPoints
 from .search import LOOKS, Place, Score, combined, finalists, ranking, standing
 
-#: How long was measured is not what is best; the rest is what the name of the case says.
-_NOT_IN_CONFIG = ("STEPS", "WARMUP_STEPS", "MIN_DURATION", "FAIL_ON_NOISY", "VERBOSE", "WORKLOAD", "PLATFORM",
-                  "FUNCTION", "MODE", "CASE_TYPE", "PRECISION")
+#: Effort is not what is best; the rest is what the name of the case says.
+_NOT_IN_CONFIG = (*having(Role.EFFORT | Role.NAME), "WORKLOAD", "PLATFORM")
 
 
 def ending(precisions: Sequence[KnownPoints]) -> str:
