@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..ctest.case_records import CaseRecord
+from ..ctest.case_records import PASSED, CaseRecord, overall
 from ..ctest.ctest_call import Job, Outcome
 from ..ctest.options import Options, parse
 from ..ctest.testset import read_testset
@@ -35,7 +35,7 @@ def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
 
 
 def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str, str]) -> int:
-    """The first exit status that is not 0, after which only --continue goes on."""
+    """The status of the first document that failed, after which only --continue goes on; 77 if all were skipped."""
     path = _path(options)
     outcomes: list[Outcome] = []
     cases: list[CaseRecord] = []
@@ -45,7 +45,7 @@ def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str,
                 words = shlex.join(job.document.words) if job.document else ""
                 print(f"== {path}: document {_number(job)}: {words}".rstrip(": "), flush=True)
                 outcomes.append(_outcome(job, environment, cases.extend))
-                if outcomes[-1].status and not (options.keep_going or job.options.keep_going):
+                if outcomes[-1].status not in PASSED and not (options.keep_going or job.options.keep_going):
                     break
     except Interrupted as error:
         outcomes.append(Outcome(error.exit_status))
@@ -54,7 +54,7 @@ def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str,
         if not jobs[0].overrides.dry_run:
             show_cases(cases)
         print("\n".join(_summary(path, jobs, outcomes)), flush=True)
-    return next((outcome.status for outcome in outcomes if outcome.status), 0)
+    return overall([outcome.status for outcome in outcomes])
 
 
 def _path(options: Options) -> Path:
@@ -83,7 +83,7 @@ def _summary(path: Path, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> It
         if outcome is None:
             yield f"document {_number(job)}: not run"
             continue
-        failed = [case for case in outcome.cases if case.status not in (0, 77)]
+        failed = [case for case in outcome.cases if case.status not in PASSED]
         skipped = sum(case.status == 77 for case in outcome.cases)
         yield (f"document {_number(job)}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
                f"failed, {skipped} skipped, status {outcome.status}")

@@ -14,7 +14,6 @@ from ..case.parameters import CATALOGUE
 from ..checkout import ROOT, require
 from ..errors import BadInput, Infrastructure
 from ..files import locked, read_text
-from ..spelling import nearest
 
 #: Below the build folder: where cases run and their logs lie, whatever the platform.
 WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
@@ -140,27 +139,22 @@ def _is_ours(build: Path) -> bool:
 
 
 def _is_stale(build: Path, *more: Path) -> bool:
-    """Whether it lacks its tests, is of another checkout, or a file that they are made of has changed since.
+    """Whether it lacks its tests or the folder of results, is of another checkout, or older than what it is made of.
 
     A copy (rsync -a, cp -a) keeps the time of the text, but not that of the change.
     """
     tests = build / "CTestTestfile.cmake"
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
                ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
-    return (not tests.exists() or not _is_ours(build)
+    results = configured(build, "RESULTS") or build / WORKLOAD_FOLDER
+    return (not tests.exists() or not Path(results).is_dir() or not _is_ours(build)
             or any(source.stat().st_ctime > tests.stat().st_mtime for source in sources))
 
 
 def case_names(build: Path) -> list[str]:
-    """Every case's ctest name."""
-    done = subprocess.run(["ctest", "-N"], cwd=build, capture_output=True, text=True, check=True)
+    """Every case's ctest name. Raises Infrastructure if ctest cannot read the folder."""
+    try:
+        done = subprocess.run(["ctest", "-N"], cwd=build, capture_output=True, text=True, errors="replace", check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Infrastructure(f"ctest cannot list the cases of {build}: {error}") from error
     return re.findall(r"^\s*Test\s+#\d+: (test_\S+)", done.stdout, re.M)
-
-
-def exactly(name: str, build: Path) -> str:
-    """The ctest name of the case ``name`` (with or without ``test_``). Raises BadInput where there is none."""
-    names = case_names(build)
-    full = name if name.startswith("test_") else f"test_{name}"
-    if full not in names:
-        raise BadInput(f"--testcase {name}: there is no such case{nearest(full, names)}; ./ctest.sh -N lists them")
-    return full

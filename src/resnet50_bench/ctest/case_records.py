@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..errors import Infrastructure, RunFailed, UnsupportedCpu
+from ..files import read_text
+
+#: The statuses of cases that did not fail: passed and skipped.
+PASSED = (0, UnsupportedCpu.exit_status)
+#: The bit of ctest's own status that says: a test failed.
+_TESTS_FAILED = 8
+#: What ctest's log has of a test that could not be started.
+_NOT_STARTED = ("Failed to change working directory", "Unable to find executable", "Could not find executable",
+                "Process not started")
 
 
 @dataclass
@@ -27,3 +40,28 @@ class CaseRecord:
 def read(file: Path) -> list[CaseRecord]:
     """In the order in which the cases ended; none where no case was started."""
     return [CaseRecord(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def overall(statuses: Sequence[int]) -> int:
+    """The first of a failure; else 77 if all were skipped: nothing has run, so nothing has passed."""
+    failed = [status for status in statuses if status not in PASSED]
+    return failed[0] if failed else UnsupportedCpu.exit_status if statuses and all(statuses) else 0
+
+
+def status_of_all(records: Sequence[CaseRecord], of_ctest: int, build: Path) -> int:
+    """The exit status of ctest.sh: of the first case that failed in its last try (--repeat), 77 if all were skipped.
+
+    ``of_ctest`` is ctest's, or 128+N where signal N ended ctest. It counts if no case explains it.
+    Raises RunFailed for a case that ended without a word, Infrastructure if ctest itself failed.
+    """
+    of_cases = overall(list({record.option: record.status for record in records}.values()))
+    if of_cases not in PASSED or of_ctest == 0:
+        return of_cases
+    if 128 < of_ctest < 128 + signal.NSIG:
+        return of_ctest
+    log = build / "Testing/Temporary/LastTest.log"
+    said = read_text(log) or ""
+    if of_ctest & _TESTS_FAILED and not any(sign in said for sign in _NOT_STARTED):
+        raise RunFailed(f"a case was killed before it could say why, perhaps for lack of memory; see {log}")
+    why = next((line for line in said.splitlines() if any(sign in line for sign in _NOT_STARTED)), "no reason given")
+    raise Infrastructure(f"ctest could not run the cases (its status {of_ctest}): {why}; see {log}")

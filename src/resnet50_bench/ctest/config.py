@@ -12,7 +12,6 @@ platform's cases, but one that matches no case of any is a mistyped one.
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ..case.case import every_option
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
+from .selection import nearest_case
 
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
@@ -40,7 +40,7 @@ def read_config(path: Path) -> Rules:
         globs = decoded(str(path), document, dict[object, object], "globs with parameters below them")
         for glob, below in globs.items():
             if not any(_matches(str(glob), name) for name in names):
-                bad.append(f"{path}: {str(glob)!r} matches no case of any platform{_nearest(str(glob), names)}; "
+                bad.append(f"{path}: {str(glob)!r} matches no case of any platform{nearest_case(str(glob), names)}; "
                            "./ctest.sh -N lists this one's, -N --platform=SPR another's")
             try:
                 rules.append((str(glob), _texts(f"{path}: below {str(glob)!r}", below)))
@@ -82,15 +82,6 @@ def texts_for(rules: Rules, case_name: str) -> dict[str, str]:
         if _matches(glob, case_name):
             texts |= parameters
     return texts
-
-
-def _nearest(glob: str, names: Sequence[str]) -> str:
-    """The nearest case, else what the glob's first strange part may be meant for."""
-    if whole := nearest(glob, names):
-        return whole
-    known = {part for name in names for part in name.split("_")}
-    strange = [part for part in re.split("[^a-zA-Z0-9]+", glob) if part and not any(part in each for each in known)]
-    return nearest(strange[0], known) if strange else ""
 
 
 def _matches(glob: str, case_name: str) -> bool:

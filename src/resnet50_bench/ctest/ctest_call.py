@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,13 +16,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import BadInput, Infrastructure, Interrupted
+from ..errors import Infrastructure, Interrupted
 from ..launch import progress
 from ..signals import interruptible, shell_status
 from . import brief_output, case_records
 from . import overrides as overrides_file
-from .build_folder import case_names, configure, configured, exactly
 from .case_records import CaseRecord
+from .choice import Choice, choose
 from .options import Options
 from .overrides import Overrides
 from .selection import Document
@@ -41,8 +40,7 @@ _OUTPUT_BYTES = "1000000"
 
 @dataclass(frozen=True)
 class Outcome:
-    """``status``: the first case's that neither passed nor was skipped, else ctest's; ``cases``: those that were
-    started."""
+    """``status``: what ctest.sh ends with; ``cases``: those that were started."""
 
     status: int
     cases: Sequence[CaseRecord] = ()
@@ -56,16 +54,9 @@ class Job:
     overrides: Overrides
     document: Document | None = None
 
-    def prepare(self) -> tuple[Path, list[str]]:
-        """(the configured build folder, the cases that are named, if any). Raises BadInput where there are none."""
-        build = configure(self.options.settings)
-        limit, asked = configured(build, "TIMEOUT"), self.options.settings.get("TIMEOUT", "0")
-        if limit and float(asked) > float(limit):
-            raise BadInput(f"TIMEOUT: {asked} is above the build folder's {limit}, at which ctest ends a case; first: "
-                           f"cmake -DTIMEOUT={asked} {build}")
-        if self.document:
-            return build, self.document.select(case_names(build))
-        return build, [exactly(self.options.testcase, build)] if self.options.testcase else []
+    def prepare(self) -> Choice:
+        """What is going to run. Raises BadInput where there is nothing."""
+        return choose(self.options, self.document)
 
     def run(self, environment: Mapping[str, str],
             hear: Callable[[Sequence[CaseRecord]], None] = lambda _: None) -> Outcome:
@@ -73,11 +64,7 @@ class Job:
         were started however this ends. Raises Infrastructure before the set-up, which ctest would hide."""
         if not self.options.lists:
             require_set_up()
-        build, cases = self.prepare()
-        chosen = ["-R", f"^({'|'.join(map(re.escape, cases))})$"] if cases else []
-        # A mistyped expression chooses nothing, and must not pass for a gate that was kept.
-        nothing = [] if self.options.lists or any(word.startswith("--no-tests") for word in self.options.for_ctest) \
-            else ["--no-tests=error"]
+        choice = self.prepare()
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
         for_cases = cases_environment(self.options, environment)
         if sys.stdout.isatty():
@@ -88,12 +75,12 @@ class Job:
             overrides.write(file)
             for_cases[overrides_file.VARIABLE] = str(file)
             try:
-                status = _run_ctest([*sizes, *nothing, *chosen, *self.options.for_ctest], build, for_cases, overrides,
-                                    self.options.brief)
+                status = _run_ctest([*sizes, *choice.words, *self.options.for_ctest], choice.build, for_cases,
+                                    overrides, self.options.brief)
             finally:
                 ended = case_records.read(Path(overrides.statuses))
                 hear(ended)
-        return Outcome(next((case.status for case in ended if case.status not in (0, 77)), status), ended)
+        return Outcome(case_records.status_of_all(ended, status, choice.build), ended)
 
 
 def require_set_up() -> None:

@@ -48,7 +48,10 @@ _OTHER_TOOLS = re.compile(r"--?(help|h|H|usage|version|timeout|build-(?!config$)
 #: Those that choose cases, which a named case (--testcase) and a testset do already.
 CHOOSING = ("-R", "--tests-regex", "-E", "--exclude-regex", "-L", "--label-regex", "-LE", "--label-exclude", "-I",
             "--tests-information", "--rerun-failed")
-#: Of them, those that would take the place of a testset's own choice instead of narrowing it.
+#: Those that leave some of the chosen out.
+NARROWING = ("-U", "--union", "-FA", "--fixture-exclude-any", "-FS", "--fixture-exclude-setup", "-FC",
+             "--fixture-exclude-cleanup")
+#: Of CHOOSING, those that would take the place of a testset's own choice instead of narrowing it.
 REPLACING = ("-R", "--tests-regex", "-I", "--tests-information", "--rerun-failed")
 VERBOSE = ("-V", "--verbose")
 EXTRA_VERBOSE = ("-VV", "--extra-verbose", "--debug")

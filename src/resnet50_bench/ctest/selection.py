@@ -21,28 +21,45 @@ class Document:
     patterns: Sequence[str]
     words: Sequence[str] = ()
 
-    def select(self, names: Sequence[str]) -> list[str]:
-        """The cases of ``names`` that the patterns choose. Raises BadInput for a pattern that chooses none."""
+    def select(self, names: Sequence[str], elsewhere: Sequence[str] = ()) -> list[str]:
+        """The cases of ``names`` that the patterns choose; those ``elsewhere``, on other platforms, if none is here.
+
+        Raises BadInput for a pattern that chooses none.
+        """
         wanted = [pattern for pattern in self.patterns if not pattern.startswith("!/")]
-        chosen = {name for pattern in wanted for name in _matching(pattern, names)} if wanted else set(names)
+        chosen = set(names)
+        if wanted:
+            chosen = {name for pattern in wanted for name in _matching(pattern, names, elsewhere)}
         for pattern in self.patterns:
             if pattern.startswith("!/"):
-                chosen -= set(_matching(pattern[1:], names))
+                chosen -= set(_matching(pattern[1:], names, elsewhere))
         if not chosen:
             raise BadInput("all its cases are excluded")
-        return [name for name in names if name in chosen]
+        return [name for name in dict.fromkeys((*names, *elsewhere)) if name in chosen]
 
 
-def _matching(pattern: str, names: Sequence[str]) -> list[str]:
+def _matching(pattern: str, names: Sequence[str], elsewhere: Sequence[str]) -> list[str]:
+    matching = _all_matching(pattern, names) or _all_matching(pattern, elsewhere)
+    if not matching:
+        raise BadInput(f"{pattern} is no case{nearest_case(pattern, [*names, *elsewhere])}; ./ctest.sh -N lists them")
+    return matching
+
+
+def _all_matching(pattern: str, names: Sequence[str]) -> list[str]:
     if is_regex(pattern):
         regex = regex_of(pattern)
-        matching = [name for name in names if regex.search(name)]
-    else:
-        matching = [name for name in names if any(fnmatch.fnmatchcase(each, pattern) for each in (
-            name, name.removeprefix("test_"), name.removeprefix(f"test_{WORKLOAD}_")))]
-    if not matching:
-        raise BadInput(f"{pattern} is no case{nearest(pattern, names)}; ./ctest.sh -N lists them")
-    return matching
+        return [name for name in names if regex.search(name)]
+    return [name for name in names if any(fnmatch.fnmatchcase(each, pattern) for each in (
+        name, name.removeprefix("test_"), name.removeprefix(f"test_{WORKLOAD}_")))]
+
+
+def nearest_case(text: str, names: Sequence[str]) -> str:
+    """The nearest case in words for a refusal, else what the first strange part of a glob or expression may mean."""
+    if whole := nearest(text, names):
+        return whole
+    known = {part for name in names for part in name.split("_")}
+    strange = [part for part in re.split("[^a-zA-Z0-9]+", text) if part and not any(part in each for each in known)]
+    return nearest(strange[0], known) if strange else ""
 
 
 def is_regex(pattern: str) -> bool:
