@@ -103,6 +103,12 @@ def test_a_check_that_this_machine_cannot_make_says_so(missing, check):
     assert found.verdict.value == "unknown" and "not readable" in found.line()
 
 
+def test_cpus_that_a_container_never_listed_are_not_lost():
+    changed = document()
+    changed["counters"]["online"].update(before="7", after="7")
+    assert judged(changed)["online cpus"].verdict.value == "unknown"
+
+
 def test_the_doctor_reads_a_machine(tmp_path):
     root = FakeMachine(sockets=2, cores_per_node=2, smt=True).build(tmp_path)
     put(root / "proc/cpuinfo", "vendor_id: GenuineIntel\nmodel name: FAKE\nflags: avx2 avx512f amx_tile")

@@ -102,8 +102,19 @@ def test_files_that_are_not_in_the_kernels_form_are_as_if_they_were_not_there(tm
 
 
 def test_where_no_cpu_may_be_used_that_is_said(tmp_path):
-    with pytest.raises(Infrastructure, match=r"no cpu may be used: online are 0-1 .*cpuset"):
-        read_topology(FakeMachine(cores_per_node=2).build(tmp_path), affinity=[7])
+    root = FakeMachine(cores_per_node=4).build(tmp_path)
+    cgroup_v2(root, "/box", cpuset_cpus_effective="2-3")
+    with pytest.raises(Infrastructure, match=r"no cpu may be used: the affinity mask is 0-1, .*cpuset"):
+        read_topology(root, affinity=[0, 1])
+
+
+@pytest.mark.parametrize("online", ["0", "0-23"])
+def test_the_mask_counts_where_a_container_shows_other_cpus_as_online(tmp_path, online):
+    root = FakeMachine(cores_per_node=32, smt=True).build(tmp_path)
+    put(root / "sys/devices/system/cpu/online", online)
+    found = read_topology(root, affinity=range(8, 32))
+    assert (found.allowed_cpus, found.core_count, found.quota_cpus) == (tuple(range(8, 32)), 24, None)
+    assert set(found.allowed_cpus) <= set(found.online_cpus)
 
 
 def test_counters_leave_out_what_they_cannot_read(tmp_path):

@@ -1,7 +1,8 @@
 """/sys, /proc, the affinity mask and the cgroup -> the cores that may be used here; read-only.
 
-A core counts only where it is online, in the affinity mask and in the cgroup's cpuset; a CPU quota
-lowers the number of cores that may be busy at once. File formats: Linux
+A core counts only where it is in the affinity mask and in the cgroup's cpuset. The kernel makes the mask, of online
+cpus only; a container's own view of /sys may list others. A CPU quota lowers the number of cores that may be busy at
+once. File formats: Linux
 ``Documentation/ABI/stable/sysfs-devices-system-cpu`` and ``Documentation/admin-guide/cgroup-v2.rst``.
 """
 
@@ -136,15 +137,17 @@ def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None)
     Raises Infrastructure where no cpu is left.
     """
     cpus = root / "sys/devices/system/cpu"
-    online = _list(cpus / "online") or tuple(sorted(
+    listed = _list(cpus / "online") or tuple(sorted(
         int(path.name[3:]) for path in cpus.glob("cpu[0-9]*")))
     if affinity is None:
-        affinity = os.sched_getaffinity(0) if root == Path("/") else online
-    allowed = tuple(sorted(set(online) & set(affinity) & set(_cpuset(root) or online)))
+        affinity = os.sched_getaffinity(0) if root == Path("/") else listed
+    # Inside LXC the file may say 0 while the mask allows 24 cpus.
+    online = tuple(sorted({*listed, *affinity}))
+    allowed = tuple(sorted(set(affinity) & set(_cpuset(root) or affinity)))
     if not allowed:
         raise Infrastructure(
-            f"no cpu may be used: online are {format_cpulist(online) or 'none'} ({cpus}/online), the affinity mask and "
-            "the cgroup's cpuset allow none of them; run in a cgroup and with a mask (taskset -p) that have cpus")
+            f"no cpu may be used: the affinity mask is {format_cpulist(affinity) or 'empty'}, and the cgroup's cpuset "
+            "has none of it; run in a cgroup and with a mask (taskset -p) that share cpus")
     node_of = {cpu: int(path.name[4:]) for path in (root / "sys/devices/system/node").glob("node[0-9]*")
                for cpu in _list(path / "cpulist")}
     cores = sorted({_core(cpus, cpu, node_of, allowed, online) for cpu in allowed},
