@@ -5,6 +5,10 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
 python=python3
+case ${XDG_CACHE_HOME-} in
+    /*) cache=$XDG_CACHE_HOME ;;
+    *) cache=~/.cache ;;
+esac
 # As src/resnet50_bench/stack/environment.py names the folder and its marker.
 requirements="$here/src/resnet50_bench/stack/requirements"
 for pins in "$requirements/${RESNET50_BENCH_STACK:-ipex}.txt" "$requirements/ipex.txt" "$requirements"/*.txt; do
@@ -12,7 +16,7 @@ for pins in "$requirements/${RESNET50_BENCH_STACK:-ipex}.txt" "$requirements/ipe
     stack=${pins##*/}
     stack=${stack%.txt}
     read -r _ digest _ <"$pins"
-    folder=${RESNET50_BENCH_ENV:-${XDG_CACHE_HOME:-~/.cache}/resnet50-bench/env-$digest}
+    folder=${RESNET50_BENCH_ENV:-$cache/resnet50-bench/env-$digest}
     if [ -r "$folder/complete-$stack" ] && [ "$(<"$folder/complete-$stack")" = "$digest" ]; then
         python=$folder/bin/python
         break

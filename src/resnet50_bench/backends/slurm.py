@@ -6,7 +6,7 @@ Natively by run_test.sh, or in a container where ``--options`` has ``--docker``,
 
 from __future__ import annotations
 
-import getpass
+import os
 import re
 import shlex
 import shutil
@@ -178,7 +178,7 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
 
 def _cancel_orphans() -> None:
     """Cancel the user's jobs whose host side was killed; those of a case that runs beside this one are left alone."""
-    for line in _ask("squeue", "-h", f"--user={getpass.getuser()}", "-o", "%A %j").splitlines():
+    for line in _ask("squeue", "-h", f"--user={os.geteuid()}", "-o", "%A %j").splitlines():
         job, _, name = line.partition(" ")
         if name.startswith(f"{MARK}:") and is_gone(name.removeprefix(f"{MARK}:")):
             print(f"NOTICE: job {job} was left by a case that was killed, and is cancelled", flush=True)

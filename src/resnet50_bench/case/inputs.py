@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput
+from ..stack import user_cache
 from . import dataset
 from .case import AnyCase
 from .dataset import DataSet
@@ -77,7 +78,7 @@ def _weights(case: AnyCase) -> Path | None:
     if case.data_type == "dummy" or case.training:
         return None
     places = list(_places())
-    here = next((path for path in places if path.is_file()), None)
+    here = next((path for path in places if os.access(path, os.R_OK)), None)  # never below another user's HOME
     if not here and case.accuracy:
         raise BadInput(f"MODE=accuracy needs weights: none at {', '.join(map(str, places))}; give WEIGHTS=<file>, or "
                        f"fetch {WEIGHTS_NAME} from download.pytorch.org/models")
@@ -86,8 +87,8 @@ def _weights(case: AnyCase) -> Path | None:
 
 def _places() -> Iterator[Path]:
     yield _IMAGE_WEIGHTS / WEIGHTS_NAME
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    yield Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub/checkpoints" / WEIGHTS_NAME
+    torch_home = Path(os.environ.get("TORCH_HOME") or user_cache.of_all_programs() / "torch")
+    yield torch_home / "hub/checkpoints" / WEIGHTS_NAME
 
 
 def _sha256(path: Path) -> str:

@@ -28,6 +28,8 @@ def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: 
     """
     environment = {name: outer[name] for name in _PASSED_ON if name in outer}
     environment |= {
+        # PyTorch asks for both, and fails for a user id without an entry in /etc/passwd.
+        "HOME": str(user_cache.home()), "USER": outer.get("USER") or user_cache.user_name(),
         "PYTHONPATH": os.pathsep.join(filter(None, (outer.get("PYTHONPATH"), str(user_cache.import_path())))),
         "PYTHONUNBUFFERED": "1",
         "ONEDNN_MAX_CPU_ISA": case.arithmetic.isa_cap,

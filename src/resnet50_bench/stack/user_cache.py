@@ -4,21 +4,60 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from ..errors import Infrastructure
 
 _PACKAGE = Path(__file__).parents[1]
 
 
+def home() -> Path:
+    """HOME, else the user's of /etc/passwd, else / as for Bash: ``docker run --user 12345`` has neither."""
+    with suppress(KeyError):
+        return Path(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    return Path("/")
+
+
+def user_name() -> str:
+    """The user's of /etc/passwd, else the number."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
+
+
+def of_all_programs() -> Path:
+    """``XDG_CACHE_HOME`` or ``~/.cache``. The XDG specification has a relative path ignored."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return given if given.is_absolute() else home() / ".cache"
+
+
 def folder() -> Path:
-    """``XDG_CACHE_HOME`` or ``~/.cache``, and below it what is this project's."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resnet50-bench"
+    """What is this project's in the user's cache; scripts/resnet50-bench.sh finds the same."""
+    return of_all_programs() / "resnet50-bench"
 
 
 def models() -> Path:
     """Prepared models: ``RESNET50_BENCH_CACHE``, else below the user's cache folder."""
     given = os.environ.get("RESNET50_BENCH_CACHE")
-    return Path(given) if given else folder() / "models"
+    return Path(given) if given else _written() / "models"
+
+
+def _written() -> Path:
+    """``folder()``, or the user's own in the temporary folder where that cannot be made. Raises Infrastructure."""
+    wanted = folder()
+    there = next(path for path in (wanted, *wanted.parents) if os.access(path, os.F_OK))
+    if os.access(there, os.W_OK | os.X_OK):
+        return wanted
+    own = Path(tempfile.gettempdir()) / f"resnet50-bench-{os.geteuid()}"
+    with suppress(FileExistsError):
+        own.mkdir(mode=0o700)
+    if own.is_symlink() or own.stat().st_uid != os.geteuid():  # what lies there is run
+        raise Infrastructure(f"{wanted} cannot be written and {own} is another user's; set RESNET50_BENCH_CACHE to a "
+                             "folder of your own")
+    return own
 
 
 def import_path() -> Path:
@@ -29,7 +68,7 @@ def import_path() -> Path:
     """
     if _PACKAGE.parent.name == "src":
         return _PACKAGE.parent
-    link = folder() / f"package-{hashlib.sha256(str(_PACKAGE).encode()).hexdigest()[:12]}" / _PACKAGE.name
+    link = _written() / f"package-{hashlib.sha256(str(_PACKAGE).encode()).hexdigest()[:12]}" / _PACKAGE.name
     link.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         link.symlink_to(_PACKAGE)

@@ -1,0 +1,34 @@
+"""The runner on this machine, made to look like one that clouds and labs have."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from support.engine import FP32, ROOT, TWO_CORES, result_of
+from support.other_machines import NEEDS_MOUNTS, STRANGER, run_as_stranger, run_with, strangers_folder
+
+RUN = (ROOT / "run_test.sh", f"--precision={FP32}", "--case_type=gated")
+
+
+@NEEDS_MOUNTS
+@pytest.mark.parametrize("given", [{}, {"HOME": "/root", "XDG_CACHE_HOME": "relative"}])
+def test_a_user_id_without_an_entry_in_passwd(given):
+    with strangers_folder() as folder:
+        done = run_as_stranger(RUN, folder, {"TMPDIR": str(folder), **given})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert result_of(folder)["failure"] is None
+        assert (folder / f"resnet50-bench-{STRANGER}/models").is_dir() and not (folder / "relative").exists()
+
+
+@NEEDS_MOUNTS
+@TWO_CORES
+def test_a_container_that_shows_only_cpu_0_as_online(tmp_path):
+    (tmp_path / "online").write_text("0\n")
+    cpu = max(os.sched_getaffinity(0))
+    done = run_with([["--bind", str(tmp_path / "online"), "/sys/devices/system/cpu/online"]],
+                    ["taskset", "-c", cpu, *RUN], tmp_path, os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(tmp_path)
+    assert result["topology"]["allowed_cpus"] == str(cpu) and result["processes"][0]["facts"]
