@@ -3,6 +3,12 @@
 # before there is one by the system's Python, which can list the cases, help and set up.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)
+case $here in
+    *[:\\]* | *$'\n'*)
+        printf 'error: %q: Python and CMake take no path with a colon, a backslash or a line end: move the checkout\n' "$here" >&2
+        exit 3
+        ;;
+esac
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}"
 python=python3
 case ${XDG_CACHE_HOME-} in

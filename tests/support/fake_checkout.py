@@ -104,7 +104,7 @@ class Checkout:
     def run(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
         return subprocess.run(list(map(str, words)), cwd=self.folder, env=self.environment | environment, text=True,
-                              capture_output=True, check=False, timeout=120)
+                              errors="replace", capture_output=True, check=False, timeout=120)
 
 
 def until(condition, patience_s: float = 120.0) -> None:
