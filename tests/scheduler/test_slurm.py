@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from resnet50_bench.backends import Settings, slurm
 from resnet50_bench.case import platforms
+from resnet50_bench.checkout import ROOT
 from resnet50_bench.errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.stack.environment import worker_python
@@ -119,6 +121,29 @@ def test_two_nodes_pass_and_each_has_its_own_folder(folder, options, capfd, monk
     for node in NODES:
         assert f"FAKE on {node} begins" in out
         assert re.search(rf"^{node} +0 +12\.50$", out, re.M)
+
+
+def test_from_inside_a_job_its_variables_reach_neither_the_new_job_nor_what_is_asked(folder, monkeypatch):
+    for name, value in {"SLURM_MEM_PER_CPU": "1000", "SLURM_CPUS_PER_TASK": "7", "SLURM_JOB_ID": "4711",
+                        "SLURM_NTASKS": "9", "SLURM_NODELIST": "elsewhere", "SBATCH_MEM_BIND": "local",
+                        "SQUEUE_STATES": "SUSPENDED", "SQUEUE_FORMAT": "%i", "SLURM_TIME_FORMAT": "relative",
+                        "SCANCEL_STATE": "SUSPENDED"}.items():
+        monkeypatch.setenv(name, value)
+    assert run(folder, "--nodes=2 --mem=500") == 0
+    assert [text(worker, "status") for worker in (folder, folder.with_name("worker-1-c0"))] == ["0", "0"]
+
+
+def test_a_case_within_a_real_job(folder, cluster):
+    """The outer job, of --mem-per-cpu, holds one node; the case runs on the other."""
+    code = ("from pathlib import Path; from resnet50_bench.backends import Settings, slurm; "
+            f"slurm.RUNNER, slurm.POLL_S = Path({str(slurm.RUNNER)!r}), 0.3; backend = slurm.make(Settings('slurm', "
+            f"options='--mem=500')); raise SystemExit(backend.run({{}}, Path({str(folder)!r}), 60))")
+    outer = ["srun", "-w", "n1", "-n", "1", "--mem-per-cpu=1000", sys.executable, "-c", code]
+    given = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(outer, env=given, capture_output=True, text=True, check=False)
+    cluster.wait_for(lambda: not cluster.jobs(), lambda: "the outer job is not over")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert text(folder, "status") == "0" and text(folder, "node") == "n2"
 
 
 def test_the_nodes_of_a_case_are_compared(folder, tmp_path, capfd, monkeypatch):

@@ -20,6 +20,7 @@ from pathlib import Path
 from ..case.parameters import CATALOGUE
 from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure, RunFailed
+from ..files import read_text
 from ..launch import nodes as together
 from . import Settings
 from .client import heard_out
@@ -42,6 +43,10 @@ CANCEL_PATIENCE_S = 90.0  # ctest kills a case 120 s after TIMEOUT: the job has 
 SHARED_PATIENCE_S = 30.0  # other hosts' new files show up late on NFS
 _NEVER_STARTS = ("down", "drain", "unavailablenodes", "badconstraints", "partition", "invalid", "jobheld")
 _MAY_NOT_START = ("resources", "reqnodenotavail")
+#: Of the variables that Slurm's commands read: these say which cluster, and as whom.
+_SELECT_CLUSTER = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
+#: A job that this case itself runs in sets the first two; the others hide jobs and nodes from what is asked.
+_FOREIGN = re.compile(r"SLURM_|SBATCH_(CPU|MEM)_BIND|SQUEUE_|SINFO_|SCANCEL_")
 _RUN_FAILED = {
     "TIMEOUT": "it reached the time limit that sbatch was given; see --time in --options",
     "CANCELLED": "somebody else ended it (scancel)",
@@ -166,7 +171,7 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
                "--parsable", f"--job-name={MARK}:{owner()}", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
                f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
     try:
-        sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]), SUBMISSION_S)
+        sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]), SUBMISSION_S, _environment())
     except subprocess.TimeoutExpired as error:
         raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: does the controller run? A job that it "
                              "made after all is cancelled at the next start") from error
@@ -185,13 +190,18 @@ def _cancel_orphans() -> None:
             _cancel(job)
 
 
+def _environment() -> dict[str, str]:
+    """This process's, for Slurm's commands, without what an outer job or the user's habits would change in them."""
+    return {name: text for name, text in os.environ.items() if name in _SELECT_CLUSTER or not _FOREIGN.match(name)}
+
+
 def _ask(*command: str) -> str:
     """What Slurm answers about a job, nothing where it knows it no more. Raises Infrastructure: no answer."""
     deadline = time.monotonic() + CONTROLLER_PATIENCE_S
     while True:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                                  timeout=CONTROLLER_PATIENCE_S)
+                                  timeout=CONTROLLER_PATIENCE_S, env=_environment())
             why = done.stderr.strip()
             if done.returncode == 0 or "Invalid job id" in why or "already complet" in why:
                 return done.stdout.strip()
@@ -289,6 +299,9 @@ def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[Node]) -> int:
         print(f"slurm: {where}: node {worst.name} ended with status {worst.status}; see {worst.folder}", flush=True)
         return worst.status
     if state != "COMPLETED" or any(node.status is None for node in nodes):
+        output = nodes[0].folder / f"slurm-{job}.out"
+        said = (read_text(output) or "").splitlines()[-1:]
         raise Infrastructure(f"{where}, ExitCode {record.get('ExitCode')}: not every node left a status; "
-                             f"do all nodes share {nodes[0].folder}? See its slurm-{job}.out")
+                             + (f"the last line of {output} is: {said[0]}" if said else
+                                f"do all nodes share {nodes[0].folder}?"))
     return 0

@@ -54,7 +54,8 @@ def write_config(logs: Path, option: str, points: Sequence[Mapping[str, str]]) -
 
 def run_kpi(logs: Path) -> tuple[int, str]:
     """(kpi.sh's exit status, what it printed)."""
-    done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, text=True, errors="replace",
+                          check=False)
     (logs / "kpi.txt").write_text(done.stdout + done.stderr)
     return done.returncode, done.stdout + done.stderr
 
