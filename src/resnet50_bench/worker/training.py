@@ -31,11 +31,12 @@ from ..errors import BadInput
 from ..files import replacing
 from ..protocol.messages import Spec
 from ..result.processes import FeedRecord, Training
+from .checkpoint import read_state, unpickled
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch
 from .feed import loader_record
 from .stepper import Shown
-from .weights import SEED, read_state
+from .weights import SEED
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
 #: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.
@@ -131,9 +132,8 @@ class Trainer:
 
     def _resume(self, path: Path, plain: torch.nn.Module) -> None:
         """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
-        state = read_state(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        if not {"optimizer", "step", "total_steps"} <= found.keys():
+        state, found = read_state(path), unpickled(path)
+        if not isinstance(found, dict) or not {"optimizer", "step", "total_steps", "losses"} <= found.keys():
             raise BadInput(f"CHECKPOINT={path} is no training's checkpoint; to begin with its weights give "
                            "it as WEIGHTS")
         if found["total_steps"] != self.total:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import BadInput
+from ..errors import BadInput, RunFailed
+from .checkpoint import read_state
 
 CLASSES = 1000
 #: Weights of dummy runs come from this seed, so that runs are alike.
 SEED = 20150512
-#: Where checkpoints of training scripts keep the weights: ours and torchvision's references, timm's, MMPretrain's.
-_WRAPPERS = ("model", "state_dict")
 
 
 def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
     """ResNet50 for inference, channels last; ``classes`` None: as many as the checkpoint has, else CLASSES.
 
-    Raises BadInput where the checkpoint is of another model, or tells another number of classes apart.
+    Raises BadInput where the checkpoint is of another model, or tells another number of classes apart; RunFailed where
+    its numbers are none.
     """
     state = read_state(path) if path else None
     classes = classes or _classes(state) or CLASSES
@@ -37,21 +36,6 @@ def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
     return model
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Names and tensors of a checkpoint, whatever it is wrapped in; nothing in the file is executed."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise BadInput(f"the weights {path} cannot be read as a checkpoint of tensors only: "
-                       f"{(str(error).strip() or repr(error)).splitlines()[0][:200]}") from error
-    for name in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-    if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise BadInput(f"the weights {path} hold no state_dict (names with tensors); save model.state_dict()")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
-
-
 def _classes(state: Mapping[str, torch.Tensor] | None) -> int | None:
     last = (state or {}).get("fc.weight")
     return last.shape[0] if last is not None and last.dim() == 2 else None
@@ -61,7 +45,9 @@ def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model:
                     classes: int) -> None:
     """Say what differs, in the order of what a user can do about it."""
     own: dict[str, Any] = dict(model.state_dict())
-    missing, strange = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    # Checkpoints from before PyTorch 0.4.1 have no counter of batches, and inference needs none.
+    needed = {name for name in own if not name.endswith(".num_batches_tracked")}
+    missing, strange = sorted(needed - state.keys()), sorted(state.keys() - own.keys())
     if missing or strange:
         parts = [f"{len(names)} names {what} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
                  for names, what in ((missing, "missing"), (strange, "too many")) if names]
@@ -71,6 +57,11 @@ def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model:
         raise BadInput(f"the weights {path} tell {have} classes apart, the data set has {classes}: give the data set "
                        "that they were trained on (with every class folder), or other weights")
     wrong = [f"{name} is {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
-             for name in own if state[name].shape != own[name].shape]
+             for name in own if name in state and state[name].shape != own[name].shape]
     if wrong:
         raise BadInput(f"the weights {path} are of another model than torchvision's resnet50: {'; '.join(wrong[:3])}")
+    broken = [name for name in own if name in state and not state[name].isfinite().all()]
+    if broken:
+        raise RunFailed(f"the weights {path} hold NaN or infinite numbers in {len(broken)} tensors "
+                        f"({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means anything: "
+                        "use a checkpoint from before the training diverged")
