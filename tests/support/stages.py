@@ -30,8 +30,8 @@ PATIENCE_S = 60.0
 PYTHON = "PYTHON"
 #: Two processes at once; a file stays with one of them, for what its tests prepare.
 PYTEST, TWO = (PYTHON, "-m", "pytest", "-rs"), ("-n", "2", "--dist", "loadfile")
-#: What runs beside others is not judged by its speed. A warm-up would look 20 s for steady step times in vain. Threads that
-#: spin while they wait made two measurements on the same cores take half as much processor time again.
+#: What runs beside others is not judged by its speed: a warm-up would look 20 s for steady step times in vain. Two
+#: measurements on the same cores took half as much processor time again while their threads spun.
 ASIDE = {"WARMUP_STEPS": "0", "CUSTOMER_ENV": "OMP_WAIT_POLICY=passive"}
 
 
