@@ -24,8 +24,6 @@ import pairs  # noqa: E402
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
 from resnet50_bench.stack.environment import worker_python  # noqa: E402
 
-_PLAIN = {"float32": "fp32", "bfloat16": "bf16", "int8": "int8"}
-
 
 def ours(precision: str, batch: str, cores: str, steps: str) -> float:
     """images/s of one instance through run_test.sh."""
@@ -42,7 +40,7 @@ def plain(precision: str, batch: str, cores: str, steps: str) -> float:
     """images/s of the loop that a user would write; capped to the same ISA as ours."""
     facts = PRECISIONS[precision]
     done = subprocess.run(
-        [worker_python(), ROOT / "benchmarks/plain_ipex.py", _PLAIN[facts.data_type], batch, cores, steps],
+        [worker_python(), ROOT / "benchmarks/plain_ipex.py", facts.dtype.name, batch, cores, steps],
         check=True, capture_output=True, text=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "ONEDNN_MAX_CPU_ISA": facts.isa_cap})
     return float(done.stdout.split()[-1])

@@ -59,7 +59,7 @@ def bare(values: dict[str, str], seconds: float) -> dict[str, float]:
     # The peak's product is far smaller than ResNet50.
     model = max((path for path in known if path.stat().st_size > 10e6), key=lambda path: path.stat().st_mtime)
     given = worker_environment.worker_environment(case, [instance.cpus], environment.native_libraries(), os.environ)
-    dtype = "bfloat16" if PRECISIONS[case.precision].data_type == "bfloat16" else "float32"
+    dtype = PRECISIONS[case.precision].dtype.tensors
     done = subprocess.run([environment.worker_python(), Path(__file__).with_name("bare_loop.py"), model,
                            str(case.batch_size), dtype, str(seconds)], env=given | {"PYTHONPATH": str(ROOT / "src")},
                           capture_output=True, text=True, check=True,

@@ -30,9 +30,9 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("torch")
 RUNNABLE = [name for name in MINE if not PRECISIONS[name].missing_flags(CPU.flags)]
 POINTS = [(engine, precision) for engine, facts in ENGINES.items() for precision in RUNNABLE
-          if PRECISIONS[precision].data_type in facts.data_types]
+          if not facts.why_not(PRECISIONS[precision])]
 #: Points of accuracy that a precision may lose to fp32, by its arithmetic; 360 pictures are judged.
-MOST_LOST = {"float32": 0.0, "bfloat32": 0.5, "bfloat16": 0.5, "int8": 1.5}
+MOST_LOST = {"fp32": 0.0, "bf16": 0.5, "int8": 1.5}
 LEAST_RIGHT = 90.0
 #: Two trainings, the second from the first's weights with the rate high again (a warm restart: Loshchilov & Hutter
 #: 2017): their last accuracy is higher than that of one as long as both.
@@ -51,7 +51,7 @@ def learnt(pictures, tmp_path_factory) -> Path:
     """The trained weights, in the training precision that is the fastest here."""
     if not RUNNABLE:
         pytest.skip(f"this CPU runs none of {', '.join(MINE)}")
-    precision = next(name for name in RUNNABLE if PRECISIONS[name].data_type in ("bfloat16", "float32"))
+    precision = next(name for name in RUNNABLE if PRECISIONS[name].training)
     sources = ("src/resnet50_bench/worker/training.py", "tests/support/digits.py")
     recipe = "".join((ROOT / path).read_text() for path in sources)
     key = hashlib.sha256(f"{recipe}{precision}{STEPS}".encode()).hexdigest()[:16]
@@ -118,7 +118,8 @@ def test_fp32_recognises_the_digits(result):
 @pytest.mark.parametrize(("engine", "precision"), POINTS)
 def test_no_engine_loses_more_than_its_precisions_arithmetic_explains(result, engine, precision):
     lost = top1(result("IPEX", FP32)) - top1(result(engine, precision))
-    assert lost <= MOST_LOST[PRECISIONS[precision].data_type]
+    facts = PRECISIONS[precision]
+    assert lost <= MOST_LOST["bf16" if facts.products_in_bf16 else facts.dtype.name]
 
 
 def judged(folder: Path, pictures: Path, learnt: Path, precision: str, *flags: str) -> subprocess.CompletedProcess[str]:

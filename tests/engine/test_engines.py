@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 OTHERS = ("OPENVINO", "ONNXRUNTIME", "ZENTORCH")
 BF16 = next((name for name in MINE if name.endswith("bfloat16")), None)
 POINTS = [(engine, precision) for engine in OTHERS for precision in (FP32, INT8, BF16)
-          if precision and PRECISIONS[precision].data_type in engines.ENGINES[engine].data_types]
+          if precision and not engines.ENGINES[engine].why_not(PRECISIONS[precision])]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_an_engine_runs_the_precisions_kernels_and_agrees_with_fp32(folder, use,
     result = result_of(folder)
     report = result["processes"][0]
     agreed = report["facts"]["agreement"]
-    if PRECISIONS[precision].data_type == "float32":
+    if PRECISIONS[precision].dtype.name == "fp32":
         assert agreed["top1_agreement"] == 1 and agreed["largest_logit_difference"] < 1e-3 * agreed["logit_spread"]
     else:
         assert agreed["images"] == 10 and 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]

@@ -34,7 +34,7 @@ torchvision.models.resnet50 = lambda weights, num_classes: torchvision.models.Re
     torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], num_classes)
 precision = PRECISIONS[sys.argv[1]]
 for batch_size in map(int, sys.argv[2].split(",")):
-    request = ModelRequest(precision.name, precision.data_type, precision.isa_cap, batch_size, Path(sys.argv[3]))
+    request = ModelRequest(precision, precision.isa_cap, batch_size, Path(sys.argv[3]))
     prepared = inductor.ENGINE.prepare(request)
     batch = dummy_batch(batch_size, request.input_dtype)
     compiled = dict(torch._dynamo.utils.counters["stats"])
@@ -62,7 +62,7 @@ from resnet50_bench.worker.engines.base import ModelRequest
 
 engine = importlib.import_module(f"resnet50_bench.worker.engines.{sys.argv[1]}").ENGINE
 precision = PRECISIONS[sys.argv[2]]
-request = ModelRequest(precision.name, precision.data_type, precision.isa_cap, 1, Path(sys.argv[3]), cores=3)
+request = ModelRequest(precision, precision.isa_cap, 1, Path(sys.argv[3]), cores=3)
 model, batch = engine.prepare_peak(request).model, peak.images(request.input_dtype, 3)
 with torch.inference_mode():
     right = torch.allclose(model(batch), peak.product().to(batch.dtype)(batch), atol=0.01, rtol=0.05)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..machine.topology import Topology
 from .engines import ENGINES, sharing_weights, that_train
-from .precision import PRECISIONS
+from .precision import INT8, PRECISIONS
 
 
 def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topology: Topology) -> list[str]:
@@ -29,7 +29,7 @@ def cross_checks(chosen: Mapping[str, object], given: Mapping[str, object], topo
         bad += _training_checks(chosen)
     elif chosen["CHECKPOINT"]:
         bad.append("CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS")
-    if chosen["QCONF"] and (PRECISIONS[precision].data_type != "int8" or not engine.takes_qconf):
+    if chosen["QCONF"] and (PRECISIONS[precision].dtype is not INT8 or not engine.takes_qconf):
         bad.append(f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision} with {engine.name}")
     if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
         bad.append("DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty")

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .precision import PRECISIONS, Precision
-
-_ALL_TYPES = ("float32", "bfloat32", "bfloat16", "int8")
+from .precision import BF16, FP32, INT8, PRECISIONS, DType, Precision
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,8 @@ class EngineFacts:
 
     ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``, ``packages`` the modules that
     importing it needs beside torch, ``made_with`` the distributions, where they are installed, whose versions decide
-    beside torch's what its prepared models are; ``data_types`` as in ``Precision``. ``stacks`` are those that serve
+    beside torch's what its prepared models are; ``dtypes`` those that it
+    computes in. ``stacks`` are those that serve
     it, the one that is set up for it first.
     """
 
@@ -28,12 +27,14 @@ class EngineFacts:
     framework: str
     module: str
     stacks: tuple[str, ...]
-    data_types: tuple[str, ...] = _ALL_TYPES
+    dtypes: tuple[DType, ...] = (FP32, BF16, INT8)
     packages: tuple[str, ...] = ()
     made_with: tuple[str, ...] = ()
     #: Flags of /proc/cpuinfo without which it does not compute in its own way, or not at all.
     cpu_flags: tuple[str, ...] = ()
     trains: bool = False
+    #: Whether it can compute the products of fp32 numbers in bf16.
+    products_in_bf16: bool = False
     #: Whether several instances in one process can share a model and still compute on their own cores only.
     shares_weights: bool = True
     #: Whether it takes fp32 images whatever it computes in.
@@ -45,7 +46,7 @@ class EngineFacts:
 
     def why_not(self, precision: Precision) -> str:
         """Why it cannot serve the precision; empty where it can."""
-        if precision.data_type not in self.data_types:
+        if precision.dtype not in self.dtypes or (precision.products_in_bf16 and not self.products_in_bf16):
             return f"it has no {precision.name}"
         # ONNX Runtime 1.32 obeys no ISA cap. It looks for AMX only where the importing thread may run on two CPUs;
         # OpenMP has bound ours to one by then. XGETBV showed unused tile registers after such a run.
@@ -60,20 +61,20 @@ class EngineFacts:
 
 _ALL = (
     EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",),
-                made_with=("intel-extension-for-pytorch",), trains=True, takes_qconf=True),
+                made_with=("intel-extension-for-pytorch",), trains=True, products_in_bf16=True, takes_qconf=True),
     EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"),
-                ("float32", "bfloat16", "int8"), made_with=("torchao",)),
-    EngineFacts("OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",), ("float32", "bfloat16", "int8"),
+                made_with=("torchao",)),
+    EngineFacts("OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",),
                 packages=("openvino", "nncf"), made_with=("openvino", "nncf"), shares_weights=False,
                 float32_images=True),
-    EngineFacts("ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), ("float32", "int8"),
+    EngineFacts("ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), (FP32, INT8),
                 packages=("onnxruntime", "onnx", "onnxscript"),
                 made_with=("onnxruntime", "onnx", "onnx-ir", "onnxscript"), shares_weights=False, float32_images=True,
                 proven=False),
     # On other CPUs zentorch 2.14 warns and leaves the graph to Inductor.
-    EngineFacts("ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), ("float32", "bfloat16"),
+    EngineFacts("ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), (FP32, BF16),
                 packages=("zentorch",), cpu_flags=("avx512f", "avx512bw", "avx512dq", "avx512vl")),
-    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), ("float32", "bfloat16"), trains=True),
+    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), (FP32, BF16), trains=True),
 )
 
 #: By name, the default first.

@@ -14,22 +14,44 @@ _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 
 
 @dataclass(frozen=True)
+class DType:
+    """The type of a model's weights and activations: ``bytes`` of a value, and its name elsewhere.
+
+    ``tensors`` is torch's name for the type of the images that a model takes and of the answers that it gives;
+    ``openvino`` is OpenVINO's inference precision. ``trains``: weights can be learnt in it.
+    """
+
+    name: str
+    bytes: int
+    tensors: str
+    openvino: str
+    trains: bool = True
+
+
+FP32 = DType("fp32", 4, "float32", "f32")
+BF16 = DType("bf16", 2, "bfloat16", "bf16")
+#: Quantised inside the model: images and answers stay fp32.
+INT8 = DType("int8", 1, "float32", "f32", trains=False)
+
+
+@dataclass(frozen=True)
 class Precision:
     """One precision.
 
-    ``data_type`` is the arithmetic (``float32``, ``bfloat16``, ``bfloat32`` or ``int8``);
-    ``isa_cap`` goes to ``ONEDNN_MAX_CPU_ISA``; ``cpu_flags`` are names of /proc/cpuinfo;
+    ``products_in_bf16``: the products of fp32 numbers are computed in bf16 (bf32 in IPEX's words);
+    ``isa_cap` goes to ``ONEDNN_MAX_CPU_ISA``; ``cpu_flags`` are names of /proc/cpuinfo;
     ``kernel_isa`` is a pattern for what follows the colon in oneDNN's kernel names, and
     ``source_types`` are the convolution input types that oneDNN verbose must show.
     """
 
     name: str
-    data_type: str
+    dtype: DType
     isa_cap: str
     cpu_flags: tuple[str, ...]
     kernel_isa: str
     source_types: tuple[str, ...]
     weight_sharing: bool = True
+    products_in_bf16: bool = False
 
     @property
     def saturates(self) -> bool:
@@ -37,7 +59,7 @@ class Precision:
 
         Activations of 7 bits then keep the answers right; with 8 a trained ResNet50 gave fp32's on 27 % of images.
         """
-        return self.data_type == "int8" and "avx2" in self.cpu_flags
+        return self.dtype is INT8 and "avx2" in self.cpu_flags
 
     @property
     def needs_amx(self) -> bool:
@@ -51,7 +73,7 @@ class Precision:
         Not in int8. Not in bfloat32 either: oneDNN 3.7.2 has no AMX kernel for the gradients of fp32 weights. 59 of a
         step's 158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
         """
-        return self.data_type in ("float32", "bfloat16")
+        return self.dtype.trains and not self.products_in_bf16
 
     def missing_flags(self, flags: frozenset[str]) -> tuple[str, ...]:
         """The needed CPU flags that ``flags`` lacks, in the order of ``cpu_flags``."""
@@ -71,20 +93,20 @@ def _isa(name: str) -> str:
 
 
 _ALL = (
-    Precision("amx_int8", "int8", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_int8"),
+    Precision("amx_int8", INT8, "avx512_core_amx", (*_AVX512, "amx_tile", "amx_int8"),
               r"avx\w*_amx\w*", ("u8", "s8")),
-    Precision("amx_bfloat16", "bfloat16", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
+    Precision("amx_bfloat16", BF16, "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
               r"avx\w*_amx\w*", ("bf16",)),
-    Precision("amx_bfloat32", "bfloat32", "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
-              r"avx\w*_amx\w*", ("f32", "bf16"), weight_sharing=False),
-    Precision("avx_int8", "int8", "avx512_core_vnni", (*_AVX512, "avx512_vnni"),
+    Precision("amx_bfloat32", FP32, "avx512_core_amx", (*_AVX512, "amx_tile", "amx_bf16"),
+              r"avx\w*_amx\w*", ("f32", "bf16"), weight_sharing=False, products_in_bf16=True),
+    Precision("avx_int8", INT8, "avx512_core_vnni", (*_AVX512, "avx512_vnni"),
               _isa("avx512_core_vnni"), ("u8", "s8")),
-    Precision("avx_bfloat16", "bfloat16", "avx512_core_bf16", (*_AVX512, "avx512_bf16"),
+    Precision("avx_bfloat16", BF16, "avx512_core_bf16", (*_AVX512, "avx512_bf16"),
               _isa("avx512_core_bf16"), ("bf16",)),
-    Precision("avx_fp32", "float32", "avx512_core_vnni", _AVX512,
+    Precision("avx_fp32", FP32, "avx512_core_vnni", _AVX512,
               _isa("avx512_core"), ("f32",), weight_sharing=False),
-    Precision("avx2_int8", "int8", "avx2", ("avx2", "fma"), r"avx2", ("u8", "s8")),
-    Precision("avx2_fp32", "float32", "avx2", ("avx2", "fma"), r"avx2", ("f32",),
+    Precision("avx2_int8", INT8, "avx2", ("avx2", "fma"), r"avx2", ("u8", "s8")),
+    Precision("avx2_fp32", FP32, "avx2", ("avx2", "fma"), r"avx2", ("f32",),
               weight_sharing=False),
 )
 

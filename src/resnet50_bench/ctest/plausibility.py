@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..case.parameters import Role, having
-from ..case.precision import PRECISIONS
+from ..case.precision import FP32, PRECISIONS
 from ..errors import BadInput
 from ..result.result import Result, ResultSummary, read, read_summary
 
@@ -64,7 +64,7 @@ def _against_fp32(mine: Result, logs: Path) -> Iterator[str]:
 
 def _is_fp32(result: ResultSummary) -> bool:
     precision = PRECISIONS.get(result.parameter("PRECISION"))
-    return precision is not None and precision.data_type == "float32"
+    return precision is not None and precision.dtype is FP32 and not precision.products_in_bf16
 
 
 def _beside(logs: Path) -> list[Path]:

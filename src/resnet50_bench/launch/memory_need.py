@@ -16,14 +16,13 @@ _IMAGE_BYTES = 4 * 3 * 224 * 224
 _FIRST_OUTPUT = 64 * 112 * 112
 #: Those of all 53 convolutions (the same table, torchvision's strides): a training keeps them for the way back.
 _EVERY_OUTPUT = 11_113_984
-_BYTES = {"int8": 1, "bfloat16": 2}
 _GB = 1e9
 
 
 def least_bytes(case: Case, placement: Placement) -> int:
     """What a step needs at least: the batch of each process, and in each instance what its convolutions give."""
     outputs = _EVERY_OUTPUT if case.training else _FIRST_OUTPUT
-    output_bytes = outputs * _BYTES.get(PRECISIONS[case.precision].data_type, 4)
+    output_bytes = outputs * PRECISIONS[case.precision].dtype.bytes
     return case.batch_size * (_IMAGE_BYTES * len(placement.processes) + output_bytes * len(placement.instances))
 
 

@@ -59,8 +59,7 @@ def _against(peaks: Sequence[Mapping[str, float]], unit: str, share: str, achiev
 
 
 def _bytes_per_image(result: Result) -> float:
-    precision = PRECISIONS[result.parameter("PRECISION")]
-    width = 1 if precision.data_type == "int8" else 2 if precision.data_type == "bfloat16" else 4
+    width = PRECISIONS[result.parameter("PRECISION")].dtype.bytes
     total = 0.0
     for layer in result.processes[0].facts.layers:
         shape = parse_shape(layer.shape)

@@ -15,7 +15,7 @@ import torch
 
 from ..case import dataset
 from ..case.engines import ENGINES
-from ..case.precision import PRECISIONS
+from ..case.precision import INT8, PRECISIONS
 from ..errors import RunFailed
 from ..protocol.messages import Part, Spec
 from ..result.processes import Agreement
@@ -72,10 +72,10 @@ def model_request(spec: Spec) -> ModelRequest:
     # CUSTOMER_ENV may have set another cap, for which oneDNN lays out the weights differently.
     isa_cap = os.environ.get("ONEDNN_MAX_CPU_ISA", precision.isa_cap)
     return ModelRequest(
-        precision.name, precision.data_type, isa_cap, spec.batch_size, Path(spec.cache_dir),
+        precision, isa_cap, spec.batch_size, Path(spec.cache_dir),
         weights=Path(data.weights) if data.weights else None, weights_sha256=data.weights_sha256,
         classes=data.classes, qconf=Path(data.qconf) if data.qconf else None,
-        calibration=tuple(map(Path, data.calibration)) if precision.data_type == "int8" else (),
+        calibration=tuple(map(Path, data.calibration)) if precision.dtype is INT8 else (),
         cores=len(spec.instances[0].cpus), float32_images=ENGINES[spec.torch_type].float32_images)
 
 

@@ -26,14 +26,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torchvision.models.resnet import Bottleneck
 
 from ..case import dataset
-from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..files import replacing
 from ..protocol.messages import Spec
 from ..result.processes import FeedRecord, Training
 from .checkpoint import read_state, unpickled
 from .data import Loader
-from .engines.base import ModelRequest, dummy_batch
+from .engines.base import ModelRequest, dummy_batch, torch_dtype
 from .feed import loader_record
 from .stepper import Shown
 from .weights import SEED
@@ -61,7 +60,7 @@ class Trainer:
         #: Right answers of each step, and images.
         self.right: list[torch.Tensor] = []
         self.seen: list[int] = []
-        self._precision = PRECISIONS[request.precision].data_type
+        self._dtype = torch_dtype(request.precision)
         plain = request.network().train()
         if request.weights is None:
             _begin_as_identities(plain)
@@ -70,7 +69,7 @@ class Trainer:
         if self.checkpoint and self.checkpoint.exists():
             self._resume(self.checkpoint, plain)
         self.began_at = self.step
-        self.model, self._optimizer = _optimised(plain, self._optimizer, spec.torch_type, self._precision)
+        self.model, self._optimizer = _optimised(plain, self._optimizer, spec.torch_type, self._dtype)
         self._replica: torch.nn.Module = self.model
         self._backend = ""
         self._save_at = time.monotonic() + _FIRST_SAVE_S
@@ -108,8 +107,8 @@ class Trainer:
     def _learn(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         self._optimizer.zero_grad()
         context: AbstractContextManager[object] = nullcontext()
-        if self._precision == "bfloat16":
-            context = torch.autocast("cpu", torch.bfloat16)
+        if self._dtype is not torch.float32:
+            context = torch.autocast("cpu", self._dtype)
         with context:
             output = model(batch[0])
         loss = torch.nn.functional.cross_entropy(output.float(), batch[1])
@@ -191,7 +190,7 @@ def schedule(step: int, total: int) -> float:
 
 
 def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_type: str,
-               data_type: str) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+               dtype: torch.dtype) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     if torch_type != "IPEX":
         return plain, optimizer
     with warnings.catch_warnings():
@@ -199,9 +198,6 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         from .engines import ipex_library
 
         ipex = ipex_library.package()
-        if data_type == "bfloat32":
-            ipex.set_fp32_math_mode(mode=ipex.FP32MathMode.BF32, device="cpu")
-        dtype = torch.bfloat16 if data_type == "bfloat16" else torch.float32
         optimised: tuple[torch.nn.Module, torch.optim.Optimizer] = ipex.optimize(
             plain, dtype=dtype, optimizer=optimizer, inplace=True)
         return optimised

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ...case.precision import Precision
 from .. import checkpoint, data, weights
 from ..evidence import Evidence
 from ..model_cache import source_digest
@@ -20,9 +21,6 @@ from . import peak
 IMAGE_SIZE = 224
 #: Images a batch of calibration, and batches of it on dummy images.
 _CALIBRATION_BATCH, _DUMMY_CALIBRATION_IMAGES = 4, 4
-
-_DTYPES = {"float32": torch.float32, "bfloat32": torch.float32, "bfloat16": torch.bfloat16,
-           "int8": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,12 @@ class Plain:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What to prepare. ``data_type`` as in ``Precision``; ``isa_cap`` and the SHA-256s only key the cache.
+    """What to prepare. ``isa_cap`` and the SHA-256s only key the cache.
 
     ``weights`` is None for seeded random ones, ``calibration`` empty for dummy images; ``qconf`` replaces both.
     """
 
-    precision: str
-    data_type: str
+    precision: Precision
     isa_cap: str
     batch_size: int
     cache_dir: Path
@@ -90,7 +87,12 @@ class ModelRequest:
     @property
     def input_dtype(self) -> torch.dtype:
         """The type of the images that the model is called with."""
-        return torch.float32 if self.float32_images else _DTYPES[self.data_type]
+        return torch.float32 if self.float32_images else torch_dtype(self.precision)
+
+
+def torch_dtype(precision: Precision) -> torch.dtype:
+    """The type of the tensors that go into a model of this precision and come out of it."""
+    return getattr(torch, precision.dtype.tensors)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

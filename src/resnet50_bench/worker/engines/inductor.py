@@ -10,7 +10,7 @@ import torch
 import torch._dynamo.config as dynamo_config
 import torch._inductor.config as inductor_config
 
-from ...case.precision import PRECISIONS
+from ...case.precision import INT8
 from ..model_cache import cache_key, cached
 from . import peak, pt2e
 from .base import Engine, ModelRequest, Plain, Prepared, code_key
@@ -23,12 +23,12 @@ class InductorEngine(Engine):
         # PyTorch counts the models of a process against its limit of recompilations, and keeps each one's weights.
         torch.compiler.reset()
         plain = request.model()
-        if request.data_type == "int8":
+        if request.precision.dtype is INT8:
             return _quantised(request, plain)
         return Prepared(compiled(plain.network().to(request.input_dtype), plain.example), "Inductor's own")
 
     def prepare_peak(self, request: ModelRequest) -> Prepared:
-        if request.data_type == "int8":
+        if request.precision.dtype is INT8:
             return _quantised(request, request.peak())
         # Compiling the product would take longer than measuring it.
         return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
@@ -39,8 +39,8 @@ class InductorEngine(Engine):
 
 def _quantised(request: ModelRequest, plain: Plain) -> Prepared:
     """The program with its scales comes from the cache; the machine code for it is Inductor's to keep."""
-    saturates = PRECISIONS[request.precision].saturates
-    key = cache_key(engine="COMPILE-INDUCTOR", precision=request.precision, saturates=str(saturates),
+    saturates = request.precision.saturates
+    key = cache_key(engine="COMPILE-INDUCTOR", precision=request.precision.name, saturates=str(saturates),
                     **code_key(plain.example, __file__, pt2e.__file__), **plain.key)
     program, cache = cached(
         request.cache_dir, key, suffix=".pt2",

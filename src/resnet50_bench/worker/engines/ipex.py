@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...case.precision import PRECISIONS
+from ...case.precision import INT8
 from ..model_cache import cache_key, cached
 from . import ipex_library
 from .base import Engine, ModelRequest, Plain, Prepared, code_key
@@ -33,14 +33,14 @@ class IpexEngine(Engine):
 
 
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
-    if request.data_type == "bfloat32":
+    if request.precision.products_in_bf16:
         library = ipex_library.library()
         library.set_fp32_math_mode(library.FP32MathMode.BF32)
     key = cache_key(
-        engine="IPEX", precision=request.precision, isa_cap=request.isa_cap,
-        capability=torch.backends.cpu.get_cpu_capability(), saturates=str(PRECISIONS[request.precision].saturates),
+        engine="IPEX", precision=request.precision.name, isa_cap=request.isa_cap,
+        capability=torch.backends.cpu.get_cpu_capability(), saturates=str(request.precision.saturates),
         **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
-    recipe = request.cache_dir / f"{key}.qconf.json" if request.data_type == "int8" else None
+    recipe = request.cache_dir / f"{key}.qconf.json" if request.precision.dtype is INT8 else None
     model, cache = cached(
         request.cache_dir, key, suffix=".pt",
         build=lambda: _build(request, plain, recipe),

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.ao.quantization import HistogramObserver, PerChannelMinMaxObserver, QConfig, QConfigMapping
 
-from ...case.precision import PRECISIONS
+from ...case.precision import BF16
 from ...errors import BadInput
 from . import ipex_library
 from .base import ModelRequest
@@ -29,7 +29,7 @@ def build(request: ModelRequest, plain: torch.nn.Module, example: torch.Tensor,
             model = _quantised(plain, example[:1], calibration, request, recipe)
         else:
             model = ipex.optimize(plain, dtype=request.input_dtype, inplace=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=request.data_type == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=request.precision.dtype is BF16):
             traced = torch.jit.trace(model, example)
         frozen: torch.jit.ScriptModule = torch.jit.freeze(traced)
         return frozen
@@ -41,7 +41,7 @@ def _quantised(plain: torch.nn.Module, example: torch.Tensor, calibration: Itera
     channel.
     """
     given = request.qconf
-    activation = HistogramObserver.with_args(reduce_range=PRECISIONS[request.precision].saturates)
+    activation = HistogramObserver.with_args(reduce_range=request.precision.saturates)
     weight = PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
     mapping = QConfigMapping().set_global(QConfig(activation=activation, weight=weight))
     model = ipex.quantization.prepare(plain, mapping, example_inputs=example, inplace=True)

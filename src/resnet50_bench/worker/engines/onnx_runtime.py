@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime
 import torch
 
-from ...case.precision import PRECISIONS
+from ...case.precision import INT8
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
 from .base import Engine, ModelRequest, Plain, Prepared, code_key
@@ -68,10 +68,10 @@ def _other_cpus() -> list[int]:
 
 
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
-    saturates = PRECISIONS[request.precision].saturates
-    key = cache_key(engine="ONNXRUNTIME", precision=request.precision, saturates=str(saturates),
+    saturates = request.precision.saturates
+    key = cache_key(engine="ONNXRUNTIME", precision=request.precision.name, saturates=str(saturates),
                     **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
-    calibration = plain.calibration if request.data_type == "int8" else None
+    calibration = plain.calibration if request.precision.dtype is INT8 else None
     model, cache = cached(
         request.cache_dir, key, suffix=".onnx",
         build=lambda: _build(plain, calibration, saturates), save=_save,

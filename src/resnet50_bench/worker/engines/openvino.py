@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from ...case.precision import PRECISIONS
+from ...case.precision import INT8
 from .. import openvino_graph
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
@@ -31,7 +31,6 @@ metadata.version("nncf")  # where there is none, importing this module says so
 _BUILD = Path(__file__).with_name("openvino_build.py")
 #: A cached file is the length of the XML in so many bytes, the XML, and the weights.
 _LENGTH_BYTES = 8
-_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 class OpenVinoEngine(Engine):
@@ -100,14 +99,14 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
 
 
 def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
-    saturates = PRECISIONS[request.precision].saturates
-    key = cache_key(engine="OPENVINO", precision=request.precision, saturates=str(saturates),
+    saturates = request.precision.saturates
+    key = cache_key(engine="OPENVINO", precision=request.precision.name, saturates=str(saturates),
                     **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
-    calibration = plain.calibration if request.data_type == "int8" else None
+    calibration = plain.calibration if request.precision.dtype is INT8 else None
     model, cache = cached(
         request.cache_dir, key, suffix=".openvino",
         build=lambda: _build(plain, calibration, saturates), save=_save, load=_load)
-    compiled = Compiled(model, _HINTS[request.data_type], request.cores)
+    compiled = Compiled(model, request.precision.dtype.openvino, request.cores)
     return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
 
 
