@@ -14,7 +14,7 @@ from ..files import read_text
 
 #: The statuses of cases that did not fail: passed and skipped.
 PASSED = (0, UnsupportedCpu.exit_status)
-#: The bit of ctest's own status that says: a test failed.
+#: ctest's own status if a test failed.
 _TESTS_FAILED = 8
 #: What ctest's log has of a test that could not be started.
 _NOT_STARTED = ("Failed to change working directory", "Unable to find executable", "Could not find executable",
@@ -61,7 +61,7 @@ def status_of_all(records: Sequence[CaseRecord], of_ctest: int, build: Path) -> 
         return of_ctest
     log = build / "Testing/Temporary/LastTest.log"
     said = read_text(log) or ""
-    if of_ctest & _TESTS_FAILED and not any(sign in said for sign in _NOT_STARTED):
+    if of_ctest == _TESTS_FAILED and not any(sign in said for sign in _NOT_STARTED):
         raise RunFailed(f"a case was killed before it could say why, perhaps for lack of memory; see {log}")
     why = next((line for line in said.splitlines() if any(sign in line for sign in _NOT_STARTED)), "no reason given")
     raise Infrastructure(f"ctest could not run the cases (its status {of_ctest}): {why}; see {log}")
