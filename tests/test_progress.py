@@ -32,6 +32,24 @@ def test_an_instance_that_has_not_begun_shows_no_rate():
     assert line(State(0, 0, 200, 0.0, 0.0), 8, 0) == "instance 0: 0 of 200 steps"
 
 
+def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_path, monkeypatch):
+    monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setattr(progress, "PLAIN_S", 0.0)
+    shown = Progress(8, 0)
+    shown.update(state())
+    assert "25 %" in (tmp_path / "state").read_text()
+    shown.update(state(1, done=20))
+    assert "2 instances" in (tmp_path / "state").read_text() and "10 %" in (tmp_path / "state").read_text()
+    shown.close()
+    assert not (tmp_path / "state").exists()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "gone/state"))
+    shown = Progress(8, 0)
+    (tmp_path / "gone").rmdir()
+    shown.update(state())  # ctest.sh has ended, the case goes on
+    shown.close()
+
+
 def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
     monkeypatch.delenv(progress.TERMINAL_VARIABLE, raising=False)
     shown = Progress(8, 0)

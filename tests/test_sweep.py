@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.case.case import every_option
 from resnet50_bench.cli import ctest_command, sweep_command
 from resnet50_bench.ctest.config import read_config, texts_for
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Interrupted, RunFailed, UnsupportedCpu
@@ -51,7 +53,12 @@ def test_named_values_are_measured_completely_and_every_point_is_a_result_of_its
     outcome = said[said.index("\n-- sweep: 12 points in 12 runs") + 1:].splitlines()
     assert len(outcome) <= 10 and outcome[1].startswith("   avx2_int8   BS 4 CPI 2: 139.3 samples/sec")
     assert f"   Tables      {fake.folder}/sweep.txt" in outcome
-    assert outcome[-1].endswith(f"/ctest.sh --config {fake.folder}/best.yaml")
+    words = shlex.split(outcome[-1].partition("ctest.sh ")[2])
+    assert words[:2] == ["--config", f"{fake.folder}/best.yaml"]
+    rules = read_config(Path(words[1]))
+    meant = [option for option in every_option() if texts_for(rules, f"test_resnet50_pytorch_xeon_public_{option}")]
+    chosen = [option for option in every_option() if re.search(words[3], f"_{option}")]
+    assert words[2] == "-R" and chosen == meant, "the next command runs the cases that have a best point, and no other"
     assert "139.3" in (fake.folder / "sweep.txt").read_text()
 
 

@@ -130,6 +130,11 @@ def option_of(case: AnyCase) -> str:
     return "_".join(part for part in parts if part)
 
 
+def words_choosing(options: Sequence[str]) -> str:
+    """The words of ctest.sh, for a shell, that run exactly the cases of these options."""
+    return f"--testcase {options[0]}" if len(options) == 1 else f"-R '_({'|'.join(options)})$'"
+
+
 def every_option() -> list[str]:
     """The options that the CMake files of all platforms together list."""
     functions, modes, types = (["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]

@@ -52,6 +52,8 @@ def main(argv: list[str]) -> int:
     if overrides.stop_file and Path(overrides.stop_file).exists():
         raise RunFailed("not started: ctest.sh was ended by a signal")
     record = CaseRecord(words.option)
+    if overrides.started:
+        Path(overrides.started).write_text(words.option)
     try:
         with interruptible():
             record.status = _run(record, _settings(words.settings, overrides), overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ..case.case import UndecidedCase
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
 from ..sweep.search import LOOKS, Place
-from ..sweep.tables import between, named, outcome
+from ..sweep.tables import between, choosing, named, outcome
 from .typed_words import typed
 
 
@@ -40,5 +41,5 @@ class SweepPrinter:
 
     def ended(self, precisions: Sequence[KnownPoints], table: Path, best: Path) -> None:
         # ctest.sh --sweep works in the sweep's folder, where its user does not stand: whole paths.
-        reproduce = f"{typed('ctest.sh')} --config {best.absolute()}"
+        reproduce = f"{typed('ctest.sh')} --config {shlex.quote(str(best.absolute()))} {choosing(precisions)}"
         print("", *outcome(precisions, str(table.absolute()), reproduce), sep="\n", flush=True)

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import WORKLOAD
-from ..case.case import every_option
+from ..case.case import every_option, words_choosing
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
 from .selection import nearest_case
 
+#: How many cases a notice names.
+_MOST_NAMED = 6
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
 
@@ -82,6 +84,16 @@ def texts_for(rules: Rules, case_name: str) -> dict[str, str]:
         if _matches(glob, case_name):
             texts |= parameters
     return texts
+
+
+def config_notice(path: Path | None, rules: Rules, cases: Sequence[str]) -> str:
+    """A line on cases that run although the file has nothing for them; empty if there are none."""
+    meant = [name for name in cases if any(_matches(glob, name) for glob, _ in rules)]
+    if path is None or len(meant) == len(cases):
+        return ""
+    alone = f"; to run only those: {words_choosing(options)}" if (options := [
+        name.removeprefix(f"test_{WORKLOAD}_") for name in meant]) and len(options) <= _MOST_NAMED else ""
+    return f"NOTICE: {path} has parameters for {len(meant)} of the {len(cases)} cases that run{alone}"
 
 
 def _matches(glob: str, case_name: str) -> bool:

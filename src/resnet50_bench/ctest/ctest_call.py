@@ -19,11 +19,14 @@ from pathlib import Path
 from ..errors import Infrastructure, Interrupted
 from ..launch import progress
 from ..signals import interruptible, shell_status
-from . import brief_output, case_records
+from . import brief_output, case_records, ctest_words
 from . import overrides as overrides_file
+from .build_folder import results_folder
 from .case_records import CaseRecord
 from .choice import Choice, choose
+from .config import config_notice
 from .options import Options
+from .outlook import Watch, forecast, last_durations, telling
 from .overrides import Overrides
 from .selection import Document
 
@@ -71,16 +74,32 @@ class Job:
             for_cases[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
         with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
             file = Path(scratch) / "overrides.json"
-            overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop")
+            overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop",
+                                started=f"{scratch}/started")
             overrides.write(file)
-            for_cases[overrides_file.VARIABLE] = str(file)
+            for_cases |= {overrides_file.VARIABLE: str(file), progress.STATE_VARIABLE: f"{scratch}/progress"}
             try:
-                status = _run_ctest([*sizes, *choice.words, *self.options.for_ctest], choice.build, for_cases,
-                                    overrides, self.options.brief)
+                with telling(self._watch(choice, overrides, for_cases)):
+                    status = _run_ctest([*sizes, *choice.words, *self.options.for_ctest], choice.build, for_cases,
+                                        overrides, self.options.brief)
             finally:
                 ended = case_records.read(Path(overrides.statuses))
                 hear(ended)
         return Outcome(case_records.status_of_all(ended, status, choice.build), ended)
+
+    def _watch(self, choice: Choice, overrides: Overrides, for_cases: Mapping[str, str]) -> Watch | None:
+        """What is told while cases run, after what can be said before; None where nothing is to be shown or runs."""
+        if self.options.lists or self.options.dry_run or self.options.quiet:
+            return None
+        if notice := config_notice(self.options.config, overrides.config, choice.cases):
+            print(notice, flush=True)
+        rounds = -(-len(overrides.points) // overrides.burst)
+        known = last_durations(results_folder())
+        if len(choice.cases) > 1:
+            print(forecast(choice.cases, known, rounds), flush=True)
+        loud = {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} & {item.name for item in self.options.items}
+        return Watch(choice.cases, known, rounds, Path(overrides.started), Path(for_cases[progress.STATE_VARIABLE]),
+                     Path(overrides.statuses), bool(loud) or progress.TERMINAL_VARIABLE in for_cases)
 
 
 def require_set_up() -> None:

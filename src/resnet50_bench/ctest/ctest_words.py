@@ -55,6 +55,7 @@ NARROWING = ("-U", "--union", "-FA", "--fixture-exclude-any", "-FS", "--fixture-
 REPLACING = ("-R", "--tests-regex", "-I", "--tests-information", "--rerun-failed")
 VERBOSE = ("-V", "--verbose")
 EXTRA_VERBOSE = ("-VV", "--extra-verbose", "--debug")
+QUIET = ("-Q", "--quiet")
 LISTING = ("-N", "--show-only", "--print-labels")
 
 

@@ -101,6 +101,11 @@ class Options:
         loud = {item.name for item in self.items if item.owner is Owner.CTEST}
         return bool(loud & {*ctest_words.VERBOSE}) and not loud & {*ctest_words.EXTRA_VERBOSE}
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is to be shown while cases run."""
+        return any(item.name in ctest_words.QUIET for item in self.items if item.owner is Owner.CTEST)
+
     def words_without(self, *names: str) -> list[str]:
         """What was typed, without the options of these names and their values."""
         return [word for item in self.items if item.name not in names or item.owner is Owner.PARAMETER
@@ -151,7 +156,7 @@ class Options:
                 ("--daemon", ctest_words.LISTING, "a list is there at once")):
             if ours_name in ours:
                 yield from (f"{ours_name} and {name} exclude each other: {why}" for name in ctests if name in theirs)
-        if {"-Q", "--quiet"} & {*ctests} and (
+        if {*ctest_words.QUIET} & {*ctests} and (
                 loud := {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} - {"--debug"} & {*ctests}):
             yield f"--quiet and {min(loud)} exclude each other"
         if self.burst > 1 and (backend := self.settings.get("BACKEND")) in ("slurm", "kubernetes"):

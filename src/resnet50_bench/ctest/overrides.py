@@ -32,6 +32,8 @@ class Overrides:
     #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
     statuses: str = ""
     stop_file: str = ""
+    #: A file that each case writes its name to when it starts.
+    started: str = ""
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

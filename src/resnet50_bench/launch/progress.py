@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 #: ctest.sh names its terminal to the cases, whose own output goes through a pipe.
 TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
+#: ctest.sh names a file to the cases, in which it reads how far the instances are.
+STATE_VARIABLE = "RESNET50_BENCH_PROGRESS"
 #: How often workers are asked to say where they stand: each time costs an instance some 50 microseconds.
 LIVE_S, PLAIN_S = 1.0, 15.0
 _MOST_LINES = 8
@@ -23,6 +26,7 @@ class Progress:
     def __init__(self, batch_size: int, min_duration_s: float) -> None:
         self._batch_size, self._min_duration_s = batch_size, min_duration_s
         self._terminal = _terminal()
+        self._file = Path(named) if (named := os.environ.get(STATE_VARIABLE)) else None
         self.every_s = LIVE_S if self._terminal else PLAIN_S
         self._states: dict[int, State] = {}
         self._drawn, self._shown = 0, time.monotonic()
@@ -36,6 +40,8 @@ class Progress:
 
     def close(self) -> None:
         """Take the live view away: the log's lines follow."""
+        if self._file:
+            self._file.unlink(missing_ok=True)
         if self._terminal and self._drawn:
             self._terminal.write(f"\x1b[{self._drawn}F\x1b[J")
             self._terminal.flush()
@@ -43,6 +49,8 @@ class Progress:
 
     def _show(self) -> None:
         lines = [line(state, self._batch_size, self._min_duration_s) for _, state in sorted(self._states.items())]
+        if self._file and self._file.parent.is_dir():  # it goes with ctest.sh
+            self._file.write_text(lines[0] if len(lines) == 1 else self._summary())
         if len(lines) > (_MOST_LINES if self._terminal else 1):
             lines = [self._summary()]
         if self._terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ..case.case import option_of
+from ..case.case import option_of, words_choosing
 from ..case.parameters import CATALOGUE, Role, having
 from .known_points import KnownPoints
 from .search import LOOKS, Place, Score, combined, finalists, ranking, standing
@@ -39,6 +39,11 @@ def outcome(precisions: Sequence[KnownPoints], table: str, best: str) -> list[st
         lines.append(f"   and {len(precisions) - len(shown)} precisions more")
     next_line = [f"   Next        {best}"] if any(points.best for points in precisions) else []
     return [*lines, f"   Tables      {table}", *next_line]
+
+
+def choosing(precisions: Sequence[KnownPoints]) -> str:
+    """ctest.sh's words for the cases that have a best point: a --config file alone lets every case run."""
+    return words_choosing([option_of(points.cases[points.best]) for points in precisions if points.best])
 
 
 def _best_in_words(points: KnownPoints) -> str:
@@ -134,7 +139,7 @@ def _short(value: float) -> str:
 
 def config(precisions: Sequence[KnownPoints]) -> str:
     """YAML for ``ctest.sh --config``: the best point of each precision, with what else was given."""
-    lines = ["# The best points of a sweep: ./ctest.sh --config THIS_FILE"]
+    lines = [f"# The best points of a sweep. To run them: ./ctest.sh --config THIS_FILE {choosing(precisions)}"]
     for points in precisions:
         if points.best:
             case = points.cases[points.best]

@@ -1,0 +1,116 @@
+"""How long cases are likely to take, from their last runs here, and how far they are while they run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import WORKLOAD
+from ..files import read_text
+from . import case_records
+
+#: Without -V nothing else is printed while a case runs.
+EVERY_S = 30.0
+
+
+def last_durations(results: Path) -> dict[str, float]:
+    """Seconds that one iteration of a case took when it last passed, by the case's name without the workload."""
+    found: dict[str, float] = {}
+    for logs in sorted(results.glob(f"*-logs-{WORKLOAD}_*"), reverse=True):
+        option = logs.name.partition(f"-logs-{WORKLOAD}_")[2]
+        if option not in found and (took_s := _duration_s(logs)) is not None:
+            found[option] = took_s
+    return found
+
+
+def _duration_s(logs: Path) -> float | None:
+    """From the configuration, which is written first, to the KPIs, which are written last; None if it failed."""
+    try:
+        statuses = [path.read_text().strip() for path in logs.glob("itr-*/worker-0-c0/status")]
+        took_s = (logs / "kpi.txt").stat().st_mtime - (logs / "workload-config.yaml").stat().st_mtime
+    except OSError:
+        return None
+    return took_s / len(statuses) if statuses and {*statuses} == {"0"} and took_s > 0 else None
+
+
+def options_of(cases: Sequence[str]) -> list[str]:
+    """Cases' names without the workload."""
+    return [name.removeprefix(f"test_{WORKLOAD}_") for name in cases]
+
+
+def forecast(cases: Sequence[str], known: Mapping[str, float], rounds: int = 1) -> str:
+    """One line on several cases of ``rounds`` iterations each: how long they are likely to take."""
+    options = options_of(cases)
+    unknown = [option for option in options if option not in known]
+    if len(unknown) == len(options):
+        return f"{len(options)} cases: how long they take is unknown, none has passed here yet"
+    sum_s = rounds * sum(known.get(option, 0.0) for option in options)
+    rest = f", and {len(unknown)} that have not passed here yet" if unknown else ""
+    return f"{len(options)} cases: about {_clock(sum_s)} if each takes as long as its last run here{rest}"
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d} h" if whole >= 3600 else (
+        f"{whole // 60}:{whole % 60:02d} min" if whole >= 60 else f"{whole} s")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a call of ctest.sh knows of its cases while they run.
+
+    ``started``: the file that each case writes its name to; ``state``: the file that says how far its instances are;
+    ``statuses``: what cases told of their end. ``shown_elsewhere``: whether the screen has a case's state already.
+    """
+
+    cases: Sequence[str]
+    known: Mapping[str, float]
+    rounds: int
+    started: Path
+    state: Path
+    statuses: Path
+    shown_elsewhere: bool = False
+
+    def line(self) -> str:
+        """How far the running case is and what is left; empty if no case runs, or the screen shows it already."""
+        option, ended = read_text(self.started), {record.option for record in case_records.read(self.statuses)}
+        state = read_text(self.state)
+        if not option or option in ended or (state and self.shown_elsewhere):
+            return ""
+        parts = [f"{option} for {_clock(time.time() - self.started.stat().st_mtime)}", state or "not measuring"]
+        if not state and option in self.known:
+            parts.append(f"its last run took {_clock(self.rounds * self.known[option])}")
+        if len(self.cases) > 1:
+            left = [each for each in options_of(self.cases) if each not in ended and each != option]
+            unknown = sum(each not in self.known for each in left)
+            known_s = self.rounds * sum(self.known.get(each, 0.0) for each in left)
+            lengths = [f"about {_clock(known_s)}"] if unknown < len(left) else []
+            lengths += [f"{unknown} of unknown length"] if unknown else []
+            parts.append(f"then {len(left)} more: {' and '.join(lengths)}" if left else "the last case")
+        return " | ".join(parts)
+
+
+@contextmanager
+def telling(watch: Watch | None) -> Iterator[None]:
+    """Print the watch's line every EVERY_S while the body runs."""
+    over = threading.Event()
+
+    def tell() -> None:
+        with suppress(BrokenPipeError):  # nobody reads any more; the cases run on
+            while not over.wait(EVERY_S):
+                if watch and (line := watch.line()):
+                    print(f"      {line}", flush=True)
+
+    thread = threading.Thread(target=tell, daemon=True)
+    if watch:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if watch:
+            thread.join()
