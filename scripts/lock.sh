@@ -21,8 +21,7 @@ signed() {
         >"$folder/$1.txt"
     echo "$1.txt: $(grep -c == "$folder/$1.txt") packages" >&2
 }
-# What PyTorch's builds with CUDA take where there is a GPU, and are imported without: 1.2 GB.
-gpu='triton|nvidia-(cuda-nvrtc|cusolver|nvtx)-cu12'
+gpu=$(PYTHONPATH=src python3 -c 'from resnet50_bench.stack import pins; print(*pins.WITHOUT_GPU, sep="|")')
 # NAME PATTERN: the file without the packages whose whole name matches.
 without() { awk -v pattern="^($2)==" '/^[a-z]/ { left_out = $0 ~ pattern } !left_out' "$folder/$1.txt"; }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import re
@@ -16,7 +17,7 @@ from resnet50_bench.backends import container, workers
 from resnet50_bench.backends.engines import DOCKER
 from resnet50_bench.cli import images_command as images
 from resnet50_bench.errors import BadInput
-from resnet50_bench.stack import pins
+from resnet50_bench.stack import installer, pins
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
@@ -35,6 +36,45 @@ def test_a_dockerfile_keeps_the_rules(path):
         if "pip install" in line:
             assert "--no-cache-dir" in line and "--require-hashes" in line
     assert not re.search(r"(PASSWORD|SECRET|TOKEN)", text)
+
+
+def imported_by(path: Path) -> set[Path]:
+    """``path`` and every module of ours that it imports, also within functions, and their packages."""
+    found, new = set(), {path}
+    while new:
+        module = new.pop()
+        found.add(module)
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                named = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
+                new |= {file for file in named if file.exists()} - found
+    return found
+
+
+def test_the_image_that_installs_has_what_the_installer_imports_and_reads():
+    """Not more: a change of what is copied installs PyTorch anew."""
+    words = (ROOT / "Dockerfile.3.benchmark").read_text().replace("\\\n", " ").split()
+    copied = {ROOT / word for word in words if word.startswith("src/resnet50_bench/")}
+    stack = ROOT / "src/resnet50_bench/stack"
+    read = {stack / "__init__.py", *(stack / f"requirements/{name}.txt" for name in ("image", "uv"))}
+    assert copied == imported_by(stack / "installer.py") | read
+
+
+def test_an_image_leaves_out_the_files_that_only_a_gpu_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(installer, "install", lambda folder, name, needed_gb: None)
+    folder = tmp_path / "lib/python3.13/site-packages/nvidia/cudnn/lib"
+    folder.mkdir(parents=True)
+    for name in ("libcudnn.so.9", "libcudnn_ops.so.9", "libcudnn_adv.so.9"):
+        (folder / name).touch()
+    installer.install_in_image(tmp_path, "image")
+    assert [file.name for file in folder.iterdir()] == ["libcudnn.so.9"]
+
+
+@pytest.mark.parametrize("name", ["ipex", "image", "tools"])
+def test_locks_leave_out_the_packages_that_only_a_gpu_needs(name):
+    named = set(re.findall(r"^([a-z0-9-]+)==", pins.path(name).read_text(), re.M))
+    assert named and not named & set(pins.WITHOUT_GPU)
 
 
 @pytest.mark.parametrize(("name", "text"), [("BACKEND", "dokcer"), ("REGISTRY", "host:5000"), ("RELEASE", "v1")])

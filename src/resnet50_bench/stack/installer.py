@@ -197,5 +197,12 @@ def _make_venv(folder: Path) -> None:
         raise Infrastructure(f"python3 -m venv failed: {why[0]}; sudo apt-get install python3-venv")
 
 
+def install_in_image(folder: Path, name: str) -> None:
+    """As ``install``, without the files that only a GPU needs."""
+    install(folder, name, 0.0)
+    for file in folder.glob(pins.FILES_WITHOUT_GPU):
+        file.unlink()
+
+
 if __name__ == "__main__":
-    install(Path(sys.argv[1]), sys.argv[2], 0.0)
+    install_in_image(Path(sys.argv[1]), sys.argv[2])

@@ -9,6 +9,10 @@ _FOLDER = Path(__file__).parent / "requirements"
 #: PyTorch's CPU-only index has other files of the first two; the rest is only for the builds with CUDA.
 _OTHER_BUILDS = ("torch", "torchvision")
 _ONLY_CUDA = re.compile(r"triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+")
+#: What those builds are imported without and open only where there is a GPU. Packages (1.2 GB), which scripts/lock.sh
+#: leaves out, and files (1.1 GB), which an image leaves out: libcudnn.so itself has to be there.
+WITHOUT_GPU = ("triton", "nvidia-cuda-nvrtc-cu12", "nvidia-cusolver-cu12", "nvidia-nvtx-cu12")
+FILES_WITHOUT_GPU = "lib/python3*/site-packages/nvidia/cudnn/lib/libcudnn_*.so*"
 _PIN = re.compile(r"([a-z0-9-]+)==([^\s;\\]+)")
 
 
