@@ -129,6 +129,17 @@ def test_a_file_that_rsync_brought_with_its_old_time_is_seen(copy):
 
 
 @needs_cmake
+@pytest.mark.parametrize(("name", "content"), [
+    ("CTestTestfile.cmake", b""), ("CTestTestfile.cmake", b"add_test("), ("CMakeCache.txt", b""),
+    ("CMakeCache.txt", b"\xff\0CMAKE_HOME_DIRECTORY:INTERNAL=")])
+def test_a_build_folder_that_a_full_disk_has_damaged_is_configured_again(copy, name, content):
+    assert copy.ctest("-N").returncode == 0
+    (copy.build / name).write_bytes(content)
+    done = copy.ctest("-N")
+    assert done.returncode == 0 and "Total Tests: 0" not in done.stdout, done.stdout + done.stderr
+
+
+@needs_cmake
 def test_two_first_calls_at_once_configure_once(first, tmp_path):
     build = str(tmp_path / "build")
     started = [subprocess.Popen([first.folder / "ctest.sh", "-N"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -72,9 +72,11 @@ def test_a_line_says_how_far_the_running_case_is_and_what_is_left(watch):
 def test_what_the_screen_shows_already_is_not_said_twice(watch):
     loud = outlook.Watch(CASES, {}, 1, watch.started, watch.state, watch.statuses, shown_elsewhere=True)
     watch.started.write_text(SLOW)
-    assert "not measuring" in loud.line()
-    watch.state.write_text("instance 0: 50 of 200 steps")
+    assert loud.line()
+    watch.state.write_text("Process 0: preparing the model")
     assert loud.line() == "" and watch.line()
+    os.utime(watch.state, (time.time() - 40,) * 2)
+    assert "preparing" in loud.line(), "nothing has come for a while"
 
 
 def test_a_configuration_for_few_of_the_cases_is_told():
@@ -95,7 +97,7 @@ def checkout(tmp_path_factory) -> Checkout:
     return made
 
 
-@pytest.mark.parametrize(("words", "told"), [([], True), (["--output-on-failure"], True), (["-V"], False),
+@pytest.mark.parametrize(("words", "told"), [([], True), (["--output-on-failure"], True),
                                              (["-Q"], False)])
 def test_without_v_a_plain_line_comes_while_a_case_measures(checkout, words, told):
     done = checkout.run(sys.executable, "-c", OFTEN, "--testcase", checkout.case, *words,

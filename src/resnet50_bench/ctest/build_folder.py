@@ -95,7 +95,7 @@ def _ready(folder: Path, settings: Mapping[str, str], *more: Path) -> Path:
                 if _is_stale(folder, *more):
                     _cmake(folder, settings)
         except OSError as error:
-            raise Infrastructure(f"{folder} cannot be configured: {error}; {_ANOTHER}") from error
+            raise Infrastructure(f"{folder} cannot be configured: {error.strerror}; {_ANOTHER}") from error
         _require_writable(folder)
     return folder
 
@@ -144,10 +144,11 @@ def _is_stale(build: Path, *more: Path) -> bool:
     A copy (rsync -a, cp -a) keeps the time of the text, but not that of the change.
     """
     tests = build / "CTestTestfile.cmake"
+    whole = (read_text(tests) or "").endswith(")")  # a full disk leaves a part of it, or nothing
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
                ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
     results = configured(build, "RESULTS") or build / WORKLOAD_FOLDER
-    return (not tests.exists() or not Path(results).is_dir() or not _is_ours(build)
+    return (not whole or not Path(results).is_dir() or not _is_ours(build)
             or any(source.stat().st_ctime > tests.stat().st_mtime for source in sources))
 
 

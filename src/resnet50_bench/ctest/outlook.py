@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from ..files import read_text
 from . import case_records
 
 #: Without -V nothing else is printed while a case runs.
-EVERY_S = 30.0
+EVERY_S = 25.0
 
 
 def last_durations(results: Path) -> dict[str, float]:
@@ -63,8 +64,8 @@ def _clock(seconds: float) -> str:
 class Watch:
     """What a call of ctest.sh knows of its cases while they run.
 
-    ``started``: the file that each case writes its name to; ``state``: the file that says how far its instances are;
-    ``statuses``: what cases told of their end. ``shown_elsewhere``: whether the screen has a case's state already.
+    ``started``: the file that each case writes its name to; ``state``: the file that says what it does and how far it
+    is; ``statuses``: what cases told of their end. ``shown_elsewhere``: whether the screen shows a new state at once.
     """
 
     cases: Sequence[str]
@@ -79,10 +80,10 @@ class Watch:
         """How far the running case is and what is left; empty if no case runs, or the screen shows it already."""
         option, ended = read_text(self.started), {record.option for record in case_records.read(self.statuses)}
         state = read_text(self.state)
-        if not option or option in ended or (state and self.shown_elsewhere):
+        if not option or option in ended or (self.shown_elsewhere and _age_s(self.state) < EVERY_S):
             return ""
-        parts = [f"{option} for {_clock(time.time() - self.started.stat().st_mtime)}", state or "not measuring"]
-        if not state and option in self.known:
+        parts = [f"{option} for {_clock(_age_s(self.started))}", *([state] if state else [])]
+        if "left" not in (state or "") and option in self.known:
             parts.append(f"its last run took {_clock(self.rounds * self.known[option])}")
         if len(self.cases) > 1:
             left = [each for each in options_of(self.cases) if each not in ended and each != option]
@@ -92,6 +93,14 @@ class Watch:
             lengths += [f"{unknown} of unknown length"] if unknown else []
             parts.append(f"then {len(left)} more: {' and '.join(lengths)}" if left else "the last case")
         return " | ".join(parts)
+
+
+def _age_s(file: Path) -> float:
+    """Seconds since the file was written; infinite if there is none."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 @contextmanager

@@ -38,6 +38,11 @@ class Progress:
             self._shown = time.monotonic()
             self._show()
 
+    def tell(self, text: str) -> None:
+        """Let ctest.sh know, while it is there, what is being done or how far the instances are."""
+        if self._file and self._file.parent.is_dir():
+            self._file.write_text(text)
+
     def close(self) -> None:
         """Take the live view away: the log's lines follow."""
         if self._file:
@@ -49,8 +54,7 @@ class Progress:
 
     def _show(self) -> None:
         lines = [line(state, self._batch_size, self._min_duration_s) for _, state in sorted(self._states.items())]
-        if self._file and self._file.parent.is_dir():  # it goes with ctest.sh
-            self._file.write_text(lines[0] if len(lines) == 1 else self._summary())
+        self.tell(lines[0] if len(lines) == 1 else self._summary())
         if len(lines) > (_MOST_LINES if self._terminal else 1):
             lines = [self._summary()]
         if self._terminal:

@@ -29,7 +29,8 @@ class Window:
         return self._view.every_s
 
     def say(self, line: str) -> None:
-        """Into the log."""
+        """Into the log, and to ctest.sh as what is done now."""
+        self._view.tell(line)
         self._log.line(line)
 
     def started(self, pids: Sequence[int]) -> None:
