@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import WORKLOAD
 from ..errors import BadInput
+from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
 from ..result.result import ResultSummary, read_summary
 
@@ -70,8 +71,10 @@ class Entry:
 
     @property
     def primary(self) -> tuple[str, str, float] | None:
-        """(name, unit, value) of the primary KPI; None for a result that failed or is invalid."""
+        """(name, unit, value) of the primary KPI; None for a result that failed, is invalid, or of emulated AMX."""
         if self.failure is not None or self.verdict not in ("valid", "noisy") or self.mode not in KPIS:
+            return None
+        if is_emulated(self.result.system.cpu):
             return None
         kpi = KPIS[self.mode]
         value = kpi.value(self.result.statistics)
@@ -85,6 +88,8 @@ class Entry:
             return ""
         if self.failure is not None or self.verdict == "invalid":
             return " ".join((self.failure or self.reasons or "invalid, without a reason").split())
+        if is_emulated(self.result.system.cpu):
+            return f"{self.result.system.cpu} computes AMX in software: its speed is not comparable with any"
         return f"no primary KPI of MODE {self.mode or '(none)'} in its statistics"
 
 

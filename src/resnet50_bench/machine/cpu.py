@@ -29,6 +29,11 @@ class Cpu:
     amx_refused: str = ""
 
 
+def is_emulated(name: str | None) -> bool:
+    """Whether a CPU of this name computes AMX in software. Our functional tests name it so (``tests/amx``)."""
+    return "EMULATED" in (name or "")
+
+
 def read_cpu(root: Path = Path("/")) -> Cpu:
     """Read ``root``/proc/cpuinfo; what it does not say is empty or 0. Of another ``root`` the kernel is not asked."""
     fields: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ...machine.cpu import is_emulated
 from ..records import Check, Verdict
 from ..result import Result
 from .base import judge, unknown
@@ -19,12 +20,19 @@ def run_all(result: Result) -> list[Check]:
     """Every check of the instances' processes."""
     return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
             _numa_locality(result), _kernels(result), _bf16(result), _denormals(result), _warm_up(result),
-            *_replicas(result)]
+            *_replicas(result), *_emulation(result)]
 
 
 def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
-    return [_affinity(result), _kernels(result), _bf16(result)]
+    return [_affinity(result), _kernels(result), _bf16(result), *_emulation(result)]
+
+
+def _emulation(result: Result) -> list[Check]:
+    """A functional test's CPU proves kernels and answers, and no speed."""
+    name = result.system.cpu
+    return [Check("emulation", name or "", Verdict.NOISY, "AMX was computed in software: the speed says nothing",
+                  "measure on a CPU with AMX")] if is_emulated(name) else []
 
 
 def _replicas(result: Result) -> list[Check]:
