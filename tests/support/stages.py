@@ -61,12 +61,15 @@ STAGES = (
     # Most of a case is imports and first calls by one thread: two at once use both cores.
     Stage("engine tests", (*PYTEST, *TWO, "--durations=30", "-m", "engine and not quiet and not slow", "tests/engine"),
           environment=ASIDE),
+    # Not by file: one holds nearly all of them.
+    Stage("AMX tests", (*PYTEST, "-n", "2", "--durations=5", "-m", "amx", "tests/amx"), environment=ASIDE),
     Stage("unit tests", (*PYTEST, *TWO, "--durations=5"), alone=True),
     Stage("engine tests that need the machine to themselves",
           (*PYTEST, "--durations=10", "-m", "quiet and not slow", "tests/engine"), alone=True),
 )
 #: command -> (Debian's package, what tests use it for)
 TOOLS = {"shellcheck": ("shellcheck", "checks the shell scripts"), "m4": ("m4", "fills WSF's templates"),
+         "gcc": ("gcc", "builds the AMX emulator"), "make": ("make", "the same"),
          "gawk": ("gawk", "runs kpi.sh"), "mawk": ("mawk", "runs kpi.sh"), "busybox": ("busybox", "runs kpi.sh")}
 #: The set-up and the container tests, beside each other, would install these one after the other.
 TOOLS_OF_ALL = TOOLS | {"dockerd": ("docker.io", "runs the container tests; its engine is ended after them"),

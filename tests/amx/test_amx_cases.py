@@ -1,0 +1,97 @@
+"""Cases by AMX kernels, the CPU's or emulated ones: every gated case of the SPR matrix, engines, refusals."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+import pytest
+
+from resnet50_bench.case import platforms
+from support import amx as support_amx
+from support import digits
+from support.aside import PASSIVE
+from support.engine import ROOT, TWO_CORES, WORKLOAD, use_engine
+
+PRECISIONS = [name for name in platforms.PLATFORMS["SPR"].precisions if name.startswith("amx")]
+CASES = [*(f"inference_{mode}_{name}_gated" for mode in ("latency", "throughput", "accuracy") for name in PRECISIONS),
+         "training_throughput_amx_bfloat16_gated"]
+#: 53 forward, as many gradients of weights, and of inputs but the first's.
+TRAINING_KERNELS = 158
+WITHOUT_AMX = (sys.executable, ROOT / "tests/support/without_amx.py")
+
+
+@pytest.fixture(scope="module")
+def set_of_images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Ten labelled images of ten classes, and weights."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("digits")
+    return {"DATASET": str(digits.write(folder, train=10, val=10)), "WEIGHTS": str(digits.untrained_weights(folder))}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_gated_case_runs_by_amx_kernels(case, amx, tmp_path, set_of_images, shown):
+    """An accuracy's answers are as near to fp32's as AVX-512's must be (tests/engine)."""
+    variables = set_of_images | {"BATCH_SIZE": "10"} if "accuracy" in case else {}
+    done, folder = amx.ctest(tmp_path / "build", "--testcase", f"test_{WORKLOAD}_{case}", "-V", **variables)
+    result = amx.proven(done, folder, TRAINING_KERNELS if "training" in case else 53)
+    shown(amx, result)
+    if "accuracy" in case:
+        agreed = result["processes"][0]["facts"]["agreement"]
+        assert agreed["images"] == 10 == result["statistics"]["accuracy"]["count"]
+        assert 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]
+
+
+def test_these_are_all_gated_amx_cases_of_the_matrix(amx, tmp_path):
+    done, _ = amx.ctest(tmp_path / "build", "-N", "--platform", "SPR")
+    assert set(re.findall(rf"test_{WORKLOAD}_(\w+_amx_\w+_gated)$", done.stdout, re.M)) == set(CASES)
+
+
+@TWO_CORES
+def test_two_instances_share_their_weights(amx, folder, shown):
+    done = amx.case(folder, "--precision=amx_int8", "--mode=latency", "--cores_per_instance=1", "--steps=4",
+                    "--min_duration=0", "--weight_sharing")
+    result = amx.proven(done, folder)
+    shown(amx, result)
+    runs = [run for report in result["processes"] for run in report["runs"]]
+    assert len(runs) >= 2 and len({run["pid"] for run in runs}) == 1
+
+
+@pytest.mark.parametrize("precision", ["amx_int8", "amx_bfloat16"])
+@pytest.mark.parametrize("engine", ["COMPILE-INDUCTOR", "OPENVINO"])
+def test_another_engine_runs_by_amx_kernels(engine, precision, folder, tmp_path, monkeypatch, set_of_images, shown):
+    stack = None
+    if engine == "OPENVINO":
+        use_engine(monkeypatch, engine)
+        stack = "openvino"
+    (tmp_path / "amx").mkdir()
+    amx = support_amx.made(tmp_path / "amx", stack)
+    done = amx.case(folder, "--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", "--batch_size=10",
+                    *(f"--{name.lower()}={value}" for name, value in set_of_images.items()))
+    result = amx.proven(done, folder)
+    shown(amx, result)
+    agreed = result["processes"][0]["facts"]["agreement"]
+    assert 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]
+
+
+def test_a_lowered_isa_fails_and_names_the_kernels(amx, folder):
+    done = amx.case(folder, "--precision=amx_bfloat16", "--case_type=gated",
+                    f"--customer_env=ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 {PASSIVE}")
+    assert done.returncode == 1
+    assert "53 of 53 convolutions did not run amx_bfloat16's kernels" in done.stderr and "avx512" in done.stderr
+
+
+def test_a_kernel_that_refuses_the_tiles_is_named_before_anything_is_built(amx, folder):
+    began = time.monotonic()
+    done = amx.run([*WITHOUT_AMX, ROOT / "run_test.sh", "--precision=amx_bfloat16", "--case_type=gated"], folder)
+    assert done.returncode == 3 and time.monotonic() - began < 10, done.stdout + done.stderr
+    assert "PRECISION=amx_bfloat16 needs AMX" in done.stderr and "the kernel refuses the tile state" in done.stderr
+
+
+@pytest.mark.parametrize(("before", "line"), [
+    ((), r"\bAMX\b"), (WITHOUT_AMX, r"\[invalid\] AMX: the kernel refuses the tile state")])
+def test_the_doctor_says_whether_amx_can_be_used(amx, folder, before, line):
+    done = amx.run([*before, ROOT / "scripts/resnet50-bench.sh", "doctor"], folder)
+    assert re.search(line, done.stdout), done.stdout + done.stderr
+    assert bool(before) == ("[invalid] AMX" in done.stdout)
