@@ -1,13 +1,20 @@
-"""The signals that end a run enter; one exception leaves."""
+"""The signals that end a run enter; one exception leaves. A parent's end becomes such a signal."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from .errors import Interrupted
+from .files import read_text
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None)
 
 
 @contextmanager
@@ -26,6 +33,19 @@ def interruptible() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def end_with_parent(signum: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process ``signum`` as soon as its parent has ended, however that ended."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def end_with_ctest() -> None:
+    """``end_with_parent`` for what ctest starts. Raises Interrupted where ctest has ended already."""
+    end_with_parent()
+    parent = read_text(Path(f"/proc/{os.getppid()}/comm"))
+    if "DASHBOARD_TEST_FROM_CTEST" in os.environ and parent and "ctest" not in parent:
+        raise Interrupted(signal.SIGTERM, "not started: ctest was ended")
 
 
 def shell_status(returncode: int) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,10 +11,9 @@ from pathlib import Path
 from ..case.parameters import CATALOGUE
 from ..checkout import ROOT
 from ..errors import RunFailed
-from ..signals import shell_status
+from ..signals import end_with_parent, shell_status
 from . import Settings
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: The runner reaps its instances within this.
 _GRACE_S = 15.0
 
@@ -48,9 +45,8 @@ def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, st
 
     Raises RunFailed at the time-out.
     """
-    libc = ctypes.CDLL(None)
     runner = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                              preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
+                              preexec_fn=end_with_parent)
     try:
         status = runner.wait(timeout=timeout_s)
     except subprocess.TimeoutExpired:

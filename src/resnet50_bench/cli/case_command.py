@@ -28,7 +28,7 @@ from ..launch import burst, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
-from ..signals import interruptible
+from ..signals import end_with_ctest, interruptible
 from ..stack import environment
 from ..stack.native_libraries import missing_libraries
 from ..sweep import known_engines
@@ -56,6 +56,7 @@ def main(argv: list[str]) -> int:
         Path(overrides.started).write_text(words.option)
     try:
         with interruptible():
+            end_with_ctest()
             record.status = _run(record, _settings(words.settings, overrides), overrides)
     except BenchError as error:
         record.status, record.why = error.exit_status, record.why or str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import BadInput, BenchError, Infrastructure
-from ..signals import shell_status
+from ..signals import end_with_parent, shell_status
 
 Job = Callable[[], int]
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Below this the copies' numbers are partly those of fewer copies.
 LEAST_OVERLAP = 0.9
@@ -72,7 +70,7 @@ def _child(job: Job, parent: int, writing: int) -> NoReturn:
     """The copy: never returns into the parent's code, and ends with its parent."""
     status = 1
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        end_with_parent()
         if os.getppid() != parent:
             os._exit(status)
         os.dup2(writing, 1)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import Infrastructure, Interrupted
 from ..launch import progress
-from ..signals import interruptible, shell_status
+from ..signals import end_with_parent, interruptible, shell_status
 from . import brief_output, case_records, ctest_words
 from . import overrides as overrides_file
 from .build_folder import results_folder
@@ -122,7 +122,7 @@ def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], o
     with interruptible(), ExitStack() as stack:
         ctest = subprocess.Popen([shutil.which("ctest") or "ctest", *words], cwd=build, env=environment,
                                  start_new_session=True, stdout=subprocess.PIPE if brief else None, text=True,
-                                 errors="replace")
+                                 errors="replace", preexec_fn=end_with_parent)
         if ctest.stdout:
             reader = threading.Thread(target=brief_output.pass_on, args=(ctest.stdout, sys.stdout), daemon=True)
             reader.start()

@@ -5,7 +5,6 @@ What cannot be decoded is never left out in silence: it is in ``Loader.bad``.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import stat
@@ -24,6 +23,7 @@ from torch.utils import data as torch_data
 
 from ..case.dataset import DataSet, Image
 from ..errors import BadInput, RunFailed
+from ..signals import end_with_parent
 
 #: What Pillow may try, whatever the name ends in: none of those that run programs, as EPS does.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
@@ -125,7 +125,7 @@ def _decode(dtype: torch.dtype, images: Sequence[Image]) -> _Chunk:
 
 def _start(cpus: Sequence[int], _worker: int) -> None:
     """Set a decoding process up: one thread, these cpus, and an end with its parent."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
+    end_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     torch.set_num_threads(1)
     # After the line above: OpenMP binds the thread anew when it first runs in a forked process.

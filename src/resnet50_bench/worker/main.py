@@ -6,7 +6,6 @@ for the channel's end.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
@@ -19,11 +18,10 @@ from typing import NoReturn
 
 from ..protocol.channel import Channel
 from ..protocol.messages import ORDERS, SPEC, Next, Order, Spec
+from ..signals import end_with_parent
 from .instance import give_back_memory
 from .job import Job, Kept, MakeJob, Say
 from .measurement import Measurement, failure
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
@@ -35,7 +33,7 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
 
 def main(argv: list[str]) -> int:
     """``worker SPEC_FILE CHANNEL_FD``."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     work(Path(argv[0]), Channel(socket.socket(fileno=int(argv[1])), ORDERS), make_job)
     return 0
 
