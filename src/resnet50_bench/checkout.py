@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 from .errors import Infrastructure
@@ -16,3 +18,13 @@ def require(what: str) -> Path:
         raise Infrastructure(f"{what} needs a checkout of the project: this is an installed copy, without its CMake "
                              "files and Dockerfiles")
     return ROOT
+
+
+def git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What git says of the checkout ``root``.
+
+    Another user's checkout is read, too: its code runs here. GIT_DIR and such variables would name another checkout.
+    """
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(["git", "-c", "safe.directory=*", "-C", str(root), *words], capture_output=True, text=True,
+                          errors="replace", check=False, env=environment | {"GIT_OPTIONAL_LOCKS": "0"})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends.engines import DOCKER, ENGINES, PODMAN, last_line
-from ..checkout import ROOT, require
+from ..checkout import ROOT, git, require
 from ..ctest import settings
 from ..errors import BadInput, Infrastructure
 from ..spelling import nearest
@@ -124,8 +124,7 @@ def commit() -> str:
     checkout (whose commit says nothing about it), a hash of the files that go into the image: ``sources-<SHA-256>``.
     """
     if shutil.which("git") and (ROOT / ".git").exists():
-        done = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"],
-                              capture_output=True, text=True, check=False)
+        done = git(ROOT, "describe", "--always", "--dirty", "--abbrev=40")
         if done.returncode == 0:
             return done.stdout.strip()
     digest = hashlib.sha256()

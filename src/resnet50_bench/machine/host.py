@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
-from ..checkout import ROOT
+from ..checkout import ROOT, git
 from ..files import read_text
 from . import cgroup
 from .cpu import read_cpu
@@ -96,18 +96,19 @@ def software_record(python: Path) -> SoftwareRecord:
     return {"resnet50-bench": __version__, **json.loads(done.stdout), **_git()}
 
 
-def _git() -> SoftwareRecord:
-    """The commit of this checkout, or of the checkout that an image was built from."""
-    baked = read_text(ROOT / "COMMIT")
+def _git(root: Path = ROOT) -> SoftwareRecord:
+    """The commit of this checkout, or of the checkout that an image was built from; else ``git_unknown``: why."""
+    baked = read_text(root / "COMMIT")
     if baked:
         return {"git_commit": baked}
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        return {}
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if commit.returncode != 0:
-        return {}
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    if not (root / ".git").exists():
+        return {"git_unknown": "not a git checkout: .git is missing"}
+    if not shutil.which("git"):
+        return {"git_unknown": "git is not installed"}
+    commit, changed = git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain")
+    if commit.returncode or changed.returncode:
+        why = (commit.stderr or changed.stderr).strip().splitlines()
+        return {"git_unknown": why[0] if why else "git did not say why"}
     return {"git_commit": commit.stdout.strip(), "git_changed": bool(changed.stdout.strip())}
 
 

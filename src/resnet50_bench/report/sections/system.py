@@ -13,7 +13,8 @@ from . import Results, Section, left_out
 _SYSTEMS = 4
 _MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
          ("Kernel", "kernel"), ("Operating system", "os"), ("Container", "container"), ("Host", "node"))
-_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit")
+_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit",
+             "git_unknown")
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:
