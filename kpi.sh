@@ -37,11 +37,11 @@ BEGIN {
         if (newest[folder_of(ARGV[i])] == ARGV[i]) logs[++log_count] = ARGV[i]
         else ARGV[i] = ""
     }
+    # Tunables of any log, and NAME_Version; our runner may name more of them above LOG_FORMAT.
     split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE DATASET WEIGHTS QCONF " \
           "ACCURACY_TARGET CHECKPOINT BATCH_SIZE CORES_PER_INSTANCE INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION " \
-          "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER Torch_Version " \
-          "Torchvision_Version IPEX_Version OpenVINO_Version " \
-          "ONNXRuntime_Version Zentorch_Version FRAMEWORK RECIPE_TYPE", names, " ")
+          "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER FRAMEWORK RECIPE_TYPE",
+          names, " ")
     for (i in names) is_tunable[names[i]] = 1
     # line of the log|metric|unit, in the order in which they are printed
     metric_count = split("Latency_Mean|Latency|ms,Latency_Min|Latency Min|ms,Latency_Max|Latency Max|ms," \
@@ -62,16 +62,18 @@ function is_positive(text) {
 }
 function is_nought(text) { return text ~ /^0(\.0*)?$/ }
 
+FNR == 1 { others = 0 }
 {
     sub(/\r$/, "")
     split_at = index($0, ":")
     if (!split_at) { if ($0 ~ /^Complete\.\.\./) complete[FILENAME] = 1; next }
     key = substr($0, 1, split_at - 1); value = substr($0, split_at + 1); sub(/^ +/, "", value)
     first = value; sub(/ .*/, "", first)
-    if (key in is_tunable) {
-        if (!(key in tunable)) order[++tunable_count] = key
-        tunable[key] = value; parameter[FILENAME, key] = value
-    } else if (key == "LOG_FORMAT") ours[FILENAME] = 1
+    if (key in is_tunable || key ~ /^[A-Za-z]+_Version$/) tune(key, value)
+    else if (key == "LOG_FORMAT") {
+        ours[FILENAME] = 1
+        for (i = 1; i <= others; i++) tune(other_key[i], other_value[i])
+    }
     else if (key == "Evaluating RESNET") begun[FILENAME] = 1
     else if (key == "Throughput") rate[FILENAME, ++rates[FILENAME]] = first
     else if (key == "Total_Throughput") total[FILENAME] = first
@@ -81,6 +83,11 @@ function is_nought(text) { return text ~ /^0(\.0*)?$/ }
     else if (key in is_metric) reading[FILENAME, key] = first
     else if (key == "VERDICT") verdict[FILENAME] = value
     else if (key == "RESULT") result[FILENAME] = value
+    else if (key ~ /^[A-Z][A-Z0-9_]*$/ && !ours[FILENAME]) { other_key[++others] = key; other_value[others] = value }
+}
+function tune(key, value) {
+    if (!(key in tunable)) order[++tunable_count] = key
+    tunable[key] = value; parameter[FILENAME, key] = value
 }
 
 # Whether a log is the whole log of a run that passed; fills sums that END divides by the iterations.
@@ -112,7 +119,7 @@ function judge(file,    status, i, sum, line, name) {
             invalid("Total_Throughput " total[file] " is not the sum of the instances, " sum)
         sum = total[file] + 0
     }
-    throughput += sum; iteration_rate[iterations] += sum
+    throughput += sum
     if (file in low) {
         if (!is_positive(low[file]) && !is_nought(low[file]) || !is_positive(high[file]))
             invalid("Throughput_CI95: " low[file] " " high[file] " in " name " is no interval")
@@ -150,29 +157,11 @@ function take(line, value) {
 
 function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
 
-# By Newton: a busybox awk may be built without sqrt() and powers. Converges from above, so it stops.
-function root(x,    guess, last) {
-    if (x <= 0) return 0
-    guess = x > 1 ? x : 1
-    do { last = guess; guess = (last + x / last) / 2 } while (guess < last)
-    return last
-}
-
-# Effects that change between restarts show only here: mean +- t * stdev / sqrt(n).
-function between_iterations(    i, n, mean, squares, half, stdev, t) {
-    # 0.975 quantiles of Student t for 1 to 30 degrees of freedom; beyond that the normal one is near enough
-    split("12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 2.120 " \
-          "2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045 2.042", t, " ")
-    n = iterations; mean = throughput / n
-    for (i = 1; i <= n; i++) squares += (iteration_rate[i] - mean) * (iteration_rate[i] - mean)
-    stdev = root(squares / (n - 1)); half = (n - 1 in t ? t[n - 1] : 1.96) * stdev / root(n)
-    if (burst > 1) print "# no 95 % interval: runs at once are not independent of each other"
-    else {
-        print "# 95 % interval: between " n " iterations (restarts), by Student t"
-        metric("Throughput CI95 Low", "samples/sec", mean > half ? mean - half : 0)
-        metric("Throughput CI95 High", "samples/sec", mean + half)
-    }
-    metric("Throughput CV Between Iterations", "%", 100 * stdev / mean)
+# Effects that change between restarts show only here. Who ran the iterations leaves what to print of them: ctest.sh does,
+# other runners need not. The name tells that it is about as many as there are.
+function between_iterations(    file, line) {
+    file = "between-" iterations "-iterations.txt"
+    while ((getline line < file) > 0) print line
 }
 
 END {

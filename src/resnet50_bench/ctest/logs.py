@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .. import WORKLOAD
 from ..checkout import ROOT
-from ..errors import Infrastructure
+from ..errors import BadInput, Infrastructure
 
 
 def make_logs_folder(base: Path, option: str) -> Path:
@@ -52,8 +52,26 @@ def write_config(logs: Path, option: str, points: Sequence[Mapping[str, str]]) -
     return text
 
 
+def leave_spread(logs: Path) -> None:
+    """``between-<N>-iterations.txt``, from which kpi.sh takes their spread; none for one or with a result missing."""
+    folders = sorted(logs.glob("itr-*"))
+    if len(folders) < 2:
+        return
+    from ..result.ended import Ended  # before the set-up ctest.sh does without msgspec
+    from ..result.result import read_summary
+
+    try:
+        iterations = [[read_summary(max(worker.glob("benchmark_*.json"))) for worker in sorted(folder.glob("worker-*"))]
+                      for folder in folders]
+    except (BadInput, ValueError):  # kpi.sh says what is missing
+        return
+    lines = Ended("", 0, iterations=iterations).spread()
+    (logs / f"between-{len(folders)}-iterations.txt").write_text("".join(f"{line}\n" for line in lines))
+
+
 def run_kpi(logs: Path) -> tuple[int, str]:
     """(kpi.sh's exit status, what it printed)."""
+    leave_spread(logs)
     done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, text=True, errors="replace",
                           check=False)
     (logs / "kpi.txt").write_text(done.stdout + done.stderr)

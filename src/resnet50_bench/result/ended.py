@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean, stdev
 
 from ..errors import BadInput, Infrastructure, Regression, UnsupportedCpu
 from .comparison_stats import interval_of_means
@@ -103,6 +104,21 @@ class Ended:
         if kpi.name != "Throughput" or len(known) < len(statistics):
             return None
         return sum(low for low, _ in known), sum(high for _, high in known)
+
+    def spread(self) -> list[str]:
+        """Lines as kpi.sh prints them: how the throughput of several iterations differs, and the interval of its mean
+        where they are restarts of one thing."""
+        rates = self.values(KPIS["throughput"])
+        if len(rates) < 2 or min(rates) <= 0:
+            return []
+        if self.different:
+            return [f"# no 95 % interval: the iterations differ in {', '.join(self.different)}"]
+        lines = ["# no 95 % interval: runs at once are not independent of each other"]
+        if bounds := self.interval(KPIS["throughput"]):
+            lines = [f"# 95 % interval: between {len(rates)} iterations (restarts), by Student t",
+                     f"Throughput CI95 Low (samples/sec): {bounds[0]:.4f}",
+                     f"Throughput CI95 High (samples/sec): {bounds[1]:.4f}"]
+        return [*lines, f"Throughput CV Between Iterations (%): {100 * stdev(rates) / fmean(rates):.4f}"]
 
     def percentile(self, name: str) -> float | None:
         """``50`` or ``99`` of step times in ms: the mean of the iterations, of each the worst node's, as kpi.sh has it.
