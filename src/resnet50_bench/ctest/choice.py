@@ -10,13 +10,14 @@ from pathlib import Path
 
 from .. import WORKLOAD
 from ..case.case import every_option, parse_option
+from ..case.globs import nearest_case
 from ..case.platforms import PLATFORMS
 from ..errors import BadInput, Infrastructure
 from . import ctest_words
 from .build_folder import case_names, configure, configured
 from .command_line import Owner
 from .options import Options
-from .selection import Document, nearest_case
+from .selection import Document
 
 #: How many cases an error names.
 _MOST_NAMED = 3

@@ -11,16 +11,15 @@ platform's cases, but one that matches no case of any is a mistyped one.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
 from .. import WORKLOAD
-from ..case.case import every_option, words_choosing
+from ..case import globs as case_globs
+from ..case.case import words_choosing
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
-from .selection import nearest_case
 
 #: How many cases a notice names.
 _MOST_NAMED = 6
@@ -34,16 +33,14 @@ def read_config(path: Path) -> Rules:
     from .typed import decoded
 
     rules = []
-    names = [f"test_{WORKLOAD}_{option}" for option in every_option()]
     bad: list[str] = []
     for document in load_yaml(path):
         if document is None:
             continue
         globs = decoded(str(path), document, dict[object, object], "globs with parameters below them")
         for glob, below in globs.items():
-            if not any(_matches(str(glob), name) for name in names):
-                bad.append(f"{path}: {str(glob)!r} matches no case of any platform{nearest_case(str(glob), names)}; "
-                           "./ctest.sh -N lists this one's, -N --platform=SPR another's")
+            if wrong := case_globs.refusal(str(glob)):
+                bad.append(f"{path}: {wrong}")
             try:
                 rules.append((str(glob), _texts(f"{path}: below {str(glob)!r}", below)))
             except BadInput as error:
@@ -77,24 +74,20 @@ def _texts(place: str, below: object) -> dict[str, str]:
     return texts
 
 
-def texts_for(rules: Rules, case_name: str) -> dict[str, str]:
-    """The parameter texts that the rules give a case; ``case_name`` as ctest lists it."""
+def texts_for(rules: Rules, option: str) -> dict[str, str]:
+    """The parameter texts that the rules give a case."""
     texts: dict[str, str] = {}
     for glob, parameters in rules:
-        if _matches(glob, case_name):
+        if case_globs.matches(glob, option):
             texts |= parameters
     return texts
 
 
 def config_notice(path: Path | None, rules: Rules, cases: Sequence[str]) -> str:
     """A line on cases that run although the file has nothing for them; empty if there are none."""
-    meant = [name for name in cases if any(_matches(glob, name) for glob, _ in rules)]
+    meant = [name for name in cases if any(case_globs.matches(glob, name) for glob, _ in rules)]
     if path is None or len(meant) == len(cases):
         return ""
     alone = f"; to run only those: {words_choosing(options)}" if (options := [
         name.removeprefix(f"test_{WORKLOAD}_") for name in meant]) and len(options) <= _MOST_NAMED else ""
     return f"NOTICE: {path} has parameters for {len(meant)} of the {len(cases)} cases that run{alone}"
-
-
-def _matches(glob: str, case_name: str) -> bool:
-    return fnmatch.fnmatchcase(case_name, glob) or fnmatch.fnmatchcase(case_name.removeprefix("test_"), glob)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import WORKLOAD
+from ..case.globs import matches, nearest_case
 from ..errors import BadInput
-from ..spelling import nearest
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,7 @@ def _all_matching(pattern: str, names: Sequence[str]) -> list[str]:
     if is_regex(pattern):
         regex = regex_of(pattern)
         return [name for name in names if regex.search(name)]
-    return [name for name in names if any(fnmatch.fnmatchcase(each, pattern) for each in (
-        name, name.removeprefix("test_"), name.removeprefix(f"test_{WORKLOAD}_")))]
-
-
-def nearest_case(text: str, names: Sequence[str]) -> str:
-    """The nearest case in words for a refusal, else what the first strange part of a glob or expression may mean."""
-    if whole := nearest(text, names):
-        return whole
-    known = {part for name in names for part in name.split("_")}
-    strange = [part for part in re.split("[^a-zA-Z0-9]+", text) if part and not any(part in each for each in known)]
-    return nearest(strange[0], known) if strange else ""
+    return [name for name in names if matches(pattern, name)]
 
 
 def is_regex(pattern: str) -> bool:
