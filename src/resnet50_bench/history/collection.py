@@ -16,6 +16,9 @@ from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
 from ..result.result import ResultSummary, read_summary
 
+#: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
+_OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
+_DEEPEST = 4
 LOGS_FOLDER = re.compile(rf"\d{{8}}-\d{{6}}-logs-(?:{WORKLOAD}_)?(.+)")
 
 
@@ -125,6 +128,35 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             silent.pop(_logs_folder(path), None)
     told += [f"{folder} holds no result{_why(folder)}" for folder in silent]
     return sorted(entries.values(), key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
+
+
+def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list[Entry]:
+    """Without the points of sweeps and the turns of comparisons: a search is no run of a case, though it may be newer.
+
+    ``notices`` gets a line for each folder of such.
+    """
+    left_out: dict[str, int] = {}
+    kept = []
+    for entry in entries:
+        if other := _other_work(entry):
+            left_out[other] = left_out.get(other, 0) + 1
+        else:
+            kept.append(entry)
+    if notices is not None:
+        notices += [f"{other} is left out: {count} result{'s' * (count > 1)}, none of a case" for other, count
+                    in left_out.items()]
+    return kept
+
+
+def _other_work(entry: Entry) -> str:
+    """The sweep or comparison that a result belongs to, in words; empty where it is a case's."""
+    if LOGS_FOLDER.fullmatch(entry.logs.name):
+        return ""
+    for folder in entry.path.parents[:_DEEPEST]:
+        for name, what in _OTHER_WORK.items():
+            if (folder / name).exists():
+                return f"the {what} {folder}"
+    return f"the sweep's point {entry.path}" if entry.result.placement.workers else ""
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""Measured results enter; the lines of a references file for a gate leave, as YAML."""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from ..case import globs as case_globs
+from ..case.parameters import Role, having
+from ..errors import BadInput
+from ..result.comparison_stats import control_limit
+from ..result.kpi import KPIS
+from . import comparability
+from .collection import Entry, of_cases
+from .judgement import LEAST_HISTORY
+from .restarts import restarts
+
+#: What decides a KPI besides the case's name: the reference holds only for runs with the same.
+_DECIDING = having(Role.CONFIGURATION)
+#: (CPU, usable cores), (case, deciding parameters)
+Machine = tuple[str, int | None]
+
+
+def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[str]:
+    """The file's lines; ``notices`` gets what was left out and why. ``noisy``: whether noisy results count, too.
+
+    Raises BadInput where no result is valid.
+    """
+    valid = []
+    names = {case: case_globs.refusal(case) for case in {entry.case for entry in entries}}
+    for entry in of_cases(entries, notices):
+        why = (names[entry.case] or entry.unusable
+               or (f"one of {entry.burst} runs at once" if entry.burst > 1 else "")
+               or (f"noisy: {entry.reasons}" if entry.verdict == "noisy" and not noisy else ""))
+        if why:
+            notices.append(f"{entry.path} is left out: {why}")
+            continue
+        if entry.verdict == "noisy":
+            notices.append(f"{entry.path} is noisy: {entry.reasons}")
+        valid.append(entry)
+    if not valid:
+        raise BadInput("there is no valid result to make references of; --noisy takes noisy ones, too", *notices)
+    return list(_lines(_systems(valid, notices), notices))
+
+
+def _systems(valid: Sequence[Entry], notices: list[str]) -> list[tuple[Machine, dict[str, list[Entry]]]]:
+    """Machines with their cases' runs; a case that ran with several parameters needs a system block for each."""
+    found: dict[tuple[Machine, str, str], list[Entry]] = {}
+    for entry in valid:  # newest first
+        machine = entry.result.system.cpu or "", entry.result.topology.core_count
+        runs = found.setdefault((machine, entry.case, json.dumps(_parameters(entry))), [])
+        if runs and comparability.things(runs[0].result, entry.result):
+            differing = ", ".join(sorted(comparability.things(runs[0].result, entry.result)))
+            notices.append(f"{entry.path} is left out: {differing} of newer runs differ")
+        else:
+            runs.append(entry)
+    systems: list[tuple[Machine, dict[str, list[Entry]]]] = []
+    for (machine, case, _), runs in sorted(found.items(), key=lambda item: str(item[0])):
+        room = next((cases for known, cases in systems if known == machine and case not in cases), None)
+        if room is None:
+            systems.append((machine, {case: runs}))
+        else:
+            room[case] = runs
+    return systems
+
+
+def _parameters(entry: Entry) -> dict[str, str]:
+    ran_with = entry.result.parameters()
+    return {name: ran_with[name] for name in _DECIDING if name in ran_with}
+
+
+def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: list[str]) -> Iterator[str]:
+    """YAML, a document of its own, so that it may be added to a file; JSON strings are YAML strings."""
+    yield "---"
+    yield "# Made by: scripts/resnet50-bench.sh reference; the values are medians of the runs."
+    yield "systems:"
+    for (cpu, cores), cases in systems:
+        yield f"  - cpu: {json.dumps(glob.escape(cpu))}"
+        if cores is not None:
+            yield f"    cores: {cores}"
+        yield "    cases:"
+        for case, runs in cases.items():
+            values = [entry.primary[2] for entry in restarts(runs) if entry.primary]
+            kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
+            if len(values) < LEAST_HISTORY:
+                rests = (f"{len(values)} restarts, which is little" if len(values) > 1 else
+                         "1 restart, which shows no spread: it is the least that restarts differ by")
+                notices.append(f"{case}: its tolerance rests on {rests}; repeat with --loop {LEAST_HISTORY}")
+            tolerance = math.ceil(round(1000 * control_limit(values)[1], 6)) / 10
+            yield f"      {json.dumps(case)}:  # {len(values)} of {runs[0].started_at} and before"
+            yield f"        {kpi}: {{value: {median(values):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"
+            yield f"        parameters: {json.dumps(_parameters(runs[0]))}"
