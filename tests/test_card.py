@@ -16,6 +16,7 @@ from resnet50_bench.ctest.case_records import CaseRecord
 from resnet50_bench.ctest.options import parse
 from resnet50_bench.result.card import MOST_LINES, Commands, card, next_command, table
 from resnet50_bench.result.ended import Ended
+from resnet50_bench.result.gated import Gated
 from resnet50_bench.result.result import Result
 from support.results import put, synthetic
 
@@ -138,12 +139,30 @@ def test_a_regression_keeps_its_number():
     assert shown["Next"] == "bench compare BEFORE LOGS"
 
 
+@pytest.mark.parametrize(("gate", "status", "holds"), [
+    (Gated(True, references="r.yaml", points=1, by_reference=1, expected={"throughput": 102.7}, by_history=1,
+           earlier=7), 0, ("passed", "102.7 samples/sec of r.yaml", "7 earlier runs")),
+    (Gated(False, references="r.yaml", points=2, by_reference=2), 4, ("failed", "r.yaml (2 of 2 results)")),
+    (Gated(True, references="r.yaml", points=1), 0, ("passed", "by nothing", "r.yaml has no reference")),
+    (Gated(False, True, "r.yaml", points=1, by_history=1, earlier=6), 1, ("failed", "6 earlier runs", "no reference"))])
+def test_a_gate_has_a_line_what_it_judged_by_and_how_that_ended(gate, status, holds):
+    of = ended(measured(), status=status, gate=gate, why="BATCH_SIZE differs" if status else "")
+    shown = rows(of)
+    assert all(text in shown["Gate"] for text in holds) and "Throughput" in shown
+    if gate.compared_nothing:
+        assert shown["Verdict"] == "not compared: BATCH_SIZE differs"
+        assert shown["Next"] == "bench reference LOGS >> r.yaml"
+    assert "Gate" not in rows(ended(measured()))
+    assert ("gate passed" in table([of, of], COMMANDS)[1]) == (gate.passed and gate.has_judged)
+
+
 def every_kind() -> list[Ended]:
     results = [(), (measured(),), (measured(mode="latency"),), (measured(mode="accuracy"),), (noisy(STEAL),),
                (noisy(DRIFT, mode="latency"),), (measured(), noisy(DRIFT)),
                (measured(verdict="invalid", checks=[WRONG], failure="x"),)]
-    return [ended(*some, status=status, why="why " * 200 if status else "", earlier=earlier)
-            for some, status, earlier in itertools.product(results, (0, 1, 2, 3, 4, 77, 130), ("", "BEFORE"))]
+    return [ended(*some, status=status, why="why " * 200 if status else "", earlier=earlier, gate=gate)
+            for some, status, earlier, gate in itertools.product(results, (0, 1, 2, 3, 4, 77, 130), ("", "BEFORE"),
+                                                                 (None, Gated(True, points=1)))]
 
 
 def test_every_kind_of_end_is_ten_lines_at_most_and_changes_nothing_for_kpi_sh(tmp_path):
@@ -181,11 +200,13 @@ def test_the_results_of_a_logs_folder_are_found(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     put(tmp_path, measured(1.0), stamp="20250101-000000")
     logs = [put(tmp_path, measured(rate), iteration=number).parents[2] for number, rate in enumerate((90, 110), 1)][0]
-    record = CaseRecord("inference_throughput_amx_int8", 0, "", str(logs))
+    record = CaseRecord("inference_throughput_amx_int8", 0, "", str(logs), Gated(True, references=f"{tmp_path}/r.yaml",
+                                                                                 by_reference=1, expected={}))
     record.append(tmp_path / "records")
     assert case_records.read(tmp_path / "records") == [record] and case_records.read(tmp_path / "none") == []
     result_card.show_cases([record])
     text = capsys.readouterr().out
+    assert "judged by r.yaml" in text
     assert "between 2 restarts" in text and "compare 20250101-000000-logs" in text and "\x1b" not in text
     next(logs.glob("itr-2/*/*.json")).write_text("{")
     result_card.show_cases([record])

@@ -204,7 +204,14 @@ def test_an_invalid_or_failed_result_does_not_pass(tmp_path, gate, changes):
 
 def test_a_mode_without_a_kpi_to_compare_is_named(tmp_path, gate):
     status, out, err = gate(days(tmp_path, 100, mode={"MODE": "training"}), "--references", one(tmp_path))
-    assert (status, "is not judged: no primary KPI of MODE training" in err) == (0, True)
+    assert (status, "is not judged: no primary KPI of MODE training" in err) == (1, True)
+    assert gate(tmp_path)[0] == 0, "no file promised a comparison"
+
+
+def test_what_sets_the_newest_earlier_run_apart_is_said_where_none_is_comparable(tmp_path, gate):
+    days(tmp_path, *[100] * 6, mode={"TORCH_TYPE": "EAGER"})
+    status, out, _ = gate(days(tmp_path, 100, first=6))
+    assert (status, "0 are there; the newest earlier run differs in TORCH_TYPE" in out) == (0, True)
 
 
 def test_a_folder_without_result_does_not_pass_by_an_older_one(tmp_path, gate):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -19,16 +21,105 @@ from support.gate import yaml_is_here as yaml_is_here
 from support.results import synthetic
 
 
-def test_no_reference_for_this_cpu_or_case_or_parameters_is_said(tmp_path, gate):
-    folder = days(tmp_path, 1.0)
-    status, out, err = gate(folder, "--references", one(tmp_path, cpu="Other*", more="   cores: 7\n"))
-    assert (status, err) == (0, "")
-    assert "no reference for the CPU 'FAKE Xeon' with 2 cores; its systems: 'Other*' with 7 cores" in out
-    assert "no reference for the case" in gate(folder, "--references", one(tmp_path, case="*_avx*"))[1]
-    other = one(tmp_path, more="       parameters: {BATCH_SIZE: 8}\n")
-    status, out, _ = gate(folder, "--references", other)
-    assert (status, "only with BATCH_SIZE=8, which this did not run with" in out) == (0, True)
-    assert gate(folder, "--references", one(tmp_path, more="       parameters: {BATCH_SIZE: 4}\n"))[0] == 4
+@pytest.mark.parametrize(("there", "lack", "named"), [
+    ({"cpu": "Other*", "more": "   cores: 7\n"}, "cpu", ("'FAKE Xeon'", "2 cores", "'Other*' with 7 cores")),
+    ({"case": "*_avx_*"}, "case", ("the case inference_throughput_amx_int8",)),
+    ({"more": "       parameters: {BATCH_SIZE: 8, TORCH_TYPE: IPEX}\n"}, "parameters",
+     ("BATCH_SIZE=8", "BATCH_SIZE=4")),
+    ({"kpi": "accuracy"}, "kpi", ("accuracy",))])
+def test_a_gate_whose_references_compare_nothing_fails_and_says_what_differs_and_what_to_type(
+        tmp_path, gate, there, lack, named):
+    logs, file = days(tmp_path, 1.0), one(tmp_path, **there)
+    status, out, err = gate(logs, "--references", file)
+    assert status == 1 and out.endswith("GATE: 1 without a reference\n")
+    assert all(word in err for word in named) and "TORCH_TYPE" not in err
+    assert f"reference {logs} >> {file}" in err
+    status, out, _ = gate(logs, "--references", file, "--allow-missing")
+    assert status == 0 and out.endswith("GATE: passed, 1 without a reference (--allow-missing)\n")
+    document = json.loads(gate(logs, "--references", file, "--json")[1])
+    assert (document["status"], document["points"][0]["compared"]) == (1, False)
+    assert (document["without_reference"][0]["lack"], document["allow_missing"]) == (lack, False)
+
+
+def test_one_of_several_cases_without_a_reference_fails_the_gate_and_a_regression_beats_it(tmp_path, gate):
+    days(tmp_path, 100)
+    days(tmp_path, 100, name="inference_throughput_avx_int8")
+    file = one(tmp_path)
+    assert gate(tmp_path, "--references", file)[0] == 1
+    days(tmp_path, 50, first=1)
+    status, out, err = gate(tmp_path, "--references", file, "--junit", tmp_path / "x.xml")
+    assert status == 4 and out.endswith("GATE: 1 regression, 1 without a reference\n")
+    assert "below the reference" in err and "no reference for the case inference_throughput_avx_int8" in err
+    suite = ElementTree.parse(tmp_path / "x.xml").getroot().find("testsuite")
+    assert (suite.get("errors"), suite.find("testcase/error").get("type")) == ("1", "NothingCompared")
+
+
+def test_allow_missing_is_about_references(tmp_path, gate):
+    status, _, err = gate(days(tmp_path, 100), "--allow-missing")
+    assert (status, "--references" in err) == (2, True)
+    with pytest.raises(BadInput, match="--gate FILE"):
+        options.parse(["--allow-missing"], {})
+
+
+def test_earlier_runs_are_no_substitute_for_a_reference(tmp_path, gate):
+    days(tmp_path, *[100] * 6)
+    file = one(tmp_path, more="       parameters: {BATCH_SIZE: 8}\n")
+    assert gate(days(tmp_path, 100, first=6), "--references", file)[0] == 1
+
+
+@pytest.mark.parametrize(("glob", "nearest"), [
+    ("*_troughput_amx_int8", "throughput"),
+    ("inference_throughput_amx_int8_gate", "inference_throughput_amx_int8_gated"),
+    ("training_latency_avx_fp32", "")])
+def test_a_glob_that_matches_no_case_of_any_platform_is_refused_with_the_nearest(tmp_path, glob, nearest):
+    with pytest.raises(BadInput, match="matches no case of any platform") as refused:
+        read_references(Path(one(tmp_path, case=glob)))
+    assert nearest in str(refused.value)
+
+
+@pytest.mark.parametrize("glob", ["*", "*_gated", "*avx2_fp32*", "test_resnet50_pytorch_xeon_public_training_*",
+                                  "inference_latency_amx_bfloat32", "resnet50_pytorch_xeon_public_*_pkm"])
+def test_a_glob_for_another_platforms_cases_is_none_that_is_mistyped(tmp_path, glob):
+    assert read_references(Path(one(tmp_path, case=glob))).systems[0].cases[0].glob == glob
+
+
+def test_a_reference_is_added_to_a_file_as_the_gate_advises(tmp_path, gate, capsys):
+    file = Path(one(tmp_path, case="*_avx_*"))
+    logs = days(tmp_path / "logs", 100)
+    assert gate(logs, "--references", file)[0] == 1
+    assert main(["reference", str(logs)]) == 0
+    with file.open("a") as stream:
+        stream.write(capsys.readouterr().out)
+    assert gate(logs, "--references", file)[0] == 0
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch) -> Path:
+    """The results of the build folder: a case's, and later ones that no case left."""
+    monkeypatch.setenv("RESNET50_BENCH_BUILD", str(tmp_path / "build"))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "build/workload/ResNet50-Pytorch-Xeon-Public"
+    days(folder, 100)
+    for path, mark in (("20260601-000000-sweep/amx_int8_b8_c2", "sweep.json"),
+                       ("20260602-000000-versus/A/round-001", "versus.json"),
+                       ("20260603-000000-engines/amx_int8/A/round-001", "")):
+        made = synthetic(rate=7.0, started_at="2026-06-01T00:00:00+00:00")
+        made.placement.workers = None if mark else "warm"
+        (folder / path).mkdir(parents=True)
+        made.write(folder / path / "benchmark_x.json")
+        if mark:
+            (folder / path.partition("/")[0] / mark).write_text("{}")
+    return folder
+
+
+def test_reference_and_gate_read_the_builds_results_and_no_points_of_a_sweep(results, gate, capsys):
+    assert main(["reference"]) == 0
+    said = capsys.readouterr()
+    assert "value: 100," in said.out and "value: 7," not in said.out and said.err.count("is left out") == 3
+    Path("references.yaml").write_text(said.out)
+    status, out, _ = gate("--references", "references.yaml")
+    assert (status, "throughput 100.0 is equal to the reference" in out) == (0, True)
+    assert main(["reference", str(results / "20260601-000000-sweep")]) == 2, "not when it is named, either"
 
 
 def test_several_systems_in_one_file(tmp_path, gate):
@@ -82,13 +173,13 @@ def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
 
 
 def test_everything_that_is_wrong_in_a_file_is_told_at_once(tmp_path):
-    file = yaml(tmp_path, "systems:\n - {cpu: a, cores: 0, cases: {x: {throughput: {value: none, tolerance: 0.05}}}}\n"
-                          " - {cpu: '', cases: {y: {latency: {value: 1, tolerance: 5 %}, accuracy: 3}}}\n")
+    file = yaml(tmp_path, "systems:\n - {cpu: a, cores: 0, cases: {'*': {throughput: {value: no, tolerance: 0.05}}}}\n"
+                          " - {cpu: '', cases: {'*': {latency: {value: 1, tolerance: 5 %}, accuracy: 3}}}\n")
     with pytest.raises(BadInput) as caught:
         read_references(Path(file))
     places = [line.removeprefix(f"{file}: ").partition(": ")[0] for line in caught.value.violations]
-    assert sorted(places) == ["systems[0].cases['x'].throughput.tolerance", "systems[0].cases['x'].throughput.value",
-                              "systems[0].cores", "systems[1].cases['y'].accuracy", "systems[1].cpu"]
+    assert sorted(places) == ["systems[0].cases['*'].throughput.tolerance", "systems[0].cases['*'].throughput.value",
+                              "systems[0].cores", "systems[1].cases['*'].accuracy", "systems[1].cpu"]
 
 
 def test_no_systems_is_a_gate_by_history_alone(tmp_path, gate):
@@ -153,12 +244,13 @@ class FakeBackend:
         return 0
 
 
-@pytest.mark.parametrize(("reference", "status"), [(102.7, 4), (92.0, 0), (None, 0)])
-def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, status):
+@pytest.mark.parametrize(("reference", "more", "status"), [
+    (102.7, "", 4), (92.0, "", 0), (None, "", 0), (92.0, "       parameters: {BATCH_SIZE: 8}\n", 1)])
+def test_a_regression_or_no_comparison_fails_the_case(tmp_path, monkeypatch, capsys, reference, more, status):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(case_command, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
     monkeypatch.setattr(logs, "run_kpi", lambda folder: (0, "*Throughput (samples/sec): 90.1\n"))
-    handed = overrides.Overrides(gate=one(tmp_path, reference) if reference else "",
+    handed = overrides.Overrides(gate=one(tmp_path, reference, more=more) if reference else "",
                                statuses=str(tmp_path / "statuses"))
     handed.write(tmp_path / "overrides.json")
     monkeypatch.setenv(overrides.VARIABLE, str(tmp_path / "overrides.json"))
@@ -169,7 +261,11 @@ def test_a_regression_fails_the_case(tmp_path, monkeypatch, capsys, reference, s
     assert ("below the reference" in told.why) == (status == 4) and told.logs.endswith("inference_throughput_amx_int8")
     assert ("GATE: " in said.out) == bool(reference)
     text = f"error: throughput 90.1 is 12.3 % below the reference 102.7 (tolerance 5 %){ALONE}\n"
-    assert said.err == text * (status == 4)
+    assert said.err == text or status != 4
+    assert (told.gate is not None) == bool(reference)
+    if told.gate:
+        assert (told.gate.passed, told.gate.compared_nothing) == (status == 0, status == 1)
+        assert told.gate.expected == ({"throughput": reference} if status != 1 else {})
 
 
 @pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])

@@ -23,8 +23,8 @@ def test_a_mark_is_worse_where_the_gate_fails(tmp_path, newest):
     report_history.days(tmp_path, (100, 100.2, 99.9, 100.1, 99.8, newest))
     (line,), entries = lines(tmp_path), collection.find([tmp_path])
     point, = judgement.points(entries[:1])
-    by_history = next(check for check in judgement.checks(point, None, tmp_path, judgement.LAST)
-                      if check.name.endswith("against earlier runs"))
+    by_history = next(check for check in judgement.findings(point, None, tmp_path, judgement.LAST)
+                      if check.kind == judgement.AgainstHistory.kind)
     assert (line.occasions[-1].kind == "worse") == (by_history.state == judgement.FAILED)
     assert [each.kind for each in line.occasions[:5]] == ["too few before it"] * 5
 

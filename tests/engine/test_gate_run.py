@@ -1,4 +1,5 @@
-"""The gate on this machine: a run beside a competing load fails as slower and noisy, a clean one passes."""
+"""The gate on this machine: another default compares nothing and fails, a run beside a competing load fails as slower
+and noisy, a clean one passes."""
 
 from __future__ import annotations
 
@@ -36,6 +37,30 @@ def beside_a_competing_load(build: Path, *words: str) -> subprocess.CompletedPro
                 loop.kill()
                 loop.wait()
     return subprocess.CompletedProcess(running.args, running.returncode, said)
+
+
+def references_of(build: Path, file: Path) -> Path:
+    """What ``reference`` makes of the build folder's results; a shared host's load comes and goes: wide tolerances."""
+    made = subprocess.run([ROOT / "scripts/resnet50-bench.sh", "reference", "--noisy"], capture_output=True, text=True,
+                          check=True, env=os.environ | {"RESNET50_BENCH_BUILD": str(build)})
+    file.write_text(made.stdout.replace("tolerance: ", "tolerance: 95 %}  # measured: "))
+    return file
+
+
+def test_a_gate_fails_where_another_default_leaves_nothing_to_compare(build, tmp_path):
+    require_precision(INT8)
+    assert ctest(build, *WORDS).returncode == 0
+    references = references_of(build, tmp_path / "references.yaml")
+    passed = ctest(build, *WORDS, "--gate", str(references))
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "Gate        passed, judged by the reference" in passed.stdout
+    other = ctest(build, *WORDS, "--gate", str(references), BATCH_SIZE="2")
+    assert other.returncode == 1, other.stdout + other.stderr
+    assert "only with BATCH_SIZE=1, this ran with BATCH_SIZE=2" in other.stdout
+    assert "Verdict     not compared" in other.stdout
+    assert f" >> {references}" in other.stdout
+    allowed = ctest(build, *WORDS, "--gate", str(references), "--allow-missing", BATCH_SIZE="2")
+    assert allowed.returncode == 0 and "GATE: passed, 1 without a reference (--allow-missing)" in allowed.stdout
 
 
 @pytest.mark.quiet

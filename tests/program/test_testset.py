@@ -44,13 +44,16 @@ loop: 3
 cases: ["*_gated", "!/fp32/"]
 set: {STEPS: [10, 20], WEIGHT_SHARING: yes, WARMUP_STEPS: }
 continue: true
+gate: c.yaml
+allow-missing: true
 run: 2
 """)
     assert (first.number, first.patterns) == (1, ["test_x"])
     assert first.words == ["--platform=SPR", "--timeout=60", "--set=BATCH_SIZE=1 2 ...8", "--set=CUSTOMER_ENV=A=1 B=2",
                            f"--config={tmp_path / 'c.yaml'}", "--options=--cpus 2 --memory 4g", "--loop=3"]
     assert second.number == 3 and second.words == [
-        "--set=STEPS=10 20", "--set=WEIGHT_SHARING=True", "--set=WARMUP_STEPS=", "--continue", "--run=2"]
+        "--set=STEPS=10 20", "--set=WEIGHT_SHARING=True", "--set=WARMUP_STEPS=", "--continue",
+        f"--gate={tmp_path / 'c.yaml'}", "--allow-missing", "--run=2"]
     assert len(options.parse(second.words).runs()) == 4
 
 

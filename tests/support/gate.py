@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.cli.tree import main
-from resnet50_bench.history.judgement import ONE_RESTART
+from resnet50_bench.history.gate_words import ONE_RESTART
 from support.results import put, synthetic
 
 CASE = "inference_throughput_amx_int8"

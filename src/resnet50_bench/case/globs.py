@@ -22,8 +22,9 @@ def refusal(glob: str) -> str:
     options = every_option()
     if any(matches(glob, option) for option in options):
         return ""
-    return (f"{glob!r} matches no case of any platform{nearest_case(glob, list(map(_full, options)))}; ./ctest.sh -N lists "
-            "this one's, -N --platform=SPR another's")
+    names = list(map(_full, options))
+    return (f"{glob!r} matches no case of any platform{nearest_case(glob, names)}; ./ctest.sh -N lists this one's, "
+            "-N --platform=SPR another's")
 
 
 def _full(option: str) -> str:

@@ -127,7 +127,7 @@ def _layers(option: str, point: Mapping[str, str], overrides: Overrides) -> list
     """What beats what: flag or --set, --config, environment, case name."""
     given = from_environment(os.environ)
     return [Layer("flag", overrides.flags), Layer("--set", point),
-            Layer("--config", texts_for(overrides.config, f"test_resnet50_pytorch_xeon_public_{option}")),
+            Layer("--config", texts_for(overrides.config, option)),
             Layer("environment", given), Layer(CASE_NAME, parse_option(option))]
 
 
@@ -158,7 +158,7 @@ def _run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
     status, kpi_text = _measure(backend, points, folder, settings, overrides)
     if status:
         record.why = logs.why_invalid(kpi_text)
-    return status or _judge(folder, kpi_text, overrides)
+    return status or _judge(record, kpi_text, overrides)
 
 
 def _points(option: str, backend: Backend, settings: Settings, overrides: Overrides) -> list[dict[str, str]]:
@@ -187,17 +187,23 @@ def _measure(backend: Backend, points: list[dict[str, str]], folder: Path, setti
     return status or kpi_status, kpi_text
 
 
-def _judge(folder: Path, kpi_text: str, overrides: Overrides) -> int:
-    """What a run that passed is compared with. Raises Regression."""
+def _judge(record: CaseRecord, kpi_text: str, overrides: Overrides) -> int:
+    """What a run that passed is compared with. Raises Regression, RunFailed where nothing is there to compare with."""
     from ..ctest import plausibility  # with all that judges results: a third of the start-up
 
-    print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(folder)]), flush=True)
+    print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(Path(record.logs))]), flush=True)
     if not overrides.gate:
         return 0
+    from ..history.gate import judge
     from ..history.references import read_references
     from . import gate_command
 
-    return gate_command.gate(folder, read_references(Path(overrides.gate)))
+    references = read_references(Path(overrides.gate))
+    judgement = judge(Path(record.logs), references, allow_missing=overrides.allow_missing)
+    record.gate = judgement.gated()
+    gate_command.show(judgement)
+    gate_command.require_passed(judgement)
+    return 0
 
 
 def _as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:

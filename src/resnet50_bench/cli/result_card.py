@@ -48,7 +48,8 @@ def _commands(again: str, restarts: str = "") -> Commands:
 
 
 def _ended(record: CaseRecord) -> Ended:
-    ended = Ended(record.option, record.status, record.why)
+    gate = record.gate and replace(record.gate, references=near(Path(record.gate.references)))
+    ended = Ended(record.option, record.status, record.why, gate=gate)
     if not record.logs:
         return ended
     logs = Path(record.logs)

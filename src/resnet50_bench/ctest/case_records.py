@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import Infrastructure, RunFailed, UnsupportedCpu
 from ..files import read_text
+from ..result.gated import Gated
 
 #: The statuses of cases that did not fail: passed and skipped.
 PASSED = (0, UnsupportedCpu.exit_status)
@@ -24,12 +25,13 @@ _NOT_STARTED = ("Failed to change working directory", "Unable to find executable
 @dataclass
 class CaseRecord:
     """``option``: the case's name without the workload; ``why``: of a status that is not 0; ``logs``: its logs folder,
-    empty where none was made."""
+    empty where none was made; ``gate``: what its result was judged by, None where no gate was asked for or reached."""
 
     option: str
     status: int = 1
     why: str = ""
     logs: str = ""
+    gate: Gated | None = None
 
     def append(self, file: Path) -> None:
         """Add the line; cases may do so at once."""
@@ -39,7 +41,13 @@ class CaseRecord:
 
 def read(file: Path) -> list[CaseRecord]:
     """In the order in which the cases ended; none where no case was started."""
-    return [CaseRecord(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+    return list(map(_record, file.read_text().splitlines())) if file.exists() else []
+
+
+def _record(line: str) -> CaseRecord:
+    values = json.loads(line)
+    gate = values.pop("gate")
+    return CaseRecord(**values, gate=Gated(**gate) if gate else None)
 
 
 def overall(statuses: Sequence[int]) -> int:

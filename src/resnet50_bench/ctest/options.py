@@ -78,6 +78,7 @@ class Options:
     noenv: bool = False
     attach: tuple[str, ...] = ()
     gate: Path | None = None
+    allow_missing: bool = False
     #: The log of a run in the background; empty: one beside what says how it fares; None: it is not to run there.
     background_log: str | None = None
     daemon: bool = False
@@ -132,7 +133,7 @@ class Options:
             flags=self.flags, points=self.runs(), burst=self.burst,
             config=read_config(self.config) if self.config else (), dry_run=self.dry_run, keep_going=self.keep_going,
             backend_options=self.backend_options, attachments=[str(Path(file).absolute()) for file in self.attach],
-            gate=str(self.gate.absolute()) if self.gate else "")
+            gate=str(self.gate.absolute()) if self.gate else "", allow_missing=self.allow_missing)
 
     def require_consistent(self) -> None:
         """Raises BadInput with a line for each thing that excludes another or cannot be."""
@@ -146,6 +147,8 @@ class Options:
         for one, other, why in _EXCLUDING:
             if one in ours and other in ours and (other != "--burst" or self.burst > 1):
                 yield f"{one} and {other} exclude each other: {why}"
+        if self.allow_missing and not self.gate and self.mode is not Mode.TESTSET:
+            yield "--allow-missing is about the references of --gate FILE: give that, too"
         if ours.count("--testcase") > 1:
             yield "--testcase is there more than once and names one case; -R or a testset runs several"
         for ours_name, theirs, why in (
@@ -239,7 +242,9 @@ def parser() -> Parser:
     _add_settings(made)
     made.add_argument("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
     made.add_argument("--gate", type=Path, metavar="FILE",
-                      help="YAML of references: a regression against them or earlier runs fails the case (status 4)")
+                      help="YAML of references: a regression against them or earlier runs fails the case (status 4), "
+                           "so does a case that it has no reference for (status 1)")
+    made.add_argument("--allow-missing", action="store_true", help="with --gate: let a case without a reference pass")
     made.add_argument("--nohup", nargs="?", const="", metavar="LOG", help="run in the background")
     made.add_argument("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, with --noenv")
     made.add_argument("--status", nargs="?", type=number_of(0), const=STATUS_LINES, metavar="N",
@@ -290,6 +295,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
         burst=words.burst, config=words.config, sweep=words.sweep or "", testcase=words.testcase,
         testset=words.testset, dry_run=words.dry_run, keep_going=words.keep_going,
         noenv=words.noenv or words.daemon is not None, attach=tuple(words.attach), gate=words.gate,
+        allow_missing=words.allow_missing,
         background_log=words.nohup if words.nohup is not None else words.daemon, daemon=words.daemon is not None,
         status_lines=STATUS_LINES if words.status is None else words.status, stop_prefix=words.stop or "",
         backend_options=words.options)

@@ -29,6 +29,8 @@ class Overrides:
     attachments: Sequence[str] = ()
     #: The references file that each case's result is judged by; empty: no gate.
     gate: str = ""
+    #: Whether a result passes that the file has no reference for.
+    allow_missing: bool = False
     #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
     statuses: str = ""
     stop_file: str = ""

@@ -9,8 +9,8 @@
     config: tuned.yaml
     TIMEOUT: 600
 
-The keys and ``/regex/`` and ``!/regex/`` are WSF's (its ctest.md); globs, ``cases``, ``set``, ``attach``, ``gate`` and
-``continue`` come on top.
+The keys and ``/regex/`` and ``!/regex/`` are WSF's (its ctest.md); globs, ``cases``, ``set``, ``attach``, ``gate``,
+``allow-missing`` and ``continue`` come on top.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _count(key: str, value: object) -> list[str]:
     return [f"--{key}={decoded(key, value, _Count, 'a number: 1, 2, 3 ... are allowed', strict=False)}"]
 
 
-def _go_on(key: str, value: object) -> list[str]:
-    return ["--continue"] if decoded(key, value, bool, "true or false", strict=False) else []
+def _switch(key: str, value: object) -> list[str]:
+    return [f"--{key}"] if decoded(key, value, bool, "true or false", strict=False) else []
 
 
 def _backend_options(key: str, value: object) -> list[str]:
@@ -129,8 +129,8 @@ def _benchmark(key: str, value: object) -> list[str]:
 
 
 _KEYS: dict[str, Callable[[str, object], list[str]]] = {
-    "set": _set, "loop": _count, "run": _count, "burst": _count, "options": _backend_options, "continue": _go_on,
-    "BENCHMARK": _benchmark}
+    "set": _set, "loop": _count, "run": _count, "burst": _count, "options": _backend_options, "continue": _switch,
+    "allow-missing": _switch, "BENCHMARK": _benchmark}
 
 
 def _every_key() -> tuple[str, ...]:

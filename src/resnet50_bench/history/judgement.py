@@ -1,19 +1,20 @@
-"""Runs of one point, references and earlier runs enter; checks that passed, failed or were skipped leave."""
+"""Runs of one point, references and earlier runs enter; findings that passed, failed or were skipped leave."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import ClassVar
 
 from ..result.comparison_stats import control_limit
 from ..result.kpi import KPIS
 from ..result.stats import DRIFT_MINIMUM, drift
 from . import collection, comparability
 from .collection import LOGS_FOLDER, Entry
-from .references import References
+from .references import Lack, NoReference, References
 
 #: With fewer runs their spread says little: where runs vary by 2 %, 6 % of sound runs would fail by 3 earlier ones,
 #: 4 % by 5, 2 % by 10 (simulated, 8000 times each).
@@ -24,19 +25,92 @@ LAST = 10
 TREND_TOLERANCE = 0.05
 #: Folders of one case that are read in search of comparable runs, so that a case's end does not take minutes.
 _MOST_FOLDERS = 300
-#: What a tolerance says of a single run, whose reference may have a spread but which has none itself.
-ONE_RESTART = ("of one restart: that run keeps the tolerance or not; whether the case is slower it cannot tell "
-               f"(--loop {LEAST_HISTORY} can)")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
 @dataclass(frozen=True)
-class Check:
-    """One comparison; ``text`` says with numbers how it ended or why it was skipped."""
+class _Against:
+    """``value``: the median of the judged runs, ``expected``: what it is held against, both in the KPI's unit;
+    ``tolerance``: a share of ``expected``."""
 
-    name: str
-    state: str
-    text: str
+    kpi: str
+    value: float
+    expected: float
+    tolerance: float
+
+    @property
+    def change(self) -> float:
+        """By what share the value is above the expected one."""
+        return self.value / self.expected - 1
+
+    @property
+    def state(self) -> str:
+        """Failed where the value is worse by more than the tolerance; better never fails."""
+        return FAILED if _is_beyond(-KPIS[self.kpi].sign * self.change, self.tolerance) else PASSED
+
+
+@dataclass(frozen=True)
+class AgainstReference(_Against):
+    """A KPI held against a reference; ``runs``: how many were judged."""
+
+    runs: int
+    kind: ClassVar = "reference"
+
+
+@dataclass(frozen=True)
+class AgainstHistory(_Against):
+    """A KPI held against the median of ``earlier`` valid runs."""
+
+    earlier: int
+    kind: ClassVar = "earlier runs"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A line through the last ``runs`` runs, from ``first`` to ``newest``; ``change``: its share over all of them.
+
+    ``is_significant``: whether chance does not explain it.
+    """
+
+    kpi: str
+    change: float
+    first: float
+    newest: float
+    runs: int
+    is_significant: bool
+    kind: ClassVar = "trend"
+
+    @property
+    def state(self) -> str:
+        """Failed at a decline which matters and which chance does not explain."""
+        return FAILED if self.is_significant and -KPIS[self.kpi].sign * self.change > TREND_TOLERANCE else PASSED
+
+
+@dataclass(frozen=True)
+class FewEarlier:
+    """``there`` comparable valid earlier runs where ``needed`` are; ``noisy`` ones do not count.
+
+    ``differing``: what sets the newest earlier run apart, where none is comparable.
+    """
+
+    needed: int
+    there: int
+    noisy: int
+    differing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """A comparison of a ``kind`` that could not be made."""
+
+    kind: str
+    kpi: str
+    why: NoReference | FewEarlier
+    state: ClassVar = SKIPPED
+
+
+#: What came of one comparison.
+Finding = AgainstReference | AgainstHistory | Trend | NotCompared
 
 
 @dataclass(frozen=True)
@@ -92,25 +166,40 @@ def _key(entry: Entry) -> str:
     return json.dumps(comparability.key(entry.result), sort_keys=True, default=str)
 
 
-def earlier(point: Point, base: Path, last: int) -> tuple[list[list[Entry]], int]:
-    """(the last ``last`` earlier occasions with valid runs of the same key, newest first; how many noisy runs were
-    passed over).
+@dataclass
+class Earlier:
+    """The last earlier occasions with valid runs of a point's key, newest first, and how many ``noisy`` runs were
+    passed over; ``differing``: see ``FewEarlier``."""
+
+    occasions: list[list[Entry]] = field(default_factory=list)
+    noisy: int = 0
+    differing: tuple[str, ...] = ()
+
+    def lack(self, needed: int, there: int) -> FewEarlier:
+        """Too few of them."""
+        return FewEarlier(needed, there, self.noisy, () if there or self.noisy else self.differing)
+
+
+def earlier(point: Point, base: Path, last: int) -> Earlier:
+    """At most ``last`` occasions.
 
     One logs folder is one occasion, however many iterations it has: else a run with --loop 20 would be the whole
     history, and a drift over weeks would be none over its minutes.
     """
-    found: list[list[Entry]] = []
-    noisy = 0
+    found = Earlier()
     for runs in _occasions(point.newest, base):
-        same = [entry for entry in runs if _key(entry) == _key(point.newest) and entry.primary
-                and entry.started_at < min(run.started_at for run in point.runs)]
+        before = [entry for entry in runs if entry.primary
+                  and entry.started_at < min(run.started_at for run in point.runs)]
+        same = [entry for entry in before if _key(entry) == _key(point.newest)]
         valid = [entry for entry in same if entry.verdict == "valid"]
-        noisy += len(same) - len(valid)
+        found.noisy += len(same) - len(valid)
         if valid:
-            found.append(valid)
-        if len(found) == last:
+            found.occasions.append(valid)
+        elif before and not same and not found.differing:
+            found.differing = tuple(sorted(comparability.things(point.newest.result, before[0].result)))
+        if len(found.occasions) == last:
             break
-    return found, noisy
+    return found
 
 
 def _occasions(judged: Entry, base: Path) -> Iterator[list[Entry]]:
@@ -122,17 +211,17 @@ def _occasions(judged: Entry, base: Path) -> Iterator[list[Entry]]:
         for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)[:_MOST_FOLDERS]:
             yield collection.find([folder], [])
     else:
-        yield from ([entry] for entry in collection.find([base], []) if entry.path != judged.path)
+        yield from ([entry] for entry in collection.of_cases(collection.find([base], [])) if entry.path != judged.path)
 
 
-def checks(point: Point, references: References | None, base: Path, last: int) -> list[Check]:
+def findings(point: Point, references: References | None, base: Path, last: int) -> list[Finding]:
     """Everything that can be said of a point, in order."""
-    made = [] if references is None else list(_by_reference(point, references))
-    occasions, noisy = earlier(point, base, last)
+    made: list[Finding] = [] if references is None else list(_by_reference(point, references))
+    before = earlier(point, base, last)
     kpi = point.newest.mode
-    values = [value for value in (_median(as_many(runs, point.runs), kpi) for runs in occasions) if value is not None]
-    passed_over = f" ({noisy} noisy runs do not count)" if noisy else ""
-    return [*made, _by_history(point, kpi, values, passed_over), _by_trend(point, kpi, values, passed_over)]
+    medians = (_median(as_many(runs, point.runs), kpi) for runs in before.occasions)
+    values = [value for value in medians if value is not None]
+    return [*made, _by_history(point, kpi, values, before), _by_trend(point, kpi, values, before)]
 
 
 def as_many(runs: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
@@ -141,46 +230,32 @@ def as_many(runs: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in runs if (entry.iteration or 0) in iterations]
 
 
-def _by_reference(point: Point, references: References) -> Iterator[Check]:
-    found, why = references.of(point.newest)
-    if not found:
-        yield Check("reference", SKIPPED, why)
+def _by_reference(point: Point, references: References) -> Iterator[Finding]:
+    found = references.of(point.newest)
+    if isinstance(found, NoReference):
+        yield NotCompared(AgainstReference.kind, point.newest.mode, found)
+        return
     for kpi, reference in found.items():
         value = point.value(kpi)
-        if value is None:
-            yield Check(f"{kpi} against the reference", SKIPPED, f"the result has no {kpi}")
-            continue
-        made = _compared(f"{kpi} against the reference", kpi, value, f"the reference {_shown(reference.value)}",
-                         reference.value, reference.tolerance)
-        yield made if len(point.runs) > 1 else replace(made, text=f"{made.text}; {ONE_RESTART}")
+        yield (NotCompared(AgainstReference.kind, kpi, NoReference(Lack.KPI, (kpi,))) if value is None else
+               AgainstReference(kpi, value, reference.value, reference.tolerance, len(point.runs)))
 
 
-def _by_history(point: Point, kpi: str, values: Sequence[float], passed_over: str) -> Check:
-    name = f"{kpi} against earlier runs"
+def _by_history(point: Point, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
     value = point.value(kpi)
     if value is None or len(values) < LEAST_HISTORY:
-        return Check(name, SKIPPED, f"{LEAST_HISTORY} comparable valid earlier runs are needed, {len(values)} are "
-                                    f"there{passed_over}")
+        return NotCompared(AgainstHistory.kind, kpi, before.lack(LEAST_HISTORY, len(values)))
     middle, tolerance = control_limit(values)
-    return _compared(name, kpi, value, f"{_shown(middle)}, the median of the last {len(values)} valid runs",
-                     middle, tolerance)
+    return AgainstHistory(kpi, value, middle, tolerance, len(values))
 
 
-def _by_trend(point: Point, kpi: str, values: Sequence[float], passed_over: str) -> Check:
-    name = f"{kpi} trend"
+def _by_trend(point: Point, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
     value = point.value(kpi)
     series = [*reversed(values), *([] if value is None else [value])]
     if len(series) < DRIFT_MINIMUM:
-        return Check(name, SKIPPED, f"{DRIFT_MINIMUM - 1} comparable valid earlier runs are needed, {len(values)} "
-                                    f"are there{passed_over}")
+        return NotCompared(Trend.kind, kpi, before.lack(DRIFT_MINIMUM - 1, len(values)))
     found = drift(series)
-    decline = -KPIS[kpi].sign * found.relative
-    verb = "rose" if found.relative > 0 else "fell"
-    text = (f"{kpi} {verb} by {_percent(abs(found.relative))} along a line through the last "
-            f"{len(series)} runs (first {_shown(series[0])}, newest {_shown(series[-1])})")
-    if found.significant and decline > TREND_TOLERANCE:
-        return Check(name, FAILED, f"{text}, which chance does not explain (tolerance {_percent(TREND_TOLERANCE)})")
-    return Check(name, PASSED, text + ("" if found.significant else ", which chance explains"))
+    return Trend(kpi, found.relative, series[0], series[-1], len(series), found.significant)
 
 
 def expected(earlier: Sequence[float]) -> tuple[float, float] | None:
@@ -204,21 +279,3 @@ def change(kpi: str, value: float, earlier: Sequence[float]) -> int:
 def _is_beyond(share: float, tolerance: float) -> bool:
     """Rounding must not fail what lies on the border."""
     return share > tolerance + 1e-9
-
-
-def _compared(name: str, kpi: str, value: float, what: str, reference: float, tolerance: float) -> Check:
-    """Fails where the value is worse than the reference by more than the tolerance; better never fails."""
-    change = value / reference - 1
-    worse = -KPIS[kpi].sign * change
-    how = f"{_percent(abs(change))} {'above' if change > 0 else 'below'}" if abs(change) >= 0.0005 else "equal to"
-    text = f"{kpi} {_shown(value)} is {how} {what} (tolerance {_percent(tolerance)})"
-    return Check(name, FAILED if _is_beyond(worse, tolerance) else PASSED, text)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
-
-
-def _shown(value: float) -> str:
-    """One decimal as a rule; small values with three digits that count."""
-    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"

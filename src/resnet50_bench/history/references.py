@@ -9,20 +9,23 @@
             latency: {value: 12.5, tolerance: 8 %}
             parameters: {BATCH_SIZE: 64}           # only for runs with these; for any where it is left out
 
-Every system and case that matches applies; a later one in the file beats an earlier one, KPI by KPI.
+Every system and case that matches applies; a later one in the file beats an earlier one, KPI by KPI. A glob may be for
+another platform's cases, but one that matches no case of any is a mistyped one.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
 
-from .. import WORKLOAD
+from ..case import globs as case_globs
 from ..case.parameters import CATALOGUE, nearest
 from ..errors import BadInput
 from ..result.kpi import KPIS
@@ -75,40 +78,59 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
         return repr(self.cpu) + (f" with {self.cores} cores" if self.cores else "")
 
 
+class Lack(Enum):
+    """What stands between a result and a reference for it."""
+
+    BURST = "burst"
+    MODE = "mode"
+    CPU = "cpu"
+    CASE = "case"
+    PARAMETERS = "parameters"
+    KPI = "kpi"
+
+
+@dataclass(frozen=True)
+class NoReference:
+    """Why a file holds nothing that a result can be compared with. ``instead``: the systems or KPIs that it has.
+
+    ``differing``: of each reference of the case the parameters that differ, with its value and the result's.
+    """
+
+    lack: Lack
+    instead: tuple[str, ...] = ()
+    differing: tuple[Mapping[str, tuple[str, str]], ...] = ()
+
+
 class References(msgspec.Struct, frozen=True):
     """A references file."""
 
     path: Path
     systems: list[System]
 
-    def of(self, entry: Entry) -> tuple[dict[str, Reference], str]:
-        """({KPI: its reference}, empty) for a result, or ({}, why there is none)."""
+    def of(self, entry: Entry) -> Mapping[str, Reference] | NoReference:
+        """The references of a result by KPI, of which there is one at least; else why there is none."""
         if entry.burst > 1:
-            return {}, f"references are of runs alone, this is one of {entry.burst} at once"
-        cpu, cores = entry.result.system.cpu or "", entry.result.topology.core_count
-        systems = [system for system in self.systems if system.matches(cpu, cores)]
+            return NoReference(Lack.BURST)
+        if entry.mode not in KPIS:
+            return NoReference(Lack.MODE, tuple(KPIS))
+        systems = [system for system in self.systems
+                   if system.matches(entry.result.system.cpu or "", entry.result.topology.core_count)]
         if not systems:
-            known = ", ".join(map(str, self.systems)) or "none"
-            return {}, f"{self.path} has no reference for the CPU {cpu!r} with {cores} cores; its systems: {known}"
-        cases = [case for system in systems for case in system.cases if _names(case.glob, entry.case)]
+            return NoReference(Lack.CPU, tuple(map(str, self.systems)))
+        cases = [case for system in systems for case in system.cases if case_globs.matches(case.glob, entry.case)]
         if not cases:
-            return {}, f"{self.path} has no reference for the case {entry.case} on {', '.join(map(str, systems))}"
+            return NoReference(Lack.CASE, tuple(map(str, systems)))
         ran_with = entry.result.parameters()
         found: dict[str, Reference] = {}
-        others = []
+        differing = []
         for case in cases:
-            differing = [f"{name}={text or '(empty)'}" for name, text in case.parameters.items()
-                         if ran_with.get(name, "") != text]
-            if differing:
-                others.append(" ".join(differing))
+            apart = {name: (text, ran_with.get(name, "")) for name, text in case.parameters.items()
+                     if ran_with.get(name, "") != text}
+            if apart:
+                differing.append(apart)
             else:
                 found |= case.kpis
-        return found, "" if found else (f"{self.path} has references for {entry.case} only with "
-                                        f"{', or '.join(others)}, which this did not run with")
-
-
-def _names(glob: str, case: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for name in (case, f"{WORKLOAD}_{case}", f"test_{WORKLOAD}_{case}"))
+        return found or NoReference(Lack.PARAMETERS, differing=tuple(differing))
 
 
 def read_references(path: Path) -> References:
@@ -143,6 +165,8 @@ def _system(given: object, place: str, problems: list[str]) -> System | None:
 
 def _case(glob: str, given: object, place: str, problems: list[str]) -> Case | None:
     values = _keys(given, place, (*KPIS, "parameters"), (), problems)
+    if wrong := case_globs.refusal(glob):
+        problems.append(f"{place}: {wrong}")
     if isinstance(given, dict) and not set(KPIS) & set(values):
         problems.append(f"{place}: no KPI is given: {' or '.join(KPIS)} is needed")
     made: dict[str, object] = {"glob": glob}

@@ -32,10 +32,12 @@ class Commands:
 
 def card(ended: Ended, commands: Commands) -> list[str]:
     """At most ``MOST_LINES`` lines. None begins with a word and a colon: kpi.sh may be given them with a log."""
-    rows = [(name, _cut(text)) for name, text in (*_measured(ended), *_ran(ended), *_verdict(ended))]
+    rows = [(name, _cut(text)) for name, text in (*_measured(ended), *_ran(ended), *_verdict(ended), *_gate(ended))]
     if ended.logs:
         rows.append(("Logs", ended.logs))
     rows.append(("Next", next_command(ended, commands)))
+    if len(rows) == MOST_LINES:  # all that can be told was asked for
+        rows = [row for row in rows if row[0] != "Limit"]
     return [f"-- {ended.case}", *(f"   {name:<11} {text}" for name, text in rows)]
 
 
@@ -131,6 +133,22 @@ def _verdict(ended: Ended) -> Iterator[tuple[str, str]]:
         yield "Remedy", check.remedy
 
 
+def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
+    """What judged the results and how that ended, or that nothing did."""
+    gate = ended.gate
+    if gate is None:
+        return
+    values = " and ".join(f"{short(value)} {KPIS[kpi].unit}" for kpi, value in gate.expected.items())
+    some = f" ({gate.by_reference} of {gate.points} results)" if gate.points > 1 else ""
+    by = [f"the reference {values} of {gate.references}" if values else f"{gate.references}{some}"
+          ] * bool(gate.by_reference)
+    some = f" ({gate.by_history} of {gate.points} results)" if gate.points > 1 else ""
+    by += [f"{_plural(gate.earlier, 'earlier run')}{some}"] * bool(gate.by_history)
+    judged = f"judged by {' and '.join(by) or 'nothing'}"
+    lacks = f"; {gate.references} has no reference for it" if not gate.by_reference else ""
+    yield "Gate", f"{'passed' if gate.passed else 'failed'}, {judged}{lacks}"
+
+
 def leading_check(ended: Ended) -> Check | None:
     """What made a result noisy or invalid: what the machine did before what came of it, such as slow steps."""
     if ended.verdict not in ("noisy", "invalid"):
@@ -164,6 +182,9 @@ def next_command(ended: Ended, commands: Commands) -> str:
         if len(ended.iterations) == 1 and commands.restarts and not (check and check.name in _OF_THE_MACHINE):
             return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
         return f"{tool} doctor  # what disturbs now"
+    if word == "not compared" and ended.gate:
+        noisy = "--noisy " if any(result.verdict == "noisy" for result in ended.results) else ""
+        return f"{tool} reference {noisy}{ended.logs} >> {ended.gate.references}"
     if word in ("valid", "passed", "regression") and ended.logs:
         if ended.earlier and (ended.is_restarted or word == "regression"):
             return f"{tool} compare {ended.earlier} {ended.logs}"
@@ -184,7 +205,8 @@ def table(cases: Sequence[Ended], commands: Commands) -> list[str]:
 
 def _row(ended: Ended) -> tuple[str, str, str, str, str]:
     why = reason(ended)
-    verdict = _cut(f"{ended.verdict}: {why}" if why else ended.verdict, _MOST_IN_ROW)
+    gate = ", gate passed" if ended.gate and ended.gate.passed and ended.gate.has_judged else ""
+    verdict = _cut((f"{ended.verdict}: {why}" if why else ended.verdict) + gate, _MOST_IN_ROW)
     kpi = ended.kpi
     if kpi is None:
         return ended.case, "-", "-", "-", verdict

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 from ..errors import BadInput, Infrastructure, Regression, UnsupportedCpu
 from .comparison_stats import interval_of_means
+from .gated import Gated
 from .kpi import KPIS, Kpi, finite, step_ms
 from .records import Check, Verdict
 from .result import ResultSummary
@@ -24,7 +25,7 @@ _WORST_FIRST = ("invalid", "noisy", "valid")
 class Ended:
     """A case that ended with ``status``, and ``why`` where that is not 0. ``kernels``: how often each convolution
     kernel ran. ``logs`` and ``log``: where its results and its newest log lie, empty for none; ``earlier``: where
-    those of the same case before it do."""
+    those of the same case before it do; ``gate``: what a gate came to, None where none was asked for or reached."""
 
     case: str
     status: int
@@ -34,6 +35,7 @@ class Ended:
     logs: str = ""
     log: str = ""
     earlier: str = ""
+    gate: Gated | None = None
 
     @property
     def results(self) -> list[ResultSummary]:
@@ -42,12 +44,14 @@ class Ended:
 
     @property
     def verdict(self) -> str:
-        """``valid``, ``noisy``, ``invalid``, ``failed``, ``refused``, ``not run``, ``skipped``, ``regression`` or
-        ``ended by signal N``; ``passed`` where no result is there to say more."""
+        """``valid``, ``noisy``, ``invalid``, ``failed``, ``refused``, ``not run``, ``skipped``, ``regression``,
+        ``not compared`` or ``ended by signal N``; ``passed`` where no result is there to say more."""
         if self.status > 128:
             return f"ended by signal {self.status - 128}"
         if self.status in _WORDS:
             return _WORDS[self.status]
+        if self.gate and self.gate.compared_nothing:
+            return "not compared"
         if self.status:
             return "invalid" if self.checks(Verdict.INVALID) else "failed"
         return next((word for word in _WORST_FIRST for result in self.results if result.verdict == word), "passed")
@@ -59,7 +63,7 @@ class Ended:
     @property
     def kpi(self) -> Kpi | None:
         """The primary one; None where a run failed or was invalid, of which no number is shown."""
-        if not self.results or self.status not in (0, Regression.exit_status):
+        if not self.results or (self.status not in (0, Regression.exit_status) and not self.gate):
             return None
         if any(result.failure is not None or result.verdict == "invalid" for result in self.results):
             return None
