@@ -140,6 +140,31 @@ def test_a_build_folder_that_a_full_disk_has_damaged_is_configured_again(copy, n
 
 
 @needs_cmake
+def test_a_full_disk_is_said_and_is_no_empty_matrix(first, tmp_path):
+    mount = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size=64k t {tmp_path} && exec "$@"', "sh"]
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    done = first.run(*mount, first.folder / "ctest.sh", "-N", RESNET50_BENCH_BUILD=str(tmp_path / "build"))
+    assert done.returncode == 3 and str(tmp_path) in done.stderr, done.stdout + done.stderr
+
+
+@needs_cmake
+def test_a_machine_with_cmake_and_without_make_lists_the_cases(first, tmp_path):
+    for name in ("bash", "env", "dirname", "readlink", "python3", "cmake", "ctest"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = first.ctest("-N", PATH=str(tmp_path), RESNET50_BENCH_BUILD=str(tmp_path / "build"))
+    assert done.returncode == 0 and "Total Tests" in done.stdout, done.stdout + done.stderr
+
+
+@needs_cmake
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_failure(first, closed):
+    before = len(first.logs())
+    done = first.run("bash", "-c", f"exec ./ctest.sh --testcase {first.case} {closed}")
+    assert done.returncode == 0 and len(first.logs()) == before + 1, done.stdout + done.stderr
+
+
+@needs_cmake
 def test_two_first_calls_at_once_configure_once(first, tmp_path):
     build = str(tmp_path / "build")
     started = [subprocess.Popen([first.folder / "ctest.sh", "-N"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

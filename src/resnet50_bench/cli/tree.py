@@ -91,6 +91,7 @@ _OF_THE_MACHINE = {
 
 def main(argv: list[str]) -> int:
     """Run one command; every BenchError becomes its lines on stderr and its exit status."""
+    _open_standard_streams()
     try:
         status = _status(argv)
         sys.stdout.flush()
@@ -101,6 +102,17 @@ def main(argv: list[str]) -> int:
         # ``... | head``: Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
+
+
+def _open_standard_streams() -> None:
+    """Of those that the caller has closed: the next file that is opened would take their place, and what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - as long as we run
 
 
 def _status(argv: list[str]) -> int:

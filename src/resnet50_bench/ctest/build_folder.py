@@ -115,12 +115,15 @@ def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
         (folder / "CMakeCache.txt").unlink(missing_ok=True)
         shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)
     command = ["cmake", "-S", str(ROOT), "-B", str(folder), *(f"-D{name}={text}" for name, text in settings.items())]
+    if not shutil.which("make"):  # nothing is built, but cmake wants to know by what
+        command.append("-DCMAKE_MAKE_PROGRAM=true")
     # CMAKE_GENERATOR and its like are for projects that compile. What BASH_ENV prints would be read as a platform.
     environment = {name: text for name, text in os.environ.items()
                    if not name.startswith("CMAKE_") and name != "BASH_ENV"}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
-    if done.returncode != 0:
-        why = " ".join(done.stderr.split()) or "no message"
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment,
+                          cwd=ROOT)
+    if done.returncode != 0 or not _is_whole(folder):
+        why = " ".join(done.stderr.split()) or "no message; is the disk full?"
         raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}; remove the folder's CMakeCache.txt, or "
                              f"{_ANOTHER}")
 
@@ -138,17 +141,21 @@ def _is_ours(build: Path) -> bool:
     return all(text and same(Path(text), path) for text, path in zip(made_for, (ROOT, build), strict=True))
 
 
+def _is_whole(build: Path) -> bool:
+    """Whether it has its tests: a full disk leaves a part of the file, or nothing."""
+    return (read_text(build / "CTestTestfile.cmake") or "").endswith(")")
+
+
 def _is_stale(build: Path, *more: Path) -> bool:
     """Whether it lacks its tests or the folder of results, is of another checkout, or older than what it is made of.
 
     A copy (rsync -a, cp -a) keeps the time of the text, but not that of the change.
     """
     tests = build / "CTestTestfile.cmake"
-    whole = (read_text(tests) or "").endswith(")")  # a full disk leaves a part of it, or nothing
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
                ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
     results = configured(build, "RESULTS") or build / WORKLOAD_FOLDER
-    return (not whole or not Path(results).is_dir() or not _is_ours(build)
+    return (not _is_whole(build) or not Path(results).is_dir() or not _is_ours(build)
             or any(source.stat().st_ctime > tests.stat().st_mtime for source in sources))
 
 
