@@ -57,6 +57,12 @@ def test_flag_beats_config_beats_environment_beats_case_name_beats_default(spr):
     assert "PRECISION: avx_fp32 (environment) instead of the case name's amx_int8" in case.notices
 
 
+def test_a_socket_of_one_core_is_said_where_there_are_more_cores(tmp_path):
+    case = of(machine(tmp_path, SPR_CPU, sockets=2, cores_per_node=1))
+    assert case.cores_per_instance == 1 and "give 2 for one instance" in case.notices[0]
+    assert not of(machine(tmp_path, SPR_CPU, cores_per_node=1)).notices
+
+
 def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tmp_path):
     small = machine(tmp_path, SPR_CPU, cores_per_node=2)
     case = of(small, MODE="latency")

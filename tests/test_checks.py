@@ -86,6 +86,9 @@ def test_drift_over_the_window():
     (lambda d: d["processes"][0].update(kernels={"brgconv:avx512_core src:bf16": 53}), "bf16", "invalid"),
     (lambda d: d["topology"].update(cores=[{"socket": 0, "node": 0, "core_id": 0, "cpus": [0, 1]}]),
      "one thread a core", "noisy"),
+    (lambda d: d["topology"].update(cores=[
+        {"socket": 0, "node": 0, "core_id": cpu, "cpus": [cpu], "kind": kind}
+        for cpu, kind in enumerate(("performance", "efficiency"))]), "unlike cores", "noisy"),
 ])
 def test_what_the_counters_and_processes_show(change, check, verdict):
     changed = document()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resnet50_bench.launch import setups
 from resnet50_bench.launch.placement import place
 from resnet50_bench.machine.topology import read_topology
-from support.fakes import FakeMachine, cgroup_v2, topology
+from support.fakes import FakeMachine, cgroup_v2, put, topology
 
 SPR = {"sockets": 2, "cores_per_node": 56, "smt": True}
 SNC4 = {"sockets": 2, "nodes_per_socket": 4, "cores_per_node": 14, "smt": True}
@@ -111,3 +111,25 @@ def test_any_machine(tmp_path_factory, sockets, nodes, cores, smt, size, sharing
     assert sorted([*used, *placed.idle_cpus]) == [core.cpus[0] for core in sorted(
         found.cores, key=lambda core: core.cpus[0])]
     assert [i.index for i in placed.instances] == list(range(len(placed.instances)))
+
+
+def test_a_hypervisors_sockets_are_no_border_and_are_said(tmp_path):
+    root = FakeMachine(sockets=4, cores_per_node=1).build(tmp_path)
+    put(root / "sys/devices/system/node/node0/cpulist", "0-3")
+    for node in (1, 2, 3):
+        put(root / f"sys/devices/system/node/node{node}/cpulist", "")
+    put(root / "proc/cpuinfo", "flags\t: avx2 hypervisor")
+    found = read_topology(root)
+    placed = place(found, found.cores_per_socket, "flex", False)
+    assert [i.cpus for i in placed.instances] == [(0, 1, 2, 3)] and placed.instances[0].memory_node == 0
+    assert len(placed.notices) == 1 and "4 sockets of one core each" in placed.notices[0]
+
+
+def test_unlike_cores_are_named(tmp_path):
+    root = FakeMachine(cores_per_node=6).build(tmp_path)
+    put(root / "sys/devices/cpu_core/cpus", "0-1")
+    put(root / "sys/devices/cpu_atom/cpus", "2-5")
+    mixed, apart = (place(read_topology(root), size, "flex", False).notices for size in (3, 2))
+    assert "performance cores (cpus 0-1) and efficiency cores (cpus 2-5); 1 of 2 instances have both" in mixed[0]
+    assert "0 of 3 instances" in apart[0] and "taskset -c 0-1 " in apart[0]
+    assert not place(read_topology(root, affinity=[0, 1]), 2, "flex", False).notices[0].startswith("the cores")

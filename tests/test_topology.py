@@ -130,3 +130,51 @@ def test_counters_leave_out_what_they_cannot_read(tmp_path):
     assert set(msgspec.structs.astuple(found.processes["7"])) == {0}
     assert (found.pressure_s, found.throttle_count, found.cpu_mhz) == ({}, {}, {})
     assert counters.oom_kills(tmp_path) == 0
+
+
+def as_virtual(root, sockets_of_one: bool = True):
+    """The machine's cores, each as a socket of its own, under a hypervisor."""
+    for cpu in read_topology(root).allowed_cpus:
+        if sockets_of_one:
+            put(root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id", cpu)
+    put(root / "proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu avx2 hypervisor lahf_lm\n")
+    return root
+
+
+def test_a_hypervisors_sockets_of_one_core_in_one_node_are_one(tmp_path):
+    found = read_topology(as_virtual(FakeMachine(cores_per_node=8).build(tmp_path)))
+    assert (found.merged_sockets, found.sockets, found.cores_per_socket, found.core_count) == (8, (0,), 8, 8)
+
+
+@pytest.mark.parametrize("shape", [{"sockets": 2, "cores_per_node": 1}, {"sockets": 2, "cores_per_node": 4}])
+def test_a_virtual_machines_sockets_with_nodes_or_cores_of_their_own_stay(tmp_path, shape):
+    found = read_topology(as_virtual(FakeMachine(**shape).build(tmp_path), sockets_of_one=False))
+    assert (found.merged_sockets, found.sockets) == (0, (0, 1))
+
+
+def test_without_a_hypervisor_a_socket_is_a_socket(tmp_path):
+    root = as_virtual(FakeMachine(cores_per_node=2).build(tmp_path))
+    put(root / "proc/cpuinfo", "flags\t\t: fpu avx2\n")
+    assert read_topology(root).cores_per_socket == 1
+
+
+KINDS = ["performance"] * 2 + ["efficiency"] * 4
+
+
+@pytest.mark.parametrize("files", [
+    {"cpu_core/cpus": "0-1", "cpu_atom/cpus": "2-5"},
+    {f"system/cpu/cpu{cpu}/cpu_capacity": 1024 if cpu < 2 else 620 for cpu in range(6)},
+    {f"system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq": 5100000 if cpu < 2 else 3500000 for cpu in range(6)}])
+def test_unlike_cores_are_told_apart(tmp_path, files):
+    root = FakeMachine(cores_per_node=6).build(tmp_path)
+    for name, text in files.items():
+        put(root / "sys/devices" / name, text)
+    assert [core.kind for core in read_topology(root).cores] == KINDS
+    assert {core.kind for core in read_topology(root, affinity=[0, 1]).cores} == {""}, "these are alike"
+
+
+def test_favoured_cores_are_of_one_kind(tmp_path):
+    root = FakeMachine(cores_per_node=2).build(tmp_path)
+    for cpu, khz in enumerate((4800000, 4600000)):
+        put(root / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq", khz)
+    assert {core.kind for core in read_topology(root).cores} == {""}

@@ -73,6 +73,9 @@ def _cores(value: object, draft: Draft) -> object:
         return value
     topology = draft.machine.topology
     wanted = topology.cores_per_socket if value == SOCKET else int(str(value))
+    if value == SOCKET and wanted == 1 < topology.core_count:
+        draft.notices.append(f"CORES_PER_INSTANCE: no socket has more than 1 of {topology.core_count} usable cores; "
+                             f"give {topology.core_count} for one instance on all of them")
     if wanted > topology.core_count:
         draft.notices.append(
             f"CORES_PER_INSTANCE: default {wanted} lowered to the {topology.core_count} cores there are")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..machine.topology import Core, Topology, format_cpulist
+from ..machine.topology import PERFORMANCE, Core, Topology, format_cpulist
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def place(topology: Topology, cores_per_instance: int, instance_mode: str, weigh
     instances = [_instance(index, group, topology) for index, group in enumerate(groups)]
     idle_cpus = tuple(sorted(core.cpus[0] for core in idle))
     return Placement(_processes(instances, weight_sharing), idle_cpus,
-                     (*_crossings(instances), *_idle(idle_cpus, instance_mode, topology)))
+                     (*_crossings(instances), *_unlike(groups), *_idle(idle_cpus, instance_mode, topology),
+                      *_merged(topology)))
 
 
 def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]]:
@@ -129,6 +130,24 @@ def _crossings(instances: list[Instance]) -> list[str]:
             notices.append(f"instance {instance.index}: NUMA node {instance.nodes[0]} has no memory that this "
                            "process may use, so its memory is not bound")
     return notices
+
+
+def _unlike(groups: list[list[Core]]) -> list[str]:
+    """Named where the instances' cores are of more than one kind."""
+    by_kind: dict[str, list[int]] = {}
+    for core in (core for group in groups for core in group):
+        by_kind.setdefault(core.kind, []).append(core.cpus[0])
+    if len(by_kind) < 2:
+        return []
+    named = " and ".join(f"{kind or 'unknown'} cores (cpus {format_cpulist(cpus)})" for kind, cpus in by_kind.items())
+    mixed = sum(len({core.kind for core in group}) > 1 for group in groups)
+    return [f"the cores are unlike: {named}; {mixed} of {len(groups)} instances have both; taskset -c "
+            f"{format_cpulist(by_kind.get(PERFORMANCE, ()))} measures on performance cores alone"]
+
+
+def _merged(topology: Topology) -> list[str]:
+    return [f"the {topology.merged_sockets} sockets of one core each that the hypervisor shows count as one: they "
+            f"share NUMA node {topology.nodes[0]}"] if topology.merged_sockets else []
 
 
 def _idle(idle: tuple[int, ...], instance_mode: str, topology: Topology) -> list[str]:

@@ -10,17 +10,24 @@ import msgspec
 
 
 class CoreRecord(msgspec.Struct):
-    """One physical core: its cpus that may be used, and ``siblings``, those that others may."""
+    """One physical core: its cpus that may be used, and ``siblings``, those that others may.
+
+    ``kind`` is ``performance`` or ``efficiency`` where a CPU's cores are unlike, else empty.
+    """
 
     socket: int
     node: int
     core_id: int
     cpus: tuple[int, ...]
     siblings: tuple[int, ...] = ()
+    kind: str = ""
 
 
 class TopologyRecord(msgspec.Struct, kw_only=True):
-    """What may be used of the machine; ``core_count`` cores at once. Cpus as the kernel's lists (``0-2,8``)."""
+    """What may be used of the machine; ``core_count`` cores at once. Cpus as the kernel's lists (``0-2,8``).
+
+    ``merged_sockets``: so many sockets of one core each were a hypervisor's, and are one here.
+    """
 
     cores: tuple[CoreRecord, ...] = ()
     online_cpus: str | None = None
@@ -30,6 +37,7 @@ class TopologyRecord(msgspec.Struct, kw_only=True):
     quota_cpus: float | None = None
     core_count: int | None = None
     smt: bool | None = None
+    merged_sockets: int = 0
 
 
 class PlacedInstance(msgspec.Struct, kw_only=True):

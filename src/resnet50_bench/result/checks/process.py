@@ -18,7 +18,7 @@ MOST_DENORMALS = 1e-3
 
 def run_all(result: Result) -> list[Check]:
     """Every check of the instances' processes."""
-    return [_affinity(result), _shared_cores(result), _allocator(result), _page_faults(result),
+    return [_affinity(result), _shared_cores(result), *_unlike_cores(result), _allocator(result), _page_faults(result),
             _numa_locality(result), _kernels(result), _bf16(result), _denormals(result), _warm_up(result),
             *_replicas(result), *_emulation(result)]
 
@@ -89,6 +89,20 @@ def _shared_cores(result: Result) -> Check:
                if sum(used.count(cpu) for cpu in core.cpus) > 1]
     return judge("one thread a core", f"{len(doubled)} cores with more", bool(doubled), Verdict.NOISY,
                  f"two pinned threads share the cores with cpus {doubled}")
+
+
+def _unlike_cores(result: Result) -> list[Check]:
+    """On a CPU with performance and efficiency cores: an instance on both is as slow as its slowest core."""
+    kind_of = {cpu: core.kind for core in result.topology.cores if core.kind for cpu in core.cpus}
+    kinds = [{kind_of.get(cpu, "") for cpu in run.cpus} for run in result.runs()]
+    if not kind_of:
+        return []
+    mixed = sum(len(each) > 1 for each in kinds)
+    if len(set().union(*kinds)) < 2:
+        return [Check("unlike cores", "all instances on cores of one kind", Verdict.OK)]
+    return [Check("unlike cores", f"{mixed} of {len(kinds)} instances on cores of both kinds", Verdict.NOISY,
+                  "performance and efficiency cores measured together",
+                  "keep to one kind: taskset -c with the cpus that the notice names")]
 
 
 def _allocator(result: Result) -> Check:
