@@ -15,16 +15,16 @@ import shutil
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..arguments import Parser
+from ..case.ground_truth import read_ground_truth, some
 from ..errors import BadInput, Infrastructure
 
 #: Of ILSVRC2012_img_val.tar, 6,744,924,160 bytes, 50,000 images.
 OFFICIAL_SHA256 = "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0"
-_SYNSET = re.compile(r"n[0-9]{8}")
 _IMAGE = re.compile(r"ILSVRC2012_val_([0-9]{8})\.JPEG")
 _BLOCK = 1 << 20
 
@@ -84,46 +84,6 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return given
 
 
-def read_ground_truth(truth: Path, synsets: Path | None) -> list[str]:
-    """The synset of each image, in the images' order; ids are 1-based lines of ``synsets``.
-
-    ILSVRC ids are those of the development kit (meta.mat), not the sorted order of the synsets.
-    Raises BadInput for a line that is neither a synset nor an id that ``synsets`` has.
-    """
-    lines = _lines(truth)
-    if not lines:
-        raise BadInput(f"{truth} is empty; it must have one line for each image")
-    if all(_SYNSET.fullmatch(line) for line in lines):
-        return lines
-    wrong = [f"line {number} ({line[:40]!r})" for number, line in enumerate(lines, 1)
-             if not re.fullmatch(r"[0-9]{1,9}", line)]
-    if wrong:
-        raise BadInput(f"{truth}: {_some(wrong)} cannot be used; allowed are either synsets such as n01440764 on "
-                       "every line or 1-based ILSVRC ids on every line")
-    if synsets is None:
-        raise BadInput(f"{truth} holds ILSVRC ids; give --synsets FILE, whose line k begins with the synset of id k")
-    names = [(line.split() or [""])[0] for line in _lines(synsets)]
-    wrong = [f"line {number} ({name[:40]!r})" for number, name in enumerate(names, 1) if not _SYNSET.fullmatch(name)]
-    wrong += [f"{name} twice" for name, count in Counter(names).items() if count > 1 and not wrong]
-    if wrong:
-        raise BadInput(f"{synsets}: {_some(wrong)} cannot be used; each line must begin with another synset")
-    wrong = [f"line {number} (id {line})" for number, line in enumerate(lines, 1) if not 1 <= int(line) <= len(names)]
-    if wrong:
-        raise BadInput(f"{truth}: {_some(wrong)} cannot be used; allowed are 1 to {len(names)}, the lines of {synsets}")
-    return [names[int(line) - 1] for line in lines]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read as text ({error}); give a text file") from error
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def _check_sha256(tar: Path, expected: str) -> None:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
         raise BadInput(f"--sha256 {expected} is not a SHA-256, which has 64 hexadecimal digits, not {len(expected)}")
@@ -146,13 +106,13 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
               and not (member.isreg() and _IMAGE.fullmatch(member.name))]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if paths:
-        wrong.append(f"{tar} holds names with a folder or '..', which are refused: {_some(paths)}; "
+        wrong.append(f"{tar} holds names with a folder or '..', which are refused: {some(paths)}; "
                      "give the flat tar as image-net.org has it")
     if others:
-        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG: {_some(others)}; "
+        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG: {some(others)}; "
                      "give the validation tar as image-net.org has it")
     if twice:
-        wrong.append(f"{tar} holds the same name twice: {_some(twice)}; fetch it again")
+        wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
     if len(members) != len(synsets):
         wrong.append(f"{tar} holds {len(members)} images and {truth} has {len(synsets)} lines; they must be equal: "
                      "give the ground truth of this tar")
@@ -160,7 +120,7 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
     gaps = [f"{number:08d}" for number in range(1, len(synsets) + 1)
             if not wrong and f"ILSVRC2012_val_{number:08d}.JPEG" not in known]
     if gaps:
-        wrong.append(f"{tar} lacks the images {_some(gaps)}; they must be numbered from 1: fetch it again")
+        wrong.append(f"{tar} lacks the images {some(gaps)}; they must be numbered from 1: fetch it again")
     if wrong:
         raise BadInput(*wrong)
     return dict(zip(names, members, strict=True))
@@ -187,7 +147,7 @@ def _refuse_strangers(val: Path, expected: set[str]) -> None:
     found += [f"{path.parent.name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
               if f"{name}/{path.name.removesuffix('.partial')}" not in expected]
     if found:
-        raise BadInput(f"{val} holds what this tar and ground truth do not: {_some(found)}; remove it or give "
+        raise BadInput(f"{val} holds what this tar and ground truth do not: {some(found)}; remove it or give "
                        "another folder")
 
 
