@@ -18,10 +18,13 @@ from typing import NamedTuple
 from ..errors import BadInput
 
 EXTENSIONS = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
+#: Folders that file managers, archivers and file systems make, in lower case (macOS, Synology, QNAP, ext4, Windows).
+_FOREIGN = frozenset({"__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@__thumb",
+                      "lost+found", "$recycle.bin", "system volume information", "__pycache__"})
 
 
 class Image(NamedTuple):
-    """A file and the index of its class folder in sorted order."""
+    """A file and the index of its class folder in ``DataSet.classes``."""
 
     path: Path
     label: int
@@ -29,7 +32,8 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images in the order of their paths; ``notices`` are lines on what in ``root`` was left out."""
+    """Images in the order of their classes and paths; ``notices`` are lines on what in ``root`` was left out, and on an
+    order of classes that is not torchvision's."""
 
     root: Path
     classes: tuple[str, ...]
@@ -41,7 +45,9 @@ def scan(root: Path, part: str = "val") -> DataSet:
     """The data set in ``root/<part>/<class>/*``, or where there is no such part, ``root/<class>/*``.
 
     Labels are those of torchvision's ImageFolder: the index of the class folder in sorted order, empty
-    folders included. Files are told by their extension (EXTENSIONS, any case) and not opened.
+    folders included. Two differences, each with a notice: folders whose names are all numbers are in number order, and
+    hidden folders and those of file managers (``is_foreign``) are no classes.
+    Files are told by their extension (EXTENSIONS, any case) and not opened.
     Raises BadInput where the folder is missing, cannot be read, or holds no class folder or no image.
     """
     layout = f"give a folder that holds [{part}/]<class>/<image>, as resnet50-bench dataset makes it"
@@ -50,30 +56,70 @@ def scan(root: Path, part: str = "val") -> DataSet:
         raise BadInput(f"the data set {root} is not a folder; {layout}")
     images: list[Image] = []
     empty: list[str] = []
-    others: list[str] = []
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
     try:
-        top = sorted(folder.iterdir())
-        classes = tuple(path.name for path in top if path.is_dir())
-        beside = [path.name for path in top if not path.is_dir()]
+        names = []
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not is_foreign(path.name):
+                names.append(path.name)
+            else:
+                left_out[_kind(path)].append(path.name)
+        classes = _in_order(names)
         for label, name in enumerate(classes):
             count = len(images)
             for path in sorted((folder / name).iterdir()):
-                if path.suffix.lower() in EXTENSIONS:
+                if path.suffix.lower() in EXTENSIONS and not is_foreign(path.name):
                     images.append(Image(path, label))
                 else:
-                    others.append(f"{name}/{path.name}")
+                    left_out[_kind(path)].append(f"{name}/{path.name}")
             empty += [name] if len(images) == count else []
     except OSError as error:
         raise BadInput(f"the data set {root} cannot be read ({error}); make it readable for this user") from error
+    notices = [f"{len(names)} {what}: {_some(names)}" for what, names in left_out.items()]
     if not classes:
-        raise BadInput(f"{folder} holds no class folders; {layout}")
+        raise BadInput("; ".join([f"{folder} holds no class folders", *notices, layout]))
     if not images:
         raise BadInput(f"{folder} holds {len(classes)} folders ({_some(classes)}) and not one image "
-                       f"({' '.join(sorted(EXTENSIONS))}); {layout}")
-    left_out = {"files beside the class folders": beside, "entries without the extension of an image": others,
-                "class folders without an image": empty}
-    notices = tuple(f"{len(names)} {what}: {_some(names)}" for what, names in left_out.items() if names)
-    return DataSet(root, classes, tuple(images), notices)
+                       f"({' '.join(sorted(EXTENSIONS))}); {_deeper(folder, left_out[_FOLDERS])}{layout}")
+    if empty:
+        notices.append(f"{len(empty)} class folders without an image: {_some(empty)}")
+    return DataSet(root, classes, tuple(images), (*_order_notice(classes), *notices))
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file manager, an archiver, a notebook or a file system made it, not the data set's author."""
+    return name.startswith(".") or name.lower() in _FOREIGN
+
+
+_FOLDERS = "folders inside class folders, which are not read"
+
+
+def _kind(path: Path) -> str:
+    """What to call an entry that is left out."""
+    if is_foreign(path.name):
+        return "hidden or foreign entries, which are no classes and no images"
+    return _FOLDERS if path.is_dir() else "files that are not images in a class folder"
+
+
+def _deeper(folder: Path, nested: Sequence[str]) -> str:
+    """Where the class folders may be, when they are one level further down."""
+    return f"if {nested[0]} is a class folder, give DATASET={folder / nested[0].partition('/')[0]}; " if nested else ""
+
+
+def _in_order(names: Sequence[str]) -> tuple[str, ...]:
+    """Text order, as torchvision's. Names that are all numbers are label indices (ImageNetV2): number order."""
+    if all(name.isascii() and name.isdigit() for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+def _order_notice(classes: Sequence[str]) -> Iterator[str]:
+    by_text = sorted(classes)
+    if by_text != list(classes):
+        first = next(label for label, name in enumerate(classes) if name != by_text[label])
+        yield (f"class folders are numbers, so labels are in number order: label {first} is {classes[first]}. "
+               f"torchvision's ImageFolder has text order, where it is {by_text[first]}: for weights trained that way, "
+               "rename the folders so that text order and number order agree, such as 0000, 0001")
 
 
 def _some(names: Sequence[object]) -> str:
@@ -103,8 +149,16 @@ def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, 
 
 
 def digest(dataset: DataSet) -> str:
-    """SHA-256 over class, name and size of every image: equal for equal sets, wherever they lie."""
+    """SHA-256 over class, name and size of every image: equal for equal sets, wherever they are, as files or links."""
     names = hashlib.sha256()
     for image in dataset.images:
-        names.update(os.fsencode(f"{dataset.classes[image.label]}/{image.path.name} {image.path.lstat().st_size}\n"))
+        names.update(os.fsencode(f"{dataset.classes[image.label]}/{image.path.name} {_size(image.path)}\n"))
     return names.hexdigest()
+
+
+def _size(path: Path) -> int:
+    """Of the file, links followed; -1 where a link leads nowhere, which the loader then names."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
