@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.case import inputs
+from resnet50_bench.case import dataset, inputs
 from resnet50_bench.case.case import Layer, resolve
-from resnet50_bench.errors import BadInput
+from resnet50_bench.errors import BadInput, Skipped
 from resnet50_bench.launch import specs
 from resnet50_bench.result import accuracy
 from resnet50_bench.result.processes import RightAnswers
@@ -44,12 +44,84 @@ def test_dummy_data_needs_nothing(tmp_path):
 
 
 def test_accuracy_without_images_or_weights_says_where_it_looked(tmp_path, pictures):
-    with pytest.raises(BadInput, match=r"/dataset holds none; give DATASET="):
+    with pytest.raises(BadInput, match=r"/dataset holds none: give DATASET="):
         find(tmp_path, MODE="accuracy")
     with pytest.raises(BadInput, match=r"needs weights: none at .*/weights/resnet50-0676ba61.pth, .*/torch/hub"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures))
     with pytest.raises(BadInput, match="WEIGHTS=/nowhere: there is no such file"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS="/nowhere")
+
+
+def test_a_case_that_nobody_gave_anything_for_is_skipped_where_it_is_one_of_many(tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv(inputs.SKIP_VARIABLE, inputs.SKIP)
+    with pytest.raises(Skipped, match="needs images.*resnet50-bench.sh dataset") as skipped:
+        find(tmp_path, MODE="accuracy")
+    assert skipped.value.exit_status == 77
+    for asked in ({"DATASET": str(pictures)}, {"DATASET": "/nowhere"}, {"WEIGHTS": str(Path(__file__))}):
+        with pytest.raises(BadInput):  # a data set without weights, a wrong one, weights without a data set
+            find(tmp_path, MODE="accuracy", **asked)
+    with pytest.raises(BadInput):
+        find(tmp_path, DATA_TYPE="real")
+    pictures.rename(tmp_path / "dataset")  # as in an image that holds a data set and no weights
+    with pytest.raises(Skipped, match="needs weights"):
+        find(tmp_path, MODE="accuracy")
+
+
+def a_set(folder: Path, *names: str) -> dataset.DataSet:
+    """A FAKE data set of files with these names, which are also what they hold."""
+    for name in names:
+        fakes.put(folder / name, name)
+    return dataset.scan(folder)
+
+
+def labels(found: dataset.DataSet) -> dict[str, int]:
+    return {image.path.parent.name: image.label for image in found.images}
+
+
+def test_class_folders_that_are_numbers_are_label_indices(tmp_path):
+    v2 = a_set(tmp_path / "v2", *(f"{number}/x.jpeg" for number in range(1000)))
+    assert labels(v2) == {str(number): number for number in range(1000)}
+    notice, = v2.notices
+    assert "number order: label 2 is 2" in notice and "where it is 10" in notice
+    padded = a_set(tmp_path / "padded", *(f"{number:03}/x.jpeg" for number in range(12)))
+    assert labels(padded)["011"] == 11 and padded.notices == ()
+    mixed = a_set(tmp_path / "mixed", "9/x.png", "10/x.png", "background/x.png")
+    assert labels(mixed) == {"10": 0, "9": 1, "background": 2} and mixed.notices == (), "torchvision's order"
+
+
+@pytest.mark.parametrize("foreign", [".ipynb_checkpoints", "__MACOSX", "@eaDir", "lost+found", ".Trash-1000",
+                                     "$RECYCLE.BIN", "System Volume Information", "#recycle"])
+def test_foreign_folders_are_no_classes_and_are_named(tmp_path, foreign):
+    (tmp_path / "empty").mkdir()
+    found = a_set(tmp_path, f"{foreign}/x.jpg", "a/x.jpg", f"z/{foreign}/x.jpg", "z/._x.jpg", "z/x.jpg")
+    assert labels(found) == {"a": 0, "z": 2} and len(found.images) == 2, "an empty class counts, as torchvision's does"
+    assert f"3 hidden or foreign entries, which are no classes and no images: {foreign}" in " ".join(found.notices)
+
+
+def test_a_set_that_is_one_folder_further_down_is_told_where(tmp_path):
+    with pytest.raises(BadInput, match=rf"give DATASET={tmp_path}/val/val; ") as refused:
+        a_set(tmp_path, "val/val/n01440764/x.JPEG")
+    assert "\n" not in str(refused.value)
+    found = a_set(tmp_path / "other", "a/x.jpg", "a/deeper/x.jpg")
+    assert "1 folders inside class folders, which are not read: a/deeper" in found.notices
+
+
+def test_links_have_the_digest_of_what_they_lead_to(tmp_path):
+    names = ("a/1.JPG", "a/2.jpeg", "b/3.Webp")
+    real = a_set(tmp_path / "real", *names)
+    for name in names:
+        link = tmp_path / "links" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(tmp_path / "real" / name)
+    (tmp_path / "folders").mkdir()
+    for name in "ab":
+        (tmp_path / "folders" / name).symlink_to(tmp_path / "real" / name)
+    digests = {dataset.digest(dataset.scan(tmp_path / name)) for name in ("real", "links", "folders")}
+    assert digests == {dataset.digest(real)}
+    (tmp_path / "real/a/1.JPG").write_text("longer than before")
+    assert dataset.digest(dataset.scan(tmp_path / "links")) not in digests
+    (tmp_path / "real/a/1.JPG").unlink()
+    assert dataset.digest(dataset.scan(tmp_path / "links")), "a link that leads nowhere is for the loader to name"
 
 
 def test_the_name_of_weights_tells_their_sha256(tmp_path, pictures):

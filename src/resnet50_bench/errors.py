@@ -41,10 +41,14 @@ class Regression(BenchError):
     exit_status = 4
 
 
-class UnsupportedCpu(BenchError):
-    """This CPU cannot run the precision. 77 is what CTest's SKIP_RETURN_CODE is set to."""
+class Skipped(BenchError):
+    """Nothing is wrong, and nothing can be measured here. 77 is what CTest's SKIP_RETURN_CODE is set to."""
 
     exit_status = 77
+
+
+class UnsupportedCpu(Skipped):
+    """This CPU cannot run the precision."""
 
 
 class Interrupted(BenchError):

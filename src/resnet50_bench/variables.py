@@ -14,7 +14,7 @@ FOR_USERS = tuple(f"{PREFIX}{name}" for name in (
     "STACK", "ENV", "INDEX_URL", "PYTHON", "CACHE", "BUILD", "LOCK_FOLDER"))
 #: What one of our processes hands to the next.
 _OUR_OWN = tuple(f"{PREFIX}{name}" for name in (
-    "BURST", "DEADLINE_S", "NODE", "NODES", "OVERRIDES", "PROGRESS", "RENDEZVOUS", "TERMINAL"))
+    "BURST", "DEADLINE_S", "NODE", "NODES", "OVERRIDES", "PROGRESS", "RENDEZVOUS", "SKIP_WITHOUT_INPUTS", "TERMINAL"))
 KNOWN = (*FOR_USERS, *_OUR_OWN)
 #: What Kubernetes puts into every container beside a service called resnet50-bench-...
 _SERVICE_LINK = re.compile(f"{PREFIX}(.*_)?(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")

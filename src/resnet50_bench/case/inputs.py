@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput
+from ..errors import BadInput, BenchError, Skipped
 from ..stack import user_cache
 from . import dataset
 from .case import AnyCase
@@ -18,6 +18,8 @@ from .dataset import DataSet
 #: torchvision's IMAGENET1K_V1; its name ends in the first digits of its SHA-256 (torch's rule for such names).
 WEIGHTS_NAME = "resnet50-0676ba61.pth"
 IMAGENET_CLASSES = 1000
+#: Set for a case that ctest runs as one of many, wherever it runs: without images or weights it is then skipped.
+SKIP_VARIABLE, SKIP = "RESNET50_BENCH_SKIP_WITHOUT_INPUTS", "1"
 #: Where Dockerfile.1.inference puts them.
 _IMAGE_WEIGHTS, _IMAGE_DATASET = Path("/weights"), Path("/dataset")
 
@@ -42,12 +44,14 @@ class Inputs:
 
 
 def find(case: AnyCase) -> Inputs:
-    """Look for what the case needs. Raises BadInput: what is missing, where it was looked for, what to do."""
+    """Look for what the case needs. Raises BadInput: what is missing, where it was looked for, what to do; Skipped
+    instead for an accuracy case without images or weights where ``SKIP_VARIABLE`` says so."""
+    if why := missing(case, may_skip=os.environ.get(SKIP_VARIABLE) == SKIP):
+        raise why
     notices: list[str] = []
     images = None
     if case.data_type == "real":
-        images = dataset.scan(Path(case.dataset) if case.dataset else _default_dataset(),
-                             "train" if case.training else "val")
+        images = dataset.scan(Path(case.dataset or _IMAGE_DATASET), "train" if case.training else "val")
         notices += [f"data set: {notice}" for notice in images.notices]
     weights = _weights(case)
     sha256 = _sha256(weights) if weights else ""
@@ -63,11 +67,25 @@ def find(case: AnyCase) -> Inputs:
     return Inputs(images, dataset.digest(images) if images else "", weights, sha256, tuple(notices))
 
 
-def _default_dataset() -> Path:
-    if not _IMAGE_DATASET.is_dir() or not any(_IMAGE_DATASET.iterdir()):
-        raise BadInput(f"DATA_TYPE=real needs images: {_IMAGE_DATASET} holds none; give DATASET=<folder with "
-                       "[val/]<class>/<image>>; scripts/resnet50-bench.sh dataset makes it from ImageNet's tar")
-    return _IMAGE_DATASET
+def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
+    """What nobody gave and no usual place has; cheap: no image and no weights are read.
+
+    Skipped is for an accuracy case of many (``may_skip``) with neither DATASET nor WEIGHTS: nobody asked for it.
+    """
+    kind = Skipped if may_skip and case.accuracy and not (case.dataset or case.weights) else BadInput
+    if case.data_type == "real" and not case.dataset and not _has_entries(_IMAGE_DATASET):
+        asked = "MODE=accuracy" if case.accuracy else "DATA_TYPE=real"
+        return kind(f"{asked} needs images, and {_IMAGE_DATASET} holds none: give DATASET=<folder with "
+                    "[val/]<class>/<image>>; this makes one of ImageNet's tar: scripts/resnet50-bench.sh dataset "
+                    "ILSVRC2012_img_val.tar /data/imagenet --ground-truth FILE")
+    if case.accuracy and not case.weights and _usual_weights() is None:
+        return kind(f"MODE=accuracy needs weights: none at {', '.join(map(str, _places()))}; give WEIGHTS=<file>, or "
+                    f"fetch {WEIGHTS_NAME} from download.pytorch.org/models")
+    return None
+
+
+def _has_entries(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _weights(case: AnyCase) -> Path | None:
@@ -75,14 +93,11 @@ def _weights(case: AnyCase) -> Path | None:
         if not Path(case.weights).is_file():
             raise BadInput(f"WEIGHTS={case.weights}: there is no such file")
         return Path(case.weights)
-    if case.data_type == "dummy" or case.training:
-        return None
-    places = list(_places())
-    here = next((path for path in places if os.access(path, os.R_OK)), None)  # never below another user's HOME
-    if not here and case.accuracy:
-        raise BadInput(f"MODE=accuracy needs weights: none at {', '.join(map(str, places))}; give WEIGHTS=<file>, or "
-                       f"fetch {WEIGHTS_NAME} from download.pytorch.org/models")
-    return here
+    return None if case.data_type == "dummy" or case.training else _usual_weights()
+
+
+def _usual_weights() -> Path | None:
+    return next((path for path in _places() if os.access(path, os.R_OK)), None)  # never below another user's HOME
 
 
 def _places() -> Iterator[Path]:

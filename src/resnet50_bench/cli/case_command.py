@@ -13,6 +13,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..backends import Backend, Settings, choose
 from ..backends.native import NativeBackend
+from ..case import inputs
 from ..case.case import CASE_NAME, Layer, parse_option, resolve
 from ..case.defaults import Machine
 from ..case.engines import KnownEngines
@@ -23,7 +24,7 @@ from ..ctest.case_records import CaseRecord
 from ..ctest.config import texts_for
 from ..ctest.overrides import VARIABLE, Overrides
 from ..ctest.settings import problem
-from ..errors import BadInput, BenchError, Infrastructure, RunFailed
+from ..errors import BadInput, BenchError, Infrastructure, RunFailed, Skipped
 from ..launch import burst, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
@@ -155,6 +156,8 @@ def _run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
     if overrides.dry_run:
         print(configuration, end="")
         return 0
+    if not overrides.named and parse_option(option)["MODE"] == "accuracy":
+        points = [texts | {inputs.SKIP_VARIABLE: inputs.SKIP} for texts in points]
     status, kpi_text = _measure(backend, points, folder, settings, overrides)
     if status:
         record.why = logs.why_invalid(kpi_text)
@@ -162,14 +165,16 @@ def _run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
 
 
 def _points(option: str, backend: Backend, settings: Settings, overrides: Overrides) -> list[dict[str, str]]:
-    """The parameter texts of each run. Raises BadInput and UnsupportedCpu, where this host is what decides."""
+    """The parameter texts of each run. Raises BadInput and Skipped, where this host is what decides."""
     all_layers = [_layers(option, point, overrides) for point in overrides.points]
     if backend.local:
         cpu = read_cpu()
         engines = known_engines.known(cpu.name) if isinstance(backend, NativeBackend) else _OF_AN_IMAGE
         machine = Machine(cpu, read_topology(), engines)
         for layers in all_layers:
-            resolve(layers, machine)
+            why = inputs.missing(resolve(layers, machine), may_skip=not (overrides.named or overrides.dry_run))
+            if isinstance(why, Skipped):  # at once, before the machine's lock and a logs folder
+                raise why
     points = [_texts(layers) for layers in all_layers]
     return _as_burst(points, settings, overrides.burst) if overrides.burst > 1 else points
 

@@ -32,6 +32,11 @@ class Choice:
     cases: Sequence[str]
     words: Sequence[str] = ()
 
+    @property
+    def is_named(self) -> bool:
+        """Whether --testcase or a testset's document names the one case that runs."""
+        return bool(self.words) and len(self.cases) == 1
+
 
 def choose(options: Options, document: Document | None = None) -> Choice:
     """The cases of a testset's document, of --testcase, or of ctest's own words. Raises BadInput if there are none.

@@ -75,7 +75,7 @@ class Job:
         with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
             file = Path(scratch) / "overrides.json"
             overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop",
-                                started=f"{scratch}/started")
+                                started=f"{scratch}/started", named=choice.is_named)
             overrides.write(file)
             for_cases |= {overrides_file.VARIABLE: str(file), progress.STATE_VARIABLE: f"{scratch}/progress"}
             try:
@@ -145,7 +145,7 @@ def _others(group: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+            state, _, pgrp = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
         except OSError:  # it ended meanwhile
             continue
         if int(pgrp) == group and state != "Z" and int(stat.parent.name) != group:

@@ -25,6 +25,8 @@ class Overrides:
     config: Rules = ()
     dry_run: bool = False
     keep_going: bool = False
+    #: Whether the user named the one case that is run: what it lacks is then an error, not a reason to skip it.
+    named: bool = False
     backend_options: str = ""
     attachments: Sequence[str] = ()
     #: The references file that each case's result is judged by; empty: no gate.

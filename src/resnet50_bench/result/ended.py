@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from ..errors import BadInput, Infrastructure, Regression, UnsupportedCpu
+from ..errors import BadInput, Infrastructure, Regression, Skipped
 from .comparison_stats import interval_of_means
 from .gated import Gated
 from .kpi import KPIS, Kpi, finite, step_ms
@@ -17,7 +17,7 @@ from .result import ResultSummary
 Iteration = Sequence[ResultSummary]
 #: Exit statuses that have a word of their own.
 _WORDS = {BadInput.exit_status: "refused", Infrastructure.exit_status: "not run",
-          Regression.exit_status: "regression", UnsupportedCpu.exit_status: "skipped"}
+          Regression.exit_status: "regression", Skipped.exit_status: "skipped"}
 _WORST_FIRST = ("invalid", "noisy", "valid")
 
 
