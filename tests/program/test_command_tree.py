@@ -61,6 +61,18 @@ def test_help_of_a_run_is_no_run_and_a_wrong_flag_is_told_in_its_log(here, capsy
     assert "RESULT: failed: --bacth_size is not an option" in log.read_text(), "kpi.sh says why there is no KPI"
 
 
+@pytest.mark.parametrize(("words", "named"), [
+    (["--bacth_size=8"], "throughput_resnet50_a*_inference_dummy"),
+    (["--mode=accuracy", "--dataset=/nowhere", "--weights=/nowhere"], "accuracy_resnet50_a*_inference_real"),
+    (["--mode=latency", "--precision=amx_int9"], "latency_resnet50_amx_int9_inference_dummy")])
+def test_a_refused_run_says_why_once_and_its_log_is_named_by_what_is_known(here, capsys, words, named):
+    assert main(["run", *words]) == 2
+    told = capsys.readouterr()
+    log, = here.glob(f"benchmark_{named}_*.log")
+    why = told.err.removeprefix("error: ").strip()
+    assert (told.out, len(told.err.splitlines())) == ("", 1) and f"RESULT: failed: {why}\n" in log.read_text()
+
+
 @pytest.mark.parametrize(("words", "status", "why"), [
     (["run", "--bacth_size=8"], 2, "did you mean --batch_size?"),
     (["run", "--precision=avx2_fp32"], 3, "/benchmark.log cannot be written: Not a directory; run in a folder that")])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..case import inputs
 from ..case.case import Layer, option_of, resolve
-from ..case.defaults import Machine
-from ..case.parameters import from_environment
+from ..case.defaults import Machine, complete
+from ..case.parameters import CATALOGUE, from_environment
 from ..errors import BenchError, Infrastructure
 from ..launch import burst, nodes
 from ..launch.run_case import run_case
@@ -59,9 +59,9 @@ def run(flags: Mapping[str, str], environment: Mapping[str, str]) -> Result:
 
 
 def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:
-    """A log in the current folder that says why nothing was run, so that kpi.sh can say it too; and the card."""
-    texts = from_environment(os.environ) | dict(flags)
-    path = Path.cwd() / logfile.file_name(texts, now or datetime.now(timezone.utc))
+    """A log in the current folder that says why nothing was run, so that kpi.sh can say it too."""
+    texts = {name: text for name, text in (from_environment(os.environ) | dict(flags)).items() if text.strip()}
+    path = Path.cwd() / logfile.file_name(_with_defaults(texts), now or datetime.now(timezone.utc))
     with suppress(Infrastructure):  # where no log can be written, what is told is still why nothing was run
         log = Log(path, io.StringIO())
         for name, text in texts.items():
@@ -69,6 +69,15 @@ def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | Non
         log.line(f"LOG_FORMAT: {logfile.LOG_FORMAT}")
         log.line(f"RESULT: failed: {'; '.join(str(error).splitlines())}")
         log.close()
-    asked = [texts.get(name, "") for name in ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")]
-    name = "_".join(filter(None, map(str.strip, asked))) or "run"
-    show_run(Ended(name, error.exit_status, str(error)), flags, path)
+
+
+def _with_defaults(texts: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, as it was typed, and the defaults of this machine as far as they can be told."""
+    given: dict[str, object] = {}
+    for name, text in texts.items():
+        with suppress(KeyError, ValueError):
+            given[name] = CATALOGUE[name].parse(text.strip())
+    chosen: Mapping[str, object] = {}
+    with suppress(BenchError):  # a machine that cannot be read may be what is told of
+        chosen = complete(given, Machine(read_cpu(), read_topology())).chosen
+    return {name: str(value) for name, value in chosen.items()} | dict(texts)
