@@ -10,6 +10,7 @@ from ..errors import BadInput
 from ..stack import environment, stacks
 from ..stack.messages import say
 from ..stack.native_libraries import set_up_native_libraries
+from ..tables import aligned
 
 
 def parser() -> Parser:
@@ -55,18 +56,17 @@ def main(argv: list[str]) -> int:
 
 
 def _table() -> list[str]:
-    rows = [(stack.name, environment.folder(stack.name), stack.purpose, " ".join(engines.of_stack(stack.name)))
-            for stack in stacks.STACKS.values()]
-    rows.append(("host", environment.folder("host"), "lists, compares and reports; measures nothing", "-"))
-    width = max(len(served) for _, _, _, served in rows)
-    lines = [f"{'STACK':<10}{'SIZE':>10}  {'ENGINES':<{width}}  PURPOSE"]
-    for name, folder, purpose, served in rows:
-        size = f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
-        lines.append(f"{name:<10}{size:>10}  {served:<{width}}  {purpose}")
-    return lines
+    rows = [("STACK", "SIZE", "ENGINES", "PURPOSE"),
+            *((stack.name, _size(stack.name), " ".join(engines.of_stack(stack.name)), stack.purpose)
+              for stack in stacks.STACKS.values()),
+            ("host", _size("host"), "-", "lists, compares and reports; measures nothing")]
+    return aligned(rows, left=(0, 2, 3))
+
+
+def _size(name: str) -> str:
+    folder = environment.folder(name)
+    return f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
 
 
 def _bytes(folder: Path) -> int:
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..tables import aligned
 from .ended import Ended
 from .kpi import KPIS, Kpi
 from .records import Check, Verdict
@@ -197,10 +198,7 @@ def next_command(ended: Ended, commands: Commands) -> str:
 def table(cases: Sequence[Ended], commands: Commands) -> list[str]:
     """A row for each case, its KPI with the interval, P99 and verdict; then the command worth typing."""
     rows = [("case", "KPI", "95 % interval", "P99 ms", "verdict"), *map(_row, cases)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:]), verdict])
-             for name, *cells, verdict in rows]
-    return [*lines, f"Next  {commands.tool} list --all --recent {len(cases)}"]
+    return [*aligned(rows, left=(0, 4)), f"Next  {commands.tool} list --all --recent {len(cases)}"]
 
 
 def _row(ended: Ended) -> tuple[str, str, str, str, str]:

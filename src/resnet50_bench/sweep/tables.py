@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..case.case import option_of, words_choosing
 from ..case.parameters import CATALOGUE, Role, having
+from ..tables import aligned
 from .known_points import KnownPoints
 from .search import LOOKS, Place, Score, combined, finalists, ranking, standing
 
@@ -94,13 +95,8 @@ def _points(title: str, rows: Sequence[tuple[KnownPoints, Place]]) -> str:
         cells.append((points.precision, str(place[0]), str(place[1]), points.cases[place].platform,
                       _short(value) + ("~" if noisy else ""), between(low, high),
                       _basis(points.scores[place])))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    left = (0, 3)
-    unit = rows[0][0].unit
-    lines = ["| " + " | ".join(word.ljust(width) if column in left else word.rjust(width)
-                               for column, (word, width) in enumerate(zip(row, widths, strict=True))) + " |"
-             for row in cells]
-    return "\n".join([f"{title} ({unit}):", *lines])
+    lines = [f"| {line} |" for line in aligned(cells, left=(0, 3), between=" | ")]
+    return "\n".join([f"{title} ({rows[0][0].unit}):", *lines])
 
 
 def _basis(scores: Sequence[Score]) -> str:
@@ -128,9 +124,8 @@ def _heat_map(points: KnownPoints) -> str:
             mark += "~" if any(run.verdict == "noisy" for run in points.runs[place]) else ""
             row.append(f"{mark}{_short(points.value(place)[0])} {shades[min(4, int(5 * share))]}")
         rows.append(row)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join([f"{points.precision} (* best, ~ noisy, . not needed, ! failed or left out):", *lines])
+    return "\n".join([f"{points.precision} (* best, ~ noisy, . not needed, ! failed or left out):",
+                      *aligned(rows, left=())])
 
 
 def _short(value: float) -> str:

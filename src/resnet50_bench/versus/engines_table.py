@@ -16,6 +16,7 @@ from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.comparison_stats import interval_of_means
 from ..result.result import Result
+from ..tables import aligned
 from .outcome import FASTER, SLOWER, Outcome, verdict, word
 from .words import NAMES
 
@@ -142,14 +143,12 @@ def sentences(precision: str, sides: Mapping[str, Contestant], rows: Mapping[str
             yield f"  {one.engine}: {UNPROVEN_WORDS}"
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
+def table(rows: Sequence[Row]) -> list[str]:
     """A line for each row below a head, the fastest of each precision first."""
     head = ("precision", "engine (stack)", "images/s", "95 % interval", "latency ms", "batch", "cores", "prepare s",
             "memory MB", "kernels")
     lines = [head, *(_cells(one) for one in sorted(rows, key=lambda one: (one.precision, -one.images_per_s)))]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    return aligned(lines, left=range(len(head)))
 
 
 def _cells(one: Row) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..case.engines import UNPROVEN_WORDS, is_unproven
 from ..result.kpi import KPIS
+from ..tables import aligned
 from .record import TABLE, texts_of
 from .rounds import Pair, Round, looks, pairs, spread
 from .words import Side
@@ -101,7 +102,7 @@ def card(outcome: Outcome, folder: str, tool: str) -> list[str]:
     if not outcome.rounds:
         return ["no round was measured", f"results: {folder}"]
     rows = _rows(outcome)
-    lines = _aligned(rows[:_MOST_SIDES + 1])
+    lines = aligned(rows[:_MOST_SIDES + 1], left=(0, 1))
     # Of two sides the ratio has room, too.
     verdicts = [line for pair in outcome.pairs for line in (
         *([ratio_text(pair) + _HOLDS] if len(outcome.sides) == 2 else []), verdict(pair, outcome.mode))]
@@ -120,7 +121,7 @@ def text(outcome: Outcome) -> str:
     """The table, a ratio and a verdict for each pair, and how they came to be."""
     if not outcome.rounds:
         return "no round was measured\n"
-    lines = _aligned(_rows(outcome))
+    lines = aligned(_rows(outcome), left=(0, 1))
     lines += [f"{side.name}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
               if is_unproven(side.case.torch_type)]
     lines.append("")
@@ -151,13 +152,6 @@ def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
         rows.append((side.name, what, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
                      f"{spread(memory)[0]:.0f}" if memory else "unknown"))
     return rows
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The second column's words are cut by nobody; numbers stand to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
-                      for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
 
 
 def clock(seconds: float) -> str:
