@@ -9,7 +9,20 @@ import pytest
 
 from resnet50_bench.protocol import messages
 from resnet50_bench.protocol.channel import Channel
-from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Go, Group, Next, Part, Progress, Ready, Spec, Stopped
+from resnet50_bench.protocol.messages import (
+    EVENTS,
+    ORDERS,
+    Data,
+    Go,
+    Group,
+    Next,
+    Part,
+    Progress,
+    Ready,
+    Spec,
+    Stopped,
+    encode,
+)
 
 
 def test_messages_arrive_in_order_and_an_end_is_an_empty_list():
@@ -18,8 +31,8 @@ def test_messages_arrive_in_order_and_an_end_is_an_empty_list():
     worker.send(Ready(3, 0.25))
     worker.send(Stopped())
     assert launcher.receive() == [Ready(3, 0.25), Stopped()]
-    launcher.send(Next("/a/spec"))
-    assert worker.receive() == [Next("/a/spec")]
+    launcher.send(Next("/a name that is not UTF-8: \udce9/spec"))
+    assert worker.receive() == [Next("/a name that is not UTF-8: \udce9/spec")]
     worker.close()
     assert launcher.receive() == []
     launcher.close()
@@ -48,15 +61,15 @@ def test_what_the_protocol_does_not_have_is_refused(line):
 
 def test_a_loss_that_is_no_number_arrives_as_it_was_said():
     state = Progress(0, done=3, wanted=10, elapsed_s=1.0, last_ms=5.0, loss=f"{float('nan'):.3f}")
-    assert EVENTS.decode(msgspec.json.encode(state)) == state
+    assert EVENTS.decode(encode(state)) == state
 
 
 def test_a_spec_comes_out_of_its_file_as_it_went_in():
     part = Part(1, cpus=(2, 3), memory_node=None, memory_nodes=(), loader_cpus=(7,), stream_floats=0)
     spec = Spec(process=1, cpus=(2, 3), instances=(part,), precision="avx2_int8", torch_type="IPEX", batch_size=4,
                 steps=None, warmup_steps=20, min_duration_s=1.5, accuracy=True, training=False,
-                data=Data(dataset="/set", classes=7, images=200, calibration=("a", "b")),
+                data=Data(dataset="/\udce9", classes=7, images=200, calibration=("a", "caf\udce9.png")),
                 group=Group(0, 1, "/meet"), cache_dir="/cache", report="/r", log="/l", memory_nodes=1)
-    assert messages.SPEC.decode(msgspec.json.encode(spec)) == spec
+    assert messages.SPEC.decode(encode(spec)) == spec
     with pytest.raises(AttributeError):
         spec.batch_size = 8

@@ -5,10 +5,47 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: What ends or hides a line for some reader: control characters but the tab, and what str.splitlines takes for an end.
+_BREAK = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+
+
+def readable(text: str) -> str:
+    """``text`` that every UTF-8 file can hold: each byte of a name that is not UTF-8 becomes ``\\xe9``.
+
+    Python reads such a byte as a lone surrogate, U+DC80 to U+DCFF (PEP 383), which UTF-8 and JSON cannot express.
+    """
+    return _SURROGATE.sub(lambda found: _escaped(ord(found[0]) - (0xdc00 if "\udc80" <= found[0] <= "\udcff" else 0)),
+                          text)
+
+
+def one_line(text: str) -> str:
+    """``readable`` text that stays on its line, whatever a file's name holds."""
+    return _BREAK.sub(lambda found: _escaped(ord(found[0])), readable(text))
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def json_text(document: object, indent: int | None = None) -> str:
+    """``document`` as JSON in ASCII, its texts ``readable``: strict readers refuse a lone surrogate."""
+    text = json.dumps(document, indent=indent)  # in C; json.dump would encode in Python, ten times as slowly
+    return json.dumps(_all_readable(document), indent=indent) if "\\ud" in text else text
+
+
+def _all_readable(value: object) -> object:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {_all_readable(key): _all_readable(item) for key, item in value.items()}
+    return [_all_readable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class Locked(Exception):
@@ -47,9 +84,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:
-    """Replace ``path`` by ``document`` as JSON."""
+    """Replace ``path`` by ``document`` as ``json_text``."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(document))  # in C; json.dump would encode in Python, ten times as slowly
+        temporary.write_text(json_text(document))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.errors import BadInput
+from resnet50_bench.result.result import read
 from resnet50_bench.worker.weights import network
 from support import digits
 from support.engine import FP32, INT8, ROOT, assert_no_kpi, kpi, require_precision, result_of, run_test
@@ -27,8 +28,11 @@ QUICK = ("--torch_type=EAGER", "--instance_mode=single")
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    """Images of ten classes."""
-    return digits.write(tmp_path_factory.mktemp("digits"), train=10, val=IMAGES)
+    """Images of ten classes; the name of one is not UTF-8."""
+    made = digits.write(tmp_path_factory.mktemp("digits"), train=10, val=IMAGES)
+    first = min((made / "val/n00000003").iterdir())
+    first.rename(first.with_name(f"caf\udce9{first.suffix}"))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +73,18 @@ def assert_right(folder: Path, right: int, instances: int) -> None:
     assert result["processes"][0]["facts"]["agreement"]["top1_agreement"] == 1
 
 
-def test_the_right_answers_of_all_instances_are_those_that_torchvision_counts(folder, pictures, weights, right):
-    done = accuracy(folder, pictures, weights, FP32, "--cores_per_instance=1")
+def test_the_right_answers_of_all_instances_are_those_that_torchvision_counts(tmp_path, pictures, weights, right):
+    folder, there = tmp_path / "log\udce9/worker-0-c0", tmp_path / "set\udce9"
+    folder.mkdir(parents=True)
+    there.symlink_to(pictures)
+    done = accuracy(folder, there, weights, FP32, "--cores_per_instance=1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert_right(folder, right, len(os.sched_getaffinity(0)))
     shown = kpi(folder)
     assert shown.returncode == 0 and "*Accuracy (%): " in shown.stdout and "Loader Throughput" in shown.stdout
     assert "the default is ImageNet's and was not applied to 10 classes" in done.stdout
+    assert f"DATASET: {tmp_path}/set\\xe9" in done.stdout.splitlines()
+    assert read(next(folder.glob("benchmark_*.json"))).parameter("DATASET") == f"{tmp_path}/set\\xe9"
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ _NAME = re.compile(r"(?P<pid>\d+)-(?P<ticks>\d+)-(?P<namespace>\d+)-(?P<boot>[0-
 def start_ticks(pid: int, root: Path = Path("/")) -> int | None:
     """When the process started, in clock ticks since boot (proc(5): field 22 of stat); None where none runs."""
     try:
-        fields = (root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (root / f"proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])

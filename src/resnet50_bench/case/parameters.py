@@ -6,12 +6,14 @@ the table of docs/parameters.md and the log header are made from it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 
 from .. import WORKLOAD
+from ..files import readable
 from ..spelling import nearest as nearest
 from . import engines
 from .platforms import PLATFORMS, REFUSED
@@ -142,8 +144,11 @@ def _number(least: float, most: float) -> Callable[[str], object]:
 
 def _path(text: str) -> str:
     # A relative path would mean another folder in a container, and in the logs folder where the runner starts.
-    if not text.startswith("/") or not text.isprintable():
-        raise ValueError("is not an absolute path")
+    if not text.startswith("/"):
+        raise ValueError("is not an absolute path: begin it with /, such as "
+                         f"{readable(os.path.abspath(os.path.expanduser(text)))}")  # noqa: PTH100, PTH111 - pure text
+    if not readable(text).isprintable():  # a name that is not UTF-8 may be any bytes
+        raise ValueError("holds a control character, which would break the log's lines: rename the file or folder")
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..ctest import background
 from ..ctest.build_folder import build_folder
 from ..ctest.options import STATUS_LINES
 from ..errors import BadInput
-from ..files import replacing, write_json
+from ..files import json_text, replacing, write_json
 from ..signals import interruptible
 from .tree import PROG
 from .tree import main as command_line
@@ -41,7 +40,7 @@ def status(argv: list[str]) -> int:
     """Print how the runs fare."""
     words = status_parser().parse_args(argv)
     if words.json:
-        print(json.dumps(background.records(build_folder()), indent=1))
+        print(json_text(background.records(build_folder()), indent=1))
         return 0
     return background.show(build_folder(), words.lines)
 

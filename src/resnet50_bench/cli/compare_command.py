@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from ..arguments import Parser
 from ..case.engines import UNPROVEN_WORDS
 from ..case.parameters import Role, having
 from ..errors import BadInput
+from ..files import json_text
 from ..history import collection, comparability
 from ..history.collection import Entry
 from ..history.comparability import CPU, VERSIONS
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
             _compare(words.a, words.b, words.anyway, records)
     finally:
         if words.json:
-            print(json.dumps(records, indent=1))
+            print(json_text(records, indent=1))
     return 0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import msgspec
 
 from ..arguments import Parser
 from ..errors import BadInput, Regression, RunFailed
+from ..files import json_text
 from ..history import fleet
 from ..history.fleet_nodes import gather
 from ..history.fleet_summary import rows, summarised, summary
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         print(_TABLES[given.format]([row for (case, unit), nodes in groups.items()
                                      for row in rows(case, unit, nodes)]), end="")
     elif given.format == "json":
-        print(json.dumps([msgspec.to_builtins(summarised(case, unit, nodes)) for (case, unit), nodes in groups.items()],
+        print(json_text([msgspec.to_builtins(summarised(case, unit, nodes)) for (case, unit), nodes in groups.items()],
                          indent=1))
     else:
         print("\n\n".join("\n".join(summary(case, unit, nodes)) for (case, unit), nodes in groups.items()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..arguments import Parser, number_of
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
+from ..files import json_text
 from ..history import gate_documents, gate_words
 from ..history.collection import Entry
 from ..history.gate import Judgement, judge
@@ -59,7 +60,7 @@ def show(judgement: Judgement, as_json: bool = False) -> None:
     """Print the judgement on stdout, its notices on stderr."""
     for notice in judgement.notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
-    text = ([json.dumps(gate_documents.as_record(judgement, remedy), indent=1)] if as_json
+    text = ([json_text(gate_documents.as_record(judgement, remedy), indent=1)] if as_json
             else gate_words.lines(judgement, remedy))
     print("\n".join(text), flush=True)
 

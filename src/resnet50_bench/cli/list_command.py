@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from ..arguments import Parser, number_of
 from ..case.engines import UNPROVEN_WORDS
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
+from ..files import json_text
 from ..history.collection import Entry, find
 from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
@@ -148,7 +148,7 @@ def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str
 
 def as_json(table: Sequence[dict[str, object]]) -> str:
     """A list of objects."""
-    return json.dumps(table, indent=1) + "\n"
+    return json_text(table, indent=1) + "\n"
 
 
 def as_csv(table: Sequence[dict[str, object]]) -> str:

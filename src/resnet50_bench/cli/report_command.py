@@ -12,7 +12,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..errors import BadInput
-from ..files import replacing
+from ..files import readable, replacing
 from ..history.collection import find, uncollected
 from ..report import drawing
 from ..report.markup import plural
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     gallery = drawing.Gallery()
     with uncollected():
         entries = find(folders, notices)
-        text = page(entries, notices, words.title, gallery)
+        text = readable(page(entries, notices, words.title, gallery))
     if words.png:
         _make_folder(words.png)
     _write("--output", output, text.encode())

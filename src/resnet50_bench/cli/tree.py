@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import BadInput, BenchError, Infrastructure, Interrupted
+from ..files import readable
 from ..spelling import nearest
 from ..variables import refuse_unknown
 
@@ -92,6 +94,8 @@ _OF_THE_MACHINE = {
 def main(argv: list[str]) -> int:
     """Run one command; every BenchError becomes its lines on stderr and its exit status."""
     _open_standard_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal's encoding lacks is escaped, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _status(argv)
         sys.stdout.flush()
@@ -160,7 +164,7 @@ def entry_point() -> int:
 
 
 def _failed(error: BenchError) -> int:
-    for line in str(error).splitlines():
+    for line in readable(str(error)).splitlines():
         print(f"error: {line}", file=sys.stderr, flush=True)
     return error.exit_status
 

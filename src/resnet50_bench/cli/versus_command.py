@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import math
 import os
 import re
@@ -25,7 +24,7 @@ from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE
 from ..ctest.build_folder import new_results
 from ..errors import BadInput, BenchError, Infrastructure, Regression, RunFailed
-from ..files import write_json
+from ..files import json_text, write_json
 from ..launch.run_case import run_case
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
@@ -87,7 +86,7 @@ def main(argv: list[str]) -> int:
         machine = Machine(read_cpu(), read_topology())
         outcome = measured(given, folder, machine, Rules(words.rounds, within, limit_s), words.seed)
     if words.json:
-        print(json.dumps(document(outcome), indent=1))
+        print(json_text(document(outcome), indent=1))
     if words.fail_if_slower and (slower := is_slower(outcome)):
         raise Regression("\n".join(slower))
     return 0

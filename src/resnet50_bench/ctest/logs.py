@@ -72,9 +72,9 @@ def leave_spread(logs: Path) -> None:
 def run_kpi(logs: Path) -> tuple[int, str]:
     """(kpi.sh's exit status, what it printed)."""
     leave_spread(logs)
-    done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, text=True, errors="replace",
-                          check=False)
-    (logs / "kpi.txt").write_text(done.stdout + done.stderr)
+    done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, encoding="utf-8",
+                          errors="backslashreplace", check=False)
+    (logs / "kpi.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     return done.returncode, done.stdout + done.stderr
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
 from ..case.case import Case
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..machine import counters
@@ -125,7 +123,7 @@ def _exchange(case: Case, process: Process, plan: LaunchPlan) -> _Exchange:
                       plan.folder / f".process-{process.index}.report.json",
                       plan.folder / f"instance-{process.instances[0].index}.log")
     spec = specs.spec(case, process, plan, files.report, files.log)
-    files.spec.write_bytes(msgspec.json.encode(spec))
+    files.spec.write_bytes(messages.encode(spec))
     return files
 
 

@@ -25,7 +25,7 @@ def folders(root: Path, controller: str) -> list[Path]:
 def _find(root: Path, controller: str) -> tuple[Path, str] | None:
     """(mount, path below it): a v1 hierarchy that has the controller, else the v2 one."""
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
     top = root / "sys/fs/cgroup"

@@ -74,7 +74,7 @@ def _describe(pid: int) -> str:
     folder = Path(f"/proc/{pid}")
     try:
         words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])  # field 22 of proc(5)
+        ticks = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])  # field 22 of proc(5)
         up_s = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return "a process of another container or user" if pid <= 0 else f"process {pid}"
@@ -99,7 +99,7 @@ def _ancestors() -> set[int]:
     while pid > 0 and pid not in found:
         found.add(pid)
         try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            pid = int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             break
     return found

@@ -17,7 +17,7 @@ COMPUTING_SHARE = 0.2
 
 def allocator(root: Path = Path("/")) -> str:
     """Which memory allocator is truly mapped into this process."""
-    maps = (root / "proc/self/maps").read_text()
+    maps = (root / "proc/self/maps").read_text(errors="replace")
     return next((name for name in ("jemalloc", "tcmalloc") if f"lib{name}" in maps), "default")
 
 
@@ -25,7 +25,7 @@ def local_memory(nodes: Iterable[int | None], root: Path = Path("/")) -> float |
     """Share of this process's anonymous pages that lie on ``nodes``; None where nobody asked for a node."""
     wanted = {node for node in nodes if node is not None}
     try:
-        lines = (root / "proc/self/numa_maps").read_text().splitlines()
+        lines = (root / "proc/self/numa_maps").read_text(errors="replace").splitlines()
     except OSError:
         return None
     on_node: dict[int, int] = {}
@@ -54,7 +54,7 @@ def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
     found: dict[int, Mask] = {}
     for task in (root / "proc/self/task").iterdir():
         try:
-            text = (task / "status").read_text()
+            text = (task / "status").read_text(errors="replace")
         except OSError:
             continue
         name = re.search(r"^Name:\t(.*)$", text, re.M)

@@ -8,17 +8,19 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from .messages import Reader, encode
+
 Received = TypeVar("Received")
 
 
 class Channel(Generic[Received]):
     """One end. ``receive`` gives the messages that have come; an empty list means the peer is gone."""
 
-    def __init__(self, end: socket.socket, decoder: msgspec.json.Decoder[Received]) -> None:
+    def __init__(self, end: socket.socket, decoder: Reader[Received]) -> None:
         """``decoder`` is for what the peer sends: messages.ORDERS or messages.EVENTS."""
         self._socket, self._decoder = end, decoder
         self._rest = b""
-        self._encoder, self._sending = msgspec.json.Encoder(), threading.Lock()
+        self._sending = threading.Lock()
 
     def fileno(self) -> int:
         """For selectors."""
@@ -27,7 +29,7 @@ class Channel(Generic[Received]):
     def send(self, message: msgspec.Struct) -> None:
         """Send one message; may be called from several threads."""
         with self._sending:
-            self._socket.sendall(self._encoder.encode(message) + b"\n")
+            self._socket.sendall(encode(message) + b"\n")
 
     def receive(self) -> list[Received]:
         """Block until at least one whole message or the end has come.

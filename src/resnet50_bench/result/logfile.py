@@ -11,6 +11,7 @@ from typing import TextIO
 from ..case.case import Case
 from ..case.engines import ENGINES
 from ..errors import Infrastructure
+from ..files import one_line
 from .result import Result
 from .stats import PERCENTILES, Summary
 
@@ -31,7 +32,8 @@ class Log:
                                  "write to") from error
 
     def line(self, text: str) -> None:
-        """Write one line. Raises Infrastructure where the disk is full."""
+        """Write ``one_line``. Raises Infrastructure where the disk is full."""
+        text = one_line(text)
         try:
             self._file.write(text + "\n")
             self._file.flush()
