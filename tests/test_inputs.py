@@ -106,6 +106,13 @@ def test_a_set_that_is_one_folder_further_down_is_told_where(tmp_path):
     assert "1 folders inside class folders, which are not read: a/deeper" in found.notices
 
 
+@pytest.mark.parametrize("name", ["DATASET", "WEIGHTS", "QCONF"])
+def test_a_path_that_cannot_even_be_looked_for_is_refused(tmp_path, pictures, name):
+    given = {"MODE": "accuracy", "DATASET": str(pictures), "WEIGHTS": str(Path(__file__)), name: f"/{300 * 'x'}"}
+    with pytest.raises(BadInput, match=r"/x+ cannot be read: File name too long"):
+        find(tmp_path, **given)
+
+
 def test_links_have_the_digest_of_what_they_lead_to(tmp_path):
     names = ("a/1.JPG", "a/2.jpeg", "b/3.Webp")
     real = a_set(tmp_path / "real", *names)

@@ -46,6 +46,14 @@ class Inputs:
 def find(case: AnyCase) -> Inputs:
     """Look for what the case needs. Raises BadInput: what is missing, where it was looked for, what to do; Skipped
     instead for an accuracy case without images or weights where ``SKIP_VARIABLE`` says so."""
+    try:
+        return _find(case)
+    except OSError as error:  # such as a name of 300 letters, or a folder above that this user may not search
+        raise BadInput(f"{str(error.filename)[:200]} cannot be read: {error.strerror}; give a path that this user may "
+                       "read") from error
+
+
+def _find(case: AnyCase) -> Inputs:
     if why := missing(case, may_skip=os.environ.get(SKIP_VARIABLE) == SKIP):
         raise why
     notices: list[str] = []

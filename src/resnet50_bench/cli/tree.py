@@ -88,7 +88,7 @@ _MAY_WRITE = "use a folder and files that you may read and write"
 _OF_THE_MACHINE = {
     errno.EROFS: _MAY_WRITE, errno.EACCES: _MAY_WRITE, errno.EPERM: _MAY_WRITE, errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space", errno.EMFILE: "raise ulimit -n", errno.ENFILE: "fewer programs at once",
-    errno.ENOMEM: "free some memory"}
+    errno.ENOMEM: "free some memory", errno.ENAMETOOLONG: "use a shorter name"}
 
 
 def main(argv: list[str]) -> int:
