@@ -54,7 +54,7 @@ def bare(values: dict[str, str], seconds: float) -> dict[str, float]:
     """The bare loop with the newest prepared model of the case."""
     topology = read_topology()
     case = resolve([Layer("flag", values)], Machine(read_cpu(), topology))
-    instance = place(topology, case.cores_per_instance, case.instance_mode, False).instances[0]
+    instance = place(topology, case.cores_per_instance, case.instance_mode, False)[0].instances[0]
     known = user_cache.models().glob(f"ipex-{case.precision}-b{case.batch_size}-*.pt")
     # The peak's product is far smaller than ResNet50.
     model = max((path for path in known if path.stat().st_size > 10e6), key=lambda path: path.stat().st_mtime)

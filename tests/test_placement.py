@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet50_bench.launch import setups
-from resnet50_bench.launch.placement import place
+from resnet50_bench.launch import placement, setups
 from resnet50_bench.machine.topology import read_topology
 from support.fakes import FakeMachine, cgroup_v2, put, topology
+
+
+def place(*words: object) -> SimpleNamespace:
+    """The placement with its notices."""
+    placed, notices = placement.place(*words)
+    return SimpleNamespace(processes=placed.processes, instances=placed.instances, idle_cpus=placed.idle_cpus,
+                           notices=tuple(notices))
+
 
 SPR = {"sockets": 2, "cores_per_node": 56, "smt": True}
 SNC4 = {"sockets": 2, "nodes_per_socket": 4, "cores_per_node": 14, "smt": True}

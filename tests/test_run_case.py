@@ -19,12 +19,12 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.errors import BadInput, Infrastructure, Regression, RunFailed
 from resnet50_bench.launch import memory_need, specs
-from resnet50_bench.launch.placement import Instance, Placement, Process
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.machine import host
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.protocol.messages import Progress
+from resnet50_bench.result.placement import PlacedInstance, PlacedProcess, Placement
 from resnet50_bench.result.processes import Facts, ProcessReport, Run
 from resnet50_bench.result.result import Result, read
 
@@ -202,9 +202,9 @@ def test_a_batch_that_memory_cannot_hold_is_refused_before_any_worker_fills_it(t
     ("avx2_int8", 1, 1, 0.602 + 0.803)])
 def test_what_a_batch_needs_at_least_is_its_images_and_the_first_layers_output(
         precision, processes, instances, megabytes):
-    one = Instance(0, (0,), (0,), (0,), None)
+    one = PlacedInstance(0, (0,), (0,), (0,))
     shares = instances // processes
-    placement = Placement(tuple(Process(index, (one,) * shares) for index in range(processes)), (), ())
+    placement = Placement(tuple(PlacedProcess(index, (one,) * shares) for index in range(processes)))
     found = memory_need.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
     assert found / 1e9 == pytest.approx(megabytes, rel=0.001)
 
@@ -215,13 +215,13 @@ def test_a_training_needs_what_all_convolutions_give():
         for block in range(blocks):
             reduced_at = side * 2 if index and not block else side  # torchvision's stride is in the 3x3
             outputs += width * reduced_at**2 + width * side**2 + 4 * width * side**2 * (1 if block else 2)
-    placement = Placement((Process(0, (Instance(0, (0,), (0,), (0,), None),)),), (), ())
+    placement = Placement((PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),)),))
     training = replace(case(), function="training", batch_size=1)
     assert memory_need.least_bytes(training, placement) == 4 * (3 * 224**2 + outputs)
 
 
 def test_runs_that_share_the_cores_share_the_memory_too():
-    placement = Placement((Process(0, (Instance(0, (0,), (0,), (0,), None),)),), (), ())
+    placement = Placement((PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),)),))
     needed = memory_need.least_bytes(case(), placement)
     memory_need.require(case(), placement, 1, needed)
     memory_need.require(case(), placement, 2, None)
@@ -234,5 +234,5 @@ def test_workers_are_told_whether_other_runs_share_their_cores(tmp_path, monkeyp
     monkeypatch.setenv("RESNET50_BENCH_BURST", copies)
     workers = Workers()
     run(tmp_path, workers)
-    one = Process(0, (Instance(0, (0,), (0,), (0,), None),))
+    one = PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),))
     assert specs.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed

@@ -253,7 +253,7 @@ class FakeFolder:
         side = next(side for side in self.sides if side.name == name)
         result = decoded({
             "case": side.case.texts(), "started_at": "2026-01-01T00:00:00", "system": {"cpu": self.machine.cpu.name},
-            "software": host.software_record(side.python), "topology": self.machine.topology.as_record(),
+            "software": host.software_record(side.python), "topology": self.machine.topology.record(),
             "placement": {}, "verdict": "valid",
             "statistics": {"throughput_images_per_s": random.Random(f"{number}{name}").uniform(90, 110)}})
         result.write(there / "benchmark_x.json")

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ..errors import BadInput, BenchError, Skipped
 from ..stack import user_cache
 from . import dataset
@@ -24,6 +26,17 @@ SKIP_VARIABLE, SKIP = "RESNET50_BENCH_SKIP_WITHOUT_INPUTS", "1"
 _IMAGE_WEIGHTS, _IMAGE_DATASET = Path("/weights"), Path("/dataset")
 
 
+class InputsRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What was read: files with their digests, and how many classes and images the data set has."""
+
+    weights: str | None = None
+    weights_sha256: str | None = None
+    dataset: str | None = None
+    dataset_digest: str | None = None
+    classes: int | None = None
+    images: int | None = None
+
+
 @dataclass(frozen=True)
 class Inputs:
     """``dataset`` is None for dummy images, ``weights`` for seeded random numbers; ``notices`` go to the log."""
@@ -34,13 +47,13 @@ class Inputs:
     weights_sha256: str = ""
     notices: tuple[str, ...] = ()
 
-    def as_record(self) -> dict[str, object]:
+    def record(self) -> InputsRecord:
         """For the result: what was read, so that results can be compared."""
-        record: dict[str, object] = {"weights": str(self.weights or ""), "weights_sha256": self.weights_sha256}
+        files = InputsRecord(weights=str(self.weights or ""), weights_sha256=self.weights_sha256)
         if self.dataset:
-            record |= {"dataset": str(self.dataset.root), "dataset_digest": self.dataset_digest,
-                       "classes": len(self.dataset.classes), "images": len(self.dataset.images)}
-        return record
+            files.dataset, files.dataset_digest = str(self.dataset.root), self.dataset_digest
+            files.classes, files.images = len(self.dataset.classes), len(self.dataset.images)
+        return files
 
 
 def find(case: AnyCase) -> Inputs:

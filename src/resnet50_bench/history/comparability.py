@@ -24,7 +24,7 @@ Difference = tuple[str, str, Fact, Fact]
 
 def placement(result: ResultSummary) -> dict[str, Fact]:
     """Usable cores, instances, how many cpus each of them has, and how many runs shared them where there were more."""
-    sizes = [len(instance.cpus) for instance in result.placement.instances()]
+    sizes = [len(instance.cpus) for instance in result.placement.instances]
     found: dict[str, Fact] = {"core_count": result.topology.core_count, "instances": len(sizes),
                               "cpus_per_instance": ",".join(map(str, sorted(set(sizes))))}
     return found if result.placement.burst is None else found | {"burst": result.placement.burst}

@@ -21,11 +21,6 @@ def copies(environment: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def record(count: int) -> dict[str, object]:
-    """What a result's placement says of it; nothing where the run has the cores to itself."""
-    return {"burst": count} if count > 1 else {}
-
-
 def lines(count: int) -> Iterator[str]:
     """For the log; ``BURST`` is what kpi.sh looks for."""
     if count > 1:

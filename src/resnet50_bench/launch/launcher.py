@@ -16,8 +16,8 @@ from ..case.case import Case
 from ..errors import RunFailed
 from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
+from ..result.placement import Placement
 from ..result.processes import ProcessReport, process_report
-from .placement import Placement
 from .plan import LaunchPlan, Observer
 from .setups import Setup, setup
 from .worker_process import WorkerProcess, reap, remove_exchange, start

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..case.case import Case
 from ..case.precision import PRECISIONS
 from ..errors import DoesNotFit
-from .placement import Placement
+from ..result.placement import Placement
 
 #: Of one image: three channels of 224 x 224 in fp32, of which every batch is made.
 _IMAGE_BYTES = 4 * 3 * 224 * 224

@@ -7,67 +7,17 @@ that an instance crosses a border only where it must; every crossing and every i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import groupby
 
 from ..machine.topology import PERFORMANCE, Core, Topology, format_cpulist
+from ..result.placement import PlacedInstance, PlacedProcess, Placement
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One instance: a cpu of each of its cores. ``memory_node`` is None where no single node is right."""
-
-    index: int
-    cpus: tuple[int, ...]
-    sockets: tuple[int, ...]
-    nodes: tuple[int, ...]
-    memory_node: int | None
-    #: All nodes of its cores, where each has memory that it may use; empty: there is nothing to bind it to.
-    memory_nodes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Process:
-    """One operating-system process and the instances that it hosts as threads."""
-
-    index: int
-    instances: tuple[Instance, ...]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """All processes. ``idle_cpus`` are first threads of cores that no instance uses."""
-
-    processes: tuple[Process, ...]
-    idle_cpus: tuple[int, ...]
-    notices: tuple[str, ...]
-
-    @property
-    def instances(self) -> tuple[Instance, ...]:
-        """Every instance, by its number."""
-        return tuple(sorted((i for process in self.processes for i in process.instances),
-                            key=lambda instance: instance.index))
-
-    def idle_share(self) -> dict[int, list[int]]:
-        """The idle cpus dealt out to the instances, by instance; those that get none are left out."""
-        dealt: dict[int, list[int]] = {}
-        for number, cpu in enumerate(self.idle_cpus):
-            dealt.setdefault(self.instances[number % len(self.instances)].index, []).append(cpu)
-        return dealt
-
-    def as_record(self) -> dict[str, object]:
-        """For the result file."""
-        return {
-            "processes": [{"process": p.index, "instances": [
-                {"instance": i.index, "cpus": list(i.cpus), "sockets": list(i.sockets),
-                 "nodes": list(i.nodes), "memory_node": i.memory_node,
-                 "memory_nodes": list(i.memory_nodes)} for i in p.instances]}
-                for p in self.processes],
-            "idle_cpus": list(self.idle_cpus)}
-
-
-def place(topology: Topology, cores_per_instance: int, instance_mode: str, weight_sharing: bool) -> Placement:
+def place(topology: Topology, cores_per_instance: int, instance_mode: str,
+          weight_sharing: bool) -> tuple[Placement, list[str]]:
     """Place instances of ``cores_per_instance`` cores: as many as fit (``flex``) or one (``single``).
+
+    Returns the placement and a notice for each border that an instance crosses and for cores that stay idle.
 
     Raises ValueError where not even one fits; a valid Case never asks for that.
     """
@@ -79,9 +29,8 @@ def place(topology: Topology, cores_per_instance: int, instance_mode: str, weigh
         groups = groups[:1]
     instances = [_instance(index, group, topology) for index, group in enumerate(groups)]
     idle_cpus = tuple(sorted(core.cpus[0] for core in idle))
-    return Placement(_processes(instances, weight_sharing), idle_cpus,
-                     (*_crossings(instances), *_unlike(groups), *_idle(idle_cpus, instance_mode, topology),
-                      *_merged(topology)))
+    return Placement(_processes(instances, weight_sharing), idle_cpus), [
+        *_crossings(instances), *_unlike(groups), *_idle(idle_cpus, instance_mode, topology), *_merged(topology)]
 
 
 def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]]:
@@ -101,25 +50,25 @@ def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]
     return sorted(groups, key=lambda group: (group[0].socket, group[0].node, group[0].cpus)), left
 
 
-def _instance(index: int, group: list[Core], topology: Topology) -> Instance:
+def _instance(index: int, group: list[Core], topology: Topology) -> PlacedInstance:
     nodes = tuple(sorted({core.node for core in group}))
     bindable = nodes if set(nodes) <= set(topology.memory_nodes) else ()
     sockets = tuple(sorted({core.socket for core in group}))
-    return Instance(index, tuple(core.cpus[0] for core in group), sockets, nodes,
+    return PlacedInstance(index, tuple(core.cpus[0] for core in group), sockets, nodes,
                     bindable[0] if len(bindable) == 1 else None, bindable)
 
 
-def _processes(instances: list[Instance], weight_sharing: bool) -> tuple[Process, ...]:
+def _processes(instances: list[PlacedInstance], weight_sharing: bool) -> tuple[PlacedProcess, ...]:
     """One process an instance, or with shared weights one a NUMA node (or set of nodes)."""
     if not weight_sharing:
-        return tuple(Process(i.index, (i,)) for i in instances)
-    by_nodes: dict[tuple[int, ...], list[Instance]] = {}
+        return tuple(PlacedProcess(i.index, (i,)) for i in instances)
+    by_nodes: dict[tuple[int, ...], list[PlacedInstance]] = {}
     for instance in instances:
         by_nodes.setdefault(instance.nodes, []).append(instance)
-    return tuple(Process(number, tuple(members)) for number, members in enumerate(by_nodes.values()))
+    return tuple(PlacedProcess(number, tuple(members)) for number, members in enumerate(by_nodes.values()))
 
 
-def _crossings(instances: list[Instance]) -> list[str]:
+def _crossings(instances: list[PlacedInstance]) -> list[str]:
     notices = []
     for instance in instances:
         if len(instance.sockets) > 1:

@@ -70,14 +70,15 @@ class CaseRun:
                  echo: TextIO) -> None:
         """``python`` runs the workers; ``folder`` gets log, result and the instances' logs."""
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
-        self.placement = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
+        self.placement, self._placement_notices = place(
+            topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
         self._software = host.software_record(python)
-        self.result = msgspec.convert({
-            "case": case.texts() | {"origins": dict(case.origins), "notices": list(case.notices)},
-            "started_at": now.isoformat(), "command": [shlex.join(sys.argv)], "system": host.system_record(),
-            "software": self._software, "stack": stack_of(python), "topology": topology.as_record(),
-            "inputs": inputs.as_record(),
-            "placement": self.placement.as_record() | burst.record(burst.copies())}, Result)
+        self.placement.burst = copies if (copies := burst.copies()) > 1 else None
+        self.result = Result(
+            case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
+            started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
+            software=self._software, stack=stack_of(python), topology=topology.record(), inputs=inputs.record(),
+            placement=self.placement)
         self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:
@@ -92,10 +93,10 @@ class CaseRun:
                          f"memory node {node} process {process.index}")
         for line in burst.lines(burst.copies()):
             log.line(line)
-        for name, value in self._inputs.as_record().items():
+        for name, value in msgspec.structs.asdict(self.result.inputs).items():
             if value:
                 log.line(f"Input_{name.title()}: {value}")
-        for notice in (*placement.notices, *self._inputs.notices):
+        for notice in (*self._placement_notices, *self._inputs.notices):
             log.line(f"NOTICE: {notice}")
 
     def measure(self, run_workers: RunWorkers) -> None:

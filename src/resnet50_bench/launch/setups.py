@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..case.case import Case
 from ..machine.topology import format_cpulist
-from .placement import Process
+from ..result.placement import PlacedProcess
 from .worker_environment import worker_environment
 
 
@@ -24,7 +24,7 @@ class Setup:
     unbound: str | None
 
 
-def setup(case: Case, process: Process, python: Path, libraries: Mapping[str, str], memory_nodes: int,
+def setup(case: Case, process: PlacedProcess, python: Path, libraries: Mapping[str, str], memory_nodes: int,
           outer_environment: Mapping[str, str]) -> Setup:
     """How the process is started; its command wants the spec file and the channel's number behind it."""
     binding, unbound = memory_binding(process, memory_nodes)
@@ -33,7 +33,7 @@ def setup(case: Case, process: Process, python: Path, libraries: Mapping[str, st
                  worker_environment(case, cpus, libraries, outer_environment), cpus, unbound)
 
 
-def memory_binding(process: Process, memory_nodes: int) -> tuple[list[str], str | None]:
+def memory_binding(process: PlacedProcess, memory_nodes: int) -> tuple[list[str], str | None]:
     """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) where
     there is nothing to bind: the instances' nodes are all that have memory, or one of them has none.
     """

@@ -10,8 +10,8 @@ from ..case.case import Case
 from ..case.dataset import DataSet
 from ..case.inputs import Inputs
 from ..protocol.messages import Data, Group, Part, Spec
+from ..result.placement import PlacedProcess
 from . import burst
-from .placement import Process
 from .plan import LaunchPlan
 
 #: int8: images whose activations give the scales; their histograms cost about a second an image.
@@ -41,7 +41,7 @@ def _sample(images: DataSet | None, count: int, seed: int) -> tuple[str, ...]:
     return tuple(str(image.path) for image in sample)
 
 
-def spec(case: Case, process: Process, plan: LaunchPlan, report: Path, log: Path) -> Spec:
+def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log: Path) -> Spec:
     """What the worker of ``process`` shall do; it writes to ``report`` and ``log``."""
     parts = tuple(
         Part(index=instance.index, cpus=instance.cpus, memory_node=instance.memory_node,

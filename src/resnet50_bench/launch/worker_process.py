@@ -17,8 +17,8 @@ from ..machine import counters
 from ..protocol import messages
 from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Stage
+from ..result.placement import PlacedProcess
 from . import specs
-from .placement import Process
 from .plan import LaunchPlan, Observer
 from .setups import Setup
 
@@ -32,7 +32,7 @@ _FAILURES: dict[int, type[BenchError]] = {2: BadInput, 3: Infrastructure}
 class WorkerProcess:
     """One process and what it has said so far of its case."""
 
-    process: Process
+    process: PlacedProcess
     popen: subprocess.Popen[bytes]
     channel: Channel[Event]
     report: Path
@@ -85,7 +85,7 @@ class WorkerProcess:
                 self.step_s = max(self.step_s, event.step_s)
         return True
 
-    def hand_over(self, case: Case, process: Process, plan: LaunchPlan) -> WorkerProcess:
+    def hand_over(self, case: Case, process: PlacedProcess, plan: LaunchPlan) -> WorkerProcess:
         """The worker, which has reported its last case, with this one to do."""
         exchange = _exchange(case, process, plan)
         fresh = replace(self, process=process, report=exchange.report, log=exchange.log,
@@ -117,7 +117,7 @@ class _Exchange:
     log: Path
 
 
-def _exchange(case: Case, process: Process, plan: LaunchPlan) -> _Exchange:
+def _exchange(case: Case, process: PlacedProcess, plan: LaunchPlan) -> _Exchange:
     """Write what the worker shall do."""
     files = _Exchange(plan.folder / f".process-{process.index}.spec.json",
                       plan.folder / f".process-{process.index}.report.json",
@@ -133,7 +133,7 @@ def remove_exchange(plan: LaunchPlan) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def start(case: Case, process: Process, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
+def start(case: Case, process: PlacedProcess, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
     """A new process, in a session of its own, with its spec."""
     exchange = _exchange(case, process, plan)
     ours, theirs = socket.socketpair()

@@ -93,16 +93,29 @@ class Topology:
             reasons.append(f"the cgroup's quota is {self.quota_cpus:g} CPUs")
         return "".join(f"; {reason}" for reason in reasons)
 
-    def as_record(self) -> dict[str, object]:
-        """For the result file."""
-        return {
-            "cores": [{"socket": c.socket, "node": c.node, "core_id": c.core_id, "cpus": list(c.cpus),
-                       "siblings": list(c.siblings), "kind": c.kind}
-                      for c in self.cores],
-            "online_cpus": format_cpulist(self.online_cpus), "allowed_cpus": format_cpulist(self.allowed_cpus),
-            "nodes": list(self.nodes), "memory_nodes": list(self.memory_nodes),
-            "quota_cpus": self.quota_cpus, "core_count": self.core_count, "smt": self.smt,
-            "merged_sockets": self.merged_sockets}
+    def record(self) -> TopologyRecord:
+        """For a result."""
+        return TopologyRecord(
+            self.cores, format_cpulist(self.online_cpus), format_cpulist(self.allowed_cpus), self.nodes,
+            self.memory_nodes, self.quota_cpus, self.core_count, self.smt, self.merged_sockets)
+
+
+@dataclass(frozen=True)
+class TopologyRecord:
+    """What may be used of the machine; ``core_count`` cores at once. Cpus as the kernel's lists (``0-2,8``).
+
+    ``merged_sockets``: so many sockets of one core each were a hypervisor's, and are one here.
+    """
+
+    cores: tuple[Core, ...] = ()
+    online_cpus: str | None = None
+    allowed_cpus: str | None = None
+    nodes: tuple[int, ...] = ()
+    memory_nodes: tuple[int, ...] = ()
+    quota_cpus: float | None = None
+    core_count: int | None = None
+    smt: bool | None = None
+    merged_sockets: int = 0
 
 
 def parse_cpulist(text: str) -> tuple[int, ...]:

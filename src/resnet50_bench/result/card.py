@@ -100,7 +100,7 @@ def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
     if not ended.results:
         return
     first = ended.results[0]
-    placed, nodes = first.placement.instances(), len(ended.iterations[0])
+    placed, nodes = first.placement.instances, len(ended.iterations[0])
     cores = _values(ended, "CORES_PER_INSTANCE") or (str(len(placed[0].cpus)) if placed else "")
     batch = _values(ended, "BATCH_SIZE")
     words = [_values(ended, "PRECISION"), _values(ended, "TORCH_TYPE"),

@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..case.engines import is_unproven
+from ..case.inputs import InputsRecord
 from ..errors import BadInput
 from ..files import write_json
 from ..machine.counters import Counters
 from ..machine.host import SoftwareRecord, SystemRecord
-from .facts import InputsRecord, PlacementRecord, TopologyRecord
+from ..machine.topology import TopologyRecord
+from .placement import Placement
 from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
 from .records import Check, Statistics
 
@@ -47,7 +49,7 @@ class ResultSummary(msgspec.Struct, kw_only=True):
     software: SoftwareRecord
     stack: str | None = None
     topology: TopologyRecord
-    placement: PlacementRecord
+    placement: Placement
     statistics: Statistics
     limits: dict[str, float] = {}
     checks: list[Check] = []

@@ -7,9 +7,9 @@ from statistics import median
 
 from ...errors import BadInput
 from ...history.collection import Entry
-from ...machine.topology import format_cpulist
-from ...result.facts import CoreRecord, PlacedInstance
+from ...machine.topology import Core, format_cpulist
 from ...result.kpi import finite, step_ms
+from ...result.placement import PlacedInstance
 from .. import histogram
 from ..chart import Chart, Spec, axis, frame, look, nice_ticks
 from ..drawing import Gallery
@@ -59,7 +59,7 @@ def _percentiles(entry: Entry) -> Html:
 
 def _places(entry: Entry, gallery: Gallery) -> Html:
     """Sockets, nodes and cores with the instance of each; then how fast each instance was."""
-    placed, cores = entry.result.placement.instances(), entry.result.topology.cores
+    placed, cores = entry.result.placement.instances, entry.result.topology.cores
     if not placed:
         return el("p", "The result does not say where its instances ran.", class_="hint")
     chart, rates = _instances(entry)
@@ -71,14 +71,14 @@ def _places(entry: Entry, gallery: Gallery) -> Html:
 def _instances(entry: Entry) -> tuple[Chart, dict[int, float]]:
     """(a bar for each instance that has a rate, the rates in images/s by the instances' numbers)."""
     measured = {instance.instance: instance for instance in entry.result.statistics.instances}
-    placed = entry.result.placement.instances()
-    rates = {place.instance: rate for place in placed if place.instance in measured
-             and (rate := finite(measured[place.instance].throughput_images_per_s)) is not None}
+    placed = entry.result.placement.instances
+    rates = {place.index: rate for place in placed if place.index in measured
+             and (rate := finite(measured[place.index].throughput_images_per_s)) is not None}
     middle = median(rates.values()) if len(rates) > 1 else 0.0
     away = {index: rate / middle - 1 for index, rate in rates.items()} if middle else {}
 
     def row(place: PlacedInstance) -> tuple[str, ...]:
-        index = place.instance
+        index = place.index
         latency = measured[index].latency_ms if index in measured else None
         return (str(index), format_cpulist(place.cpus), ", ".join(map(str, place.nodes)) or "–",
                 short(rates.get(index)),
@@ -115,8 +115,8 @@ def _bars(colours: Palette, rates: dict[int, float], away: dict[int, float], mid
     return frame(colours, layers)
 
 
-def _grid(placed: Sequence[PlacedInstance], cores: Sequence[CoreRecord]) -> Html:
-    of_cpu = {cpu: instance.instance for instance in placed for cpu in instance.cpus}
+def _grid(placed: Sequence[PlacedInstance], cores: Sequence[Core]) -> Html:
+    of_cpu = {cpu: instance.index for instance in placed for cpu in instance.cpus}
     sockets: dict[int, dict[int, list[Html]]] = {}
     for core in cores:
         index = next((of_cpu[cpu] for cpu in core.cpus if cpu in of_cpu), None)

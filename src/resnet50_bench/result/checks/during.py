@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ...machine.counters import Counters, CpuTimes
-from ...machine.topology import known_cpulist
-from ..facts import TopologyRecord
+from ...machine.topology import TopologyRecord, known_cpulist
 from ..processes import FeedRecord
 from ..records import Check, Verdict
 from ..result import Result
