@@ -1,4 +1,4 @@
-"""A FAKE result document, sound and valid, for tests that change one thing in it."""
+"""FAKE results, sound and valid, for tests that change one thing in them: of measured steps, or of named KPIs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from resnet50_bench.result.processes import Run
 from resnet50_bench.result.result import Result
 
 MS = 1_000_000
+#: What every FAKE result says of its case and machine.
+BASE = {
+    "case": {"FUNCTION": "inference", "MODE": "throughput", "PRECISION": "amx_int8", "BATCH_SIZE": "4",
+             "TORCH_TYPE": "IPEX", "CUSTOMER_ENV": "A=1 B=x|y", "origins": {}, "notices": []},
+    "started_at": "2026-01-01T00:00:00+00:00",
+    "system": {"cpu": "FAKE Xeon", "cpu_family": 6, "cpu_model": 143, "cpu_stepping": 8, "firmware": {"bios": "1"}},
+    "software": {"torch": "2.8.0", "python": "3.11"}, "verdict": "valid"}
 
 
 def run(instance: int = 0, steps: int = 200, step_ms: float = 10.0, start_ms: float = 0.0, **changes: Any) -> Run:
@@ -36,14 +43,25 @@ def result(*runs: Run, **changes: Any) -> Result:
         "processes": {str(r.pid): {"cpu_s": duration, "run_queue_wait_s": 0.0, "involuntary_switches": 1}
                       for r in runs}}
     facts = {"usage": {"ru_minflt": 0, "ru_majflt": 0}, "denormal_share": 0.0, "layers": []}
-    return decoded(plain({
-        "case": {"PRECISION": "amx_int8", "MODE": "throughput", "BATCH_SIZE": "4", "STEPS": "100",
-                 "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""},
-        "started_at": "2026-01-01T00:00:00+00:00", "command": ["run"], "system": {"cpu": "FAKE Xeon"},
-        "software": {"torch": "2.8.0"},
+    case = BASE["case"] | {"STEPS": "100", "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""}
+    return decoded(plain(BASE | {
+        "case": case, "command": ["run"], "placement": {},
         "topology": {"cores": [{"socket": 0, "node": 0, "core_id": i, "cpus": [i]} for i in (0, 1)]},
-        "placement": {}, "processes": [process(r, {"brgconv_1x1:avx10_1_512_amx src:u8": 53}, facts) for r in runs],
-        "statistics": measurement.statistics(runs, 4), "counters": counters, "verdict": "valid"} | changes))
+        "processes": [process(r, {"brgconv_1x1:avx10_1_512_amx src:u8": 53}, facts) for r in runs],
+        "statistics": measurement.statistics(runs, 4), "counters": counters} | changes))
+
+
+def synthetic(rate: float = 100.0, latency_ms: float = 40.0, case: dict[str, Any] | None = None,
+              statistics: dict[str, Any] | None = None, **changes: Any) -> Result:
+    """A result whose KPIs are what the test says, and of which no steps are known."""
+    return decoded(BASE | {
+        "case": BASE["case"] | (case or {}), "topology": {"core_count": 2},
+        "placement": {"processes": [{"process": 0, "instances": [{"instance": 0, "cpus": [0, 1]}]}]},
+        "statistics": {"throughput_images_per_s": rate, "window": {"overlap": 0.99, "duration_s": 10.0},
+                       "latency_ms": {"count": 100, "mean": latency_ms, "median": 39.0, "stdev": 1.0, "cv": 0.025,
+                                      "min": 1.0, "max": 99.0, "percentiles": {"50": 39.0}},
+                       "instances": [{"instance": 0, "throughput_images_per_s": rate}]} | (statistics or {}),
+        "limits": {"compute_utilization": 0.5}} | changes)
 
 
 def process(of: Run, kernels: dict[str, int], facts: dict[str, Any] | None = None) -> dict[str, Any]:
