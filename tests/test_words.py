@@ -64,10 +64,6 @@ def test_options_that_exclude_each_other_are_refused_together(nothing_starts, ca
     refused(wrong_words.contradictions(), capsys)
 
 
-def test_these_are_five_hundred():
-    assert 2 * 160 + len(wrong_words.wrong_values(SEED)) + len(wrong_words.contradictions()) >= 500
-
-
 @pytest.mark.parametrize(("words", "for_ctest"), [
     (["-R", "re", "-j2", "-E", "a|b"], ["-R", "re", "-j", "2", "-E", "a|b"]), (["-j", "2"], ["-j", "2"]),
     (["--output-junit=f"], ["--output-junit", "f"]), (["--output_junit", "f"], ["--output-junit", "f"]),

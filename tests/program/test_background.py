@@ -15,7 +15,7 @@ from resnet50_bench.backends import owner
 from resnet50_bench.ctest import background, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
-from support.fake_checkout import Checkout, until
+from support.fake_checkout import FAILS, HANGS, Checkout, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 
@@ -45,7 +45,7 @@ def status(checkout: Checkout, capsys: pytest.CaptureFixture[str], lines: int = 
 
 
 def test_it_runs_without_the_terminal_and_ends_when_told(checkout, capsys):
-    done = checkout.ctest("-V", "--testcase", checkout.case, "--warmup_steps=2", "--nohup")
+    done = checkout.ctest("-V", "--testcase", checkout.case, "--set", HANGS, "--nohup")
     assert done.returncode == 0, done.stdout + done.stderr
     pid = int(re.search("as process ([0-9]+)", done.stdout).group(1))
     name = done.stdout.split()[0]
@@ -67,8 +67,8 @@ def test_it_runs_without_the_terminal_and_ends_when_told(checkout, capsys):
 def test_the_exit_status_and_the_kpi_come_through_and_the_log_is_kept(checkout):
     log = checkout.folder / "mine.log"
     log.write_text("before\n")
-    for steps, status in (("0", 0), ("1", 1)):
-        done = checkout.ctest("-V", "--testcase", checkout.case, f"--warmup_steps={steps}", "--nohup", "mine.log")
+    for does, status in (("STEPS=7", 0), (FAILS, 1)):
+        done = checkout.ctest("-V", "--testcase", checkout.case, "--set", does, "--nohup", "mine.log")
         name = done.stdout.split()[0]
         assert name.startswith("mine-") and f"log: {log}" in done.stdout
         folder = checkout.build / "background" / name
@@ -98,7 +98,7 @@ def test_daemon_keeps_the_backend(checkout):
 
 def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
     for number, log in enumerate(("one.log", "two.log"), start=1):
-        done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", f"--nohup={log}",
+        done = checkout.ctest("--testcase", checkout.case, "--set", HANGS, f"--nohup={log}",
                               **({machine_lock.FOLDER: str(tmp_path)} if number == 2 else {}))
         assert ("NOTICE: one-" in done.stdout) == (number == 2), "it is said what disturbs it"
         until(lambda count=number: measuring(checkout, count))
@@ -111,7 +111,7 @@ def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
 
 
 def test_two_cannot_measure_on_the_same_cores(checkout):
-    assert checkout.ctest("--testcase", checkout.case, "--warmup_steps=2", "--nohup=one.log").returncode == 0
+    assert checkout.ctest("--testcase", checkout.case, "--set", HANGS, "--nohup=one.log").returncode == 0
     until(lambda: measuring(checkout))
     second = checkout.ctest("-V", "--testcase", checkout.case)
     assert second.returncode == 3, second.stdout

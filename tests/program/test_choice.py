@@ -12,7 +12,7 @@ import pytest
 from resnet50_bench import WORKLOAD
 from resnet50_bench.ctest.case_records import CaseRecord, status_of_all
 from resnet50_bench.errors import Infrastructure, RunFailed
-from support.fake_checkout import Checkout
+from support.fake_checkout import FAILS, FAILS_ONCE, Checkout
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
 #: FAKE: this machine's cpuinfo as an EPYC 7003 has it.
@@ -85,21 +85,13 @@ def test_words_that_choose_no_case_are_bad_input(checkout, words, said):
 
 
 def test_rerun_failed_runs_what_failed(checkout):
-    assert checkout.ctest("--testcase", checkout.case, "--warmup_steps=1").returncode == 1
+    assert checkout.ctest("--testcase", checkout.case, "--set", FAILS).returncode == 1
     assert checkout.ctest("--rerun-failed").returncode == 0
     assert len(checkout.logs()) == 2
 
 
 def test_a_case_that_passes_in_its_second_try_has_passed(checkout):
-    script = checkout.folder / "run_test.sh"
-    before = script.read_text()
-    script.write_text(before.replace("case ${WARMUP_STEPS-}", '[ -e "$OLDPWD/tried" ] && WARMUP_STEPS= || '
-                                     'touch "$OLDPWD/tried"\ncase ${WARMUP_STEPS-}').replace(
-                                         "set -eu", f"set -eu; OLDPWD={checkout.build}"))
-    try:
-        done = checkout.ctest("--testcase", checkout.case, "--repeat", "until-pass:2", "--warmup_steps=1")
-    finally:
-        script.write_text(before)
+    done = checkout.ctest("--testcase", checkout.case, "--repeat", "until-pass:2", "--set", FAILS_ONCE)
     assert done.returncode == 0 and len(checkout.logs()) == 2, done.stdout + done.stderr
 
 

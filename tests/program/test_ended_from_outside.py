@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_checkout import Checkout, until
+from support.fake_checkout import HANGS, Checkout, until
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def running(checkout: Checkout, *words: str, folder: Path) -> subprocess.Popen[str]:
     """``words`` in a session of its own, once the runner is at work."""
     checkout.clear()
-    started = subprocess.Popen(words, cwd=folder, env=checkout.environment | {"WARMUP_STEPS": "2"}, text=True,
+    started = subprocess.Popen(words, cwd=folder, env=checkout.environment | dict([HANGS.split("=")]), text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     until(lambda: list(checkout.build.glob("workload/*/*/*/*/benchmark_*.log")))
     return started

@@ -19,7 +19,8 @@ from resnet50_bench.ctest import at_once, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.history import collection, comparability
 from resnet50_bench.launch import burst
-from support.fake_checkout import Checkout, until
+from support import documents
+from support.fake_checkout import FAILS, HANGS, MEETS, Checkout, until
 from support.kpi_logs import kpi, log
 from support.kpi_logs import put as put_log
 from support.results import put, synthetic
@@ -101,7 +102,7 @@ def test_run_is_that_many_iterations_of_each_value_and_their_mean(checkout):
 @needs_cmake
 def test_a_burst_runs_at_once_in_folders_of_its_own_and_says_what_it_is(checkout):
     done = checkout.ctest("-VV", "--testcase", checkout.case, "--burst", "3", "--set", "STEPS=10 20 30",
-                          "--warmup_steps=3")
+                          "--set", MEETS)
     assert done.returncode == 0, done.stdout + done.stderr
     logs, = checkout.logs()
     assert [path.read_text() for path in sorted(logs.glob("itr-*/worker-0-c0/status"))] == ["0\n"] * 3
@@ -109,12 +110,13 @@ def test_a_burst_runs_at_once_in_folders_of_its_own_and_says_what_it_is(checkout
     assert "## BURST: 3\n" in done.stdout
     assert "# BURST RESULT: 3 runs at once on the same cores; not the number of a run alone" in done.stdout
     assert "*Throughput (samples/sec): 20.0000" in done.stdout and "CI95" not in done.stdout
+    assert "# no 95 % interval: runs at once are not independent" in done.stdout
     assert '"3"' in re.search("RESNET50_BENCH_BURST: .*", (logs / "workload-config.yaml").read_text()).group()
 
 
 @needs_cmake
 def test_one_failure_in_a_burst_fails_it_and_the_others_end_as_they_would(checkout):
-    done = checkout.ctest("-V", "--testcase", checkout.case, "--burst", "2", "--set", "WARMUP_STEPS=1 0")
+    done = checkout.ctest("-V", "--testcase", checkout.case, "--burst", "2", "--set", f"{FAILS} 0")
     assert done.returncode == 1
     assert "# INVALID RESULT: FAKE failure" in done.stdout and "*Throughput" not in done.stdout
     logs, = checkout.logs()
@@ -123,7 +125,7 @@ def test_one_failure_in_a_burst_fails_it_and_the_others_end_as_they_would(checko
 
 @needs_cmake
 def test_a_signal_ends_every_run_of_a_burst(checkout):
-    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "3", "--warmup_steps=2")
+    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "3", "--set", HANGS)
     until(lambda: len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == 3)
     running.send_signal(signal.SIGTERM)
     out, _ = running.communicate(timeout=30)
@@ -135,7 +137,7 @@ def test_a_signal_ends_every_run_of_a_burst(checkout):
 
 @needs_cmake
 def test_runs_of_a_burst_end_with_the_case_that_was_killed(checkout):
-    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "2", "--warmup_steps=2")
+    running = checkout.start("-V", "--testcase", checkout.case, "--burst", "2", "--set", HANGS)
     until(lambda: len(list(checkout.build.glob("workload/*/*/itr-*/worker-0-c0/benchmark_*.log"))) == 2)
     cases = [int(line.split()[0]) for line in checkout.left() if "resnet50_bench case" in line]
     assert len(cases) == 3, "the case and its two runs"
@@ -198,13 +200,9 @@ def test_where_one_cannot_be_started_the_others_are_ended(monkeypatch):
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "signals come through again"
 
 
-def measuring(folder: Path, begin: int, end: int) -> Path:
-    made = synthetic()
-    made.write(folder / f"benchmark_{begin}.json")
-    text = (folder / f"benchmark_{begin}.json").read_text()
-    (folder / f"benchmark_{begin}.json").write_text(text.replace(
-        '"processes": []', f'"processes": [{{"runs": [{{"starts_ns": [{begin}, 5], "ends_ns": [5, {end}]}}]}}]', 1))
-    return folder
+def measuring(folder: Path, begin: int, end: int) -> None:
+    run = documents.run(starts_ns=(begin, 5), ends_ns=(5, end))
+    synthetic(processes=documents.plain([documents.process(run, {})])).write(folder / f"benchmark_{begin}.json")
 
 
 def test_the_share_in_which_all_were_measuring(tmp_path):
@@ -229,13 +227,12 @@ def test_the_log_and_the_placement_of_a_burst_say_so():
             burst.copies({burst.VARIABLE: text})
 
 
-def test_kpi_gives_a_burst_no_interval_between_runs(tmp_path):
+def test_kpi_calls_a_burst_by_its_name(tmp_path):
     for iteration, rate in (("itr-1", 10.0), ("itr-2", 20.0)):
         put_log(tmp_path / iteration, log(rates=(rate,), BURST="2", Throughput_CI95=None))
     done = kpi(tmp_path)
     assert done.returncode == 0 and "*Throughput (samples/sec): 15.0000" in done.stdout
     assert "## BURST: 2" in done.stdout and "# BURST RESULT: 2 runs at once" in done.stdout
-    assert "# no 95 % interval: runs at once are not independent" in done.stdout and "CI95" not in done.stdout
 
 
 def disturbed(count: int = 2, **changes):
@@ -285,7 +282,7 @@ def test_a_run_ends_with_its_card_and_without_its_log(checkout, loud):
 
 @needs_cmake
 def test_a_failed_run_has_a_card_and_several_cases_have_a_table(checkout):
-    done = checkout.ctest("--testcase", checkout.case, "--warmup_steps=1")
+    done = checkout.ctest("--testcase", checkout.case, "--set", FAILS)
     assert done.returncode == 1 and "   Verdict     failed: FAKE failure\n" in done.stdout
     assert re.search(r"^   Next        less \S+/benchmark_\S+\.log$", done.stdout, re.M)
     done = checkout.ctest("-R", "inference_throughput_avx2.*gated|inference_throughput_amx_int8_gated",

@@ -14,7 +14,10 @@ from resnet50_bench.ctest import options
 from resnet50_bench.ctest.selection import Document
 from resnet50_bench.ctest.testset import _every_key, read_testset
 from resnet50_bench.errors import BadInput
-from support.fake_checkout import Checkout
+from support.fake_checkout import FAILS, Checkout
+
+NAME, VALUE = FAILS.split("=")
+FAILING = f"{NAME}: {VALUE}"
 
 yaml = pytest.importorskip("yaml")
 NAMES = [f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"
@@ -162,7 +165,7 @@ def put(checkout: Checkout, *documents: str) -> None:
 
 
 def test_documents_run_in_turn_and_the_first_failure_ends_them(checkout):
-    put(checkout, f"testcase: {checkout.case}\nSTEPS: 10 20", f"testcase: {checkout.case}\nWARMUP_STEPS: 1",
+    put(checkout, f"testcase: {checkout.case}\nSTEPS: 10 20", f"testcase: {checkout.case}\n{FAILING}",
         f"testcase: {checkout.case}\nSTEPS: 30")
     done = checkout.ctest("--testset", "t.yaml", "-V")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -172,11 +175,11 @@ def test_documents_run_in_turn_and_the_first_failure_ends_them(checkout):
                            "document 2: 0 passed, 1 failed, 0 skipped, status 1",
                            f"  failed: {short}, status 1", "document 3: not run"]
     first, second = checkout.logs()
-    assert len(list(first.glob("itr-*"))) == 2 and 'WARMUP_STEPS: "1"' in (second / "workload-config.yaml").read_text()
+    assert len(list(first.glob("itr-*"))) == 2 and f'{NAME}: "{VALUE}"' in (second / "workload-config.yaml").read_text()
 
 
 def test_continue_goes_on_and_the_command_line_beats_the_file(checkout):
-    put(checkout, f"testcase: {checkout.case}\nWARMUP_STEPS: 1\nSTEPS: 10", f"testcase: {checkout.case}\nSTEPS: 30")
+    put(checkout, f"testcase: {checkout.case}\n{FAILING}\nSTEPS: 10", f"testcase: {checkout.case}\nSTEPS: 30")
     done = checkout.ctest("--testset=t.yaml", "-V", "--continue", "--set", "STEPS=40")
     assert done.returncode == 1
     assert "document 2: 1 passed, 0 failed, 0 skipped, status 0" in done.stdout

@@ -14,19 +14,23 @@ from resnet50_bench.machine import machine_lock
 from support.results import synthetic
 
 ROOT = Path(__file__).parents[2]
-#: Speaks the log's lines. WARMUP_STEPS tells it what to do: 1 fails, 2 runs until it is ended, 3 needs all of a burst
-#: to be there at once, anything else passes. Its throughput is STEPS, also in its result.
-FAKE_RUNNER = """#!/usr/bin/env bash
-set -eu
+#: What the FAKE runner does instead of passing, as a word of ``--set``: fail, run until it is ended, fail unless all of
+#: a burst are there at once, fail the first time in this checkout. A parameter tells it, as nothing else comes to it.
+FAILS, HANGS, MEETS, FAILS_ONCE = "WARMUP_STEPS=1", "WARMUP_STEPS=2", "WARMUP_STEPS=3", "WARMUP_STEPS=4"
+#: Speaks the log's lines. Its throughput is STEPS, also in its result.
+FAKE_RUNNER = f"""#!/usr/bin/env bash
+FAILS={FAILS} HANGS={HANGS} MEETS={MEETS} FAILS_ONCE={FAILS_ONCE}
+""" + """set -eu
 exec > >(tee "benchmark_throughput_resnet50_fake_20260101-000000.log")
 trap "exec >&-; wait $!" EXIT # until tee has written everything
 printf '%s\\n' "FAKE: true" "MODE: throughput" "STEPS: ${STEPS-}" "INSTANCE_NUMBER: 1" "LOG_FORMAT: 1"
 [ -z "${RESNET50_BENCH_BURST-}" ] || echo "BURST: $RESNET50_BENCH_BURST"
 echo "Evaluating RESNET: total Steps: 1"
-case ${WARMUP_STEPS-} in
-    1) echo "RESULT: failed: FAKE failure"; exit 1 ;;
-    2) exec sleep 1000 ;;
-    3) touch ../../arrived-$$
+case WARMUP_STEPS=${WARMUP_STEPS-} in
+    "$FAILS") echo "RESULT: failed: FAKE failure"; exit 1 ;;
+    "$HANGS") exec sleep 1000 ;;
+    "$FAILS_ONCE") mkdir "$(dirname "$0")/failed" && exit 1 ;;
+    "$MEETS") touch ../../arrived-$$
        for _ in $(seq 200); do
            [ "$(ls ../../ | grep -c arrived-)" -lt "$RESNET50_BENCH_BURST" ] || break
            sleep 0.1
@@ -35,7 +39,7 @@ case ${WARMUP_STEPS-} in
 esac
 printf '%s\\n' "Complete..." "Throughput: ${STEPS:-7} fps" "Check: [ok] FAKE: fine" "VERDICT: valid" "RESULT: passed"
 result=benchmark_throughput_resnet50_fake_20260101-000000.json
-sed "s/12345\\.0/${STEPS:-7}.0/g" "$(dirname "$0")/fake-result.json" > "$result"
+sed "s/12345\\.0/${STEPS:-7}.0/g; s/54321/${RESNET50_BENCH_BURST:-1}/" "$(dirname "$0")/fake-result.json" > "$result"
 """
 
 
@@ -46,7 +50,8 @@ class Checkout:
         shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(
             ".git", "build", ".*cache", "tests", "docs", "assets", "benchmarks"))  # with what Python has compiled
         (folder / "run_test.sh").write_text(FAKE_RUNNER)
-        synthetic(rate=12345.0, statistics={"throughput_ci95": [12345.0, 12345.0]}).write(folder / "fake-result.json")
+        synthetic(rate=12345.0, statistics={"throughput_ci95": [12345.0, 12345.0]}, placement={"burst": 54321}).write(
+            folder / "fake-result.json")
         self._is_in(folder)
         self.environment = {name: text for name, text in os.environ.items()
                             if name not in CATALOGUE and not name.startswith("RESNET50_BENCH_")} | {
