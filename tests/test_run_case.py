@@ -235,4 +235,5 @@ def test_workers_are_told_whether_other_runs_share_their_cores(tmp_path, monkeyp
     workers = Workers()
     run(tmp_path, workers)
     one = PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),))
+    assert document(tmp_path)["placement"].get("burst", 1) == int(copies)
     assert specs.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed
