@@ -109,6 +109,15 @@ def test_a_cpu_that_cannot_run_it_is_77_and_names_the_flags(tmp_path, cpu, preci
     assert refused.value.exit_status == 77
 
 
+@pytest.mark.parametrize(("texts", "named"), [
+    ({}, True), ({"BATCH_SIZE": "16"}, False), ({"CORES_PER_INSTANCE": "2"}, False), ({"TORCH_TYPE": "IPEX"}, False),
+    ({"PRECISION": "amx_bfloat16"}, False), ({"FUNCTION": "training", "MODE": "throughput"}, True)])
+def test_eager_fp32_on_one_core_runs_what_no_log_shows(spr, texts, named):
+    case = of(spr, **{"PRECISION": "avx_fp32", "TORCH_TYPE": "EAGER", "MODE": "latency", "BATCH_SIZE": "15",
+                      "CORES_PER_INSTANCE": "1"} | texts)
+    assert bool(case.unprovable) == named and ("BATCH_SIZE=16" in case.unprovable) == named
+
+
 def test_amx_that_the_kernel_refuses_is_no_lack_of_the_cpu(tmp_path):
     """A case that was skipped for it would hide a machine that is set up wrongly."""
     flags = frozenset(flag for flag in SPR_CPU.flags if not flag.startswith("amx_"))

@@ -201,6 +201,22 @@ def test_threads_that_compute_on_one_core_while_another_has_none_are_invalid(cpu
     assert (found.verdict.value, words in found.message) == ("invalid" if words else "ok", True)
 
 
+@pytest.mark.parametrize(("facts", "verdict", "words"), [
+    ({"answers": {"0": {"count": 4, "not_finite": 0}}}, "ok", "0 of 4"),
+    ({"answers": {"0": {"count": 4, "not_finite": 4}}}, "invalid", "4 of 4 not finite"),
+    ({"answers": {"0": {"count": 4, "not_finite": 0}},
+      "data": {"0": {"counts": {"count": 50, "top1": 5, "top5": 9, "not_finite": 1}}}}, "invalid", "1 of 54"),
+    ({"answers": {"0": {"count": 4, "not_finite": 0}},
+      "data": {"0": {"training": {"losses": [6.9, None], "weights_sha256": "0"}}}}, "invalid", "1 of 2 losses"),
+    ({"answers": {}}, "unknown", "did not report")])
+def test_answers_that_are_no_numbers_are_invalid(facts, verdict, words):
+    made = document(run(0))
+    made["processes"][0]["facts"].update(facts)
+    found = judged(made)["answers"]
+    assert found.verdict.value == verdict and words in found.line()
+    assert (found.remedy != "") == (verdict == "invalid")
+
+
 def test_a_team_larger_than_its_cores_is_invalid():
     made = document()
     made["processes"][0]["facts"]["omp_threads"] = {"0": 2}

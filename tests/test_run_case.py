@@ -17,7 +17,7 @@ from resnet50_bench.case.case import Case, Layer, resolve
 from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
-from resnet50_bench.errors import BadInput, Infrastructure, Regression, RunFailed
+from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
 from resnet50_bench.launch import memory_need, specs
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.machine import host
@@ -195,6 +195,26 @@ def test_a_batch_that_memory_cannot_hold_is_refused_before_any_worker_fills_it(t
     with pytest.raises(BadInput, match="BATCH_SIZE=100000000 does not fit: .* GB of memory are free: give a smaller"):
         run(tmp_path, workers, case(BATCH_SIZE="100000000"))
     assert document(tmp_path)["verdict"] == "invalid" and "does not fit" in document(tmp_path)["failure"]
+
+
+def test_what_no_log_could_prove_is_refused_before_any_worker_starts(tmp_path):
+    workers = Workers()
+    with pytest.raises(DoesNotFit, match="TORCH_TYPE=EAGER .* use BATCH_SIZE=16 or more"):
+        run(tmp_path, workers, case(TORCH_TYPE="EAGER"))
+    assert workers.plan is None
+
+
+@pytest.mark.parametrize(("preload", "refused"), [
+    ("/no/such.so", "/no/such.so .cannot open shared object file"), (__file__, "invalid ELF header|file too short"),
+    ("libm.so.6:/no/such.so", "cannot be loaded: /no/such.so"), ("libm.so.6", "")])
+def test_a_preload_that_the_loader_leaves_out_is_refused(tmp_path, preload, refused):
+    workers, given = Workers(), case(CUSTOMER_ENV=f"LD_PRELOAD={preload}")
+    if not refused:
+        run(tmp_path, workers, given)
+        return
+    with pytest.raises(BadInput, match=f"(?s)CUSTOMER_ENV: LD_PRELOAD={preload} .*{refused}"):
+        run(tmp_path, workers, given)
+    assert workers.plan is None
 
 
 @pytest.mark.parametrize(("precision", "processes", "instances", "megabytes"), [

@@ -87,6 +87,7 @@ def test_the_report_holds_what_was_proven_and_what_the_process_found_out(tmp_pat
     assert (report["model_cache"], report["prepare_s"], report["kernels"]) == ("hit", 1.5, {"brg:avx2 src:f32": 1})
     facts = report["facts"]
     assert facts["layers"] == [{"kernel": "brg:avx2", "source_type": "f32", "shape": "mb1", "time_ms": 0.5}]
+    assert facts["answers"] == {"0": {"count": 3, "not_finite": 0}}
     assert facts["denormal_share"] == 0.125 and facts["omp_threads"] == {"0": 1}
     assert facts["computing_cpus"] == {"0": [[CPU]]}, "of the two threads one computed"
     assert set(facts["usage"]) >= {"ru_minflt", "ru_nivcsw", "ru_utime"} and facts["memory"]["rss_bytes"] > 0

@@ -26,7 +26,7 @@ class BadInput(BenchError):
 
 
 class DoesNotFit(BadInput):
-    """This machine cannot hold it: a sweep goes on with other points."""
+    """This point cannot be measured here, for want of memory or of a proof: a sweep goes on with others."""
 
 
 class Infrastructure(BenchError):

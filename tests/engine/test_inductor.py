@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.stack.environment import worker_python
-from support.engine import FP32, MINE, ROOT, require_precision
+from support.engine import FP32, MINE, ROOT, require_precision, run_test
 
 #: Of a ResNet with one bottleneck block a stage: the first, three a block, one beside each.
 CONVOLUTIONS = 1 + 4 * (3 + 1)
@@ -134,3 +134,25 @@ def test_the_peaks_product_moves_no_weights_in_its_calls(tmp_path, engine, kind)
                           env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"convolutions": 4, "reorders": 0, "right": True}
+
+
+@pytest.mark.parametrize(("fault", "remedy"), [("noexec", "without noexec"), ("no compiler", "apt-get install g++")])
+def test_a_machine_that_cannot_compile_is_named_with_what_helps(folder, tmp_path, fault, remedy):
+    """By a real mount, and by a compiler that is not there."""
+    require_precision(FP32)
+    cache = tmp_path / "code"
+    cache.mkdir()
+    words = [f"TORCHINDUCTOR_CACHE_DIR={cache}"] + (["CXX=/no/such"] if fault == "no compiler" else [])
+    mount = fault == "noexec"
+    if mount and subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,size=64m", "tmpfs", cache], check=False,
+                                capture_output=True).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        done = run_test(folder, f"--precision={FP32}", "--torch_type=COMPILE-INDUCTOR", "--batch_size=1",
+                        f"--customer_env={' '.join(words)}")
+    finally:
+        if mount:
+            subprocess.run(["umount", "--lazy", cache], check=True)
+    assert done.returncode == 3, done.stdout + done.stderr
+    error = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert remedy in error and "TORCHDYNAMO_VERBOSE" not in error

@@ -42,7 +42,8 @@ def result(*runs: Run, **changes: Any) -> Result:
         "pressure_s": {"cpu": 0.0, "memory": 0.0, "io": 0.0},
         "processes": {str(r.pid): {"cpu_s": duration, "run_queue_wait_s": 0.0, "involuntary_switches": 1}
                       for r in runs}}
-    facts = {"usage": {"ru_minflt": 0, "ru_majflt": 0}, "denormal_share": 0.0, "layers": []}
+    facts = {"usage": {"ru_minflt": 0, "ru_majflt": 0}, "denormal_share": 0.0, "layers": [],
+             "answers": {"0": {"count": 4, "not_finite": 0}}}
     case = BASE["case"] | {"STEPS": "100", "CORES_PER_INSTANCE": "1", "CUSTOMER_ENV": ""}
     return decoded(plain(BASE | {
         "case": case, "command": ["run"], "placement": {},

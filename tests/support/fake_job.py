@@ -17,7 +17,7 @@ import msgspec
 
 from resnet50_bench.protocol.channel import Channel
 from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Event, Failed, Group, Order, Part, Spec
-from resnet50_bench.result.processes import Agreement, FeedRecord
+from resnet50_bench.result.processes import Agreement, Answers, FeedRecord
 from resnet50_bench.worker.evidence import Convolution, Evidence
 from resnet50_bench.worker.job import Job, Kept, Proof, Say
 from resnet50_bench.worker.main import work
@@ -74,8 +74,8 @@ class FakeEngine:
     """Makes jobs. ``steps`` counts calls of the step by instance, ``peaks`` measurements of the peak."""
 
     def __init__(self, clock: Clock, fails: BaseException | None = None,
-                 step_fails: Callable[[int], bool] = lambda number: False) -> None:
-        self._clock, self._fails, self._step_fails = clock, fails, step_fails
+                 step_fails: Callable[[int], bool] = lambda number: False, not_finite: bool = False) -> None:
+        self._clock, self._fails, self._step_fails, self.not_finite = clock, fails, step_fails, not_finite
         self.steps: Counter[str] = Counter()
         self.peaks: Counter[int] = Counter()
         self.feeds: dict[int, FakeFeed] = {}
@@ -112,6 +112,10 @@ class FakeEngine:
 
     def num_threads(self) -> int:
         return 1
+
+    def look_at(self, output: int | None) -> Answers:
+        """Three answers, one of which is no number where a test says so."""
+        return Answers(3, int(self.not_finite))
 
 
 def spec(folder: Path, instances: int = 1, **changes: object) -> Spec:

@@ -16,7 +16,10 @@ from .cross_checks import cross_checks
 from .defaults import Machine, complete
 from .engines import ENGINES, EngineFacts
 from .parameters import ALL, AUTO, CATALOGUE, refusal, text_of
-from .precision import PRECISIONS, Precision
+from .precision import FP32, PRECISIONS, Precision
+
+#: From this batch size on, PyTorch's fp32 convolutions of 1x1 are oneDNN's on one thread, too (ATen's use_mkldnn).
+_ONEDNN_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,16 @@ class Case(_Settled):
 
     batch_size: int
     cores_per_instance: int
+
+    @property
+    def unprovable(self) -> str:
+        """Why no log could show the kernels that it runs; empty where one can."""
+        alone = self.cores_per_instance == 1 and self.batch_size < _ONEDNN_BATCH
+        if self.torch_type != "EAGER" or self.arithmetic.dtype is not FP32 or not alone:
+            return ""
+        return (f"TORCH_TYPE=EAGER with {self.precision}, CORES_PER_INSTANCE=1 and BATCH_SIZE={self.batch_size}: "
+                "PyTorch runs its 1x1 convolutions without oneDNN there, so nothing shows their kernels; use "
+                f"BATCH_SIZE={_ONEDNN_BATCH} or more, CORES_PER_INSTANCE=2 or more, or another TORCH_TYPE")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import msgspec
 from ..case import inputs as case_inputs
 from ..case.case import Case
 from ..case.inputs import Inputs
-from ..errors import BenchError, Infrastructure, Regression, RunFailed
+from ..errors import BenchError, DoesNotFit, Infrastructure, Regression, RunFailed
 from ..machine import caches, host
 from ..machine.memory import free_bytes
 from ..machine.topology import Topology
@@ -27,7 +27,7 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import burst, memory_need, nodes, specs
+from . import burst, memory_need, nodes, preload, specs
 from .launcher import RunWorkers, launch
 from .nodes import Nodes
 from .placement import place
@@ -46,6 +46,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     run.result.placement.workers = workers
     try:
         run.describe()
+        run.require_usable_words()
         memory_need.require(case, run.placement, burst.copies(), free_bytes())
         run.measure(run_workers)
         run.evaluate()
@@ -98,6 +99,12 @@ class CaseRun:
                 log.line(f"Input_{name.title()}: {value}")
         for notice in (*self._placement_notices, *self._inputs.notices):
             log.line(f"NOTICE: {notice}")
+
+    def require_usable_words(self) -> None:
+        """Raises BadInput for a preload that is none, DoesNotFit for what could not be proven."""
+        preload.require(self._case, self._python, os.environ)
+        if self._case.unprovable:
+            raise DoesNotFit(self._case.unprovable)
 
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""

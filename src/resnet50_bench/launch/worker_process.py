@@ -17,11 +17,14 @@ from ..machine import counters
 from ..protocol import messages
 from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Stage
+from ..result import causes
 from ..result.placement import PlacedProcess
 from . import specs
 from .plan import LaunchPlan, Observer
 from .setups import Setup
 
+#: Of a process's log, what may tell why it ended.
+_TAIL_LINES = 20
 #: How long a process may take to end after SIGTERM.
 GRACE_S = 2.0
 #: The exit status that a worker's failure deserves -> how the run failed.
@@ -99,13 +102,15 @@ class WorkerProcess:
             status = self.popen.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return f"{self.name()} closed its channel but did not end"
+        tail = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()][-_TAIL_LINES:]
+        last = "".join(f"; its last line: {line[:300]}" for line in tail[-1:])
         if status < 0:
-            oom = " (the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE)"
-            return (f"{self.name()} was killed by {signal.Signals(-status).name}"
-                    + (oom if counters.oom_kills() > self.oom_kills else ""))
-        tail = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()][-1:]
-        return (f"{self.name()} ended with status {status}"
-                + "".join(f"; its last line: {line[:300]}" for line in tail))
+            why = causes.of_signal(-status)
+            if counters.oom_kills() > self.oom_kills:
+                why = "the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE"
+            return f"{self.name()} was killed by {signal.Signals(-status).name}" + (f" ({why})" if why else "") + last
+        said = last.removeprefix("; ") or "it left no word"
+        return f"{self.name()} ended with status {status}: {causes.explained(' '.join(tail), said)}"
 
 
 @dataclass(frozen=True)

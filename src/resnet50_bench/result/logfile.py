@@ -109,11 +109,13 @@ def _data(result: Result) -> Iterator[str]:
         yield f"Images: {sum(record.decoded or 0 for record in loaders)} decoded, {len(bad)} bad"
         yield from (f"Bad_Image: {path}: {why}" for path, why in bad)
     for training in result.trainings()[:1]:
-        losses = training.losses
+        losses = [loss for loss in training.losses if loss is not None]
         last = losses[-max(1, len(losses) // 10):]
         yield f"Training_Instances: {training.world} on all nodes learn one model"
         yield f"Training_Steps: {training.began_at} to {training.steps} of {training.total_steps}"
-        yield f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, {losses[0]:.4f} first"
+        if len(losses) == len(training.losses):
+            yield (f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, "
+                   f"{losses[0]:.4f} first")
         yield f"Training_Top1: {100 * training.top1:.2f} % of the last tenth's images, as they were learnt"
     accuracy = result.statistics.accuracy
     if accuracy:

@@ -46,18 +46,32 @@ class Agreement(msgspec.Struct, omit_defaults=True):
     logit_spread: float = 0.0
 
 
-class RightAnswers(msgspec.Struct):
-    """Of ``count`` images, how many had the right class first, and among the first five."""
+class Answers(msgspec.Struct, frozen=True):
+    """Images whose answers were looked at, and how many of these hold NaN or infinite numbers."""
+
+    count: int
+    not_finite: int
+
+
+class RightAnswers(msgspec.Struct, omit_defaults=True):
+    """Of ``count`` images, how many had the right class first, and among the first five.
+
+    ``not_finite`` answers held NaN or infinite numbers.
+    """
 
     count: int
     top1: int
     top5: int
+    not_finite: int = 0
 
 
 class Training(msgspec.Struct, kw_only=True):
-    """What one instance's training came to; ``top1`` is a share of the last tenth's images, as they were learnt."""
+    """What one instance's training came to; ``top1`` is a share of the last tenth's images, as they were learnt.
 
-    losses: list[float] = []
+    A loss is None where it was NaN or infinite.
+    """
+
+    losses: list[float | None] = []
     began_at: int = 0
     steps: int = 0
     total_steps: int = 0
@@ -86,15 +100,16 @@ class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a process says of itself. Instance numbers are text; ``usage`` is getrusage's over the window.
 
-    ``computing_cpus``: of each of an instance's threads that computed meanwhile, the cpus that it may run on.
-    ``unproven``: why nothing can show which kernels ran; None where they were shown. ``local_memory`` and
-    ``denormal_share`` are shares, None where nobody looked.
+    ``answers``: of the last output of each instance. ``computing_cpus``: of each of an instance's threads that computed
+    meanwhile, the cpus that it may run on. ``unproven``: why nothing can show which kernels ran; None where they were
+    shown. ``local_memory`` and ``denormal_share`` are shares, None where nobody looked.
     """
 
     layers: list[Layer] = []
     usage: dict[str, int | float] = {}
     agreement: Agreement | None = None
     data: dict[str, FeedRecord] = {}
+    answers: dict[str, Answers] = {}
     omp_threads: dict[str, int] = {}
     computing_cpus: dict[str, list[list[int]]] = {}
     memory: dict[str, int] = {}

@@ -97,11 +97,13 @@ class PassFeed:
 
     def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
         """Count the right answers among those that have labels."""
-        best = output[:len(labels)].float().topk(min(5, output.shape[1]), dim=1).indices
+        answers = output[:len(labels)].float()
+        best = answers.topk(min(5, output.shape[1]), dim=1).indices
         right = best == labels[:, None]
         self.counts.count += len(labels)
         self.counts.top1 += int(right[:, 0].sum())
         self.counts.top5 += int(right.sum())
+        self.counts.not_finite += not_finite(answers)
 
     def close(self) -> None:
         """The loader ends its processes itself."""
@@ -115,6 +117,11 @@ class PassFeed:
         record = loader_record(self._loader)
         record.counts = self.counts
         return record
+
+
+def not_finite(output: torch.Tensor) -> int:
+    """How many rows hold NaN or infinite numbers."""
+    return int((~output.isfinite().all(1)).sum())
 
 
 def padded(images: torch.Tensor, size: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..machine import process_facts
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
-from ..result.processes import Run
+from ..result.processes import Answers, Run
 from .job import Job
 from .stepper import Stepper
 
@@ -63,10 +63,11 @@ class Gates:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an instance leaves: its run, and the threads that it computed with."""
+    """What an instance leaves: its run, the threads that it computed with, and a look at its last answers."""
 
     run: Run
     omp_threads: int
+    answers: Answers
 
 
 class Instance:
@@ -95,13 +96,14 @@ class Instance:
             self._gates.wait(Go)
             stepper.measure(lambda: self._say(Enough(index)), self._gates.is_open(Stop))
             feed.close()
+            answers = job.runtime.look_at(stepper.last_output)
         observed = process_facts.observed_cpus(process_facts.thread_masks(), self.part.cpus, spec.cpus,
                                                self.part.loader_cpus)
         run = Run(
             instance=index, process=spec.process, pid=os.getpid(), cpus=self.part.cpus, observed_cpus=observed,
             memory_node=self.part.memory_node, warmup_steps=stepper.warmup_steps, warmup_s=stepper.warmup_s,
             steady=stepper.steady, peak=peak, starts_ns=tuple(stepper.starts), ends_ns=tuple(stepper.ends))
-        return Measured(run, job.runtime.num_threads())
+        return Measured(run, job.runtime.num_threads(), answers)
 
     def progress(self) -> Progress | None:
         """Where the measurement stands, read by another thread while it runs; None before the instance is prepared."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ..protocol.messages import Part, Spec
-from ..result.processes import Agreement
+from ..result.processes import Agreement, Answers
 from .evidence import Evidence
 from .stepper import Feed
 
@@ -32,6 +32,9 @@ class Runtime(Protocol):
 
     def num_threads(self) -> int:
         """Threads that this one computes with."""
+
+    def look_at(self, output: Any) -> Answers:
+        """How many answers of a step's output are finite numbers; nothing of None."""
 
 
 class Peaks:

@@ -16,6 +16,7 @@ from ..errors import BenchError
 from ..machine import process_facts
 from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Go, Order, Report, Reported, Spec, Stage, Stop, Stopped, Warm
+from ..result import causes
 from .instance import Gates, Instance, InstanceThread, pin
 from .job import Job, Kept, MakeJob
 from .report import write_report
@@ -115,14 +116,10 @@ class Measurement:
 
 
 def failure(error: BaseException) -> Failed:
-    """What the launcher is told: in words, and the exit status that it deserves, 3 for a full disk, say."""
-    status = error.exit_status if isinstance(error, BenchError) else 3 if isinstance(error, OSError) else 1
-    return Failed(_in_words(error), status)
-
-
-def _in_words(error: BaseException) -> str:
-    first = (str(error).strip() or repr(error)).splitlines()[0]
-    # torch's allocator raises RuntimeError where malloc gives nothing.
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error):
-        return f"out of memory: use fewer instances or a smaller BATCH_SIZE ({first[:200]})"
-    return str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {first}"
+    """What the launcher is told: cause and remedy where they are known, and the exit status that this deserves."""
+    if isinstance(error, BenchError):
+        return Failed(str(error), error.exit_status)
+    text = f"{type(error).__name__}: {error}" if str(error).strip() else repr(error)
+    cause = causes.known(text)
+    status = cause.status if cause else 3 if isinstance(error, OSError) else 1
+    return Failed(causes.explained(text, causes.first_words(text)), status)

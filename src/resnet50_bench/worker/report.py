@@ -41,6 +41,7 @@ def _facts(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[st
         layers=[Layer(c.kernel, c.source_type, c.shape, c.time_ms) for c in job.proof.evidence.convolutions],
         usage=dict(usage), agreement=job.proof.agreement,
         data={str(index): feed.record() for index, feed in job.feeds.items()},
+        answers={str(one.run.instance): one.answers for one in measured},
         omp_threads={str(one.run.instance): one.omp_threads for one in measured},
         computing_cpus=dict(computing), memory=process_facts.memory(),
         # The distributions' own words: importing torchvision takes a second.

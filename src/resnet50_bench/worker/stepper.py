@@ -109,6 +109,7 @@ class Stepper(Generic[Input, Output, Labels]):
         self._min_duration_s = min_duration_s
         self.starts, self.ends = array("q"), array("q")
         self.warmup_steps, self.warmup_s, self.steady = 0, 0.0, True
+        self.last_output: Output | None = None
 
     def warm_up(self, on_warm: Callable[[float], None], gone: Callable[[], bool]) -> None:
         """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last step's seconds once.
@@ -143,7 +144,7 @@ class Stepper(Generic[Input, Output, Labels]):
         clock, model, after = time.monotonic_ns, self._model, self.feed.after
         starts, ends, wanted = self.starts.append, self.ends.append, self.wanted
         least_end = clock() + int(self._min_duration_s * 1e9)
-        said = False
+        said, output = False, None
         for done, (batch, labels) in enumerate(self.feed.batches(), start=1):
             if stopped():
                 break
@@ -156,5 +157,6 @@ class Stepper(Generic[Input, Output, Labels]):
             if not said and done >= wanted and end >= least_end:
                 said = True
                 on_enough()
+        self.last_output = output
         if not said:
             on_enough()

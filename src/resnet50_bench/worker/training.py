@@ -147,11 +147,12 @@ class Trainer:
         except (RuntimeError, ValueError) as error:
             raise BadInput(f"CHECKPOINT={path} does not fit this data set: "
                            f"{str(error).splitlines()[-1].strip()}") from error
-        self.step, self.losses = found["step"], [torch.tensor(loss) for loss in found["losses"]]
+        self.step, self.losses = found["step"], [
+            torch.tensor(math.nan if loss is None else loss) for loss in found["losses"]]
 
-    def loss_values(self) -> list[float]:
-        """The loss of each step from the first, those before a resumption included."""
-        return [round(float(loss), 6) for loss in self.losses]
+    def loss_values(self) -> list[float | None]:
+        """The loss of each step from the first, those before a resumption included; None for what is no number."""
+        return [round(float(loss), 6) if loss.isfinite() else None for loss in self.losses]
 
     def record(self) -> Training:
         """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from ...machine.cpu import is_emulated
+from ..processes import Answers, RightAnswers
 from ..records import Check, Verdict
 from ..result import Result
 from .base import judge, unknown
@@ -18,14 +19,29 @@ MOST_DENORMALS = 1e-3
 
 def run_all(result: Result) -> list[Check]:
     """Every check of the instances' processes."""
-    return [_affinity(result), _shared_cores(result), *_unlike_cores(result), _allocator(result), _page_faults(result),
-            _numa_locality(result), _kernels(result), _bf16(result), _denormals(result), _warm_up(result),
-            *_replicas(result), *_emulation(result)]
+    return [_answers(result), _affinity(result), _shared_cores(result), *_unlike_cores(result), _allocator(result),
+            _page_faults(result), _numa_locality(result), _kernels(result), _bf16(result), _denormals(result),
+            _warm_up(result), *_replicas(result), *_emulation(result)]
 
 
 def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
-    return [_affinity(result), _kernels(result), _bf16(result), *_emulation(result)]
+    return [_answers(result), _affinity(result), _kernels(result), _bf16(result), *_emulation(result)]
+
+
+def _answers(result: Result) -> Check:
+    """Whether the model answers in numbers: NaN costs as much time as an answer, and means nothing."""
+    looked_at = [answers for report in result.processes for answers in report.facts.answers.values()]
+    if not looked_at:
+        return unknown("answers", "the instances did not report them")
+    answers: list[Answers | RightAnswers] = [*looked_at, *result.counted().values()]
+    losses = [loss for training in result.trainings() for loss in training.losses]
+    wrong, wrong_losses = sum(one.not_finite for one in answers), losses.count(None)
+    reading = f"{wrong} of {sum(one.count for one in answers)} not finite"
+    if losses:
+        reading += f", {wrong_losses} of {len(losses)} losses not finite"
+    return judge("answers", reading, bool(wrong or wrong_losses), Verdict.INVALID,
+                 "the model answered NaN or infinite numbers", "use other WEIGHTS, or none; or another precision")
 
 
 def _emulation(result: Result) -> list[Check]:
@@ -107,8 +123,10 @@ def _unlike_cores(result: Result) -> list[Check]:
 
 def _allocator(result: Result) -> Check:
     names = sorted({report.allocator for report in result.processes})
+    replaced = "LD_PRELOAD=" in result.parameter("CUSTOMER_ENV")
     return judge("allocator", ", ".join(names), names != ["jemalloc"], Verdict.NOTE,
                  "jemalloc is not loaded: bf16 and int8 can be a third slower",
+                 "add libjemalloc.so.2 to LD_PRELOAD in CUSTOMER_ENV, which replaces the harness's own" if replaced else
                  "install libjemalloc2 (Debian, Ubuntu)")
 
 

@@ -1,0 +1,80 @@
+"""What a process said when it failed -> the cause in words, what helps, and the exit status that this deserves."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+
+from ..errors import Infrastructure, RunFailed
+
+_FAILED, _INFRASTRUCTURE = RunFailed.exit_status, Infrastructure.exit_status
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Cause:
+    """``says`` is a pattern of the text that tells it."""
+
+    says: str
+    what: str
+    remedy: str
+    status: int = _INFRASTRUCTURE
+
+
+#: The first that matches holds.
+_KNOWN = (
+    Cause(r"DefaultCPUAllocator|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", "out of memory",
+          "use fewer instances or a smaller BATCH_SIZE", _FAILED),
+    Cause(r"failed to map segment from shared object", "compiled code may not be loaded from a folder that is mounted "
+          "noexec", "set TMPDIR, or TORCHINDUCTOR_CACHE_DIR in CUSTOMER_ENV, to a folder without noexec"),
+    Cause(r"InvalidCxxCompiler|No working C\+\+ compiler", "torch.compile finds no C++ compiler",
+          "install one (Debian, Ubuntu: apt-get install g++), or set CXX in CUSTOMER_ENV"),
+    Cause(r"Python\.h: No such file", "torch.compile finds no headers of Python",
+          "install them (Debian, Ubuntu: apt-get install python3-dev)"),
+    Cause(r"C\+\+ compile error|CppCompileError", "the C++ compiler failed on torch.compile's code",
+          "update the compiler, or name another by CXX in CUSTOMER_ENV"),
+    Cause(r"can't start new thread|Thread creation failed|pthread_create|Resource temporarily unavailable",
+          "no more threads may be started", "raise ulimit -u, or the container's --pids-limit"),
+    Cause(r"Too many open files", "no more files may be opened", "raise ulimit -n"),
+    Cause(r"DataLoader worker .*(?:exited unexpectedly|killed by signal)|shared memory|Bus error",
+          "a process that decodes images died or had no shared memory",
+          "free memory and /dev/shm (docker: --shm-size=8g)"),
+    Cause(r"No space left on device|Disk quota exceeded", "the disk is full", "free space, or set TMPDIR"),
+    Cause(r"Read-only file system|Permission denied", "a file or folder cannot be written or read",
+          "mend its permissions; TMPDIR and RESNET50_BENCH_CACHE name other folders"),
+)
+
+_OF_SIGNALS = {
+    signal.SIGILL: "an instruction that this CPU lacks: take ONEDNN_MAX_CPU_ISA and preloads out of CUSTOMER_ENV",
+    signal.SIGBUS: "memory that a file could not back: free /dev/shm (docker: --shm-size=8g) and the disk",
+    signal.SIGSEGV: "a fault in native code: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
+    signal.SIGABRT: "native code gave up: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
+    signal.SIGKILL: "somebody ended it, or the kernel for lack of memory: see dmesg",
+    signal.SIGTERM: "somebody ended it: run it again",
+}
+
+
+def known(text: str) -> Cause | None:
+    """The cause that the text tells; None for what is not known."""
+    return next((cause for cause in _KNOWN if re.search(cause.says, text)), None)
+
+
+def explained(text: str, said: str) -> str:
+    """``said``, behind the cause and the remedy that ``text`` tells, where one is known."""
+    cause = known(text)
+    return f"{cause.what}: {cause.remedy} ({said})" if cause else said
+
+
+def first_words(text: str) -> str:
+    """The first line of an error; with the next ones where it only announces them (``... raised:``)."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()]
+    said = lines[:1]
+    while len(said) < len(lines) and said[-1].endswith(":"):
+        said.append(lines[len(said)])
+    return " ".join(said)[:_LONGEST]
+
+
+def of_signal(signum: int) -> str:
+    """What a signal's death is mostly due to; empty where nothing is known of it."""
+    return _OF_SIGNALS.get(signal.Signals(signum), "")
