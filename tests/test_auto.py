@@ -15,7 +15,7 @@ from resnet50_bench.sweep import auto, best, sweep
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(best.host, "software_record", lambda python: {"torch": "2.8.0"})
+    monkeypatch.setattr(best.versions, "software_record", lambda python: {"torch": "2.8.0"})
     monkeypatch.delenv("RESNET50_BENCH_BURST", raising=False)
     return tmp_path / "cache"
 
@@ -43,7 +43,7 @@ def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):
 
 def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypatch):
     def software(**found: object) -> None:
-        monkeypatch.setattr(best.host, "software_record", lambda python: found)
+        monkeypatch.setattr(best.versions, "software_record", lambda python: found)
 
     software(torch="2.8.0", git_commit="a", git_changed=False)
     decided(BATCH_SIZE="auto")

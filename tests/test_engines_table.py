@@ -14,7 +14,7 @@ from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.checkout import ROOT
 from resnet50_bench.errors import BadInput, UnsupportedCpu
-from resnet50_bench.machine import host
+from resnet50_bench.launch import versions
 from resnet50_bench.stack import pins
 from resnet50_bench.stack.stacks import STACKS
 from support.fakes import MILAN_CPU, machine
@@ -40,9 +40,9 @@ def test_the_first_stack_of_an_engine_pins_the_packages_that_it_needs():
 
 def test_a_result_names_the_version_of_all_that_makes_its_model(monkeypatch):
     asked: list[str] = []
-    monkeypatch.setattr(host.subprocess, "run", lambda words, **_: asked.extend(words) or subprocess.CompletedProcess(
-        words, 0, "{}", ""))
-    host.software_record(Path("python"))
+    monkeypatch.setattr(versions.subprocess, "run", lambda words, **_: (
+        asked.extend(words) or subprocess.CompletedProcess(words, 0, "{}", "")))
+    versions.software_record(Path("python"))
     for engine in ENGINES.values():
         assert set(engine.made_with) <= set(asked), engine
 

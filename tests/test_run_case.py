@@ -18,9 +18,8 @@ from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
-from resnet50_bench.launch import memory_need, specs
+from resnet50_bench.launch import memory_need, specs, versions
 from resnet50_bench.launch.run_case import run_case
-from resnet50_bench.machine import host
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.protocol.messages import Progress
@@ -39,7 +38,7 @@ MACHINE = Machine(read_cpu(), read_topology())
 @pytest.fixture(autouse=True)
 def software(monkeypatch):
     """FAKE; asking a Python for its packages takes half a second."""
-    monkeypatch.setattr(host, "software_record", lambda python: {"torch": "2.8.0", "python": "3.11"})
+    monkeypatch.setattr(versions, "software_record", lambda python: {"torch": "2.8.0", "python": "3.11"})
 
 
 class Workers:

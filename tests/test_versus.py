@@ -18,7 +18,7 @@ import pytest
 
 from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
-from resnet50_bench.machine import host
+from resnet50_bench.launch import versions
 from resnet50_bench.result.paired import Paired
 from resnet50_bench.versus import outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
@@ -213,17 +213,17 @@ def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_pat
 
 #: FAKE: it hangs in the last turn of round 3.
 _FAKE_COMPARISON = """import sys, pathlib, test_versus
-test_versus.host.software_record = test_versus.KNOWN_SOFTWARE
+test_versus.versions.software_record = test_versus.KNOWN_SOFTWARE
 test_versus.FakeFolder(pathlib.Path(sys.argv[1])).go_on(hang_at=6)"""
 
 
 #: Its Python is asked once, not for each turn.
-KNOWN_SOFTWARE = functools.cache(host.software_record)
+KNOWN_SOFTWARE = functools.cache(versions.software_record)
 
 
 @pytest.fixture(autouse=True)
 def known_software(monkeypatch):
-    monkeypatch.setattr(host, "software_record", KNOWN_SOFTWARE)
+    monkeypatch.setattr(versions, "software_record", KNOWN_SOFTWARE)
 
 
 class FakeFolder:
@@ -253,7 +253,7 @@ class FakeFolder:
         side = next(side for side in self.sides if side.name == name)
         result = decoded({
             "case": side.case.texts(), "started_at": "2026-01-01T00:00:00", "system": {"cpu": self.machine.cpu.name},
-            "software": host.software_record(side.python), "topology": self.machine.topology.record(),
+            "software": versions.software_record(side.python), "topology": self.machine.topology.record(),
             "placement": {}, "verdict": "valid",
             "statistics": {"throughput_images_per_s": random.Random(f"{number}{name}").uniform(90, 110)}})
         result.write(there / "benchmark_x.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.machine import host
+from resnet50_bench.launch import versions
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 
@@ -26,10 +26,10 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_the_commit_and_whether_files_changed(checkout, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/of/another/checkout")  # as in a hook of git's
-    found = host._git(checkout)
+    found = versions._git(checkout)
     assert len(str(found["git_commit"])) == 40 and found["git_changed"] is False
     (checkout / "file").write_text("other")
-    assert host._git(checkout) == found | {"git_changed": True}
+    assert versions._git(checkout) == found | {"git_changed": True}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -38,7 +38,7 @@ def test_another_users_checkout_is_read(checkout):
         os.chown(path, 54321, 54321)
     refused = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert "dubious ownership" in refused.stderr
-    assert "git_commit" in host._git(checkout)
+    assert "git_commit" in versions._git(checkout)
 
 
 @pytest.mark.parametrize(("change", "why"), [
@@ -48,9 +48,9 @@ def test_another_users_checkout_is_read(checkout):
         and shutil.rmtree(folder.parent / "away"), "not a git repository")])
 def test_why_there_is_no_commit(checkout, change, why):
     change(checkout)
-    assert why in str(host._git(checkout)["git_unknown"])
+    assert why in str(versions._git(checkout)["git_unknown"])
 
 
 def test_without_git_that_is_said(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert host._git(checkout) == {"git_unknown": "git is not installed"}
+    assert versions._git(checkout) == {"git_unknown": "git is not installed"}

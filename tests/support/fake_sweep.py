@@ -64,7 +64,7 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep_command, "read_cpu", lambda: _named(made.cpu))
     monkeypatch.setattr(sweep, "worker_python", lambda stack=None: Path(stack or "python"))
     monkeypatch.setattr(sweep.inputs, "find", lambda case: Inputs())
-    monkeypatch.setattr(sweep.best.host, "software_record", lambda python: {"torch": "2.8.0"})
+    monkeypatch.setattr(sweep.best.versions, "software_record", lambda python: {"torch": "2.8.0"})
     return made
 
 

@@ -30,6 +30,8 @@ class EngineFacts:
     dtypes: tuple[DType, ...] = (FP32, BF16, INT8)
     packages: tuple[str, ...] = ()
     made_with: tuple[str, ...] = ()
+    #: The log's name for the version of the first of ``made_with``; empty: it has none of its own.
+    version_line: str = ""
     #: Flags of /proc/cpuinfo without which it does not compute in its own way, or not at all.
     cpu_flags: tuple[str, ...] = ()
     trains: bool = False
@@ -60,26 +62,36 @@ class EngineFacts:
 
 
 _ALL = (
-    EngineFacts("IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",),
-                made_with=("intel-extension-for-pytorch",), trains=True, products_in_bf16=True, takes_qconf=True),
-    EngineFacts("COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"),
-                made_with=("torchao",)),
-    EngineFacts("OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",),
-                packages=("openvino", "nncf"), made_with=("openvino", "nncf"), shares_weights=False,
-                float32_images=True),
-    EngineFacts("ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), (FP32, INT8),
-                packages=("onnxruntime", "onnx", "onnxscript"),
-                made_with=("onnxruntime", "onnx", "onnx-ir", "onnxscript"), shares_weights=False, float32_images=True,
-                proven=False),
+    EngineFacts(
+        "IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",),
+        made_with=("intel-extension-for-pytorch",), version_line="IPEX_Version", trains=True, products_in_bf16=True,
+        takes_qconf=True),
+    EngineFacts(
+        "COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"), made_with=("torchao",)),
+    EngineFacts(
+        "OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",), packages=("openvino", "nncf"),
+        made_with=("openvino", "nncf"), version_line="OpenVINO_Version", shares_weights=False, float32_images=True),
+    EngineFacts(
+        "ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), (FP32, INT8),
+        packages=("onnxruntime", "onnx", "onnxscript"), made_with=("onnxruntime", "onnx", "onnx-ir", "onnxscript"),
+        version_line="ONNXRuntime_Version", shares_weights=False, float32_images=True, proven=False),
     # On other CPUs zentorch 2.14 warns and leaves the graph to Inductor.
-    EngineFacts("ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), (FP32, BF16),
-                packages=("zentorch",), cpu_flags=("avx512f", "avx512bw", "avx512dq", "avx512vl")),
-    EngineFacts("EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), (FP32, BF16), trains=True),
+    EngineFacts(
+        "ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), (FP32, BF16), packages=("zentorch",),
+        made_with=("zentorch",), version_line="Zentorch_Version",
+        cpu_flags=("avx512f", "avx512bw", "avx512dq", "avx512vl")),
+    EngineFacts(
+        "EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), (FP32, BF16), trains=True),
 )
 
 #: By name, the default first.
 ENGINES: dict[str, EngineFacts] = {engine.name: engine for engine in _ALL}
 DEFAULT = _ALL[0].name
+#: The distributions whose versions decide what runs.
+PACKAGES = ("torch", "torchvision", *dict.fromkeys(package for engine in _ALL for package in engine.made_with))
+#: The log's names for versions -> the distributions.
+VERSION_LINES = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
+                 **{engine.version_line: engine.made_with[0] for engine in _ALL if engine.version_line}}
 
 
 UNPROVEN_WORDS = "its kernels are unproven: nothing shows what instruction set and type it ran with"

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ..case.engines import PACKAGES
 from ..result.result import ResultSummary
 
 #: The identity of a CPU among the facts of ``system``.
 _CPU_FACTS = ("cpu", "cpu_family", "cpu_model", "cpu_stepping")
-#: The packages whose versions decide what runs.
-PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "openvino", "onnxruntime", "zentorch",
-            "torchao", "nncf", "onnx")
 CPU, VERSIONS, PLACEMENT = "the CPU", "software versions", "placement"
 _THING = {**dict.fromkeys(_CPU_FACTS, CPU), **dict.fromkeys(PACKAGES, VERSIONS),
           "instances": PLACEMENT, "cpus_per_instance": PLACEMENT}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from ..case import inputs as case_inputs
 from ..case.case import Case
+from ..case.engines import VERSION_LINES
 from ..case.inputs import Inputs
 from ..errors import BenchError, DoesNotFit, Infrastructure, Regression, RunFailed
 from ..machine import caches, host
@@ -27,7 +27,7 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import burst, memory_need, nodes, preload, specs
+from . import burst, memory_need, nodes, preload, specs, versions
 from .launcher import RunWorkers, launch
 from .nodes import Nodes
 from .placement import place
@@ -73,7 +73,7 @@ class CaseRun:
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
         self.placement, self._placement_notices = place(
             topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
-        self._software = host.software_record(python)
+        self._software = versions.software_record(python)
         self.placement.burst = copies if (copies := burst.copies()) > 1 else None
         self.result = Result(
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
@@ -85,7 +85,7 @@ class CaseRun:
     def describe(self) -> None:
         """The log's header: parameters, placement, inputs, notices."""
         log, placement = self._log, self.placement
-        for line in logfile.header(self._case, len(placement.instances), _versions(self._software)):
+        for line in logfile.header(self._case, len(placement.instances), self._versions()):
             log.line(line)
         for process in placement.processes:
             for instance in process.instances:
@@ -105,6 +105,11 @@ class CaseRun:
         preload.require(self._case, self._python, os.environ)
         if self._case.unprovable:
             raise DoesNotFit(self._case.unprovable)
+
+    def _versions(self) -> dict[str, str]:
+        """As the log names them."""
+        return {line: str(self._software[package]) for line, package in VERSION_LINES.items()
+                if package in self._software}
 
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
@@ -197,10 +202,3 @@ class CaseRun:
         except OSError as error:
             if self.result.failure is None:
                 raise Infrastructure(f"the result {path.name} cannot be written: {error.strerror}") from error
-
-
-def _versions(software: Mapping[str, object]) -> dict[str, str]:
-    named = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
-             "IPEX_Version": "intel-extension-for-pytorch", "OpenVINO_Version": "openvino",
-             "ONNXRuntime_Version": "onnxruntime", "Zentorch_Version": "zentorch"}
-    return {name: str(software[package]) for name, package in named.items() if package in software}

@@ -5,7 +5,6 @@ What cannot be read here is None, never guessed.
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shutil
@@ -15,29 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from .. import __version__
-from ..checkout import ROOT, git
 from ..files import read_text
 from . import cgroup
 from .cpu import read_cpu
-
-_PACKAGES = ("torch", "torchvision", "intel-extension-for-pytorch", "torchao", "openvino", "nncf", "onnxruntime",
-             "onnx", "onnx-ir", "onnxscript", "zentorch", "numpy", "pillow")
-#: Reads metadata only: importing torch would take seconds.
-_READ_VERSIONS = """
-import importlib.metadata, json, platform, sys
-found = {"python": platform.python_version()}
-for name in sys.argv[1:]:
-    try:
-        found[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
-
-
-#: Versions by package, and this checkout's commit.
-SoftwareRecord = dict[str, str | bool]
 
 
 class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -88,28 +67,6 @@ def system_record(root: Path = Path("/")) -> SystemRecord:
         transparent_huge_pages=read_text(root / "sys/kernel/mm/transparent_hugepage/enabled") or None,
         numa_balancing=read_text(root / "proc/sys/kernel/numa_balancing") or None,
         container=_container(root))
-
-
-def software_record(python: Path) -> SoftwareRecord:
-    """Versions of this project and of the packages that ``python`` would import."""
-    done = subprocess.run([python, "-c", _READ_VERSIONS, *_PACKAGES], capture_output=True, text=True, check=True)
-    return {"resnet50-bench": __version__, **json.loads(done.stdout), **_git()}
-
-
-def _git(root: Path = ROOT) -> SoftwareRecord:
-    """The commit of this checkout, or of the checkout that an image was built from; else ``git_unknown``: why."""
-    baked = read_text(root / "COMMIT")
-    if baked:
-        return {"git_commit": baked}
-    if not (root / ".git").exists():
-        return {"git_unknown": "not a git checkout: .git is missing"}
-    if not shutil.which("git"):
-        return {"git_unknown": "git is not installed"}
-    commit, changed = git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain")
-    if commit.returncode or changed.returncode:
-        why = (commit.stderr or changed.stderr).strip().splitlines()
-        return {"git_unknown": why[0] if why else "git did not say why"}
-    return {"git_commit": commit.stdout.strip(), "git_changed": bool(changed.stdout.strip())}
 
 
 def _os_name(root: Path) -> str | None:

@@ -20,7 +20,7 @@ from ..case.inputs import InputsRecord
 from ..errors import BadInput
 from ..files import write_json
 from ..machine.counters import Counters
-from ..machine.host import SoftwareRecord, SystemRecord
+from ..machine.host import SystemRecord
 from ..machine.topology import TopologyRecord
 from .placement import Placement
 from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
@@ -32,6 +32,8 @@ SCHEMA_VERSION = 2
 WARM, FRESH = "warm", "fresh"
 #: What ``case`` holds besides parameters.
 _NO_PARAMETERS = ("origins", "notices")
+#: Versions by package, and this checkout's commit or why that is unknown.
+SoftwareRecord = dict[str, str | bool]
 T = TypeVar("T")
 
 

@@ -15,7 +15,7 @@ from ..case.defaults import Machine
 from ..case.parameters import Role, having
 from ..errors import Infrastructure
 from ..files import write_json
-from ..machine import host
+from ..launch import versions
 from ..stack import user_cache
 from .known_points import KnownPoints
 
@@ -44,7 +44,8 @@ def file_for(case: AnyCase, sought: Sequence[str], machine: Machine, python: Pat
     topology = machine.topology
     facts: dict[str, object] = {name: text for name, text in case.texts().items() if name not in (*_NO_MATTER, *sought)}
     # A new commit need not change a speed, and a search takes minutes: what was found holds until a package changes.
-    software = {name: version for name, version in host.software_record(python).items() if not name.startswith("git_")}
+    software = {name: version for name, version in versions.software_record(python).items()
+                if not name.startswith("git_")}
     facts |= {"cpu": machine.cpu.name, "cores": topology.core_count, "socket": topology.cores_per_socket,
               "software": software}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -17,7 +17,7 @@ from ..case.defaults import Machine
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..files import Locked, locked, write_json
-from ..machine import host
+from ..launch import versions
 from ..result.kpi import primary
 from ..result.result import Result, read
 from .rounds import Round, Turn
@@ -111,7 +111,7 @@ def rounds(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Round]
 
 def _require_same(side: Side, result: Result, machine: Machine, folder: Path) -> None:
     software = {name: value for name, value in result.software.items() if not name.startswith("git_")}
-    now = {name: value for name, value in host.software_record(side.python).items() if not name.startswith("git_")}
+    now = {name: value for name, value in versions.software_record(side.python).items() if not name.startswith("git_")}
     pairs = [("CPU", result.system.cpu, machine.cpu.name),
              ("cores", result.topology.allowed_cpus, machine.topology.record().allowed_cpus),
              *((name, result.parameter(name), text) for name, text in side.case.texts().items()),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from ...case.engines import PACKAGES
 from ...history import comparability
 from ...history.collection import LOGS_FOLDER, Entry, node_file
 from ...history.judgement import LAST, LEAST_HISTORY, as_many, change, expected
@@ -150,7 +151,7 @@ def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
         return lambda entry: str(entry.result.software.get(package) or "?")[:16]
 
     choices = (("commit", commit), *((f"version of {package}", of(package))
-                                     for package in ("resnet50-bench", *comparability.PACKAGES)),
+                                     for package in ("resnet50-bench", *PACKAGES)),
                ("day (UTC)", lambda entry: entry.started_at[:10]))
     return next((choice for choice in choices if len(set(map(choice[1], newest))) > 1),
                 ("time (UTC)", lambda entry: entry.started_at[11:16]))

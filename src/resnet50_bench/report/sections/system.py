@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...case.engines import PACKAGES
 from ...history.collection import Entry
 from ...history.comparability import system_facts
 from ..drawing import Gallery
@@ -13,8 +14,7 @@ from . import Results, Section, left_out
 _SYSTEMS = 4
 _MAIN = (("CPU", "cpu"), ("Microcode", "microcode"), ("Memory", "memory_bytes"), ("Virtual machine", "virtual_machine"),
          ("Kernel", "kernel"), ("Operating system", "os"), ("Container", "container"), ("Host", "node"))
-_PACKAGES = ("torch", "intel-extension-for-pytorch", "torchvision", "python", "resnet50-bench", "git_commit",
-             "git_unknown")
+_SOFTWARE = (*PACKAGES, "python", "resnet50-bench", "git_commit", "git_unknown")
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:
@@ -22,7 +22,7 @@ def _inside(results: Results, _: Gallery) -> Sequence[Html]:
     for entry in results.entries:
         system, software = entry.result.system, entry.result.software
         identity = (system.node, system.cpu, system.cpu_family, system.cpu_model, system.microcode,
-                    *(str(software.get(name)) for name in _PACKAGES[:3]))
+                    *(str(software.get(name)) for name in PACKAGES))
         systems.setdefault(identity, []).append(entry)
     left = len(systems) - _SYSTEMS
     return [*(_system(runs) for runs in list(systems.values())[:_SYSTEMS]),
@@ -36,7 +36,7 @@ def _system(runs: Sequence[Entry]) -> Html:
     if cores:
         sockets = len({core.socket for core in cores})
         facts.insert(1, ("Usable cores", f"{len(cores)} on {plural(sockets, 'socket')}"))
-    facts += [(name, str(software[name])) for name in _PACKAGES if software.get(name) is not None]
+    facts += [(name, str(software[name])) for name in _SOFTWARE if software.get(name) is not None]
     every = [(f"{group}.{name}", str(value)) for group, known in (("system", system), ("software", software))
              for name, value in known.items()]
     title = f"{system.get('cpu', 'CPU unknown')} ({system.get('node', 'host unknown')})"
