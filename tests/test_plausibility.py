@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet50_bench.cli import rerun_command
-from resnet50_bench.ctest import plausibility
+from resnet50_bench.history import plausibility
 from support.documents import result, run
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ..case.parameters import nearest
 from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
 
 CONTAINERS = ("docker", "podman")
 BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")

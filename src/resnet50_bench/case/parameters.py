@@ -14,7 +14,7 @@ from enum import Flag, auto
 
 from .. import WORKLOAD
 from ..files import readable
-from ..spelling import nearest as nearest
+from ..spelling import nearest
 from . import engines
 from .platforms import PLATFORMS, REFUSED
 from .precision import PRECISIONS

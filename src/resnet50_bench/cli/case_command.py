@@ -194,7 +194,7 @@ def _measure(backend: Backend, points: list[dict[str, str]], folder: Path, setti
 
 def _judge(record: CaseRecord, kpi_text: str, overrides: Overrides) -> int:
     """What a run that passed is compared with. Raises Regression, RunFailed where nothing is there to compare with."""
-    from ..ctest import plausibility  # with all that judges results: a third of the start-up
+    from ..history import plausibility  # with all that judges results: a third of the start-up
 
     print("\n".join([*logs.measurements(kpi_text), *plausibility.lines(Path(record.logs))]), flush=True)
     if not overrides.gate:

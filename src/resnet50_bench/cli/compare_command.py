@@ -15,9 +15,8 @@ from ..case.parameters import Role, having
 from ..errors import BadInput
 from ..files import json_text
 from ..history import collection, comparability
-from ..history.collection import Entry
+from ..history.collection import Entry, restarts
 from ..history.comparability import CPU, VERSIONS
-from ..history.restarts import restarts
 from ..result.accuracy import difference
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
 from ..result.kpi import KPIS

@@ -7,8 +7,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..case import engines
 from ..errors import BadInput
-from ..stack import environment, stacks
-from ..stack.messages import say
+from ..stack import environment, say, stacks
 from ..stack.native_libraries import set_up_native_libraries
 from ..tables import aligned
 

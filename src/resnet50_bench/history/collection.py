@@ -14,7 +14,7 @@ from .. import WORKLOAD
 from ..errors import BadInput
 from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
-from ..result.result import ResultSummary, read_summary
+from ..result.result import WARM, ResultSummary, read_summary
 
 #: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
 _OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
@@ -128,6 +128,15 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             silent.pop(_logs_folder(path), None)
     told += [f"{folder} holds no result{_why(folder)}" for folder in silent]
     return sorted(entries.values(), key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
+
+
+def restarts(runs: Sequence[Entry]) -> list[Entry]:
+    """Those of ``runs`` that fresh processes measured, in the same order; the first alone where none was.
+
+    Only between restarts shows what changes from start to start. A sweep's workers stay for the next point: their
+    further runs of a point are no restarts.
+    """
+    return [entry for entry in runs if entry.result.placement.workers != WARM] or list(runs[:1])
 
 
 def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list[Entry]:

@@ -14,9 +14,8 @@ from ..errors import BadInput
 from ..result.comparison_stats import control_limit
 from ..result.kpi import KPIS
 from . import comparability
-from .collection import Entry, of_cases
+from .collection import Entry, of_cases, restarts
 from .judgement import LEAST_HISTORY
-from .restarts import restarts
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = having(Role.CONFIGURATION)

@@ -26,9 +26,10 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from ..case import globs as case_globs
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..result.kpi import KPIS
+from ..spelling import nearest
 from ..stack.yaml_files import load_yaml
 from .collection import Entry
 

@@ -10,8 +10,7 @@ from functools import cached_property
 from ..case.parameters import SEARCHED, Role, having
 from ..errors import BadInput
 from ..history import comparability
-from ..history.collection import Entry
-from ..history.restarts import restarts
+from ..history.collection import Entry, restarts
 from ..result.comparison_stats import interval_of_means, ratio_interval
 from ..result.kpi import KPIS, finite
 from ..result.result import read

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from .messages import say
+from . import say
 
 
 def can_install() -> bool:

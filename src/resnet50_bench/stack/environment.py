@@ -13,9 +13,8 @@ from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
 from ..files import locked, read_text
-from . import pins, user_cache
+from . import pins, say, user_cache
 from .installer import install
-from .messages import say
 from .stacks import DEFAULT, FOLDER, PYTHON, STACK, STACKS, Stack, named
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5

@@ -15,8 +15,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import Infrastructure
-from . import debian, pins
-from .messages import say
+from . import debian, pins, say
 
 #: Seconds that PyTorch's CPU-only index has for its answer.
 _PROBE_S = 5

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import debian
-from .messages import say
+from . import debian, say
 
 #: name -> (Debian package, file or command, what it costs to go without)
 _NATIVE = {

@@ -14,9 +14,10 @@ from ..case.case import AnyCase, Case, Layer, resolve
 from ..case.defaults import Machine
 from ..case.flags import SWITCHES
 from ..case.inputs import Inputs
-from ..case.parameters import CATALOGUE, nearest
+from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError
 from ..launch.placement import place
+from ..spelling import nearest
 from ..stack import environment
 from ..stack.stacks import FOLDER, PYTHON, STACK
 from ..sweep.known_engines import known

@@ -13,7 +13,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from .base import whole_batches
-from .onnx_runtime import INPUT
+
+#: The model's input: NHWC arrays, a channels-last batch as it is in memory.
+_INPUT = "images"
 
 
 def exported(plain: torch.nn.Module, example: torch.Tensor,
@@ -27,7 +29,7 @@ def exported(plain: torch.nn.Module, example: torch.Tensor,
         warnings.simplefilter("ignore")
         file = Path(folder) / "plain.onnx"
         program = torch.onnx.export(_Nhwc(plain).eval(), (example.permute(0, 2, 3, 1),), dynamo=True, verbose=False,
-                                    input_names=[INPUT], output_names=["answers"])
+                                    input_names=[_INPUT], output_names=["answers"])
         program.save(file, external_data=False)  # type: ignore[union-attr]  # None only where it is given a file
         if calibration is None:
             return file.read_bytes()
@@ -61,4 +63,4 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is n
     def get_next(self) -> dict[str, Any] | None:
         """One batch, or None after the last."""
         batch = next(self._batches, None)
-        return None if batch is None else {INPUT: batch.permute(0, 2, 3, 1).numpy()}
+        return None if batch is None else {_INPUT: batch.permute(0, 2, 3, 1).numpy()}

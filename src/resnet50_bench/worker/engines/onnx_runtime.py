@@ -17,8 +17,6 @@ from ..evidence import Evidence
 from ..model_cache import cache_key, cached
 from .base import Engine, ModelRequest, Plain, Prepared, code_key
 
-#: The model's input: NHWC arrays, a channels-last batch as it lies in memory.
-INPUT = "images"
 #: The module that is imported only where a model is made.
 _BUILD = Path(__file__).with_name("onnx_build.py")
 _UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran with"
@@ -47,9 +45,10 @@ class Session:
             options.add_session_config_entry("session.intra_op_thread_affinities",
                                              ";".join(str(cpu + 1) for cpu in others))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        answers, = self._session.run(None, {INPUT: batch.permute(0, 2, 3, 1).numpy()})
+        answers, = self._session.run(None, {self._input: batch.permute(0, 2, 3, 1).numpy()})
         return torch.from_numpy(answers)
 
     def threads(self) -> int:

@@ -13,18 +13,18 @@ import torch
 
 from ...machine.caches import DEFAULT_FLOATS
 
-CHANNELS = 512
-LAYERS = 4
+_CHANNELS = 512
+_LAYERS = 4
 _HEIGHT = 28
 #: Seconds for each of the two looks: some 20 calls on one core at fp32, the slowest.
-LOOK_S = 0.2
+_LOOK_S = 0.2
 
 
 def product() -> torch.nn.Sequential:
     """The chain of products; ReLU between them keeps int8 from returning to float."""
     torch.manual_seed(0)
-    layers = [layer for _ in range(LAYERS)
-              for layer in (torch.nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False), torch.nn.ReLU())]
+    layers = [layer for _ in range(_LAYERS)
+              for layer in (torch.nn.Conv2d(_CHANNELS, _CHANNELS, 1, bias=False), torch.nn.ReLU())]
     chain = torch.nn.Sequential(*layers).eval()
     chain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     return chain
@@ -54,33 +54,28 @@ class Prepacked(torch.nn.Module):
         return batch
 
 
-def batch_size(cores: int) -> int:
+def _batch_size(cores: int) -> int:
     """Images of the product's batch: one, so 784 rows, for each core; both of them fit a core's second cache."""
     return max(2, cores)
 
 
-def key(cores: int) -> str:
-    """What a prepared product depends on beside engine and precision, for its cache key."""
-    return f"{LAYERS} x {CHANNELS} channels, {batch_size(cores)} x {_HEIGHT} x {_HEIGHT} rows"
-
-
 def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
-    """Input of shape (batch_size(cores), CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores."""
+    """Input of shape (_batch_size(cores), _CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores."""
     generator = torch.Generator().manual_seed(0)
-    made = torch.randn(batch_size(cores), CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
+    made = torch.randn(_batch_size(cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
     return made.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
           stream_floats: int | None = None) -> Callable[[], dict[str, float]]:
-    """Everything up to the first timed call; the Callable then takes 2 x LOOK_S and a call.
+    """Everything up to the first timed call; the Callable then takes 2 x _LOOK_S and a call.
 
     It gives ``operations_per_s`` (two for a multiply-add) and ``bytes_per_s``, each the best call of a short look.
     ``stream_bytes`` are the three arrays', of DEFAULT_FLOATS where ``stream_floats`` is None; with 0 there is no
     figure of bytes. Instances call it together: what one reaches while its neighbours are idle no socket reaches.
     """
     floats = DEFAULT_FLOATS if stream_floats is None else stream_floats
-    operations = 2 * LAYERS * CHANNELS * CHANNELS * _HEIGHT * _HEIGHT * batch.shape[0]
+    operations = 2 * _LAYERS * _CHANNELS * _CHANNELS * _HEIGHT * _HEIGHT * batch.shape[0]
     # Two calls: TorchScript profiles in the first and optimises in the second.
     for _ in range(2):
         model(batch)
@@ -103,8 +98,8 @@ def _stream(floats: int) -> Callable[[], object]:
 
 
 def _best(call: Callable[[], object]) -> float:
-    """The shortest time of a call in seconds, of those begun within LOOK_S and two at least."""
-    best, calls, deadline = float("inf"), 0, time.monotonic() + LOOK_S
+    """The shortest time of a call in seconds, of those begun within _LOOK_S and two at least."""
+    best, calls, deadline = float("inf"), 0, time.monotonic() + _LOOK_S
     while calls < 2 or time.monotonic() < deadline:
         began = time.monotonic()
         call()
