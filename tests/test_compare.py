@@ -8,10 +8,9 @@ import re
 
 import pytest
 
-from resnet50_bench.cli import compare_command
-from resnet50_bench.cli.compare_command import Ratio
 from resnet50_bench.cli.tree import main
-from resnet50_bench.result.comparison_stats import ratio_interval
+from resnet50_bench.history.comparison_words import ratio_verdict
+from resnet50_bench.result.comparison_stats import Ratio, ratio_interval
 from support.results import put, synthetic
 
 LATENCY = {"MODE": "latency"}
@@ -93,22 +92,22 @@ def test_restarts_of_one_thing_are_told_apart_in_at_most_5_percent(draw, count):
     told = 0
     for _ in range(trials):
         a, b = ([draw(rng) for _ in range(count)] for _ in "ab")
-        told += "no difference" not in compare_command.verdict(Ratio(*ratio_interval(a, b)), lower_is_better=False)
+        told += "no difference" not in ratio_verdict(ratio_interval(a, b), lower_is_better=False)
     assert told <= (0.05 + 2 * math.sqrt(0.05 * 0.95 / trials)) * trials
 
 
 def test_single_restarts_of_one_thing_are_never_told_apart():
     rng = random.Random(2)
     for _ in range(200):
-        found = Ratio(*ratio_interval([_heavy_tailed(rng)], [_heavy_tailed(rng)]))
-        assert compare_command.verdict(found, lower_is_better=False).startswith("no difference shown")
+        found = ratio_interval([_heavy_tailed(rng)], [_heavy_tailed(rng)])
+        assert ratio_verdict(found, lower_is_better=False).startswith("no difference shown")
 
 
 def test_a_difference_of_10_percent_between_5_restarts_a_side_is_shown():
     rng, told = random.Random(3), 0
     for _ in range(200):
         a, b = ([factor * rng.gauss(100, 4) for _ in range(5)] for factor in (1, 0.9))
-        told += "slower" in compare_command.verdict(Ratio(*ratio_interval(a, b)), lower_is_better=False)
+        told += "slower" in ratio_verdict(ratio_interval(a, b), lower_is_better=False)
     assert told >= 160
 
 
@@ -218,4 +217,4 @@ def test_runs_of_several_machines_are_not_repeated_runs(tmp_path, compare):
     (Ratio(0.8, 0.7, 0.9), True, "B is faster by 20.0 % (95 % interval 10.0 to 30.0 %): lower latency"),
     (Ratio(1.0, 0.99, 1.02), True, "no difference shown (95 % interval -1.0 to +2.0 %)")])
 def test_verdict(found, lower, words):
-    assert compare_command.verdict(found, lower) == words
+    assert ratio_verdict(found, lower) == words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import median
+from typing import NamedTuple
 
 from .stats import MAD_TO_SIGMA, t_quantile
 
@@ -12,6 +13,19 @@ LEAST_LIMIT = 0.03  # what restarts alone change; a tiny MAD must not make a reg
 #: What is said where a side has a single restart, whose ratio holds no spread, and how to find out.
 CANNOT_TELL = ("one restart a side cannot tell, as what changes between restarts is not in it; repeat both with "
                "ctest.sh --loop 5, or let them take turns: scripts/resnet50-bench.sh versus")
+
+
+class Ratio(NamedTuple):
+    """B / A; ``low`` and ``high`` bound its interval between restarts, None where a side has only one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def ci(self) -> tuple[float, float] | None:
+        """The interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def interval_of_means(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
@@ -28,9 +42,8 @@ def interval_of_means(values: Sequence[float], level: float = 0.95) -> tuple[flo
     return mean - half, mean + half
 
 
-def ratio_interval(a: Sequence[float], b: Sequence[float],
-                   level: float = 0.95) -> tuple[float, float | None, float | None]:
-    """(ratio, low, high) of B / A without unit, of values of independent restarts; low and high None under 2 a side.
+def ratio_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Ratio:
+    """B / A without unit, of values of independent restarts; no interval under 2 a side.
 
     The ratio is that of the geometric means; its interval is Welch's t (1947) of the logarithms, so B / A and A / B
     say the same. The values are of the highest level of repetition, so all that changes between restarts is in their
@@ -48,14 +61,14 @@ def ratio_interval(a: Sequence[float], b: Sequence[float],
     means = [math.fsum(side) / len(side) for side in sides]
     difference = means[1] - means[0]
     if len(a) < 2 or len(b) < 2:
-        return math.exp(difference), None, None
+        return Ratio(math.exp(difference), None, None)
     errors = [math.fsum((x - mean) ** 2 for x in side) / (len(side) - 1) / len(side)
               for side, mean in zip(sides, means, strict=True)]
     half = 0.0
     if sum(errors):
         df = sum(errors) ** 2 / math.fsum(error**2 / (len(side) - 1) for error, side in zip(errors, sides, strict=True))
         half = t_quantile((1 + level) / 2, max(1, math.floor(df))) * math.sqrt(sum(errors))
-    return math.exp(difference), math.exp(difference - half), math.exp(min(difference + half, 700))
+    return Ratio(math.exp(difference), math.exp(difference - half), math.exp(min(difference + half, 700)))
 
 
 def control_limit(values: Sequence[float]) -> tuple[float, float]:
