@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet50_bench.launch import placement, setups
-from resnet50_bench.machine.topology import read_topology
+from resnet50_bench.machine.topology import format_cpulist, read_topology
 from support.fakes import FakeMachine, cgroup_v2, put, topology
 
 
@@ -142,3 +144,28 @@ def test_unlike_cores_are_named(tmp_path):
     assert "performance cores (cpus 0-1) and efficiency cores (cpus 2-5); 1 of 2 instances have both" in mixed[0]
     assert "0 of 3 instances" in apart[0] and "taskset -c 0-1 " in apart[0]
     assert not place(read_topology(root, affinity=[0, 1]), 2, "flex", False).notices[0].startswith("the cores")
+
+
+SHAPES = {"SMT off": {"cores_per_node": 56}, "SMT on": {"cores_per_node": 56, "smt": True},
+          "four NUMA nodes a socket": {"cores_per_node": 14, "nodes_per_socket": 4, "smt": True}}
+#: The best points that this workload's authors report for two sockets of 56 cores.
+BEST_POINTS = (("amx_int8", 64, 14), ("amx_bfloat16", 32, 14), ("avx_int8", 32, 7), ("avx_fp32", 128, 4))
+
+
+def rows_of_the_docs(folder: Path) -> Iterator[str]:
+    for number, (shape, facts) in enumerate(SHAPES.items()):
+        made = topology(folder / str(number), sockets=2, **facts)
+        for precision, batch_size, cores in BEST_POINTS:
+            placed = place(made, cores, "flex", False)
+            first, *_, last = placed.instances
+            crossing = sum(len(instance.nodes) > 1 for instance in placed.instances)
+            yield (f"| {shape} | {precision}, batch {batch_size} | {len(placed.instances)} x {cores} | "
+                   f"{format_cpulist(first.cpus)} | {format_cpulist(last.cpus)} | "
+                   f"{format_cpulist(first.memory_nodes)} and {format_cpulist(last.memory_nodes)} | {crossing or 'none'} | "
+                   f"{len(placed.idle_cpus) or 'none'} |")
+
+
+def test_the_docs_show_the_best_points_of_a_large_xeon(tmp_path):
+    text = (Path(__file__).parents[1] / "docs/placement.md").read_text()
+    missing = [row for row in rows_of_the_docs(tmp_path) if row not in text]
+    assert not missing, "\n".join(missing)

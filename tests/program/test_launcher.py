@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from resnet50_bench.case.case import Case
 from resnet50_bench.errors import RunFailed
-from resnet50_bench.launch import launcher
+from resnet50_bench.launch import launcher, preview
 from resnet50_bench.launch.launcher import Session, launch
-from resnet50_bench.launch.placement import Instance, Placement, Process
+from resnet50_bench.launch.placement import place
 from resnet50_bench.launch.plan import LaunchPlan
+from resnet50_bench.machine.topology import parse_cpulist
 from resnet50_bench.protocol.messages import Data, Progress
+from resnet50_bench.result.placement import PlacedInstance, PlacedProcess, Placement
+from support.fakes import topology
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_worker.py"
 
@@ -55,7 +59,7 @@ def _case(batch_size: int = 1, precision: str = "avx2_fp32", **environment: str)
 
 def _placement(instances: int = 2) -> Placement:
     return Placement(tuple(
-        Process(i, (Instance(i, (i,), (0,), (0,), None),)) for i in range(instances)), (), ())
+        PlacedProcess(i, (PlacedInstance(i, (i,), (0,), (0,)),)) for i in range(instances)))
 
 
 def _plan(folder: Path) -> LaunchPlan:
@@ -93,7 +97,7 @@ def test_an_instance_killed_while_measuring_fails_the_run_by_name_and_signal(tmp
 
 
 def test_an_instance_that_ends_early_is_named_with_its_last_words(tmp_path):
-    with pytest.raises(RunFailed, match="instance 0 .* ended with status 3; its last line: no more of this"):
+    with pytest.raises(RunFailed, match="instance 0 .* ended with status 3.*: no more of this"):
         _launch(tmp_path, Told(), FAKE_0="exit")
     assert _left_behind() == []
 
@@ -162,3 +166,27 @@ def _wait_for_death(pid: int) -> None:
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+#: The best points that this workload's authors report for two sockets of 56 cores: (precision, batch size, cores an instance).
+BEST_POINTS = (("amx_int8", 64, 14), ("amx_bfloat16", 32, 14), ("avx_int8", 32, 7), ("avx_fp32", 128, 4))
+
+
+@pytest.mark.parametrize("shape", [{"cores_per_node": 56}, {"cores_per_node": 56, "smt": True},
+                                   {"cores_per_node": 14, "nodes_per_socket": 4, "smt": True}],
+                         ids=["SMT off", "SMT on", "four NUMA nodes a socket"])
+@pytest.mark.parametrize(("precision", "batch_size", "cores"), BEST_POINTS)
+def test_the_workers_of_a_large_xeon_get_what_the_preview_says(tmp_path, shape, precision, batch_size, cores):
+    made = topology(tmp_path, sockets=2, **shape)
+    placement, _ = place(made, cores, "flex", False)
+    reports = launch(_case(batch_size, precision), placement, _plan(tmp_path / "logs"), Told())
+    told = [re.split(r" {2,}", line.strip()) for line in preview.lines(replace(
+        _case(batch_size, precision), cores_per_instance=cores), made)]
+    rows = [row for row in told if row[0].isdigit() and len(row) == 4]
+    assert len(rows) == len(reports) == 112 // cores
+    for (process, instance, cpus, node), report in zip(rows, reports, strict=True):
+        ran, = report.runs
+        assert (int(process), int(instance)) == (report.process, ran.instance)
+        assert parse_cpulist(cpus) == ran.cpus and len(ran.cpus) == cores
+        assert parse_cpulist(node) == placement.instances[ran.instance].memory_nodes
+    assert sorted(cpu for report in reports for cpu in report.runs[0].cpus) == list(range(112)), "first threads only"

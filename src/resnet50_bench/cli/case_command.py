@@ -25,7 +25,7 @@ from ..ctest.config import texts_for
 from ..ctest.overrides import VARIABLE, Overrides
 from ..ctest.settings import problem
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed, Skipped
-from ..launch import burst, progress
+from ..launch import burst, preview, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
@@ -172,9 +172,12 @@ def _points(option: str, backend: Backend, settings: Settings, overrides: Overri
         engines = known_engines.known(cpu.name) if isinstance(backend, NativeBackend) else _OF_AN_IMAGE
         machine = Machine(cpu, read_topology(), engines)
         for layers in all_layers:
-            why = inputs.missing(resolve(layers, machine), may_skip=not (overrides.named or overrides.dry_run))
+            case = resolve(layers, machine)
+            why = inputs.missing(case, may_skip=not (overrides.named or overrides.dry_run))
             if isinstance(why, Skipped):  # at once, before the machine's lock and a logs folder
                 raise why
+            if overrides.dry_run:
+                print(*preview.lines(case, machine.topology), sep="\n")
     points = [_texts(layers) for layers in all_layers]
     return _as_burst(points, settings, overrides.burst) if overrides.burst > 1 else points
 
