@@ -10,9 +10,8 @@ import subprocess
 import msgspec
 import pytest
 
-from resnet50_bench.cli import list_command
 from resnet50_bench.ctest import logs
-from resnet50_bench.history import collection
+from resnet50_bench.history import collection, listing
 from resnet50_bench.result import logfile
 from resnet50_bench.result.records import Statistics
 from support import documents, results
@@ -228,7 +227,7 @@ def test_list_has_the_kpis_of_kpi_sh_by_the_same_names_in_the_same_order(tmp_pat
                                        "Complete...", *measured, "VERDICT: valid", "RESULT: passed"]))
     result.write(tmp_path / "itr-1/worker-0-c0/benchmark_fake.json")
     printed = re.findall(r"^\*?([A-Z].*) \((.*)\): (.*)$", kpi(tmp_path).stdout, re.M)
-    listed = list_command.metrics(collection.find([tmp_path])[0])
+    listed = listing.kpis(collection.find([tmp_path])[0], every=True)
     assert [(name, unit) for name, unit, _ in printed] == list(listed)
     assert [float(value) for *_, value in printed] == pytest.approx(list(listed.values()), abs=0.01)
 

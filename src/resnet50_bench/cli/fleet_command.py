@@ -12,7 +12,7 @@ from ..files import json_text
 from ..history import fleet
 from ..history.fleet_nodes import gather
 from ..history.fleet_summary import rows, summarised, summary
-from .list_command import as_csv, as_markdown
+from ..tables import as_csv, as_markdown
 
 _TABLES = {"csv": as_csv, "markdown": as_markdown}
 

@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from ..tables import Cell
 from . import fleet
 from .fleet import Node, OddFact
 
@@ -46,7 +47,7 @@ def summarised(case: str, unit: str, nodes: Sequence[Node]) -> FleetSummary:
         {node.name: node.why_not for node in nodes if node.value is None})
 
 
-def rows(case: str, unit: str, nodes: Sequence[Node]) -> list[dict[str, object]]:
+def rows(case: str, unit: str, nodes: Sequence[Node]) -> list[dict[str, Cell]]:
     """A row for each node; ``deviation`` is a share of the median."""
     values = [node.value for node in nodes if node.value is not None]
     middle = median(values) if values else 0.0

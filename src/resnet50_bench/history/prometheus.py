@@ -6,27 +6,26 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from ..case.parameters import Role, having
-from ..history.collection import Entry
+from .collection import Entry
+from .listing import kpis
 
-#: (KPI, unit) -> value.
-Metrics = Mapping[tuple[str, str], float]
 _UNITS = {"samples/sec": "samples_per_second", "%": "percent"}
 #: With the case and the node they make a series: other values are another configuration, not another point of it.
 _LABELS = having(Role.SHOWN)
 
 
-def text(entries: Sequence[Entry], metrics: Callable[[Entry], Metrics]) -> str:
-    """Of each configuration on each node its newest result: its KPIs where it has any, its verdict, when it began."""
+def text(entries: Sequence[Entry], every: bool) -> str:
+    """Of each configuration on each node its newest result: its primary KPI or all, its verdict, when it began."""
     newest: dict[str, Entry] = {}
     for entry in entries:
         newest.setdefault(_labels(entry), entry)
     families: dict[tuple[str, str], list[str]] = {}
     for labels, entry in newest.items():
-        for (kpi, unit), value in metrics(entry).items():
+        for (kpi, unit), value in kpis(entry, every).items():
             name = _name(kpi, unit)
             families.setdefault((name, f"{kpi} ({unit})"), []).append(f"{name}{{{labels}}} {value!r}")
         verdict = "failed" if entry.failure is not None else entry.verdict
