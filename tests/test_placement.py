@@ -161,8 +161,8 @@ def rows_of_the_docs(folder: Path) -> Iterator[str]:
             crossing = sum(len(instance.nodes) > 1 for instance in placed.instances)
             yield (f"| {shape} | {precision}, batch {batch_size} | {len(placed.instances)} x {cores} | "
                    f"{format_cpulist(first.cpus)} | {format_cpulist(last.cpus)} | "
-                   f"{format_cpulist(first.memory_nodes)} and {format_cpulist(last.memory_nodes)} | {crossing or 'none'} | "
-                   f"{len(placed.idle_cpus) or 'none'} |")
+                   f"{format_cpulist(first.memory_nodes)} and {format_cpulist(last.memory_nodes)} | "
+                   f"{crossing or 'none'} | {len(placed.idle_cpus) or 'none'} |")
 
 
 def test_the_docs_show_the_best_points_of_a_large_xeon(tmp_path):

@@ -168,7 +168,8 @@ def _wait_for_death(pid: int) -> None:
         time.sleep(0.01)
 
 
-#: The best points that this workload's authors report for two sockets of 56 cores: (precision, batch size, cores an instance).
+#: The best points that this workload's authors report for two sockets of 56 cores: precision, batch
+#: size, cores of an instance.
 BEST_POINTS = (("amx_int8", 64, 14), ("amx_bfloat16", 32, 14), ("avx_int8", 32, 7), ("avx_fp32", 128, 4))
 
 
