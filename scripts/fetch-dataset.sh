@@ -13,7 +13,7 @@ if [ ! -e "$tar" ] && [ "${WITH_DATASET:-no}" = yes ]; then
     "$here/fetch.sh" "${IMAGENET_VAL_REPO:?}" "$tar"
 fi
 if [ -e "$tar" ]; then
-    PYTHONPATH="$here/../src" python3 -m resnet50_bench prepare-dataset "$tar" "$out" \
+    PYTHONPATH="$here/../src" python3 -m resnet50_bench dataset "$tar" "$out" \
         --ground-truth "$assets/ground_truth.txt" --sha256 "${IMAGENET_VAL_SHA256:?}"
 else
     echo "no data set was asked for: this image serves DATA_TYPE=dummy"

@@ -39,7 +39,7 @@ def test_a_file_outside_the_layout_is_named_after_its_parameters(tmp_path):
 def test_what_is_no_result_is_named_and_the_rest_listed(tmp_path, capsys, text, why):
     put(tmp_path, synthetic())
     (tmp_path / "benchmark_bad.json").write_text(text)
-    assert main(["list-kpi", str(tmp_path)]) == 0
+    assert main(["list", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "*Throughput (samples/sec): 100.0000" in said.out
     assert why in said.err
@@ -58,9 +58,9 @@ def test_a_logs_folder_without_result_is_named_with_its_kpi_text(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path, capsys):
     with pytest.raises(BadInput, match="no such folder"):
         collection.find([tmp_path / "none"])
-    assert main(["list-kpi", str(tmp_path / "none")]) == 2
-    assert main(["list-kpi", "--recent", "0"]) == 2
-    assert main(["list-kpi", "--all", "--primary"]) == 2
+    assert main(["list", str(tmp_path / "none")]) == 2
+    assert main(["list", "--recent", "0"]) == 2
+    assert main(["list", "--all", "--primary"]) == 2
     assert "not allowed with" in capsys.readouterr().err
 
 
@@ -71,7 +71,7 @@ def test_no_primary_without_a_sound_result(tmp_path, changes, capsys):
     put(tmp_path, synthetic(**changes))
     assert collection.find([tmp_path])[0].primary is None
     for words in ([], ["--all"]):
-        assert main(["list-kpi", *words, str(tmp_path)]) == 0
+        assert main(["list", *words, str(tmp_path)]) == 0
         shown = capsys.readouterr().out
         assert f"# INVALID RESULT: {changes.get('failure', '')}" in shown
         assert "*" not in shown
@@ -80,7 +80,7 @@ def test_no_primary_without_a_sound_result(tmp_path, changes, capsys):
 
 def test_all_metrics_parameters_and_noise(tmp_path, capsys):
     put(tmp_path, synthetic(case={"MODE": "latency"}, verdict="noisy", reasons=["steal time"]))
-    main(["list-kpi", "--all", "--params", str(tmp_path)])
+    main(["list", "--all", "--params", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert "## CUSTOMER_ENV: A=1 B=x|y" in lines
     assert "# NOISY RESULT: steal time" in lines
@@ -93,9 +93,9 @@ def test_all_metrics_parameters_and_noise(tmp_path, capsys):
 def test_a_result_without_proof_of_its_kernels_is_called_unproven_in_every_listing(tmp_path, capsys):
     put(tmp_path, synthetic(case={"TORCH_TYPE": "ONNXRUNTIME"}))
     put(tmp_path / "b", synthetic(case={"TORCH_TYPE": "OPENVINO"}))
-    main(["list-kpi", str(tmp_path)])
+    main(["list", str(tmp_path)])
     assert capsys.readouterr().out.count("# UNPROVEN RESULT: ONNXRUNTIME: its kernels are unproven") == 1
-    main(["list-kpi", "--format", "json", str(tmp_path)])
+    main(["list", "--format", "json", str(tmp_path)])
     assert sorted(row["why"] for row in json.loads(capsys.readouterr().out)) == ["", "kernels unproven"]
     main(["compare", str(tmp_path), str(tmp_path / "b"), "--anyway"])
     assert "NOTICE: A: ONNXRUNTIME: its kernels are unproven" in capsys.readouterr().out
@@ -106,7 +106,7 @@ def test_recent_counts_logs_folders(tmp_path, capsys):
         for iteration in (1, 2):
             put(tmp_path, synthetic(rate=day, started_at=f"2026-01-0{day}T00:00:0{iteration}+00:00"),
                 stamp=f"2026010{day}-000000", iteration=iteration)
-    main(["list-kpi", "--recent", "2", "--format", "json", str(tmp_path)])
+    main(["list", "--recent", "2", "--format", "json", str(tmp_path)])
     assert [row["value"] for row in json.loads(capsys.readouterr().out)] == [3, 3, 2, 2]
 
 
@@ -133,7 +133,7 @@ def test_markdown_has_a_cell_for_every_column(table):
 
 @pytest.mark.parametrize("form", ["list", "json", "csv", "markdown"])
 def test_no_results(tmp_path, capsys, form):
-    assert main(["list-kpi", "--format", form, str(tmp_path)]) == 0
+    assert main(["list", "--format", form, str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip() == ("[]" if form == "json" else "")
 
 

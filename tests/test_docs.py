@@ -15,7 +15,7 @@ from resnet50_bench.case import flags, parameters, platforms
 from resnet50_bench.case.case import WORKLOAD, parse_option
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.cli.completion_command import parser_of
-from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN
+from resnet50_bench.cli.tree import COMMANDS, SHOWN
 from resnet50_bench.ctest import options
 from resnet50_bench.errors import BadInput
 from resnet50_bench.stack import stacks
@@ -52,7 +52,6 @@ def understood(shown: Shown) -> None:
 
 def read(name: str, words: list[str], environment: dict[str, str]) -> None:
     """The words after a command's name, by its own parsers."""
-    name = ALIASES.get(name, name)
     if name in ("--help", "--version"):
         return
     assert name in COMMANDS, f"{name} is no command"
@@ -147,7 +146,7 @@ def test_every_option_of_ctest_sh_and_every_command_is_on_a_page():
     assert [word for word in own if not re.search(rf"{word}\b", text)] == []
     lines = [line.words for line in pages.commands() if re.search(r"resnet50-bench|\.sh$", line.words[0])]
     names = {SCRIPTS.get(Path(program).name, "".join(words[:1])) for program, *words in lines}
-    assert {*SHOWN} - {ALIASES.get(name, name) for name in names} == set()
+    assert {*SHOWN} - names == set()
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)

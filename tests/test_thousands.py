@@ -49,7 +49,7 @@ def seconds(*words: object) -> float:
 
 
 def test_list(folders, capsys):
-    assert seconds("list-kpi", "--all", "--params", *folders) < LIMIT_S
+    assert seconds("list", "--all", "--params", *folders) < LIMIT_S
     assert capsys.readouterr().out.count("*Throughput") == 2 * POINTS * RUNS
 
 

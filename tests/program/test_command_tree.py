@@ -15,7 +15,7 @@ import pytest
 from resnet50_bench import __version__
 from resnet50_bench.cli import case_command, list_command
 from resnet50_bench.cli.completion_command import parser_of
-from resnet50_bench.cli.tree import ALIASES, COMMANDS, SHOWN, main, overview
+from resnet50_bench.cli.tree import COMMANDS, SHOWN, main, overview
 from resnet50_bench.ctest import background
 from support.results import put, synthetic
 
@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *ALIASES])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_has_help_with_an_example_and_a_version_and_leaves_no_file(name, here, capsys):
     assert main([name, "--help"]) == 0
     said = capsys.readouterr()
@@ -44,7 +44,7 @@ def test_the_overview_names_what_is_for_people_only(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert shown == overview() and all(f"\n  {name} " in shown for name in SHOWN)
-    assert not any(f"\n  {name} " in shown for name in {*COMMANDS, *ALIASES} - {*SHOWN})
+    assert not any(f"\n  {name} " in shown for name in {*COMMANDS} - {*SHOWN})
     assert main(["--version"]) == 0 and capsys.readouterr().out == f"resnet50-bench {__version__}\n"
     assert main([]) == 2
 
@@ -103,11 +103,10 @@ def test_completion_knows_commands_options_and_values(here):
     complete_ resnet50-bench list --format cs
     complete_ ./ctest.sh --check-d
     complete_ ./ctest.sh --output-j
-    complete_ resnet50-bench list-kpi --prim
     """
     done = subprocess.run(["bash", "-c", ask, SCRIPT], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["compare completion", "--recent", "csv", "--check-docker-image",
-                                        "--output-junit", "--primary"]
+                                        "--output-junit"]
     assert done.stderr == ""
     assert all(parser_of(name) for name in SHOWN)
 

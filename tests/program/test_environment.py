@@ -287,7 +287,7 @@ def test_the_environments_python_runs_everything_once_it_is_complete(home):
 
 #: -S: no package beside the standard library, as before the set-up.
 @pytest.mark.parametrize("words", [
-    ("ctest", "--help"), ("ctest", "-N"), ("describe-params",), ("detect-platform",), ("setup", "--list"),
+    ("ctest", "--help"), ("ctest", "-N"), ("parameters",), ("detect-platform",), ("setup", "--list"),
     ("wsf-settings", "inference_throughput_avx_fp32_gated")])
 def test_a_python_without_the_set_up_lists_helps_and_sets_up(words, tmp_path):
     done = subprocess.run([sys.executable, "-S", "-m", "resnet50_bench", *words], capture_output=True, text=True,

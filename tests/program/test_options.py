@@ -247,7 +247,7 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     shown = capsys.readouterr()
     assert "placement burst: (absent) -> 2" in shown.out and "burst must be equal" in shown.err
     assert main(["compare", str(together), str(put(tmp_path / "c", disturbed()))]) == 0
-    assert main(["list-kpi", str(together)]) == 0
+    assert main(["list", str(together)]) == 0
     assert "# BURST RESULT: one of 2 runs at once on the same cores" in capsys.readouterr().out
     assert main(["reference", str(tmp_path / "b")]) == 2
     assert "left out: one of 2 runs at once" in capsys.readouterr().err

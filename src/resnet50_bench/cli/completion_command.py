@@ -8,7 +8,7 @@ import shlex
 from ..arguments import Parser
 from ..ctest import ctest_words
 from ..ctest.options import parser as ctest_parser
-from .tree import ALIASES, COMMANDS, PROG, SHOWN
+from .tree import COMMANDS, PROG, SHOWN
 
 _BASH = """# Completion of {prog}, ctest.sh and the like. To use it: eval "$({prog} completion bash)"
 _resnet50_bench() {{
@@ -53,13 +53,12 @@ def script() -> str:
         for action in made._actions:
             if action.choices and action.option_strings:
                 values.setdefault("|".join(action.option_strings), " ".join(map(str, action.choices)))
-    names = {name: [name, *(alias for alias, target in ALIASES.items() if target == name)] for name in parsers}
     words = {name: " ".join(made.option_words()) for name, made in parsers.items()}
     return _BASH.format(
         prog=PROG, ctest=shlex.quote(" ".join([*ctest_parser().option_words(), *ctest_words.known()])),
         commands=shlex.quote(" ".join(SHOWN)),
         scripts="".join(f"        {file}) words={shlex.quote(words[name])} ;;\n" for file, name in _SCRIPTS.items()),
-        cases="".join(f"            {'|'.join(names[name])}) words={shlex.quote(text)} ;;\n"
+        cases="".join(f"            {name}) words={shlex.quote(text)} ;;\n"
                       for name, text in words.items()),
         values="".join(f"        {option}) words={shlex.quote(text)} ;;\n" for option, text in values.items()))
 

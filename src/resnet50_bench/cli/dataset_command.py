@@ -30,7 +30,7 @@ _BLOCK = 1 << 20
 
 
 def main(argv: list[str]) -> int:
-    """``prepare-dataset TAR FOLDER --ground-truth FILE [--synsets FILE] [--sha256 HEX]``; 0 when complete.
+    """``dataset TAR FOLDER --ground-truth FILE [--synsets FILE] [--sha256 HEX]``; 0 when complete.
 
     Raises BadInput for what does not fit together (nothing has been written then, unless the tar turned
     out to be cut off), Infrastructure where the folder cannot be written.

@@ -76,8 +76,6 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "best-case": Command("cli.detect_command", function="best_case"),
     },
 }
-#: Names of before, which scripts and WSF use.
-ALIASES = {"list-kpi": "list", "env": "setup", "prepare-dataset": "dataset", "describe-params": "parameters"}
 COMMANDS: dict[str, Command] = {name: command for group in _GROUPS.values() for name, command in group.items()}
 SHOWN = tuple(name for name, command in COMMANDS.items() if command.about)
 
@@ -127,7 +125,7 @@ def _status(argv: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in _LIBRARIES:
             raise
-        command = _named(argv[0])
+        command = COMMANDS.get(argv[0])
         if command and command.about and {"--help", "-h"} & {*argv[1:]}:
             print(f"{PROG} {argv[0]}: {command.about}\nAfter the set-up (scripts/setup.sh) this says more.")
             return 0
@@ -174,20 +172,16 @@ def _run(argv: list[str]) -> int:
     if name in ("--help", "-h"):
         print(overview(), end="")
         return 0 if argv else 2
-    if name == "--version" or words[:1] == ["--version"] and name != "ctest" and _named(name):
+    if name == "--version" or words[:1] == ["--version"] and name != "ctest" and name in COMMANDS:
         print(f"{PROG} {__version__}")
         return 0
-    command = _named(name)
+    command = COMMANDS.get(name)
     if not command:
         kind = "an option" if name.startswith("-") else "a command"
         raise BadInput(f"{name} is not {kind}{nearest(name, SHOWN)}; see {PROG} --help")
     refuse_unknown(os.environ)
     function = getattr(importlib.import_module(f"..{command.module}", __package__), command.function)
     return int(function(words))
-
-
-def _named(name: str) -> Command | None:
-    return COMMANDS.get(ALIASES.get(name, name))
 
 
 def overview() -> str:

@@ -41,7 +41,7 @@ from .typed_words import near, typed
 
 _MOST_ROUNDS = 21
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_EPILOG = """Flags of parameters (--precision=amx_int8; see describe-params) and those in the environment hold for all.
+_EPILOG = """Flags of parameters (--precision=amx_int8; see `parameters`) and those in the environment hold for all.
 The words of a side are NAME=VALUE as in a shell, with quotes where a value holds spaces; RESNET50_BENCH_PYTHON,
 RESNET50_BENCH_STACK and RESNET50_BENCH_ENV choose its environment.
 example:

@@ -1,7 +1,7 @@
 """A comparison's folder <-> its plan and its rounds; what does not count lies in ``left-out``.
 
 ``versus.json`` holds what was typed, ``A/round-001`` the whole result of a turn, so that ``compare FOLDER/A FOLDER/B``,
-``list-kpi`` and ``report`` read it as any other. A round counts once every side's turn passed.
+``list`` and ``report`` read it as any other. A round counts once every side's turn passed.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
         key = left.removeprefix("--").upper().replace("-", "_")
         if key not in CATALOGUE and key not in SURROUNDINGS:
             bad.append(f"{option}: {word!r} is no parameter{nearest(key, (*CATALOGUE, *SURROUNDINGS))}; allowed are "
-                       f"NAME=VALUE of describe-params and {', '.join(SURROUNDINGS)}; variables for the instances "
+                       f"NAME=VALUE of `parameters` and {', '.join(SURROUNDINGS)}; variables for the instances "
                        f"stand in quotes: {_QUOTED}")
         elif key in texts:
             bad.append(f"{option}: {key} is given twice; give it once")
