@@ -110,7 +110,7 @@ class WorkerProcess:
                 why = "the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE"
             return f"{self.name()} was killed by {signal.Signals(-status).name}" + (f" ({why})" if why else "") + last
         said = last.removeprefix("; ") or "it left no word"
-        return f"{self.name()} ended with status {status}: {causes.explained(' '.join(tail), said)}"
+        return f"{self.name()} ended with status {status}; {causes.explained(' '.join(tail), said)}"
 
 
 @dataclass(frozen=True)
