@@ -48,6 +48,8 @@ def test_accuracy_without_images_or_weights_says_where_it_looked(tmp_path, pictu
         find(tmp_path, MODE="accuracy")
     with pytest.raises(BadInput, match=r"needs weights: none at .*/weights/resnet50-0676ba61.pth, .*/torch/hub"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures))
+    with pytest.raises(BadInput, match="the data set /nowhere is not a folder"):
+        find(tmp_path, MODE="accuracy", DATASET="/nowhere")
     with pytest.raises(BadInput, match="WEIGHTS=/nowhere: there is no such file"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS="/nowhere")
 

@@ -67,13 +67,16 @@ def find(case: AnyCase) -> Inputs:
 
 
 def _find(case: AnyCase) -> Inputs:
-    if why := missing(case, may_skip=os.environ.get(SKIP_VARIABLE) == SKIP):
+    why = missing(case, may_skip=os.environ.get(SKIP_VARIABLE) == SKIP)
+    if why and not case.dataset:
         raise why
     notices: list[str] = []
     images = None
     if case.data_type == "real":
         images = dataset.scan(Path(case.dataset or _IMAGE_DATASET), "train" if case.training else "val")
         notices += [f"data set: {notice}" for notice in images.notices]
+    if why:  # what is wrong with the DATASET that was given comes first
+        raise why
     weights = _weights(case)
     sha256 = _sha256(weights) if weights else ""
     if weights:
