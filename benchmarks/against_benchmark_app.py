@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "src"))
 import pairs  # noqa: E402
 
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.stack.environment import worker_python  # noqa: E402
+from resnet50_bench.stack.environment import StackChoice  # noqa: E402
 
 #: As worker/engines/openvino.py writes its file: the length of the XML, the XML, the weights.
 _LENGTH_BYTES = 8
@@ -57,8 +57,9 @@ def theirs(model: Path, point: list[str], seconds: int) -> float:
     precision, _, cores = point
     words = ["-m", model, "-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", cores,
              "-infer_precision", PRECISIONS[precision].dtype.openvino, "-t", str(seconds)]
-    done = subprocess.run([worker_python().with_name("benchmark_app"), *words], capture_output=True, text=True,
-                          check=True, env=os.environ | {"ONEDNN_MAX_CPU_ISA": PRECISIONS[precision].isa_cap})
+    program = StackChoice.of(os.environ).worker_python().with_name("benchmark_app")
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=True,
+                          env=os.environ | {"ONEDNN_MAX_CPU_ISA": PRECISIONS[precision].isa_cap})
     return float(re.findall(r"Throughput: +([0-9.]+) FPS", done.stdout)[-1])
 
 

@@ -11,6 +11,7 @@ A point is PRECISION:BATCH_SIZE:CORES. Points that this CPU cannot run are named
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ sys.path.insert(0, str(ROOT / "src"))
 import pairs  # noqa: E402
 
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.stack.environment import worker_python  # noqa: E402
+from resnet50_bench.stack.environment import StackChoice  # noqa: E402
 
 
 def ours(precision: str, batch: str, cores: str, steps: str) -> float:
@@ -40,7 +41,8 @@ def plain(precision: str, batch: str, cores: str, steps: str) -> float:
     """images/s of the loop that a user would write; capped to the same ISA as ours."""
     facts = PRECISIONS[precision]
     done = subprocess.run(
-        [worker_python(), ROOT / "benchmarks/plain_ipex.py", facts.dtype.name, batch, cores, steps],
+        [StackChoice.of(os.environ).worker_python(), ROOT / "benchmarks/plain_ipex.py",
+         facts.dtype.name, batch, cores, steps],
         check=True, capture_output=True, text=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "ONEDNN_MAX_CPU_ISA": facts.isa_cap})
     return float(done.stdout.split()[-1])

@@ -28,7 +28,9 @@ from resnet50_bench.launch import worker_environment  # noqa: E402
 from resnet50_bench.launch.placement import place  # noqa: E402
 from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.machine.topology import read_topology  # noqa: E402
-from resnet50_bench.stack import environment, user_cache  # noqa: E402
+from resnet50_bench.stack import user_cache  # noqa: E402
+from resnet50_bench.stack.environment import StackChoice  # noqa: E402
+from resnet50_bench.stack.native_libraries import native_libraries  # noqa: E402
 
 
 def words(precision: str, batch: int, seconds: float) -> dict[str, str]:
@@ -58,9 +60,9 @@ def bare(values: dict[str, str], seconds: float) -> dict[str, float]:
     known = user_cache.models().glob(f"ipex-{case.precision}-b{case.batch_size}-*.pt")
     # The peak's product is far smaller than ResNet50.
     model = max((path for path in known if path.stat().st_size > 10e6), key=lambda path: path.stat().st_mtime)
-    given = worker_environment.worker_environment(case, [instance.cpus], environment.native_libraries(), os.environ)
+    given = worker_environment.worker_environment(case, [instance.cpus], native_libraries(), os.environ)
     dtype = PRECISIONS[case.precision].dtype.tensors
-    done = subprocess.run([environment.worker_python(), Path(__file__).with_name("bare_loop.py"), model,
+    done = subprocess.run([StackChoice.of(os.environ).worker_python(), Path(__file__).with_name("bare_loop.py"), model,
                            str(case.batch_size), dtype, str(seconds)], env=given | {"PYTHONPATH": str(ROOT / "src")},
                           capture_output=True, text=True, check=True,
                           preexec_fn=lambda: os.sched_setaffinity(0, instance.cpus))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from resnet50_bench.case.case import Case, Layer, resolve
@@ -9,7 +12,8 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.cli import sweep_command
 from resnet50_bench.cli.sweep_printer import SweepPrinter
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.sweep import auto, best, sweep
+from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.sweep import auto, best
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +30,7 @@ def machine() -> Machine:
 
 def decided(**texts: str) -> Case:
     case = resolve([Layer("flag", {"PRECISION": "avx2_int8"} | texts)], machine())
-    return auto.decided(case, machine(), sweep.worker_python(), SweepPrinter())
+    return auto.decided(case, machine(), Path("python"), Surroundings.of(os.environ), SweepPrinter())
 
 
 def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):

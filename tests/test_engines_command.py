@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import engines_command, engines_match, tree, versus_command
+from resnet50_bench.cli import tree, versus_command
+from resnet50_bench.engines import match, memory
+from resnet50_bench.engines.table import Contestant, contestants
 from resnet50_bench.errors import Infrastructure, Interrupted, RunFailed
 from resnet50_bench.stack import environment
+from resnet50_bench.stack.environment import StackChoice
 from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
-from resnet50_bench.sweep import known_engines
-from resnet50_bench.versus import record, words
-from resnet50_bench.versus.engines_table import Contestant, contestants
+from resnet50_bench.versus import compare, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import Round, SideFailed, Turn
 from resnet50_bench.versus.words import Given
@@ -33,31 +34,31 @@ def test_every_engine_competes_on_every_stack_that_is_set_up():
     assert chosen == [Contestant("IPEX", "ipex"), Contestant("COMPILE-INDUCTOR", "ipex"),
                       Contestant("COMPILE-INDUCTOR", "current"), Contestant("COMPILE-INDUCTOR", "openvino"),
                       Contestant("OPENVINO", "openvino")]
-    assert [line.partition(":")[0] for line in left_out] == ["ONNXRUNTIME", "ZENTORCH", "EAGER"]
+    assert [one.who for one in left_out] == ["ONNXRUNTIME", "ZENTORCH", "EAGER"]
 
 
 def test_what_is_not_set_up_or_not_for_this_cpu_is_said_with_its_remedy():
     chosen, left_out = contestants("avx2_fp32", MILAN_CPU.flags, lambda stack: stack == "ipex")
     assert [one.engine for one in chosen] == ["IPEX", "COMPILE-INDUCTOR", "EAGER"]
-    assert left_out == ["OPENVINO: no stack of it is set up: scripts/setup.sh --stack openvino",
-                        "ONNXRUNTIME: no stack of it is set up: scripts/setup.sh --stack openvino",
-                        "ZENTORCH: this CPU lacks avx512f avx512bw avx512dq avx512vl"]
+    assert [one.who for one in left_out] == ["OPENVINO", "ONNXRUNTIME", "ZENTORCH"]
+    assert [one.why.endswith("scripts/setup.sh --stack openvino") for one in left_out] == [True, True, False]
+    assert left_out[-1].why == "this CPU lacks avx512f avx512bw avx512dq avx512vl"
 
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
     """A machine without AVX-512, the stacks ipex and openvino, and measuring that gives SPEEDS."""
     here = machine(tmp_path / "machine", MILAN_CPU)
-    monkeypatch.setattr(engines_command, "read_cpu", lambda: here.cpu)
-    monkeypatch.setattr(engines_command, "read_topology", lambda: here.topology)
+    monkeypatch.setattr(versus_command, "read_cpu", lambda: here.cpu)
+    monkeypatch.setattr(versus_command, "read_topology", lambda: here.topology)
     monkeypatch.setattr(environment, "is_complete", lambda stack, folder: stack in ("ipex", "openvino"))
-    monkeypatch.setattr(environment, "worker_python", lambda stack=None: environment.folder(stack) / "bin/python")
+    monkeypatch.setattr(StackChoice, "worker_python", lambda self, stack=None: self.folder(stack) / "bin/python")
     monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
     for name in (PYTHON, STACK, FOLDER):
         monkeypatch.delenv(name, raising=False)
 
-    def measured(given, folder: Path, where, rules) -> Outcome:
-        sides = [side.ready(side.case) for side in words.sides(given, where)]
+    def measured(given, folder: Path, host, rules, observer) -> Outcome:
+        sides = [side.ready(side.case) for side in words.sides(given, host)]
         rounds = []
         for number in range(1, rules.most_rounds + 1):
             turns = {}
@@ -73,7 +74,7 @@ def there(tmp_path, monkeypatch):
             rounds.append(Round(number, turns))
         return Outcome(sides, rounds, rules.most_rounds, 1, "every pair is decided", 60.0)
 
-    monkeypatch.setattr(versus_command, "measured", measured)
+    monkeypatch.setattr(compare, "compare", measured)
     return tmp_path
 
 
@@ -108,19 +109,19 @@ def test_what_is_the_fastest_is_remembered_for_auto(there, capsys):
     """By stack; ONNX Runtime, which proves nothing, is not."""
     assert engines(there) == 0
     assert f"TORCH_TYPE=auto takes the fastest from now on: {there}/cache/best/engines.json" in capsys.readouterr().out
-    best = known_engines.known(MILAN_CPU.name).fastest["avx2_fp32"]
+    best = memory.known(MILAN_CPU.name, StackChoice()).fastest["avx2_fp32"]
     assert (best.engine, best.stack, best.images_per_s, best.batch_size, best.cores_per_instance, best.found_at) == (
         "OPENVINO", "openvino", pytest.approx(22.03), 8, 1, synthetic().started_at[:10])
-    kept, = json.loads(known_engines.path().read_text())["cpus"].values()
+    kept, = json.loads(memory.path().read_text())["cpus"].values()
     assert [one["engine"] for one in kept["avx2_fp32"]] == ["OPENVINO", "IPEX"]
 
 
 def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(there, monkeypatch, capsys):
-    def decide(given, where) -> None:
-        if "OPENVINO" in given.sides["A"]:
+    def search(side, host, observer) -> None:
+        if "OPENVINO" in side.text:
             raise RunFailed("53 of 53 convolutions did not run avx2_fp32's kernels")
 
-    monkeypatch.setattr(engines_match, "_decide", decide)
+    monkeypatch.setattr(compare, "search", search)
     assert engines(there) == 0
     out = capsys.readouterr().out
     assert "avx2_fp32: left out: OPENVINO (openvino): 53 of 53 convolutions did not run" in out
@@ -128,16 +129,16 @@ def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(t
 
 
 def test_an_engine_that_fails_in_its_turns_is_left_out_and_the_others_begin_anew(there, monkeypatch, capsys):
-    works = versus_command.measured
+    works = compare.compare
 
-    def measured(given, folder: Path, where, rules) -> Outcome:
+    def measured(given, folder: Path, host, rules, observer) -> Outcome:
         for name, words_of_side in given.sides.items():
             if "OPENVINO" in words_of_side:
                 (folder / name).mkdir(parents=True)
                 raise SideFailed(name, "the instance died (log: there)")
-        return works(given, folder, where, rules)
+        return works(given, folder, host, rules, observer)
 
-    monkeypatch.setattr(versus_command, "measured", measured)
+    monkeypatch.setattr(compare, "compare", measured)
     assert engines(there) == 0
     out = capsys.readouterr().out
     assert "avx2_fp32: left out: OPENVINO (openvino): the instance died" in out
@@ -149,23 +150,23 @@ def test_an_engine_that_fails_in_its_turns_is_left_out_and_the_others_begin_anew
 def test_what_is_no_fault_of_an_engine_ends_it(there, monkeypatch, error):
     asked = []
 
-    def decide(given, where) -> None:
-        asked.append(given)
+    def search(side, host, observer) -> None:
+        asked.append(side)
         raise error
 
-    monkeypatch.setattr(engines_match, "_decide", decide)
+    monkeypatch.setattr(compare, "search", search)
     assert engines(there) == error.exit_status and len(asked) == 1
 
 
 def test_a_precision_that_was_measured_is_kept_however_the_next_one_ends(there, monkeypatch, capsys):
-    works = versus_command.measured
+    works = compare.compare
 
-    def measured(given, folder: Path, where, rules) -> Outcome:
+    def measured(given, folder: Path, host, rules, observer) -> Outcome:
         if given.flags["PRECISION"] == "avx2_int8":
             raise Interrupted(15, "ended by SIGTERM")
-        return works(given, folder, where, rules)
+        return works(given, folder, host, rules, observer)
 
-    monkeypatch.setattr(versus_command, "measured", measured)
+    monkeypatch.setattr(compare, "compare", measured)
     assert engines(there, precision="avx2_fp32 avx2_int8") == 128 + 15
     assert "OPENVINO (openvino)" in (there / "results/engines.txt").read_text()
 
@@ -180,8 +181,8 @@ def test_its_folder_alone_goes_on_with_what_was_begun(there, monkeypatch, capsys
                   {"BATCH_SIZE": "4", "CORES_PER_INSTANCE": "1", "PRECISION": "avx2_fp32"}, {})
     planned(there / "results/avx2_fp32", begun)
     seen = []
-    works = versus_command.measured
-    monkeypatch.setattr(versus_command, "measured", lambda given, *more: seen.append(given) or works(given, *more))
+    works = compare.compare
+    monkeypatch.setattr(compare, "compare", lambda given, *more: seen.append(given) or works(given, *more))
     folder = f"--folder={there / 'results'}"
     assert tree.main(["engines", "--precision=avx2_fp32", folder]) == 0 and seen == [begun]
     assert tree.main(["engines", "--precision=avx2_fp32", "--batch_size=8", folder]) == 2
@@ -191,7 +192,7 @@ def test_its_folder_alone_goes_on_with_what_was_begun(there, monkeypatch, capsys
 def test_variables_hold_as_flags_do(there, monkeypatch, capsys):
     for name, text in {"PRECISION": "avx2_fp32", "BATCH_SIZE": "8", "CORES_PER_INSTANCE": "1"}.items():
         monkeypatch.setenv(name, text)
-    monkeypatch.setattr(engines_match, "_decide", lambda given, where: None)
+    monkeypatch.setattr(compare, "search", lambda *given: None)
     assert tree.main(["engines", f"--folder={there / 'results'}"]) == 0
     assert "avx2_int8" not in capsys.readouterr().out
 
@@ -204,7 +205,7 @@ def test_variables_hold_as_flags_do(there, monkeypatch, capsys):
     (["--cores_per_instance=100000"], {}, "CORES_PER_INSTANCE=100000"), (["--mode=accuracy"], {}, "MODE=accuracy"),
     ([], {"STEPS": "zero"}, "STEPS")])
 def test_what_makes_no_sense_is_refused_once_before_anything_runs(there, monkeypatch, capsys, words, variables, named):
-    monkeypatch.setattr(engines_match, "play", lambda *given: pytest.fail("it played"))
+    monkeypatch.setattr(match, "play", lambda *given: pytest.fail("it played"))
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     assert tree.main(["engines", f"--folder={there / 'results'}", *words]) == 2
@@ -214,7 +215,7 @@ def test_what_makes_no_sense_is_refused_once_before_anything_runs(there, monkeyp
 
 @pytest.mark.parametrize("there_before", ["a file", "a damaged plan", "another comparison"])
 def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(there, monkeypatch, capsys, there_before):
-    monkeypatch.setattr(engines_match, "play", lambda *given: pytest.fail("it played"))
+    monkeypatch.setattr(match, "play", lambda *given: pytest.fail("it played"))
     folder = there / "results"
     if there_before == "a file":
         folder.write_text("")

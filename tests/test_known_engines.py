@@ -12,13 +12,14 @@ import pytest
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.case.engines import KnownEngine
 from resnet50_bench.cli import one_run, rerun_command, tree
+from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput, Infrastructure, UnsupportedCpu
 from resnet50_bench.stack import environment, pins
 from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
-from resnet50_bench.sweep import known_engines
 from resnet50_bench.versus import words
-from support.fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, machine
+from support.fakes import GENOA_CPU, ICX_CPU, MILAN_CPU, SPR_CPU, host, machine
 from support.results import synthetic
+from support.stack import chosen
 
 OPENVINO = KnownEngine("OPENVINO", "openvino", 41.23, 16, 2, "2026-11-25")
 IPEX = KnownEngine("IPEX", "ipex", 30.0, 8, 1, "2026-11-25")
@@ -40,16 +41,16 @@ def here(tmp_path, monkeypatch) -> Path:
 
 def set_up(stack: str, digest: str = "") -> None:
     """FAKE: only what makes it complete."""
-    environment.folder(stack).mkdir(parents=True, exist_ok=True)
-    (environment.folder(stack) / f"complete-{stack}").write_text(digest or pins.digest(stack))
+    chosen().folder(stack).mkdir(parents=True, exist_ok=True)
+    (chosen().folder(stack) / f"complete-{stack}").write_text(digest or pins.digest(stack))
 
 
 def found(*engines: KnownEngine, cpu=MILAN_CPU, precision: str = "avx2_int8") -> None:
-    known_engines.remember(cpu.name, precision, engines or (IPEX, OPENVINO))
+    memory.remember(cpu.name, precision, engines or (IPEX, OPENVINO))
 
 
 def where(tmp_path: Path, cpu=MILAN_CPU):
-    return replace(machine(tmp_path, cpu), engines=known_engines.known(cpu.name))
+    return replace(machine(tmp_path, cpu), engines=memory.known(cpu.name, chosen()))
 
 
 def case_of(here: Path, cpu=MILAN_CPU, **texts: str):
@@ -66,9 +67,9 @@ def refusal(here: Path, **texts: str) -> str:
 
 def test_what_was_found_on_other_cores_is_not_known_here(here, monkeypatch):
     found()
-    assert known_engines.known(MILAN_CPU.name).fastest
+    assert memory.known(MILAN_CPU.name, chosen()).fastest
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
-    assert not known_engines.known(MILAN_CPU.name).fastest
+    assert not memory.known(MILAN_CPU.name, chosen()).fastest
 
 
 def test_auto_is_the_fastest_that_was_found_and_the_log_says_so(here):
@@ -93,8 +94,8 @@ def test_what_is_found_at_one_precision_leaves_the_others(here):
                                   '{"schema": "another", "cpus": {}}', NO_UTF8, f'{{"cpus": {{"{NO_UTF8}": {{}}}}}}'])
 def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
     if text is not None:
-        known_engines.path().parent.mkdir(parents=True)
-        known_engines.path().write_text(text, errors="surrogateescape")
+        memory.path().parent.mkdir(parents=True)
+        memory.path().write_text(text, errors="surrogateescape")
     assert refusal(here) == ("TORCH_TYPE=auto: which engine is the fastest here at avx2_int8 is not known; this finds "
                              "it: scripts/resnet50-bench.sh engines --precision=avx2_int8")
     found()
@@ -107,9 +108,9 @@ def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
                                             ({"images_per_s": -1.0}, "no speed"), ({"found_at": ""}, "no day")])
 def test_what_cannot_have_been_found_counts_as_nothing(here, change, at):
     found(OPENVINO)
-    document = json.loads(known_engines.path().read_text())
+    document = json.loads(memory.path().read_text())
     next(iter(document["cpus"].values()))["avx2_int8"][0] |= change
-    known_engines.path().write_text(json.dumps(document))
+    memory.path().write_text(json.dumps(document))
     assert "is not known; this finds it" in refusal(here), at
 
 
@@ -147,7 +148,7 @@ def test_for_a_chosen_stack_that_is_not_set_up_the_set_up_comes_first(here, monk
     found()
     for stack in ("current", "openvino"):
         monkeypatch.setenv(STACK, stack)
-        (environment.folder(stack) / f"complete-{stack}").unlink(missing_ok=True)
+        (chosen().folder(stack) / f"complete-{stack}").unlink(missing_ok=True)
         assert refusal(here, PRECISION=precision) == (
             f"TORCH_TYPE=auto: the stack {stack} is not set up: run scripts/setup.sh --stack {stack} once; "
             "scripts/resnet50-bench.sh engines then finds the fastest of it")
@@ -218,7 +219,7 @@ def ran(here, monkeypatch) -> list[tuple[str, Path]]:
 def test_a_run_measures_by_the_python_of_the_engines_stack(ran, capsys):
     found()
     assert tree.main(["run", "--precision=avx2_int8", "--torch_type=auto"]) == 0
-    assert ran == [("OPENVINO", environment.folder("openvino") / "bin/python")]
+    assert ran == [("OPENVINO", chosen().folder("openvino") / "bin/python")]
     assert tree.main(["run", "--precision=avx2_fp32", "--torch_type=auto"]) == 2
     assert "engines --precision=avx2_fp32" in capsys.readouterr().err and len(ran) == 1
 
@@ -231,19 +232,19 @@ def test_a_result_is_run_again_by_the_engine_and_the_stack_that_measured_it(here
     before.write(here / "before.json")
     found(IPEX)
     assert rerun_command.main([str(here / "before.json")]) == 0
-    assert ran == [("OPENVINO", environment.folder("openvino") / "bin/python")]
+    assert ran == [("OPENVINO", chosen().folder("openvino") / "bin/python")]
     os.environ[STACK] = "ipex"
     assert rerun_command.main([str(here / "before.json")]) == 0
-    assert ran[1] == ("OPENVINO", environment.folder("ipex") / "bin/python"), "the user's variable is heeded"
+    assert ran[1] == ("OPENVINO", chosen().folder("ipex") / "bin/python"), "the user's variable is heeded"
     del os.environ[STACK]
-    (environment.folder("openvino") / "complete-openvino").unlink()
+    (chosen().folder("openvino") / "complete-openvino").unlink()
     monkeypatch.setattr(one_run, "run", lambda *_: pytest.fail("it ran"))
     with pytest.raises(BadInput, match="the stack openvino, which is not set up here: scripts/setup.sh --stack openvi"):
         rerun_command.main([str(here / "before.json")])
 
 
 def test_a_result_says_the_stack_of_the_python_that_measured(here):
-    assert environment.stack_of(environment.folder("openvino") / "bin/python") == "openvino"
+    assert environment.stack_of(chosen().folder("openvino") / "bin/python") == "openvino"
     assert environment.stack_of(Path("/usr/bin/python3")) is None
 
 
@@ -251,15 +252,15 @@ def test_sides_of_versus_know_what_their_own_stack_does(here):
     found()
     given = words.Given({"A": "TORCH_TYPE=IPEX", "B": "TORCH_TYPE=auto", "C": f"TORCH_TYPE=auto {STACK}=ipex"},
                         {"PRECISION": "avx2_int8", "BATCH_SIZE": "1"}, {})
-    asked = words.sides(given, machine(here, MILAN_CPU, cores_per_node=2))
+    asked = words.sides(given, host(machine(here, MILAN_CPU, cores_per_node=2)))
     assert [(side.case.torch_type, side.python.parents[1]) for side in asked] == [
-        (engine, environment.folder(stack)) for engine, stack in (
+        (engine, chosen().folder(stack)) for engine, stack in (
             ("IPEX", "ipex"), ("OPENVINO", "openvino"), ("IPEX", "ipex"))]
     with pytest.raises(Infrastructure, match="D: the stack current is not set up: run scripts/setup.sh --stack curr"):
-        words.sides(replace(given, sides={"D": f"TORCH_TYPE=IPEX {STACK}=current"}), machine(here, MILAN_CPU))
+        words.sides(replace(given, sides={"D": f"TORCH_TYPE=IPEX {STACK}=current"}), host(machine(here, MILAN_CPU)))
     set_up("current")
     with pytest.raises(BadInput, match=f"D: TORCH_TYPE=auto: no engine of {STACK}=current is known"):
-        words.sides(replace(given, sides={"D": f"TORCH_TYPE=auto {STACK}=current"}), machine(here, MILAN_CPU))
+        words.sides(replace(given, sides={"D": f"TORCH_TYPE=auto {STACK}=current"}), host(machine(here, MILAN_CPU)))
 
 
 def test_a_sweep_takes_each_precisions_engine_and_its_python(fake, capsys):

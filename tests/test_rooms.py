@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src/resnet50_bench"
 #: From the ground up; a room imports only rooms before it.
 GROUND = ("__init__", "errors", "files", "signals", "checkout", "spelling", "arguments", "variables", "tables")
 ROOMS = (*GROUND, "machine", "stack", "case", "protocol", "result", "worker", "launch", "history", "sweep", "versus",
-         "report", "backends", "ctest", "cli", "__main__")
+         "engines", "report", "backends", "ctest", "cli", "__main__")
 #: They meet in protocol/ only.
 STRANGERS = {("launch", "worker"), ("worker", "launch")}
 

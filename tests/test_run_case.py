@@ -19,6 +19,7 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
 from resnet50_bench.launch import memory_need, specs, versions
+from resnet50_bench.launch.plan import Surroundings
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
@@ -87,7 +88,7 @@ def run(folder: Path, workers: Workers, given: Case | None = None, inputs: Input
     """The log of a run that passes."""
     echo = io.StringIO()
     result = run_case(given or case(), inputs or Inputs(), MACHINE.topology, Path(sys.executable), folder,
-                      datetime.now(timezone.utc), workers, echo)
+                      datetime.now(timezone.utc), Surroundings.of(os.environ), workers, echo)
     assert result.failure is None and result == read(next(folder.glob("benchmark_*.json")))
     log = next(folder.glob("benchmark_*.log")).read_text()
     assert log == echo.getvalue()

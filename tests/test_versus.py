@@ -16,16 +16,17 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.arguments import seconds, share
 from resnet50_bench.cli import tree, versus_command
 from resnet50_bench.errors import BadInput, Regression, RunFailed
 from resnet50_bench.launch import versions
 from resnet50_bench.result.paired import Paired
-from resnet50_bench.versus import outcome, record, words
+from resnet50_bench.versus import compare, outcome, record, words
 from resnet50_bench.versus.outcome import Outcome
-from resnet50_bench.versus.rounds import DECIDED, Heard, Round, Rules, Turn, looks, order, take_turns
+from resnet50_bench.versus.rounds import DECIDED, Round, Rules, Turn, looks, order, take_turns
 from resnet50_bench.versus.words import Given
 from support.documents import decoded
-from support.fakes import GENOA_CPU, SPR_CPU, machine
+from support.fakes import GENOA_CPU, SPR_CPU, host, machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,7 @@ class FakeRunner:
         self.ratio, self.fails, self.spread = ratio, fails or {}, spread
         self.measured: list[tuple[int, str]] = []
         self.left_out: list[int] = []
+        self.said: list[tuple[int, str]] = []
         self.now = 0.0
 
     def measure(self, number: int, name: str) -> Turn:
@@ -52,11 +54,17 @@ class FakeRunner:
     def leave_out(self, number: int) -> None:
         self.left_out.append(number)
 
+    def round_ended(self, rounds: list[Round], took_s: list[float]) -> None:
+        assert len(took_s) <= len(rounds)
 
-def run(runner: FakeRunner, rounds: list[Round] | None = None, names: str = "AB", heard: Heard | None = None,
+    def round_failed(self, number: int, error: RunFailed) -> None:
+        self.said.append((number, str(error)))
+
+
+def run(runner: FakeRunner, rounds: list[Round] | None = None, names: str = "AB",
         **rules: object) -> tuple[str, list[Round]]:
     rounds = [] if rounds is None else rounds
-    why = take_turns(list(names), Rules(**{"most_rounds": 21, **rules}), rounds, runner, lambda: runner.now, heard)
+    why = take_turns(list(names), Rules(**{"most_rounds": 21, **rules}), rounds, runner, lambda: runner.now)
     return why, rounds
 
 
@@ -105,11 +113,9 @@ def test_equal_sides_are_called_different_in_at_most_five_of_a_hundred_compariso
 
 
 def test_a_round_that_failed_is_measured_once_more_as_a_whole_and_said():
-    said = []
     runner = FakeRunner(fails={2: 1})
-    heard = Heard(on_failure=lambda number, error: said.append((number, str(error))))
-    _, rounds = run(runner, most_rounds=2, heard=heard)
-    assert said == [(2, "instance 0 was killed by SIGKILL")]
+    _, rounds = run(runner, most_rounds=2)
+    assert runner.said == [(2, "instance 0 was killed by SIGKILL")]
     assert [each.number for each in rounds] == [1, 2]
     assert runner.measured.count((2, "B")) == 2 and runner.measured.count((1, "A")) == 1
 
@@ -135,7 +141,7 @@ def given(a: str = "", b: str = "", **flags: str) -> Given:
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
-    return machine(tmp_path / "machine")
+    return host(machine(tmp_path / "machine"))
 
 
 def test_a_sides_words_are_read_as_by_a_shell():
@@ -195,18 +201,17 @@ def test_the_command_refuses_before_it_makes_a_folder(argv, message, tmp_path, m
     with pytest.raises(BadInput, match=message):
         versus_command.main(argv)
     assert list(tmp_path.iterdir()) == []
-    assert versus_command.seconds("--time-limit", "1h30m") == 5400
-    assert versus_command.percent("--within", "0.5 %") == 0.005
+    assert (seconds("1h30m"), share("0.5 %")) == (5400, 0.005)
 
 
 def test_a_folder_goes_on_with_what_it_was_started_with_and_nothing_else(tmp_path):
     plan = record.Plan(given("BATCH_SIZE=8"), 3, {}, {"A": "/p"})
     record.write_plan(tmp_path, plan)
     assert record.read_plan(tmp_path) == plan
-    assert versus_command.planned(Given({}, {}, {}), None, plan, tmp_path) == plan
-    assert versus_command.planned(given("BATCH_SIZE=8"), 3, plan, tmp_path) == plan
+    assert record.planned(Given({}, {}, {}), None, tmp_path) == plan
+    assert record.planned(given("BATCH_SIZE=8"), 3, tmp_path) == plan
     with pytest.raises(BadInput, match=r"--a 'BATCH_SIZE=9'.*STEPS=4 in the environment"):
-        versus_command.planned(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, plan, tmp_path)
+        record.planned(Given({"A": "BATCH_SIZE=9"}, {}, {"STEPS": "4"}), None, tmp_path)
     with record.alone_in(tmp_path), pytest.raises(BadInput, match="another versus runs"), record.alone_in(tmp_path):
         pass
 
@@ -232,7 +237,7 @@ class FakeFolder:
     def __init__(self, folder: Path) -> None:
         os.environ["RESNET50_BENCH_PYTHON"] = sys.executable
         self.folder, self.machine = folder, machine(folder / "machine", cores_per_node=8)
-        self.sides = words.sides(given("", "BATCH_SIZE=8"), self.machine)
+        self.sides = words.sides(given("", "BATCH_SIZE=8"), host(self.machine))
 
     def go_on(self, most_rounds: int = 40, hang_at: int = 0) -> list[Round]:
         self.hang_at = hang_at
@@ -242,6 +247,9 @@ class FakeFolder:
 
     def leave_out(self, number: int) -> None:
         record.leave_out(self.folder, "AB", number)
+
+    def round_ended(self, rounds: list[Round], took_s: list[float]) -> None:
+        pass
 
     def measure(self, number: int, name: str) -> Turn:
         there = record.turn_folder(self.folder, name, number)
@@ -336,8 +344,8 @@ def test_the_screen_shows_ten_lines_at_most_and_where_the_rest_is(here, names):
     (0.8, ["--fail-if-slower"], Regression.exit_status), (0.8, [], 0), (1.0, ["--fail-if-slower"], 0),
     (1.2, ["--fail-if-slower"], 0)])
 def test_the_exit_status_tells_ci_whether_a_side_is_slower(here, ratio, option, status, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(versus_command, "_compare", lambda *given: outcome_of(here, ratio))
-    monkeypatch.setattr(versus_command, "sides", lambda *given: [])
+    monkeypatch.setattr(compare, "_take_turns", lambda *given: outcome_of(here, ratio))
+    monkeypatch.setattr(compare, "sides", lambda *given: [])
     argv = ["versus", "--a", "", "--b", "", "--json", "--folder", str(tmp_path / "versus"), *option]
     assert tree.main(argv) == status
     said = capsys.readouterr()

@@ -34,6 +34,22 @@ def number_of(least: int) -> Any:
     return parse
 
 
+def share(text: str) -> float:
+    """An argparse ``type``: ``1%`` -> 0.01."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*", text)
+    if not match or not 0 < float(match[1]) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 1% or 0.5%")
+    return float(match[1]) / 100
+
+
+def seconds(text: str) -> float:
+    """An argparse ``type``: ``1h30m`` -> 5400."""
+    if not re.fullmatch(r"([0-9]+[smh])+", text) or not re.search(r"[1-9]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 10m or 1h30m")
+    return float(sum(int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+                     for number, unit in re.findall(r"([0-9]+)([smh])", text)))
+
+
 def doubled(name: str, first: object, second: object) -> str:
     """What is said of an option that is given two values, of which one would be passed over."""
     return f"{name} is given twice, {str(first)!r} and {str(second)!r}: give it once"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.errors import BenchError
-from resnet50_bench.stack.environment import worker_python
 from support import amx as support_amx
 from support import amx_emulator
 from support.amx import Amx
+from support.stack import chosen
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything below this folder; skip it where torch is not set up, or nothing can run AMX."""
     why = None
     try:
-        worker_python()
+        chosen().worker_python()
     except BenchError as error:
         why = str(error)
     if not why and not support_amx.is_real():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.errors import BenchError
-from resnet50_bench.stack.environment import worker_python
+from support.stack import chosen
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def build(tmp_path: Path) -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything below this folder, and skip it where torch is not set up."""
     try:
-        worker_python()
+        chosen().worker_python()
         why = None
     except BenchError as error:
         why = str(error)

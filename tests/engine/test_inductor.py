@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.stack.environment import worker_python
 from support.engine import FP32, MINE, ROOT, require_precision, run_test
+from support.stack import chosen
 
 #: Of a ResNet with one bottleneck block a stage: the first, three a block, one beside each.
 CONVOLUTIONS = 1 + 4 * (3 + 1)
@@ -80,8 +80,8 @@ def prepared(cache: Path, precision: str, sizes: str, threads: int = 1) -> list[
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": str(threads),
                                 "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
                                 "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    done = subprocess.run([worker_python(), "-c", _PREPARE, precision, sizes, cache / "models"], capture_output=True,
-                          text=True, env=environment, check=False, timeout=600)
+    done = subprocess.run([chosen().worker_python(), "-c", _PREPARE, precision, sizes, cache / "models"],
+                          capture_output=True, text=True, env=environment, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -130,8 +130,9 @@ def test_the_peaks_product_moves_no_weights_in_its_calls(tmp_path, engine, kind)
     """With weights laid out for another size bf16 reached a fifth of the peak, and the run was faster than it."""
     precision = next((name for name in MINE if name.endswith(kind)), None) or pytest.skip(f"no {kind} on this CPU")
     require_precision(precision)
-    done = subprocess.run([worker_python(), "-c", _PEAK, engine, precision, tmp_path], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}, check=False)
+    done = subprocess.run([chosen().worker_python(), "-c", _PEAK, engine, precision, tmp_path],
+                          capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"convolutions": 4, "reorders": 0, "right": True}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.case.precision import PRECISIONS
-from resnet50_bench.stack import environment
 from support.aside import PASSIVE
 from support.engine import FP32, INT8, MINE, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of, run_test
 from support.schema import violations
+from support.stack import chosen
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -67,7 +67,7 @@ def test_inductor_runs_int8_on_the_current_stack_without_ipex(folder, monkeypatc
     require_precision(INT8)
     monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
     monkeypatch.delenv("RESNET50_BENCH_PYTHON", raising=False)
-    if not environment.is_complete("current", environment.folder()):
+    if not chosen().is_set_up("current"):
         pytest.skip("the current stack is not set up: RESNET50_BENCH_STACK=current scripts/setup.sh")
     for _ in range(2):  # the second takes the program from the cache
         done = run_test(folder, f"--precision={INT8}", "--case_type=gated", "--torch_type=COMPILE-INDUCTOR")

@@ -12,12 +12,13 @@ from resnet50_bench.backends.native import NativeBackend
 from resnet50_bench.case.engines import KnownEngine
 from resnet50_bench.cli import case_command
 from resnet50_bench.ctest.overrides import Overrides
+from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput
 from resnet50_bench.machine.cpu import read_cpu
-from resnet50_bench.stack import environment, pins
+from resnet50_bench.stack import pins
 from resnet50_bench.stack.stacks import FOLDER, PYTHON, STACK
-from resnet50_bench.sweep import known_engines
 from support.fake_checkout import Checkout
+from support.stack import chosen
 
 
 @pytest.fixture
@@ -26,16 +27,16 @@ def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name in ("RESNET50_BENCH_CACHE", PYTHON, STACK, FOLDER):
         monkeypatch.delenv(name, raising=False)
-    python = environment.folder("ipex") / "bin/python"
+    python = chosen().folder("ipex") / "bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    (environment.folder("ipex") / "complete-ipex").write_text(pins.digest("ipex"))
+    (chosen().folder("ipex") / "complete-ipex").write_text(pins.digest("ipex"))
     return tmp_path
 
 
 def remember(case: str) -> None:
-    known_engines.remember(read_cpu().name, "_".join(case.split("_")[-3:-1]), [
+    memory.remember(read_cpu().name, "_".join(case.split("_")[-3:-1]), [
         KnownEngine("COMPILE-INDUCTOR", "ipex", 18.0, 8, 1, "2026-11-25")])
 
 

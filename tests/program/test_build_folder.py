@@ -32,8 +32,8 @@ def built(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "where", "words"), [
-    ("versus", (versus_command, "measured"), ["--a", "", "--b", ""]),
-    ("engines", (engines_command.engines_match, "prepared"), []),
+    ("versus", (versus_command, "compare"), ["--a", "", "--b", ""]),
+    ("engines", (engines_command.match, "prepared"), []),
     ("sweep", (sweep_command.sweep, "begin"), ["--batch_size=1 2"])])
 def test_a_comparison_a_table_and_a_sweep_are_beside_the_results_of_cases(built, monkeypatch, kind, where, words):
     told = []

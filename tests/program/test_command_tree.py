@@ -17,6 +17,7 @@ from resnet50_bench.cli import case_command, list_command
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import COMMANDS, SHOWN, main, overview
 from resnet50_bench.ctest import background
+from resnet50_bench.stack.environment import StackChoice
 from support.results import put, synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def test_a_refused_run_says_why_once_and_its_log_is_named_by_what_is_known(here,
 def test_a_run_where_no_log_can_be_written_says_what_is_wrong(here, monkeypatch, capsys, words, status, why):
     (here / "file").touch()
     monkeypatch.setattr("resnet50_bench.result.logfile.file_name", lambda *_: "file/benchmark.log")
-    monkeypatch.setattr("resnet50_bench.cli.one_run.worker_python", lambda stack: Path(sys.executable))
+    monkeypatch.setattr(StackChoice, "worker_python", lambda choice, stack=None: Path(sys.executable))
     assert main(words) == status
     said = capsys.readouterr().err
     assert why in said and said.startswith("error: ") and len(said.splitlines()) == 1

@@ -14,6 +14,7 @@ import pytest
 from resnet50_bench.cli import case_command, setup_command, tree
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment, installer, pins, stacks
+from support.stack import chosen
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,40 +68,40 @@ IPEX = stacks.STACKS["ipex"]
 
 def test_set_up_is_done_once_and_shared_by_equal_pins(home, monkeypatch):
     tools = FakeTools(monkeypatch, NO_CPU_INDEX)
-    python = environment.set_up(IPEX)
+    python = chosen().set_up(IPEX)
     assert python.is_relative_to(home / "resnet50-bench") and tools.installed() == ["uv ipex.txt"]
-    assert environment.set_up(IPEX) == python and tools.installed() == ["uv ipex.txt"]
-    assert environment.worker_python() == python
+    assert chosen().set_up(IPEX) == python and tools.installed() == ["uv ipex.txt"]
+    assert chosen().worker_python() == python
 
 
 def test_every_file_is_held_to_its_hash_and_nothing_else_is_pulled_in(home, monkeypatch):
     tools = FakeTools(monkeypatch, NO_CPU_INDEX)
-    environment.set_up(IPEX, tools=True)
+    chosen().set_up(IPEX, tools=True)
     assert tools.installed() == ["uv ipex.txt", "uv tools.txt"]
     assert all({"--require-hashes", "--no-deps"} <= set(words) for words in tools.calls if "-r" in words)
 
 
 def test_where_uv_cannot_be_had_pip_installs(home, monkeypatch, capfd):
     tools = FakeTools(monkeypatch, "uv.txt")
-    environment.set_up(IPEX)
+    chosen().set_up(IPEX)
     assert tools.installed() == ["pip ipex.txt"] and "uv cannot be had" in capfd.readouterr().err
 
 
 def test_a_broken_download_is_tried_again_and_continued_by_the_next_call(home, monkeypatch, capfd):
     tools = FakeTools(monkeypatch, NO_CPU_INDEX, "ipex.txt")
     with pytest.raises(Infrastructure, match="what it downloaded is kept"):
-        environment.set_up(IPEX)
+        chosen().set_up(IPEX)
     assert tools.installed() == ["uv ipex.txt", "pip ipex.txt", "pip ipex.txt"]
     with pytest.raises(Infrastructure, match=r"run scripts/setup\.sh"):
-        environment.worker_python()
+        chosen().worker_python()
     tools.broken = (NO_CPU_INDEX,)
-    assert environment.set_up(IPEX) == environment.worker_python()
+    assert chosen().set_up(IPEX) == chosen().worker_python()
     assert "attempt 2 of 2" in capfd.readouterr().err
 
 
 def test_cpu_only_builds_are_taken_first_and_it_is_said(home, monkeypatch, capfd):
     tools = FakeTools(monkeypatch)
-    environment.set_up(IPEX)
+    chosen().set_up(IPEX)
     taken = [words for words in tools.calls if NO_CPU_INDEX in words and "--dry-run" not in words]
     assert [words[-2:] for words in taken] == [["torch==2.8.0", "torchvision==0.23.0"]]
     assert "CPU-only, of PyTorch's own index" in capfd.readouterr().err
@@ -112,7 +113,7 @@ def test_cpu_only_builds_are_taken_first_and_it_is_said(home, monkeypatch, capfd
 def test_an_index_of_the_users_is_asked_for_the_cpu_only_builds(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_INDEX_URL", "https://example.org/cpu")
     tools = FakeTools(monkeypatch)
-    environment.set_up(IPEX)
+    chosen().set_up(IPEX)
     assert ["--index", "https://example.org/cpu", "torch==2.8.0", "torchvision==0.23.0"] in [
         words[-4:] for words in tools.calls]
 
@@ -130,10 +131,10 @@ def test_uv_asks_the_indexes_that_pip_is_configured_with(monkeypatch):
 
 def test_an_environment_whose_making_was_cut_off_is_made_again(home, monkeypatch, capfd):
     tools = FakeTools(monkeypatch)
-    (environment.folder("host") / "bin").mkdir(parents=True)
-    (environment.folder("host") / "bin/python").touch()
-    environment.set_up_host()
-    assert f"making {environment.folder('host')}" in capfd.readouterr().err
+    (chosen().folder("host") / "bin").mkdir(parents=True)
+    (chosen().folder("host") / "bin/python").touch()
+    chosen().set_up_host()
+    assert f"making {chosen().folder('host')}" in capfd.readouterr().err
     assert tools.installed() == ["uv host.txt"]
 
 
@@ -149,8 +150,8 @@ def test_without_disk_nothing_is_made_or_blamed(home, monkeypatch):
     tools = FakeTools(monkeypatch)
     monkeypatch.setattr(installer.shutil, "disk_usage", lambda path: _Disk(0.1e9))
     with pytest.raises(Infrastructure, match=r"0\.1 GB free, 0\.4 GB are needed; choose another folder by \w+$"):
-        environment.set_up_host()
-    assert tools.calls == [] and not environment.folder("host").exists()
+        chosen().set_up_host()
+    assert tools.calls == [] and not chosen().folder("host").exists()
 
 
 @pytest.mark.parametrize("option", ["--host", "--list", "--print-python", "--native-libraries"])
@@ -163,19 +164,19 @@ def test_too_little_disk_is_said_before_anything_big_is_downloaded(home, monkeyp
     tools = FakeTools(monkeypatch, NO_CPU_INDEX)
     monkeypatch.setattr(installer.shutil, "disk_usage", lambda path: _Disk(1e9))
     with pytest.raises(Infrastructure, match=r"1\.0 GB free, 8\.0 GB are needed"):
-        environment.set_up(IPEX)
+        chosen().set_up(IPEX)
     assert tools.installed() == []
 
 
 def test_a_python_that_is_none_is_bad_input(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_PYTHON", str(home / "nothing"))
     with pytest.raises(BadInput, match="is not an executable"):
-        environment.worker_python()
+        chosen().worker_python()
 
 
 def test_the_folder_can_be_chosen(home, monkeypatch):
     monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
-    assert environment.folder() == home / "mine"
+    assert chosen().folder() == home / "mine"
 
 
 def test_a_folder_holds_one_stack_and_no_other_is_installed_over_it(home, monkeypatch, capsys):
@@ -183,7 +184,7 @@ def test_a_folder_holds_one_stack_and_no_other_is_installed_over_it(home, monkey
     monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
     tools = FakeTools(monkeypatch, NO_CPU_INDEX)
     assert tree.main(["setup", "--stack", "openvino"]) == 0
-    assert environment.worker_python() == home / "mine/bin/python", "the stack is the one that the folder holds"
+    assert chosen().worker_python() == home / "mine/bin/python", "the stack is the one that the folder holds"
     assert tree.main(["setup", "--tools"]) == 0, "which is what the set-up continues"
     assert tools.installed() == ["uv openvino.txt", "uv tools.txt"]
     capsys.readouterr()
@@ -194,44 +195,44 @@ def test_a_folder_holds_one_stack_and_no_other_is_installed_over_it(home, monkey
         "RESNET50_BENCH_ENV, or name another folder\n")
     (home / "mine/complete-openvino").write_text("of other pins\n")
     with pytest.raises(BadInput, match="holds the stack openvino"):
-        environment.set_up(IPEX)
+        chosen().set_up(IPEX)
     assert tools.installed() == ["uv openvino.txt", "uv tools.txt"]
     monkeypatch.setenv("RESNET50_BENCH_STACK", "ipex")
     with pytest.raises(Infrastructure, match="^the stack ipex is not set up: RESNET50_BENCH_ENV=.* holds the stack op"):
-        environment.worker_python()
+        chosen().worker_python()
 
 
 def test_each_stack_has_an_environment_of_its_own(home, monkeypatch):
     FakeTools(monkeypatch, NO_CPU_INDEX)
-    assert len({environment.set_up(stack) for stack in stacks.STACKS.values()}) == len(stacks.STACKS)
+    assert len({chosen().set_up(stack) for stack in stacks.STACKS.values()}) == len(stacks.STACKS)
     monkeypatch.setenv("RESNET50_BENCH_STACK", "newest")
     with pytest.raises(BadInput, match="newest is not one of ipex, current"):
-        environment.worker_python()
+        chosen().worker_python()
 
 
 def test_another_stack_is_never_taken_for_the_one_that_was_named(home, monkeypatch, capsys):
     """This Python has torch here, as that of another stack, by which scripts/setup.sh runs, has it."""
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: name)
-    fake_environment(environment.folder("ipex"), "ipex")
-    assert environment.worker_python() == environment.folder("ipex") / "bin/python"
+    fake_environment(chosen().folder("ipex"), "ipex")
+    assert chosen().worker_python() == chosen().folder("ipex") / "bin/python"
     monkeypatch.setenv("RESNET50_BENCH_STACK", "current")
     assert tree.main(["setup", "--print-python"]) == 3
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "error: the stack current is not set up: run scripts/setup.sh --stack current once\n"
     assert case_command.missing()[-1] in said.err, "so says the notice before a case"
-    fake_environment(environment.folder("current"), "current")
-    assert environment.worker_python() == environment.folder("current") / "bin/python"
+    fake_environment(chosen().folder("current"), "current")
+    assert chosen().worker_python() == chosen().folder("current") / "bin/python"
     monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))
     with pytest.raises(Infrastructure, match=f"the stack current is not set up in {home}/mine: run"):
-        environment.worker_python()
+        chosen().worker_python()
     monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
-    assert environment.worker_python() == Path(sys.executable), "named itself, as in the image"
+    assert chosen().worker_python() == Path(sys.executable), "named itself, as in the image"
 
 
 def test_where_no_stack_was_named_a_python_with_torch_will_do(home, monkeypatch):
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: name)
-    assert environment.worker_python() == Path(sys.executable)
+    assert chosen().worker_python() == Path(sys.executable)
 
 
 @pytest.mark.parametrize("more", [{}, {"PYTHON": sys.executable}, {"ENV": "/nowhere"}])
@@ -273,13 +274,13 @@ def run_script(home: Path, **more: str) -> str:
 
 def test_the_environments_python_runs_everything_once_it_is_complete(home):
     assert run_script(home) == ""  # the system's, which does not know the command x
-    fake_environment(environment.folder("host"), "host")
+    fake_environment(chosen().folder("host"), "host")
     assert run_script(home) == "host"
-    fake_environment(environment.folder("ipex"), "ipex")
+    fake_environment(chosen().folder("ipex"), "ipex")
     assert run_script(home) == "ipex"
-    fake_environment(environment.folder("current"), "current")
+    fake_environment(chosen().folder("current"), "current")
     assert run_script(home, RESNET50_BENCH_STACK="current") == "current" and run_script(home) == "ipex"
-    (environment.folder("ipex") / "complete-ipex").write_text("of other pins\n")
+    (chosen().folder("ipex") / "complete-ipex").write_text("of other pins\n")
     assert run_script(home) == "current"
     fake_environment(home / "mine", "ipex")
     assert run_script(home, RESNET50_BENCH_ENV=str(home / "mine")) == "ipex"

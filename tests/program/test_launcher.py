@@ -17,7 +17,7 @@ from resnet50_bench.errors import RunFailed
 from resnet50_bench.launch import launcher, preview
 from resnet50_bench.launch.launcher import Session, launch
 from resnet50_bench.launch.placement import place
-from resnet50_bench.launch.plan import LaunchPlan
+from resnet50_bench.launch.plan import LaunchPlan, Surroundings
 from resnet50_bench.machine.topology import parse_cpulist
 from resnet50_bench.protocol.messages import Data, Progress
 from resnet50_bench.result.placement import PlacedInstance, PlacedProcess, Placement
@@ -65,7 +65,7 @@ def _placement(instances: int = 2) -> Placement:
 def _plan(folder: Path) -> LaunchPlan:
     folder.mkdir(exist_ok=True)
     return LaunchPlan(python=FAKE, folder=folder, cache_dir=folder, libraries={}, data=Data(), memory_nodes=1,
-                      outer_environment=os.environ)
+                      surroundings=Surroundings(os.environ))
 
 
 def _launch(tmp_path: Path, told: Told, **environment: str):

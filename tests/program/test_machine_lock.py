@@ -13,7 +13,7 @@ from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import machine_lock
 from resnet50_bench.stack import environment
-from resnet50_bench.versus.words import SURROUNDINGS
+from resnet50_bench.versus.words import CHOOSING
 
 HOLD = ("import sys, os; from resnet50_bench.machine import machine_lock\n"
         "with machine_lock.held([int(word) for word in sys.argv[1].split(',')]):\n"
@@ -44,7 +44,7 @@ def other(tmp_path, monkeypatch):
 def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, capsys, words):
     monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
     monkeypatch.setattr(environment, "is_complete", lambda name, where: True)
-    for name in SURROUNDINGS:
+    for name in CHOOSING:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     with holding(str(min(os.sched_getaffinity(0)))):

@@ -20,14 +20,14 @@ from resnet50_bench.case import platforms
 from resnet50_bench.checkout import ROOT
 from resnet50_bench.errors import BadInput, BenchError, Infrastructure, Interrupted, RunFailed
 from resnet50_bench.machine.cpu import read_cpu
-from resnet50_bench.stack.environment import worker_python
 from support.documents import result
 from support.documents import run as run_of
 from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
+from support.stack import chosen
 
 pytestmark = pytest.mark.scheduler
 CPU = read_cpu()
-PLATFORM = platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]
+PLATFORM = platforms.detect(CPU).name
 FP32 = next(name for name in platforms.PLATFORMS[PLATFORM].precisions
             if name.endswith("fp32"))
 
@@ -183,7 +183,7 @@ def test_the_real_runner_is_reached_and_gets_the_parameters(folder, monkeypatch,
 def real(folder, monkeypatch) -> Path:
     """The real runner, which needs torch; a Slurm "node" is this whole machine, so both nodes share its cores."""
     try:
-        worker_python()
+        chosen().worker_python()
     except BenchError as error:
         pytest.skip(str(error))
     monkeypatch.setattr(slurm, "RUNNER", slurm.ROOT / "run_test.sh")

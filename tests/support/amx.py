@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet50_bench.machine.cpu import read_cpu
-from resnet50_bench.stack import environment
 from support import amx_emulator
 from support.amx_emulator import Emulator
 from support.engine import ROOT, logs_folders, result_of
+from support.stack import chosen
 
 CHOICE = "RESNET50_TEST_AMX"
 SPRS = ("amx_int8", "amx_bfloat16", "amx_bfloat32")
@@ -72,4 +72,4 @@ class Amx:
 
 def made(folder: Path, stack: str | None = None) -> Amx:
     """AMX for programs of a stack, else of the default one. Raises amx_emulator.Unavailable."""
-    return Amx(None if is_real() else amx_emulator.emulator(folder, [environment.folder(stack)]))
+    return Amx(None if is_real() else amx_emulator.emulator(folder, [chosen().folder(stack)]))

@@ -13,11 +13,11 @@ from resnet50_bench.case import platforms
 from resnet50_bench.case.engines import ENGINES
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.machine.cpu import read_cpu
-from resnet50_bench.stack import environment
+from support.stack import chosen
 
 ROOT = Path(__file__).parents[2]
 CPU = read_cpu()
-MINE = platforms.PLATFORMS[platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)[0]].precisions
+MINE = platforms.PLATFORMS[platforms.detect(CPU).name].precisions
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 INT8 = next(name for name in MINE if name.endswith("int8"))
 TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -41,7 +41,7 @@ def use_engine(patch: pytest.MonkeyPatch, name: str) -> None:
     for variable in ("RESNET50_BENCH_ENV", "RESNET50_BENCH_PYTHON"):
         patch.delenv(variable, raising=False)
     stack = facts.stacks[0]
-    if not environment.is_complete(stack, environment.folder(stack)):
+    if not chosen().is_set_up(stack):
         pytest.skip(f"the stack {stack} is not set up: scripts/setup.sh --stack {stack}")
     patch.setenv("RESNET50_BENCH_STACK", stack)
 

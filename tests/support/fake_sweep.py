@@ -13,6 +13,7 @@ from resnet50_bench.cli import sweep_command
 from resnet50_bench.errors import Interrupted
 from resnet50_bench.result import measurement
 from resnet50_bench.result.result import Result
+from resnet50_bench.stack.environment import StackChoice
 from resnet50_bench.sweep import sweep
 from support import documents
 from support.fakes import MILAN_CPU, machine
@@ -29,7 +30,7 @@ class FakeMachine:
         self.launches: list[object] = []
         self.cases: list[tuple[Case, Path]] = []
 
-    def run_case(self, case, found, topology, python, folder, now, run_workers, echo, workers) -> Result:
+    def run_case(self, case, found, topology, python, folder, now, surroundings, run_workers, echo, workers) -> Result:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
         point = (case.precision, case.batch_size, case.cores_per_instance)
@@ -62,7 +63,7 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "run_case", made.run_case)
     monkeypatch.setattr(sweep_command, "read_topology", lambda: where.topology)
     monkeypatch.setattr(sweep_command, "read_cpu", lambda: _named(made.cpu))
-    monkeypatch.setattr(sweep, "worker_python", lambda stack=None: Path(stack or "python"))
+    monkeypatch.setattr(StackChoice, "worker_python", lambda choice, stack=None: Path(stack or "python"))
     monkeypatch.setattr(sweep.inputs, "find", lambda case: Inputs())
     monkeypatch.setattr(sweep.best.versions, "software_record", lambda python: {"torch": "2.8.0"})
     return made

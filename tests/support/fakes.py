@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnet50_bench.case.defaults import Machine
+from resnet50_bench.engines import memory
+from resnet50_bench.launch.plan import Surroundings
 from resnet50_bench.machine.cpu import Cpu
 from resnet50_bench.machine.topology import Topology, format_cpulist, read_topology
+from resnet50_bench.stack.environment import StackChoice
+from resnet50_bench.versus.words import Host
 
 AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}
 SPR_CPU = Cpu("GenuineIntel", 6, 0x8F, 8, "Intel Xeon Platinum 8480+ (fake)", "0x2b", frozenset(
@@ -91,3 +96,9 @@ def machine(tmp_path: Path, cpu: Cpu = SPR_CPU, **shape: object) -> Machine:
     """A fake CPU with a fake topology: by default 2 sockets of 56 cores with SMT."""
     given = shape or {"sockets": 2, "cores_per_node": 56, "smt": True}
     return Machine(cpu, topology(tmp_path, **given))
+
+
+def host(where: Machine) -> Host:
+    """A comparison's, with what this process's variables choose and what is remembered of engines."""
+    return Host(where, StackChoice.of(os.environ), lambda choice: memory.known(where.cpu.name, choice),
+                Surroundings.of(os.environ))

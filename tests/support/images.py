@@ -14,7 +14,7 @@ from resnet50_bench.machine.cpu import read_cpu
 from support.docker_images import IMAGE, RELEASE, Images, Unavailable, build, docker, stop_engine
 
 CPU = read_cpu()
-PLATFORM, _ = platforms.detect(CPU.vendor, CPU.family, CPU.model, CPU.flags)
+PLATFORM = platforms.detect(CPU).name
 MINE = [name for name in platforms.PLATFORMS[PLATFORM].precisions if not PRECISIONS[name].missing_flags(CPU.flags)]
 FP32, INT8 = (next(name for name in MINE if name.endswith(kind)) for kind in ("fp32", "int8"))
 CASE = "test_resnet50_pytorch_xeon_public_inference_{}_{}_gated"

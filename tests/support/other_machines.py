@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.stack import environment
+from resnet50_bench.stack import stacks
+from support.stack import chosen
 
 ROOT = Path(__file__).parents[2]
 #: A user id without an entry in /etc/passwd.
@@ -56,13 +57,13 @@ def run_as_stranger(words: Sequence[object], folder: Path, given: Mapping[str, s
                     mounts: Sequence[Sequence[str]] = ()) -> subprocess.CompletedProcess[str]:
     """``words`` as STRANGER, who has no HOME but one that is ``given``, and may go through /root to what is set up."""
     setpriv = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
-    found = {"PATH": os.environ["PATH"], environment.FOLDER: str(environment.folder())}
+    found = {"PATH": os.environ["PATH"], stacks.FOLDER: str(chosen().folder())}
     return run_with([*_open_root(), *mounts], [*setpriv, *words], folder, found | given)
 
 
 def _open_root() -> list[list[str]]:
     """Mounts that show everybody of /root what the environment, its Python and this checkout are in."""
-    below = {Path(path).relative_to("/root").parts[0] for path in (environment.folder(), sys.base_prefix, ROOT)
+    below = {Path(path).relative_to("/root").parts[0] for path in (chosen().folder(), sys.base_prefix, ROOT)
              if Path(path).is_relative_to("/root")}
     made = [["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/root"]] if below else []
     return [*made, *(["--bind", "-o", "X-mount.mkdir", f"/proc/self/fd/9/{name}", f"/root/{name}"]

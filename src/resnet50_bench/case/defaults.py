@@ -51,18 +51,19 @@ def _platform(value: object, draft: Draft) -> object:
     cpu = draft.machine.cpu
     if value != AUTO:
         return value
-    detected, why = platforms.detect(cpu.vendor, cpu.family, cpu.model, cpu.flags)
-    if why.startswith("unknown"):
-        draft.notices.append(f"PLATFORM: {detected} ({why})")
-    return detected
+    detected = platforms.detect(cpu)
+    if not detected.known:
+        flag = f": taken for its {detected.flag}" if detected.flag else " without AVX2"
+        draft.notices.append(f"PLATFORM: {detected.name} (unknown CPU {cpu.vendor} family {cpu.family} model "
+                             f"{cpu.model}{flag})")
+    return detected.name
 
 
 def _precision(value: object, draft: Draft) -> object:
     """The platform's best that this CPU can run, else its best."""
     if value != BEST:
         return value
-    of_platform = platforms.PLATFORMS[str(draft.chosen["PLATFORM"])].precisions
-    names = [name for name in PRECISIONS if name in of_platform]
+    names = platforms.precisions_of(str(draft.chosen["PLATFORM"]))
     runnable = [name for name in names if not PRECISIONS[name].missing_flags(draft.machine.cpu.flags)]
     return [*runnable, *names][0]
 
@@ -98,7 +99,7 @@ def _torch_type(value: object, draft: Draft) -> object:
             draft.refusals.append(f"TORCH_TYPE=auto: {draft.machine.engines.missing(precision)}")
         return engines.DEFAULT
     draft.stack = known.stack
-    draft.notices.append(f"TORCH_TYPE: {known.engine} of the stack {known.stack} (auto: {known.shown(precision)})")
+    draft.notices.append(known.notice(precision))
     return known.engine
 
 

@@ -128,10 +128,11 @@ class KnownEngine:
     cores_per_instance: int
     found_at: str
 
-    def shown(self, precision: str) -> str:
-        """For a notice: what it reached, at which settings, and when."""
-        return (f"the proven one that reached the most here at {precision}, {self.images_per_s:.1f} images/s with "
-                f"BATCH_SIZE={self.batch_size} CORES_PER_INSTANCE={self.cores_per_instance}, found on {self.found_at}")
+    def notice(self, precision: str) -> str:
+        """Of a case that takes it: what it reached, at which settings, and when."""
+        return (f"TORCH_TYPE: {self.engine} of the stack {self.stack} (auto: the proven one that reached the most here "
+                f"at {precision}, {self.images_per_s:.1f} images/s with BATCH_SIZE={self.batch_size} "
+                f"CORES_PER_INSTANCE={self.cores_per_instance}, found on {self.found_at})")
 
 
 @dataclass(frozen=True)

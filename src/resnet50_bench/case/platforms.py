@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ..errors import BadInput
+from ..machine.cpu import Cpu
+from .precision import PRECISIONS
 
 _AMX = ("avx_fp32", "avx_int8", "amx_int8", "amx_bfloat16", "amx_bfloat32")
 _EPYC_AVX512 = ("avx_fp32", "avx_int8", "avx_bfloat16")
@@ -46,12 +51,33 @@ REFUSED = {
 _BY_FLAG = (("amx_tile", "SPR"), ("avx512_bf16", "GENOA"), ("avx512_vnni", "ICX"), ("avx2", "MILAN"))
 
 
-def detect(vendor: str, family: int, model: int, flags: frozenset[str]) -> tuple[str, str]:
-    """(PLATFORM, why) for a CPU. An unknown model gets the platform whose ISA its flags match."""
+@dataclass(frozen=True)
+class Detected:
+    """The platform of a CPU. One of an unknown model has that of its ``flag``; empty: none of ours matches."""
+
+    name: str
+    known: bool = True
+    flag: str = ""
+
+
+def detect(cpu: Cpu) -> Detected:
+    """By the CPU's identification; an unknown model gets the platform whose ISA its flags match."""
     for platform in _ALL:
-        if (vendor, family) == (platform.vendor, platform.family) and model in platform.models:
-            return platform.name, f"CPU {vendor} family {family} model {model}"
-    for flag, name in _BY_FLAG:
-        if flag in flags:
-            return name, f"unknown CPU {vendor} family {family} model {model}: taken for its {flag}"
-    return "MILAN", f"unknown CPU {vendor} family {family} model {model} without AVX2"
+        if (cpu.vendor, cpu.family) == (platform.vendor, platform.family) and cpu.model in platform.models:
+            return Detected(platform.name)
+    return next((Detected(name, False, flag) for flag, name in _BY_FLAG if flag in cpu.flags),
+                Detected("MILAN", False))
+
+
+def precisions_of(platform: str) -> list[str]:
+    """Those of a platform, the best first."""
+    return [name for name in PRECISIONS if name in PLATFORMS[platform].precisions]
+
+
+def runnable(asked: Sequence[str], cpu: Cpu) -> list[str]:
+    """The precisions of the CPU's platform that it runs, or those ``asked`` for. Raises BadInput for others."""
+    able = [name for name in precisions_of(detect(cpu).name) if not PRECISIONS[name].missing_flags(cpu.flags)]
+    bad = [name for name in asked if name not in able]
+    if bad:
+        raise BadInput(f"PRECISION={' '.join(bad)} is not one that this CPU runs: {', '.join(able)}")
+    return list(asked) or able

@@ -24,15 +24,15 @@ from ..ctest.case_records import CaseRecord
 from ..ctest.config import texts_for
 from ..ctest.overrides import VARIABLE, Overrides
 from ..ctest.settings import problem
+from ..engines import memory
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed, Skipped
 from ..launch import burst, preview, progress
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import end_with_ctest, interruptible
-from ..stack import environment
+from ..stack.environment import StackChoice
 from ..stack.native_libraries import missing_libraries
-from ..sweep import known_engines
 
 #: What is known was measured by this host's environments.
 _OF_AN_IMAGE = KnownEngines(why_none="nothing is known of an image's engines; name one of them, or give BACKEND=native")
@@ -87,7 +87,7 @@ def missing() -> list[str]:
     lines = [f"{name} is not installed: {cost}; scripts/setup.sh installs it"
              for name, cost in missing_libraries().items()]
     try:
-        environment.worker_python()
+        StackChoice.of(os.environ).worker_python()
     except (BadInput, Infrastructure) as error:
         lines.append(str(error))
     return lines
@@ -169,7 +169,8 @@ def _points(option: str, backend: Backend, settings: Settings, overrides: Overri
     all_layers = [_layers(option, point, overrides) for point in overrides.points]
     if backend.local:
         cpu = read_cpu()
-        engines = known_engines.known(cpu.name) if isinstance(backend, NativeBackend) else _OF_AN_IMAGE
+        engines = (memory.known(cpu.name, StackChoice.of(os.environ)) if isinstance(backend, NativeBackend)
+                   else _OF_AN_IMAGE)
         machine = Machine(cpu, read_topology(), engines)
         for layers in all_layers:
             case = resolve(layers, machine)

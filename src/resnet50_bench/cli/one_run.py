@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
@@ -13,8 +12,9 @@ from ..case import inputs
 from ..case.case import Layer, option_of, resolve
 from ..case.defaults import Machine, complete
 from ..case.parameters import CATALOGUE, from_environment
+from ..engines import memory
 from ..errors import BenchError, Infrastructure
-from ..launch import burst, nodes
+from ..launch.plan import Surroundings
 from ..launch.run_case import run_case
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
@@ -24,33 +24,32 @@ from ..result.ended import Ended
 from ..result.logfile import Log
 from ..result.result import Result
 from ..signals import interruptible
-from ..stack.environment import worker_python
-from ..sweep import auto, known_engines
+from ..stack.environment import StackChoice
+from ..sweep import auto
 from .result_card import show_run
 from .sweep_printer import SweepPrinter
 
 
-def run(flags: Mapping[str, str], environment: Mapping[str, str]) -> Result:
+def run(flags: Mapping[str, str], variables: Mapping[str, str]) -> Result:
     """Run the case and return its result. Raises BenchError, of which the folder then has a log."""
-    given = from_environment(environment)
+    choice = StackChoice.of(variables)
     now = datetime.now(timezone.utc)
     with interruptible(), ExitStack() as stack:
         try:
             cpu = read_cpu()
-            machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
-            asked = resolve([Layer("flag", flags), Layer("environment", given)], machine)
+            machine = Machine(cpu, read_topology(), memory.known(cpu.name, choice))
+            asked = resolve([Layer("flag", flags), Layer("environment", from_environment(variables))], machine)
             case_inputs = inputs.find(asked)
-            python = worker_python(asked.stack)
-            burst.copies()
-            nodes.nodes()
+            python = choice.worker_python(asked.stack)
+            surroundings = Surroundings.of(variables)
             stack.enter_context(machine_lock.held())
-            case = auto.decided(asked, machine, python, SweepPrinter())
+            case = auto.decided(asked, machine, python, surroundings, SweepPrinter())
         except BenchError as error:
-            log_refusal(flags, error, now)
+            log_refusal(flags, variables, error, now)
             raise
         path = Path.cwd() / logfile.file_name(case.texts(), now)
         try:
-            result = run_case(case, case_inputs, machine.topology, python, path.parent, now)
+            result = run_case(case, case_inputs, machine.topology, python, path.parent, now, surroundings)
         except BenchError as error:
             show_run(Ended(option_of(case), error.exit_status, str(error)), flags, path)
             raise
@@ -58,9 +57,10 @@ def run(flags: Mapping[str, str], environment: Mapping[str, str]) -> Result:
         return result
 
 
-def log_refusal(flags: Mapping[str, str], error: BenchError, now: datetime | None = None) -> None:
+def log_refusal(flags: Mapping[str, str], variables: Mapping[str, str], error: BenchError,
+                now: datetime | None = None) -> None:
     """A log in the current folder that says why nothing was run, so that kpi.sh can say it too."""
-    texts = {name: text for name, text in (from_environment(os.environ) | dict(flags)).items() if text.strip()}
+    texts = {name: text for name, text in (from_environment(variables) | dict(flags)).items() if text.strip()}
     path = Path.cwd() / logfile.file_name(_with_defaults(texts), now or datetime.now(timezone.utc))
     with suppress(Infrastructure):  # where no log can be written, what is told is still why nothing was run
         log = Log(path, io.StringIO())

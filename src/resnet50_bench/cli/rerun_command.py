@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 
 from ..arguments import Parser
-from ..case.parameters import ALL, CATALOGUE
+from ..case.parameters import ALL, CATALOGUE, FOREIGN
 from ..errors import BadInput, RunFailed
 from ..result import result
 from ..result.comparison_stats import CANNOT_TELL
-from ..stack import environment, stacks
+from ..stack import stacks
+from ..stack.environment import StackChoice
 from . import one_run
 
 
@@ -33,24 +34,28 @@ def main(argv: list[str]) -> int:
     if before.placement.burst:
         raise BadInput(f"{path} is of one of {before.placement.burst} runs at once: ctest.sh --burst repeats it")
     texts = {name: before.parameter(name) for name in CATALOGUE if name in before.case and not _implied(name, before)}
-    _take_stack(before.stack)
-    for line in comparison(before, one_run.run({name: text for name, text in texts.items() if text}, {})):
+    # What surrounds the command changes no parameter of what is run again.
+    variables = {name: text for name, text in os.environ.items() if name not in (*CATALOGUE, *FOREIGN)}
+    variables |= _stack_of(before, StackChoice.of(variables))
+    for line in comparison(before, one_run.run({name: text for name, text in texts.items() if text}, variables)):
         print(line)
     return 0
 
 
-def _take_stack(stack: str | None) -> None:
-    """Let the stack measure that did before, unless the user's variables choose one.
+def _stack_of(before: result.Result, choice: StackChoice) -> dict[str, str]:
+    """The variable that lets the stack measure which did before, unless the user has chosen one.
 
     Raises BadInput where it is not set up here.
     """
-    if stack is None or any(os.environ.get(name) for name in (stacks.PYTHON, stacks.STACK, stacks.FOLDER)):
-        return
-    if environment.is_complete(stack, environment.folder(stack)):
-        os.environ[stacks.STACK] = stack
-    elif stack != stacks.DEFAULT:  # without the usual one, what measures is what there is
-        raise BadInput(f"it was measured with the stack {stack}, which is not set up here: scripts/setup.sh --stack "
-                       f"{stack} once, or choose another by {stacks.STACK}")
+    stack = before.stack
+    if stack is None or choice:
+        return {}
+    if choice.is_set_up(stack):
+        return {stacks.STACK: stack}
+    if stack == stacks.DEFAULT:  # without the usual one, what measures is what there is
+        return {}
+    raise BadInput(f"it was measured with the stack {stack}, which is not set up here: scripts/setup.sh --stack "
+                   f"{stack} once, or choose another by {stacks.STACK}")
 
 
 def _implied(name: str, before: result.Result) -> bool:

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     except BadInput as error:
         from .one_run import log_refusal
 
-        log_refusal(flags, error)
+        log_refusal(flags, os.environ, error)
         raise
     from .one_run import run  # --help need not wait for what runs a case
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..arguments import Parser
 from ..case import engines
 from ..errors import BadInput
-from ..stack import environment, say, stacks
+from ..stack import say, stacks
+from ..stack.environment import StackChoice
 from ..stack.native_libraries import set_up_native_libraries
 from ..tables import aligned
 
@@ -35,18 +37,19 @@ def main(argv: list[str]) -> int:
         if options.tools and getattr(options, name):
             raise BadInput(f"--tools and --{name.replace('_', '-')} exclude each other: the test tools go into a "
                            "stack's environment")
+    choice = StackChoice.of(os.environ)
     if options.list:
-        for line in _table():
+        for line in _table(choice):
             print(line)
     elif options.print_python:
-        print(environment.worker_python())
+        print(choice.worker_python())
     elif options.native_libraries:
         set_up_native_libraries()
     elif options.host:
-        say(f"ready: {environment.set_up_host()}")
+        say(f"ready: {choice.set_up_host()}")
     else:
-        stack = stacks.named(options.stack, "--stack") if options.stack else environment.chosen()
-        python = environment.set_up(stack, options.tools)  # first: what it refuses shall leave the machine as it was
+        stack = stacks.named(options.stack, "--stack") if options.stack else choice.chosen()
+        python = choice.set_up(stack, options.tools)  # first: what it refuses shall leave the machine as it was
         set_up_native_libraries()
         say(f"ready: {python}")
         if options.tools:
@@ -54,17 +57,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _table() -> list[str]:
+def _table(choice: StackChoice) -> list[str]:
     rows = [("STACK", "SIZE", "ENGINES", "PURPOSE"),
-            *((stack.name, _size(stack.name), " ".join(engines.of_stack(stack.name)), stack.purpose)
+            *((stack.name, _size(stack.name, choice), " ".join(engines.of_stack(stack.name)), stack.purpose)
               for stack in stacks.STACKS.values()),
-            ("host", _size("host"), "-", "lists, compares and reports; measures nothing")]
+            ("host", _size("host", choice), "-", "lists, compares and reports; measures nothing")]
     return aligned(rows, left=(0, 2, 3))
 
 
-def _size(name: str) -> str:
-    folder = environment.folder(name)
-    return f"{_bytes(folder) / 1e9:.1f} GB" if environment.is_complete(name, folder) else "not set up"
+def _size(name: str, choice: StackChoice) -> str:
+    return f"{_bytes(choice.folder(name)) / 1e9:.1f} GB" if choice.is_set_up(name) else "not set up"
 
 
 def _bytes(folder: Path) -> int:

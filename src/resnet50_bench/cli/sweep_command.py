@@ -15,13 +15,16 @@ from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import from_environment
 from ..ctest.build_folder import new_results
+from ..engines import memory
 from ..errors import BadInput, Infrastructure
 from ..files import write_json
+from ..launch.plan import Surroundings
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible
-from ..sweep import known_engines, sweep
+from ..stack.environment import StackChoice
+from ..sweep import sweep
 from ..sweep.axes import Axes, axes
 from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
@@ -51,15 +54,15 @@ def main(argv: list[str]) -> int:
     words = parser().parse_args(others)
     folder = (words.folder or (Path() if Path(_GIVEN).exists() else new_results("sweep"))).absolute()
     with interruptible():
-        cpu = read_cpu()
-        machine = Machine(cpu, read_topology(), known_engines.known(cpu.name))
+        cpu, choice = read_cpu(), StackChoice.of(os.environ)
+        machine = Machine(cpu, read_topology(), memory.known(cpu.name, choice))
         environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
         before = _given_before(folder)
         planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
         _say_plan(planned)
         if words.dry_run:
             return 0
-        state = sweep.begin(folder, planned, machine)
+        state = sweep.begin(folder, planned, machine, choice.worker_python, Surroundings.of(os.environ))
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +11,7 @@ from ..errors import BadInput
 VARIABLE = "RESNET50_BENCH_BURST"
 
 
-def copies(environment: Mapping[str, str] = os.environ) -> int:
+def copies(environment: Mapping[str, str]) -> int:
     """How many runs share the cores, this one counted. Raises BadInput for what is no number above 0."""
     text = environment.get(VARIABLE) or "1"
     if not re.fullmatch("0*[1-9][0-9]{0,8}", text):

@@ -107,8 +107,8 @@ class Session:
 
     def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> None:
         """Hand the case to the workers that there are, or end them and start the ones that it wants."""
-        setups = [setup(case, process, plan.python, plan.libraries, plan.memory_nodes, plan.outer_environment)
-                  for process in placement.processes]
+        setups = [setup(case, process, plan.python, plan.libraries, plan.memory_nodes,
+                        plan.surroundings.variables) for process in placement.processes]
         for process, own in zip(placement.processes, setups, strict=True):
             if own.unbound:
                 observer.say(f"NOTICE: process {process.index}: {own.unbound}")

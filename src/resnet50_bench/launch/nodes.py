@@ -6,7 +6,6 @@ before anything pins them; so only its rendezvous has to be replaced, by a file 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ class Nodes:
     rendezvous: str = ""
 
 
-def nodes(environment: Mapping[str, str] = os.environ) -> Nodes:
+def nodes(environment: Mapping[str, str]) -> Nodes:
     """A single node where nothing is said. Raises BadInput for what makes no sense."""
     given = {name: environment.get(name, "").strip() for name in (NODE, COUNT, RENDEZVOUS)}
     if not any(given.values()):

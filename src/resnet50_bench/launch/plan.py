@@ -8,7 +8,25 @@ from pathlib import Path
 from typing import Protocol
 
 from ..protocol.messages import Data, Progress
-from .nodes import Nodes
+from . import burst
+from .nodes import Nodes, nodes
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the environment of a runner says of its run, beside the parameters.
+
+    ``burst`` runs share its cores at once, this one counted; ``nodes`` train one model together.
+    """
+
+    variables: Mapping[str, str]
+    burst: int = 1
+    nodes: Nodes = Nodes()
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Surroundings:
+        """Raises BadInput for what makes no sense."""
+        return cls(variables, burst.copies(variables), nodes(variables))
 
 
 @dataclass(frozen=True)
@@ -25,13 +43,11 @@ class LaunchPlan:
     data: Data
     #: NUMA nodes that have memory.
     memory_nodes: int
-    outer_environment: Mapping[str, str]
+    surroundings: Surroundings
     #: Idle cpus that decode images, by instance.
     loader_cpus: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: Floats of the arrays by which an instance measures its bandwidth, by instance; else the worker's default.
     stream_floats: Mapping[int, int] = field(default_factory=dict)
-    #: Those that train one model together, this one counted.
-    nodes: Nodes = Nodes()
     #: Every this many seconds (0: never) instances say where they stand.
     progress_s: float = 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,10 +24,10 @@ _MOST_LINES = 8
 class Progress:
     """Shows states; nothing of it reaches the log."""
 
-    def __init__(self, batch_size: int, min_duration_s: float) -> None:
+    def __init__(self, batch_size: int, min_duration_s: float, variables: Mapping[str, str]) -> None:
         self._batch_size, self._min_duration_s = batch_size, min_duration_s
-        self._terminal = _terminal()
-        self._file = Path(named) if (named := os.environ.get(STATE_VARIABLE)) else None
+        self._terminal = _terminal(variables.get(TERMINAL_VARIABLE))
+        self._file = Path(named) if (named := variables.get(STATE_VARIABLE)) else None
         self.every_s = LIVE_S if self._terminal else PLAIN_S
         self._states: dict[int, State] = {}
         self._drawn, self._shown = 0, time.monotonic()
@@ -98,10 +99,9 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _terminal() -> TextIO | None:
+def _terminal(named: str | None) -> TextIO | None:
     if sys.stdout.isatty():
         return sys.stdout
-    named = os.environ.get(TERMINAL_VARIABLE)
     try:
         return open(named, "w") if named else None  # noqa: SIM115 - open as long as the process
     except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from contextlib import suppress
@@ -27,27 +26,27 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import burst, memory_need, nodes, preload, specs, versions
+from . import burst, memory_need, preload, specs, versions
 from .launcher import RunWorkers, launch
-from .nodes import Nodes
 from .placement import place
-from .plan import LaunchPlan
+from .plan import LaunchPlan, Surroundings
 from .window import Window
 
 
 def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
-             run_workers: RunWorkers = launch, echo: TextIO | None = None, workers: str | None = None) -> Result:
+             surroundings: Surroundings, run_workers: RunWorkers = launch, echo: TextIO | None = None,
+             workers: str | None = None) -> Result:
     """Run the case. Its log and its result go into ``folder``, the log also to ``echo`` (default: stdout).
 
     ``workers`` is for the record: FRESH or WARM processes, where a sweep runs the case. Raises what made it fail, once
     that stands in the log and the result.
     """
-    run = CaseRun(case, inputs, topology, python, folder, now, echo or sys.stdout)
+    run = CaseRun(case, inputs, topology, python, folder, now, surroundings, echo or sys.stdout)
     run.result.placement.workers = workers
     try:
         run.describe()
         run.require_usable_words()
-        memory_need.require(case, run.placement, burst.copies(), free_bytes())
+        memory_need.require(case, run.placement, surroundings.burst, free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()
@@ -68,13 +67,14 @@ class CaseRun:
     """
 
     def __init__(self, case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
-                 echo: TextIO) -> None:
+                 surroundings: Surroundings, echo: TextIO) -> None:
         """``python`` runs the workers; ``folder`` gets log, result and the instances' logs."""
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
+        self._surroundings = surroundings
         self.placement, self._placement_notices = place(
             topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
         self._software = versions.software_record(python)
-        self.placement.burst = copies if (copies := burst.copies()) > 1 else None
+        self.placement.burst = surroundings.burst if surroundings.burst > 1 else None
         self.result = Result(
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
             started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
@@ -92,7 +92,7 @@ class CaseRun:
                 node = "any" if instance.memory_node is None else instance.memory_node
                 log.line(f"Instance {instance.index}: cpus {','.join(map(str, instance.cpus))} "
                          f"memory node {node} process {process.index}")
-        for line in burst.lines(burst.copies()):
+        for line in burst.lines(self._surroundings.burst):
             log.line(line)
         for name, value in msgspec.structs.asdict(self.result.inputs).items():
             if value:
@@ -102,7 +102,7 @@ class CaseRun:
 
     def require_usable_words(self) -> None:
         """Raises BadInput for a preload that is none, DoesNotFit for what could not be proven."""
-        preload.require(self._case, self._python, os.environ)
+        preload.require(self._case, self._python, self._surroundings.variables)
         if self._case.unprovable:
             raise DoesNotFit(self._case.unprovable)
 
@@ -113,7 +113,7 @@ class CaseRun:
 
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
-        window = Window(self._case, self._cpus(), self._log)
+        window = Window(self._case, self._cpus(), self._log, self._surroundings.variables)
         try:
             self.result.processes = run_workers(self._case, self.placement, self._plan(window.progress_s), window)
         finally:
@@ -133,10 +133,10 @@ class CaseRun:
         return LaunchPlan(
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),
             data=specs.data(self._inputs, self._case, count), memory_nodes=len(self._topology.memory_nodes),
-            outer_environment=os.environ, loader_cpus=placement.idle_share(),
+            surroundings=self._surroundings, loader_cpus=placement.idle_share(),
             stream_floats={instance.index: caches.affordable(caches.stream_floats(instance.cpus, used), count)
                            for instance in placement.instances},
-            nodes=nodes.nodes() if self._case.training else Nodes(), progress_s=progress_s)
+            progress_s=progress_s)
 
     def evaluate(self) -> None:
         """Samples -> statistics and limits, in the result and in the log."""

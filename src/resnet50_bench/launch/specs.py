@@ -11,7 +11,7 @@ from ..case.dataset import DataSet
 from ..case.inputs import Inputs
 from ..protocol.messages import Data, Group, Part, Spec
 from ..result.placement import PlacedProcess
-from . import burst
+from .nodes import Nodes
 from .plan import LaunchPlan
 
 #: int8: images whose activations give the scales; their histograms cost about a second an image.
@@ -48,15 +48,16 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log
              memory_nodes=instance.memory_nodes, loader_cpus=tuple(plan.loader_cpus.get(instance.index, ())),
              stream_floats=plan.stream_floats.get(instance.index))
         for instance in process.instances)
+    nodes = plan.surroundings.nodes if case.training else Nodes()
     return Spec(
         process=process.index, cpus=tuple(sorted(cpu for part in parts for cpu in part.cpus)), instances=parts,
         precision=case.precision, torch_type=case.torch_type, batch_size=case.batch_size, steps=case.steps,
         warmup_steps=case.warmup_steps, min_duration_s=case.min_duration, accuracy=case.accuracy,
         training=case.training, data=plan.data,
-        group=Group(plan.nodes.index, plan.nodes.count, plan.nodes.rendezvous or str(rendezvous(plan.folder))),
+        group=Group(nodes.index, nodes.count, nodes.rendezvous or str(rendezvous(plan.folder))),
         cache_dir=str(plan.cache_dir), report=str(report), log=str(log), memory_nodes=plan.memory_nodes,
         customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,
-        disturbed=burst.copies(plan.outer_environment) > 1)
+        disturbed=plan.surroundings.burst > 1)
 
 
 def rendezvous(folder: Path) -> Path:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
@@ -18,31 +20,6 @@ from .installer import install
 from .stacks import DEFAULT, FOLDER, PYTHON, STACK, STACKS, Stack, named
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5
-
-
-def asked() -> Stack | None:
-    """The stack that the user's variables choose; None where they leave that open.
-
-    ``RESNET50_BENCH_STACK`` names it. Without that ``RESNET50_BENCH_ENV`` means the stack that its folder holds, the
-    default one where it holds none. Raises BadInput for a name that is none.
-    """
-    if name := os.environ.get(STACK):
-        return named(name, STACK)
-    given = os.environ.get(FOLDER)
-    return STACKS[next(iter(_held(Path(given))), DEFAULT)] if given else None
-
-
-def chosen() -> Stack:
-    """The stack that was asked for, else the default. Raises BadInput for a name that is none."""
-    return asked() or STACKS[DEFAULT]
-
-
-def folder(name: str | None = None) -> Path:
-    """Where the environment of a stack or of ``host`` lies: ``RESNET50_BENCH_ENV``, else in the user's cache."""
-    given = os.environ.get(FOLDER)
-    if given:
-        return Path(given).absolute()
-    return user_cache.folder() / f"env-{pins.digest(name or chosen().name)}"
 
 
 def is_complete(name: str, where: Path) -> bool:
@@ -55,60 +32,106 @@ def stack_of(python: Path) -> str | None:
     return next((name for name in STACKS if is_complete(name, python.parent.parent)), None)
 
 
-def not_set_up(stack: str) -> str:
-    """What is said of a stack that somebody named, and what to do."""
-    where = folder(stack)
-    if taken := _why_taken(stack, where):
-        return f"the stack {stack} is not set up: {taken}"
-    place = f" in {where}" if os.environ.get(FOLDER) else ""
-    return f"the stack {stack} is not set up{place}: run scripts/setup.sh --stack {stack} once"
+@dataclass(frozen=True)
+class StackChoice:
+    """What a user's variables say of the environment that measures, each as it was typed; empty: left open.
 
-
-def worker_python(stack: str | None = None) -> Path:
-    """The Python that runs workers: ``RESNET50_BENCH_PYTHON``, the complete environment, or this one.
-
-    ``stack`` names the environment where the case has chosen it; else the user's variables do. This Python stands in
-    only where nobody named a stack: what it measured would be called the other's. Raises BadInput for a name that is
-    none, Infrastructure where there is no environment, naming the command that sets it up.
+    They are RESNET50_BENCH_STACK, RESNET50_BENCH_ENV and RESNET50_BENCH_PYTHON.
     """
-    name = stack or chosen().name
-    given = os.environ.get(PYTHON)
-    if given:
-        if not os.access(given, os.X_OK):
-            raise BadInput(f"{PYTHON}={given} is not an executable")
-        return Path(given)
-    where = folder(name)
-    if is_complete(name, where):
+
+    stack: str = ""
+    env: str = ""
+    python: str = ""
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> StackChoice:
+        """As ``variables``, such as ``os.environ``, have it."""
+        return cls(*(variables.get(name, "") for name in (STACK, FOLDER, PYTHON)))
+
+    def __bool__(self) -> bool:
+        """Whether anything is chosen."""
+        return bool(self.stack or self.env or self.python)
+
+    def overridden(self, own: Mapping[str, str]) -> StackChoice:
+        """This choice for whom ``own`` variables are set: a stack is then looked for in its own folder."""
+        if not own:
+            return self
+        env = self.env if PYTHON in own else ""  # it would hold another stack than ``own`` names
+        return StackChoice(own.get(STACK, self.stack), own.get(FOLDER, env), own.get(PYTHON, ""))
+
+    def asked(self) -> Stack | None:
+        """The stack that is chosen; None where that is left open.
+
+        A folder alone means the stack that it holds, the default one where it holds none. Raises BadInput for a name
+        that is none.
+        """
+        if self.stack:
+            return named(self.stack, STACK)
+        return STACKS[next(iter(_held(Path(self.env))), DEFAULT)] if self.env else None
+
+    def chosen(self) -> Stack:
+        """The stack that was asked for, else the default. Raises BadInput for a name that is none."""
+        return self.asked() or STACKS[DEFAULT]
+
+    def folder(self, name: str | None = None) -> Path:
+        """Where the environment of a stack or of ``host`` is: ``RESNET50_BENCH_ENV``, else in the user's cache."""
+        if self.env:
+            return Path(self.env).absolute()
+        return user_cache.folder() / f"env-{pins.digest(name or self.chosen().name)}"
+
+    def is_set_up(self, name: str) -> bool:
+        """Whether the environment of a stack or of ``host`` is complete."""
+        return is_complete(name, self.folder(name))
+
+    def not_set_up(self, stack: str) -> str:
+        """What is said of a stack that somebody named, and what to do."""
+        where = self.folder(stack)
+        if taken := _why_taken(stack, where):
+            return f"the stack {stack} is not set up: {taken}"
+        place = f" in {where}" if self.env else ""
+        return f"the stack {stack} is not set up{place}: run scripts/setup.sh --stack {stack} once"
+
+    def worker_python(self, stack: str | None = None) -> Path:
+        """The Python that runs workers: the chosen one, that of the complete environment, or this one.
+
+        ``stack`` names the environment where the case has chosen it. This Python stands in only where nobody named a
+        stack: what it measured would be called the other's. Raises BadInput for a name that is none, Infrastructure
+        where there is no environment, naming the command that sets it up.
+        """
+        name = stack or self.chosen().name
+        if self.python:
+            if not os.access(self.python, os.X_OK):
+                raise BadInput(f"{PYTHON}={self.python} is not an executable")
+            return Path(self.python)
+        if self.is_set_up(name):
+            return self.folder(name) / "bin/python"
+        if stack or self.stack:
+            raise Infrastructure(self.not_set_up(name))
+        if importlib.util.find_spec("torch"):
+            return Path(sys.executable)
+        raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
+                             f"(it makes {self.folder(name)})")
+
+    def set_up(self, stack: Stack, tools: bool = False) -> Path:
+        """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python.
+
+        Raises BadInput where another stack is in the folder: its torch would be replaced, and its marker stay.
+        """
+        if sys.version_info < stack.oldest_python:
+            oldest = ".".join(map(str, stack.oldest_python))
+            raise Infrastructure(f"the stack {stack.name} needs Python {oldest} or later, this is "
+                                 f"{sys.version_info.major}.{sys.version_info.minor}")
+        where = self.folder(stack.name)
+        _complete(stack.name, where, stack.needed_gb)
+        if tools:
+            _complete("tools", where, _TOOLS_GB)
         return where / "bin/python"
-    if stack or os.environ.get(STACK):
-        raise Infrastructure(not_set_up(name))
-    if importlib.util.find_spec("torch"):
-        return Path(sys.executable)
-    raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
-                         f"(it makes {where})")
 
-
-def set_up(stack: Stack, tools: bool = False) -> Path:
-    """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python.
-
-    Raises BadInput where another stack is in the folder: its torch would be replaced, and its marker stay.
-    """
-    if sys.version_info < stack.oldest_python:
-        oldest = ".".join(map(str, stack.oldest_python))
-        raise Infrastructure(f"the stack {stack.name} needs Python {oldest} or later, this is "
-                             f"{sys.version_info.major}.{sys.version_info.minor}")
-    where = folder(stack.name)
-    _complete(stack.name, where, stack.needed_gb)
-    if tools:
-        _complete("tools", where, _TOOLS_GB)
-    return where / "bin/python"
-
-
-def set_up_host() -> Path:
-    """Make the small environment of a host that lists, compares and reports but measures nothing -> its Python."""
-    where = folder("host")
-    _complete("host", where, _HOST_GB)
-    return where / "bin/python"
+    def set_up_host(self) -> Path:
+        """Make the small environment of a host that lists, compares and reports but measures nothing -> its Python."""
+        where = self.folder("host")
+        _complete("host", where, _HOST_GB)
+        return where / "bin/python"
 
 
 def _complete(name: str, where: Path, needed_gb: float) -> None:

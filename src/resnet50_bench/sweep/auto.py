@@ -12,7 +12,7 @@ from ..case.case import AnyCase, Case, Layer, UndecidedCase
 from ..case.defaults import Machine
 from ..case.parameters import AUTO, SEARCHED
 from ..errors import BadInput, RunFailed
-from ..launch import burst
+from ..launch.plan import Surroundings
 from . import best, sweep
 from .axes import axes
 from .known_points import KnownPoints
@@ -24,7 +24,7 @@ _SHORT = {"STEPS": "4", "WARMUP_STEPS": "2", "MIN_DURATION": "1", "FAIL_ON_NOISY
           "CASE_TYPE": ""}
 
 
-def decided(case: AnyCase, machine: Machine, python: Path, observer: Observer) -> Case:
+def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroundings, observer: Observer) -> Case:
     """``case`` with numbers. Raises BadInput where it measures no speed, RunFailed where no point could be measured."""
     if isinstance(case, Case):
         return case
@@ -36,23 +36,24 @@ def decided(case: AnyCase, machine: Machine, python: Path, observer: Observer) -
     point = best.read(path)
     how = f"known since {point.found_at}" if point else ""
     if not point:
-        if burst.copies() > 1:
+        if surroundings.burst > 1:
             raise BadInput(f"{sought[0]}=auto with --burst: the search needs the cores alone; run the case once before")
         observer.search_begins(case)
-        point = best.write(path, _search(case, machine, path.with_suffix(""), python, observer))
+        point = best.write(path, _search(case, machine, path.with_suffix(""), python, surroundings, observer))
         how = f"of a search of {point.points} points"
     names = ", ".join(f"{name}: auto is {point.numbers[name]}" for name in sought)
     return case.decided(point.numbers, f"{names}, the best {how} ({point.value:.2f} {point.unit}; {path})")
 
 
-def _search(case: UndecidedCase, machine: Machine, folder: Path, python: Path, observer: Observer) -> KnownPoints:
+def _search(case: UndecidedCase, machine: Machine, folder: Path, python: Path, surroundings: Surroundings,
+            observer: Observer) -> KnownPoints:
     texts = case.texts()
     wanted = {"PRECISION": case.precision} | {name: texts[name] for name in SEARCHED if texts[name] != AUTO}
     wanted.setdefault("BATCH_SIZE", _BATCHES)
     rest = {name: text for name, text in texts.items() if name not in (*_SHORT, *SEARCHED, "PRECISION")}
     planned = axes([Layer("auto", wanted), Layer("auto", _SHORT), Layer("case", rest)], machine)
     best.make_folder(folder)
-    state = sweep.begin(folder, planned, machine, python)
+    state = sweep.begin(folder, planned, machine, lambda stack: python, surroundings)
     sweep.search(state, observer)
     points, = state.precisions
     if not points.best:

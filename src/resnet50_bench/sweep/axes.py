@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from ..case.case import Case, Layer, resolve
 from ..case.defaults import Machine
 from ..case.parameters import SEARCHED
-from ..case.platforms import PLATFORMS
-from ..case.precision import PRECISIONS
+from ..case.platforms import precisions_of
 from ..errors import BadInput, BenchError, Infrastructure, UnsupportedCpu
 from .search import Grid, Place
 
@@ -54,11 +53,10 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
     precisions, notices = lists["PRECISION"], list[str]()
     if not precisions:
         platform = resolve([Layer("sweep", {"PLATFORM": _first("PLATFORM", given)})], machine).platform
-        precisions, notices = _runnable(PLATFORMS[platform].precisions, lambda name: case(name, batches[0], cores[0]))
+        precisions, notices = _runnable(precisions_of(platform), lambda name: case(name, batches[0], cores[0]))
     cases = {(precision, (batch, count)): case(precision, batch, count)
              for precision in precisions for count in cores for batch in batches}
-    taken = (notice for point in cases.values() if point.stack for notice in point.notices
-             if notice.startswith("TORCH_TYPE: "))
+    taken = (machine.engines.fastest[name].notice(name) for (name, _), point in cases.items() if point.stack)
     return Axes({precision: Grid(batches, cores, every) for precision in precisions}, cases,
                 (*notices, *dict.fromkeys(taken)),
                 not lists["BATCH_SIZE"] and not lists["CORES_PER_INSTANCE"])
@@ -91,9 +89,7 @@ def _runnable(names: Sequence[str], make: Callable[[str], Case]) -> tuple[list[s
     runnable: list[str] = []
     notices: list[str] = []
     last: BenchError | None = None
-    for name in PRECISIONS:
-        if name not in names:
-            continue
+    for name in names:
         try:
             make(name)
             runnable.append(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,9 +15,9 @@ from ..case.inputs import Inputs
 from ..case.parameters import SEARCHED
 from ..errors import DoesNotFit, Infrastructure, RunFailed
 from ..launch.launcher import Session
+from ..launch.plan import Surroundings
 from ..launch.run_case import run_case
 from ..result.result import FRESH, WARM
-from ..stack.environment import worker_python
 from . import best, outlook, record, tables
 from .axes import Axes
 from .known_points import KnownPoints
@@ -38,6 +38,7 @@ class State:
     machine: Machine
     pythons: Mapping[str, Path]
     inputs: Inputs
+    surroundings: Surroundings
     precisions: list[KnownPoints]
     pace: outlook.Pace = field(default_factory=outlook.Pace)
 
@@ -57,15 +58,16 @@ class Step:
     certain: bool
 
 
-def begin(folder: Path, planned: Axes, machine: Machine, python: Path | None = None) -> State:
-    """The state that the folder's results give. ``python``: what measures where that is settled; else the cases say.
+def begin(folder: Path, planned: Axes, machine: Machine, python_of: Callable[[str | None], Path],
+          surroundings: Surroundings) -> State:
+    """The state that the folder's results give. ``python_of``: what measures, by the stack that a case has chosen.
 
     Raises BadInput for results of another CPU.
     """
     known = record.runs(folder, machine.cpu.name)
     stacks = {precision: case.stack for (precision, _), case in planned.cases.items()}
-    pythons = {precision: python or worker_python(stack) for precision, stack in stacks.items()}
-    return State(folder, machine, pythons, inputs.find(next(iter(planned.cases.values()))),
+    pythons = {precision: python_of(stack) for precision, stack in stacks.items()}
+    return State(folder, machine, pythons, inputs.find(next(iter(planned.cases.values()))), surroundings,
                  [_points(planned, precision, grid, known) for precision, grid in planned.grids.items()])
 
 
@@ -150,7 +152,7 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
     began = time.monotonic()
     try:
         result = run_case(case, state.inputs, state.machine.topology, state.pythons[points.precision], folder,
-                          datetime.now(timezone.utc), session.launch, io.StringIO(), workers)
+                          datetime.now(timezone.utc), state.surroundings, session.launch, io.StringIO(), workers)
         points.add(place, record.run_of(result))
     except (RunFailed, DoesNotFit) as error:
         points.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"

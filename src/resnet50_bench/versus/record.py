@@ -39,6 +39,27 @@ class Plan(msgspec.Struct, frozen=True, tag_field="schema", tag="resnet50-bench-
     schema_version: Literal[1] = 1
 
 
+def planned(given: Given, seed: int | None, folder: Path) -> Plan:
+    """What to measure: as given, or what the folder was started with. Raises BadInput where they contradict."""
+    before = read_plan(folder)
+    if before is None:
+        if len(given.sides) < 2:
+            raise BadInput('at least two sides are needed: --a "TORCH_TYPE=IPEX" --b "TORCH_TYPE=EAGER"; to go on with '
+                           f"a comparison, name its --folder ({folder.name} holds none)")
+        return Plan(given, 1 if seed is None else seed)
+    was = before.given
+    changed = [f"--{name.lower()} {words!r}" for name, words in given.sides.items() if was.sides.get(name) != words]
+    changed += [f"--{name.lower()}={words}" for name, words in given.flags.items() if was.flags.get(name) != words]
+    changed += [f"{name}={words} in the environment" for name, words in given.environment.items()
+                if words not in (was.environment.get(name), was.flags.get(name))]
+    if seed not in (None, before.seed):
+        changed.append(f"--seed {seed}")
+    if changed:
+        raise BadInput(f"{folder} was started without {', '.join(changed)}; name a new folder, or go on with --folder "
+                       "alone")
+    return before
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, and hold it: two at once would measure rounds twice. Raises BadInput where another holds it."""
@@ -83,6 +104,11 @@ def leave_out(folder: Path, names: Sequence[str], number: int) -> None:
             aside.mkdir(exist_ok=True)
             taken = sum(1 for _ in aside.glob(f"{name}-{there.name}-*"))
             there.rename(aside / f"{name}-{there.name}-{taken + 1}")
+
+
+def results(folder: Path, name: str, rounds: Sequence[Round]) -> list[Result]:
+    """Those of a side's turns."""
+    return [read(path) for each in rounds for path in turn_folder(folder, name, each.number).glob("benchmark_*.json")]
 
 
 def put_aside(folder: Path) -> None:

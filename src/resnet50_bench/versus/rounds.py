@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Protocol
 
@@ -86,7 +86,7 @@ class SideFailed(RunFailed):
 
 
 class Runner(Protocol):
-    """What rounds are made of."""
+    """What rounds are made of, and who is told of them."""
 
     def measure(self, number: int, name: str) -> Turn:
         """One turn. Raises SideFailed where it gave no usable value."""
@@ -94,13 +94,11 @@ class Runner(Protocol):
     def leave_out(self, number: int) -> None:
         """Put aside what there is of a round that does not count."""
 
+    def round_ended(self, rounds: Sequence[Round], took_s: Sequence[float]) -> None:
+        """All rounds so far, and how long those of this call took."""
 
-@dataclass
-class Heard:
-    """Who wants to know; by default nobody."""
-
-    on_round: Callable[[Sequence[Round], Sequence[float]], None] = field(default=lambda rounds, took_s: None)
-    on_failure: Callable[[int, RunFailed], None] = field(default=lambda number, error: None)
+    def round_failed(self, number: int, error: RunFailed) -> None:
+        """The round does not count and is measured once more."""
 
 
 def looks(most_rounds: int) -> tuple[int, ...]:
@@ -135,17 +133,16 @@ def pairs(names: Sequence[str], rounds: Sequence[Round], most_rounds: int) -> li
     return [Pair(a, b, paired(values[a], values[b], shares)) for a, b in both]
 
 
-def take_turns(names: Sequence[str], rules: Rules, rounds: list[Round], runner: Runner, clock: Callable[[], float],
-               heard: Heard | None = None) -> str:
+def take_turns(names: Sequence[str], rules: Rules, rounds: list[Round], runner: Runner,
+               clock: Callable[[], float]) -> str:
     """Add rounds to ``rounds`` until it is enough; why it ended. Raises RunFailed where a round failed twice."""
-    heard = heard or Heard()
     began = clock()
     took_s: list[float] = []
     while not (why := rules.ending(names, rounds, clock() - began, took_s)):
         at = clock()
-        rounds.append(_round(_next_number(rounds), names, rules.seed, runner, heard))
+        rounds.append(_round(_next_number(rounds), names, rules.seed, runner))
         took_s.append(clock() - at)
-        heard.on_round(rounds, took_s)
+        runner.round_ended(rounds, took_s)
     return why
 
 
@@ -154,7 +151,7 @@ def _next_number(rounds: Sequence[Round]) -> int:
     return next(number for number in itertools.count(1) if number not in known)
 
 
-def _round(number: int, names: Sequence[str], seed: int, runner: Runner, heard: Heard) -> Round:
+def _round(number: int, names: Sequence[str], seed: int, runner: Runner) -> Round:
     """All sides one after another. What was left half measured does not count: its sides must be neighbours in time."""
     for attempt in range(1, _ATTEMPTS + 1):
         runner.leave_out(number)
@@ -163,7 +160,7 @@ def _round(number: int, names: Sequence[str], seed: int, runner: Runner, heard: 
         except RunFailed as error:
             if attempt == _ATTEMPTS:
                 raise
-            heard.on_failure(number, error)
+            runner.round_failed(number, error)
     raise AssertionError("unreachable")
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..case import inputs
 from ..case.case import AnyCase, Case, Layer, resolve
 from ..case.defaults import Machine
+from ..case.engines import KnownEngines
 from ..case.flags import SWITCHES
 from ..case.inputs import Inputs
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError
 from ..launch.placement import place
+from ..launch.plan import Surroundings
 from ..spelling import nearest
-from ..stack import environment
+from ..stack.environment import StackChoice
 from ..stack.stacks import FOLDER, PYTHON, STACK
-from ..sweep.known_engines import known
 
-#: What a side may set apart from its parameters: the environment that measures.
-SURROUNDINGS = (PYTHON, STACK, FOLDER)
+#: What a side may set beside its parameters: the environment that measures.
+CHOOSING = (PYTHON, STACK, FOLDER)
 NAMES = "ABCDEFGH"
 _QUOTED = 'CUSTOMER_ENV="A=1 B=2"'
 
@@ -38,13 +37,24 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Host:
+    """What all sides have in common without words: the machine, the user's ``choice`` of an environment, and what is
+    known of engines by such a choice."""
+
+    machine: Machine
+    choice: StackChoice
+    known: Callable[[StackChoice], KnownEngines]
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True)
 class AskedSide:
-    """One configuration as it was asked for, valid. ``surroundings`` are the variables that choose its environment."""
+    """One configuration as it was asked for, valid. ``own`` are its variables that choose its environment."""
 
     name: str
     text: str
     case: AnyCase
-    surroundings: Mapping[str, str]
+    own: Mapping[str, str]
     python: Path
     inputs: Inputs
 
@@ -55,7 +65,7 @@ class AskedSide:
 
     def ready(self, case: Case) -> Side:
         """The side with its case decided."""
-        return Side(self.name, self.text, case, self.surroundings, self.python, self.inputs)
+        return Side(self.name, self.text, case, self.own, self.python, self.inputs)
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Side(AskedSide):
 
 
 def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """``BATCH_SIZE=8 CUSTOMER_ENV="A=1 B=2"`` -> (parameter texts, surroundings), quoted as in a shell.
+    """``BATCH_SIZE=8 CUSTOMER_ENV="A=1 B=2"`` -> (parameter texts, variables of CHOOSING), quoted as in a shell.
 
     Raises BadInput with a line for each word that is not understood.
     """
@@ -80,9 +90,9 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
     for word in words:
         left, equals, value = word.partition("=")
         key = left.removeprefix("--").upper().replace("-", "_")
-        if key not in CATALOGUE and key not in SURROUNDINGS:
-            bad.append(f"{option}: {word!r} is no parameter{nearest(key, (*CATALOGUE, *SURROUNDINGS))}; allowed are "
-                       f"NAME=VALUE of `parameters` and {', '.join(SURROUNDINGS)}; variables for the instances "
+        if key not in CATALOGUE and key not in CHOOSING:
+            bad.append(f"{option}: {word!r} is no parameter{nearest(key, (*CATALOGUE, *CHOOSING))}; allowed are "
+                       f"NAME=VALUE of `parameters` and {', '.join(CHOOSING)}; variables for the instances "
                        f"stand in quotes: {_QUOTED}")
         elif key in texts:
             bad.append(f"{option}: {key} is given twice; give it once")
@@ -94,18 +104,23 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
     if bad:
         raise BadInput(*bad)
     return ({key: value for key, value in texts.items() if key in CATALOGUE},
-            {key: value for key, value in texts.items() if key in SURROUNDINGS})
+            {key: value for key, value in texts.items() if key in CHOOSING})
 
 
-def sides(given: Given, machine: Machine) -> list[AskedSide]:
+def sides(given: Given, host: Host) -> list[AskedSide]:
     """Every side, valid. Raises BadInput with what is wrong with any of them, or with comparing them."""
     asked: list[AskedSide] = []
     bad: list[str] = []
     for name, text in given.sides.items():
         try:
-            asked.append(_side(name, text, given, machine))
+            own, choosing = read_side(name, text)
         except BadInput as error:
-            bad += [line if line.startswith(f"--{name.lower()} ") else f"{name}: {line}" for line in error.violations]
+            bad += error.violations
+            continue
+        try:
+            asked.append(_side(name, text, own, choosing, given, host))
+        except BadInput as error:
+            bad += [f"{name}: {line}" for line in error.violations]
         except BenchError as error:
             error.args = (f"{name}: {error}",)
             raise
@@ -115,33 +130,34 @@ def sides(given: Given, machine: Machine) -> list[AskedSide]:
     return asked
 
 
-def _side(name: str, text: str, given: Given, machine: Machine) -> AskedSide:
-    own, apart = read_side(name, text)
+def one_side(text: str, given: Given, host: Host) -> AskedSide:
+    """A side alone, of which no message says the name. Raises BadInput, and what the environment lacks."""
+    own, choosing = read_side("A", text)
+    return _side("A", text, own, choosing, given, host)
+
+
+def _side(name: str, text: str, own: Mapping[str, str], choosing: Mapping[str, str], given: Given,
+          host: Host) -> AskedSide:
     # An empty value means the default, not what all have in common.
     common = [{key: value for key, value in layer.items() if key not in own}
               for layer in (given.flags, given.environment)]
     layers = [Layer(f"--{name.lower()}", own), Layer("flag", common[0]), Layer("environment", common[1])]
-    with surrounded(apart):
-        case = resolve(layers, replace(machine, engines=known(machine.cpu.name)))
-        python = _python(apart, case.stack)
-        if case.accuracy:
-            raise BadInput("MODE=accuracy gives the same answers each time: there is nothing to measure by turns; use "
-                           "compare, or MODE=throughput or latency")
-        if case.checkpoint:
-            raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
-        case_inputs = inputs.find(case)
+    choice, machine = host.choice.overridden(choosing), host.machine
+    case = resolve(layers, replace(machine, engines=host.known(choice)))
+    python = choice.worker_python(case.stack)
+    # Never another environment than the one that a side names.
+    if FOLDER in choosing and choice.folder() not in python.parents:
+        typed = f"{FOLDER}={choosing[FOLDER]}"
+        raise BadInput(f"{typed}: {choice.folder()} is not set up: run {typed} scripts/setup.sh once")
+    if case.accuracy:
+        raise BadInput("MODE=accuracy gives the same answers each time: there is nothing to measure by turns; use "
+                       "compare, or MODE=throughput or latency")
+    if case.checkpoint:
+        raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
+    case_inputs = inputs.find(case)
     if case.cores_per_instance is not None:
         place(machine.topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
-    return AskedSide(name, text, case, apart, python, case_inputs)
-
-
-def _python(apart: Mapping[str, str], stack: str | None) -> Path:
-    """Never another environment than the one that a side names. ``stack``: of an engine that nobody named."""
-    python = environment.worker_python(stack)
-    if FOLDER in apart and environment.folder() not in python.parents:
-        named = f"{FOLDER}={apart[FOLDER]}"
-        raise BadInput(f"{named}: {environment.folder()} is not set up: run {named} scripts/setup.sh once")
-    return python
+    return AskedSide(name, text, case, choosing, python, case_inputs)
 
 
 def _objections(cases: list[AnyCase]) -> Iterator[str]:
@@ -149,22 +165,6 @@ def _objections(cases: list[AnyCase]) -> Iterator[str]:
         values = sorted({case.texts()[name] for case in cases})
         if len(values) > 1:
             yield f"{name} is {' and '.join(values)}: values of different kinds have no ratio; give all sides the same"
-
-
-@contextmanager
-def surrounded(apart: Mapping[str, str]) -> Iterator[None]:
-    """A side's environment for as long as the block lasts."""
-    outer = dict(os.environ)
-    if apart:
-        os.environ.pop(PYTHON, None)  # it would beat the stack that the side names
-        if PYTHON not in apart and FOLDER not in apart:
-            os.environ.pop(FOLDER, None)
-    os.environ.update(apart)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(outer)
 
 
 def identical(sides: Sequence[Side]) -> list[str]:

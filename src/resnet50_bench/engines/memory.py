@@ -16,9 +16,10 @@ import msgspec
 
 from ..case.engines import ENGINES, KnownEngine, KnownEngines, remedy
 from ..files import write_json
-from ..stack import environment, pins, user_cache
+from ..stack import pins, user_cache
+from ..stack.environment import StackChoice
 from ..stack.stacks import FOLDER, PYTHON, STACK
-from .best import make_folder
+from ..sweep.best import make_folder
 
 _SCHEMA = "resnet50-bench-known-engines"
 
@@ -40,10 +41,10 @@ class _Found(msgspec.Struct, frozen=True):
         return bool(facts and facts.proven and self.stack in facts.stacks and math.isfinite(self.images_per_s)
                     and min(self.images_per_s, self.batch_size, self.cores_per_instance) > 0 and self.found_at)
 
-    def why_not_now(self) -> str:
+    def why_not_now(self, choice: StackChoice) -> str:
         """Why it does not count any more; empty where it does."""
-        if not environment.is_complete(self.stack, environment.folder(self.stack)):
-            return f"its stack is not set up ({environment.folder(self.stack)}): scripts/setup.sh --stack {self.stack}"
+        if not choice.is_set_up(self.stack):
+            return f"its stack is not set up ({choice.folder(self.stack)}): scripts/setup.sh --stack {self.stack}"
         return "" if self.pins == pins.digest(self.stack) else "its stack has other versions now"
 
     def known(self) -> KnownEngine:
@@ -67,25 +68,25 @@ def path() -> Path:
     return user_cache.models() / "best" / "engines.json"
 
 
-def known(cpu: str) -> KnownEngines:
-    """What counts on the CPU of this name, with the stack or the Python that the environment asks for."""
-    if python := os.environ.get(PYTHON):
-        return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={python} has; name one of "
+def known(cpu: str, choice: StackChoice) -> KnownEngines:
+    """What counts on the CPU of this name, with the stack or the Python that is chosen."""
+    if choice.python:
+        return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={choice.python} has; name one of "
                             f"{', '.join(ENGINES)}")
-    asked = environment.asked()
+    asked = choice.asked()
     stack = asked.name if asked else None
-    if stack and not environment.is_complete(stack, environment.folder(stack)):
-        return KnownEngines(why_none=f"{environment.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
+    if stack and not choice.is_set_up(stack):
+        return KnownEngines(why_none=f"{choice.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
                                      "the fastest of it")
     fastest, why_not = {}, {}
     for precision, found in _read().cpus.get(_key(cpu), {}).items():
         able = [one for one in found if one.is_sound() and stack in (None, one.stack)]
         best = max(able, key=lambda one: one.images_per_s, default=None)
         if best is None and stack:
-            named = f"{STACK}={stack}" if os.environ.get(STACK) else f"{FOLDER}={environment.folder()} ({stack})"
+            named = f"{STACK}={stack}" if choice.stack else f"{FOLDER}={choice.folder()} ({stack})"
             why_not[precision] = (f"no engine of {named} is known to be the fastest of it at {precision}; "
                                   f"{remedy(precision)}")
-        elif best and (why := best.why_not_now()):
+        elif best and (why := best.why_not_now(choice)):
             why_not[precision] = (f"{best.engine} of the stack {best.stack} was the fastest at {precision}, but {why}; "
                                   f"or measure again: scripts/resnet50-bench.sh engines --precision={precision}")
         elif best:

@@ -1,13 +1,12 @@
 """Precisions, CPU flags and the stacks set up -> which engines compete; what they reached -> which is the fastest.
 
-Pure: ``cli/engines_command.py`` measures in between.
+Pure: ``match.py`` measures in between.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -16,9 +15,10 @@ from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.comparison_stats import interval_of_means
 from ..result.result import Result
+from ..stack.stacks import STACK
 from ..tables import aligned
-from .outcome import FASTER, SLOWER, Outcome, verdict, word
-from .words import NAMES
+from ..versus.outcome import FASTER, SLOWER, Outcome, verdict, word
+from ..versus.words import NAMES, read_side
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,18 @@ class Contestant:
     engine: str
     stack: str
 
+    @classmethod
+    def of(cls, words: str, folder: Path) -> Contestant:
+        """Of a side of ``versus``. Raises BadInput for another than ``words`` gives, which ``folder`` then has."""
+        texts, choosing = read_side("A", words)
+        if set(texts) != {"TORCH_TYPE"} or set(choosing) != {STACK}:
+            raise BadInput(f"{folder} holds another comparison than one of engines; name another folder")
+        return cls(texts["TORCH_TYPE"], choosing[STACK])
+
     @property
     def words(self) -> str:
         """As a side of ``versus``."""
-        return f"TORCH_TYPE={self.engine} RESNET50_BENCH_STACK={self.stack}"
+        return f"TORCH_TYPE={self.engine} {STACK}={self.stack}"
 
     @property
     def shown(self) -> str:
@@ -39,28 +47,28 @@ class Contestant:
         return f"{self.engine} ({self.stack})"
 
 
-def contestant(words: str, folder: Path) -> Contestant:
-    """Of ``Contestant.words``. Raises BadInput for other sides of ``versus``, which ``folder`` then holds."""
-    found = re.fullmatch(r"TORCH_TYPE=(\S+) RESNET50_BENCH_STACK=(\S+)", words)
-    if not found:
-        raise BadInput(f"{folder} holds another comparison than one of engines; name another folder")
-    return Contestant(found[1], found[2])
+@dataclass(frozen=True)
+class LeftOut:
+    """An engine, maybe on a stack, that does not compete, and why."""
+
+    who: str
+    why: str
 
 
 def contestants(precision: str, cpu_flags: frozenset[str],
-                is_set_up: Callable[[str], bool]) -> tuple[list[Contestant], list[str]]:
-    """(who competes at the precision, a line for each engine that does not)."""
-    chosen, left_out = [], []
+                is_set_up: Callable[[str], bool]) -> tuple[list[Contestant], list[LeftOut]]:
+    """(who competes at the precision, the engines that do not)."""
+    chosen, left_out = list[Contestant](), list[LeftOut]()
     for engine in ENGINES.values():
         why = _why_not(engine, precision, cpu_flags)
         stacks = [stack for stack in engine.stacks if is_set_up(stack)]
         if not why and not stacks:
             why = f"no stack of it is set up: scripts/setup.sh --stack {engine.stacks[0]}"
         if why:
-            left_out.append(f"{engine.name}: {why}")
+            left_out.append(LeftOut(engine.name, why))
         else:
             chosen += [Contestant(engine.name, stack) for stack in stacks]
-    left_out += [f"{one.shown}: more than {len(NAMES)} cannot take turns" for one in chosen[len(NAMES):]]
+    left_out += [LeftOut(one.shown, f"more than {len(NAMES)} cannot take turns") for one in chosen[len(NAMES):]]
     return chosen[:len(NAMES)], left_out
 
 
@@ -111,6 +119,18 @@ def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result])
                ENGINES[one.engine].proven, max(result.started_at for result in results)[:10])
 
 
+@dataclass(frozen=True)
+class Played:
+    """What the engines came to at a precision; ``sides`` and ``rows`` by the names in ``outcome``, which is None where
+    fewer than two could be measured."""
+
+    precision: str
+    left_out: tuple[LeftOut, ...]
+    sides: Mapping[str, Contestant] = field(default_factory=dict)
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
 def proven(rows: Sequence[Row]) -> list[KnownEngine]:
     """Those whose kernels are proven, for what remembers them."""
     return [KnownEngine(one.engine, one.stack, one.images_per_s, one.batch_size, one.cores_per_instance,
@@ -122,9 +142,17 @@ def fastest(rows: Sequence[Row]) -> Row | None:
     return max((one for one in rows if one.proven), key=lambda one: one.images_per_s, default=None)
 
 
-def sentences(precision: str, sides: Mapping[str, Contestant], rows: Mapping[str, Row],
+def sentences(played: Played) -> Iterator[str]:
+    """Who is the fastest at a precision, what was shown against each other, and who did not compete."""
+    if played.outcome:
+        yield from _verdicts(played.precision, played.sides, played.rows, played.outcome)
+    yield from (f"{played.precision}: left out: {one.who}: {one.why}" for one in played.left_out)
+    if not played.outcome:
+        yield f"{played.precision}: fewer than two engines are left: nothing to compare"
+
+
+def _verdicts(precision: str, sides: Mapping[str, Contestant], rows: Mapping[str, Row],
               outcome: Outcome) -> Iterator[str]:
-    """Who is the fastest at a precision, and what was shown against each other; by the names of the sides."""
     best = fastest(list(rows.values()))
     if best is None:
         yield f"{precision}: no engine with proven kernels was measured"
