@@ -22,7 +22,8 @@ from support.results import put, synthetic
 
 COMMANDS = Commands("./ctest.sh --testcase X", "bench", "./ctest.sh -N", "--run 5")
 KERNELS = {"brgconv:avx2": 36, "jit:avx2": 17, "gemm": 2, "other": 1}
-STEAL = {"name": "steal time", "reading": "3 %", "verdict": "noisy", "message": "stolen", "remedy": "move away"}
+STEAL = {"name": "steal time", "reading": "3 %", "verdict": "noisy", "message": "stolen", "remedy": "move away",
+         "of_machine": True}
 DRIFT = {"name": "drift", "reading": "+9 %", "verdict": "noisy", "message": "it drifted", "remedy": "warm up"}
 WRONG = {"name": "bf16", "reading": "x", "verdict": "invalid", "message": "emulated", "remedy": "another PRECISION"}
 LATENCY = {"count": 200, "mean": 40.0, "median": 39.0, "stdev": 1.0, "cv": 0.025, "min": 1.0, "max": 99.0,

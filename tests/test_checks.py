@@ -191,14 +191,16 @@ def test_the_threads_that_computed_are_told_from_those_that_wait(tmp_path):
     ((0, 1), [[0], [0]], "instance 0 computed with 2 threads on [0] and none on [1]"),
     ((0, 1, 2, 3), [[0], [2, 3], [2, 3], [2, 3]], "3 threads on [2, 3] and none on [1]"),
     ((0, 1), [[0], [1]], ""), ((0, 1), [[0, 1], [0, 1]], ""), ((0, 1), [[0], [0, 1], [0, 1]], ""), ((0, 1), [[0]], ""),
-    ((0,), [[0], [0]], ""), ((0, 1), None, "")])
+    ((0,), [[0], [0]], ""), ((0, 1), None, None)])
 def test_threads_that_compute_on_one_core_while_another_has_none_are_invalid(cpus, computing, words):
     """``observed_cpus`` is right in each of them, for the main thread may run on all; an old result has no more."""
     made = document(run(0, cpus=cpus, observed_cpus=cpus))
     if computing is not None:
         made["processes"][0]["facts"]["computing_cpus"] = {"0": computing}
-    found = judged(made)["affinity"]
-    assert (found.verdict.value, words in found.message) == ("invalid" if words else "ok", True)
+    found = judged(made)
+    assert found["affinity"].verdict is Verdict.OK
+    assert found["spread"].verdict is {None: Verdict.UNKNOWN, "": Verdict.OK}.get(words, Verdict.INVALID)
+    assert (words or "") in found["spread"].message
 
 
 @pytest.mark.parametrize(("facts", "verdict", "words"), [
@@ -220,15 +222,84 @@ def test_answers_that_are_no_numbers_are_invalid(facts, verdict, words):
 def test_a_team_larger_than_its_cores_is_invalid():
     made = document()
     made["processes"][0]["facts"]["omp_threads"] = {"0": 2}
-    found = judged(made)["affinity"]
+    found = judged(made)["team size"]
     assert found.verdict.value == "invalid" and "2 threads on 1 cores" in found.message
 
 
 def test_a_team_that_torch_cut_to_the_machine_was_asked_for_all_the_same():
     made = document()
     made["case"]["CUSTOMER_ENV"] = "KMP_BLOCKTIME=1 OMP_NUM_THREADS=4"
-    found = judged(made)["affinity"]
+    found = judged(made)["team size"]
     assert found.verdict.value == "invalid" and "4 threads on 1 cores" in found.message
+
+
+def faulty(name: str, document: dict) -> dict:
+    """``document`` with what makes the check ``name`` complain."""
+    report, counters_ = document["processes"][0], document["counters"]
+    if name == "affinity":
+        report["runs"][0]["observed_cpus"] = [0, 1]
+    elif name == "team size":
+        report["facts"]["omp_threads"] = {"0": 2}
+    elif name == "spread":
+        report["runs"][0].update(cpus=[0, 1], observed_cpus=[0, 1])
+        report["facts"]["computing_cpus"] = {"0": [[0], [0]]}
+    elif name == "bf16":
+        report["kernels"] = {"brgconv:avx512_core src:bf16": 53}
+    elif name == "answers":
+        report["facts"]["answers"] = {"0": {"count": 4, "not_finite": 4}}
+    elif name == "page faults":
+        report["facts"]["usage"].update(ru_minflt=200 * 1000)
+    elif name == "context switches":
+        for process in counters_["processes"].values():
+            process["voluntary_switches"] = 200 * 58
+    elif name == "waiting for a core":
+        counters_["processes"]["100"].update(run_queue_wait_s=0.2)
+    else:
+        counters_["vmstat"].update(pswpin=7)
+    return document
+
+
+OPENMP = "A=1 OMP_NUM_THREADS=2 KMP_AFFINITY=none"
+
+
+@pytest.mark.parametrize(("check", "case", "helps", "not_said"), [
+    *((name, {"CUSTOMER_ENV": OPENMP}, "OMP_NUM_THREADS, KMP_AFFINITY", "TORCH_TYPE")
+      for name in ("affinity", "team size", "spread")),
+    *((name, {"CUSTOMER_ENV": "A=1"}, "TORCH_TYPE", "CUSTOMER_ENV") for name in ("affinity", "team size", "spread")),
+    ("context switches", {"CUSTOMER_ENV": OPENMP}, "KMP_AFFINITY", "A,"),
+    ("context switches", {}, "off these cores", "CUSTOMER_ENV"),
+    ("bf16", {"CUSTOMER_ENV": "ONEDNN_MAX_CPU_ISA=avx2"}, "ONEDNN_MAX_CPU_ISA", "PRECISION"),
+    ("bf16", {}, "PRECISION", "CUSTOMER_ENV"),
+    ("answers", {"WEIGHTS": "/x.pth"}, "WEIGHTS", "PRECISION"), ("answers", {}, "PRECISION", "WEIGHTS"),
+    ("page faults", {}, "", "jemalloc"),
+    ("page faults", {"CUSTOMER_ENV": "MALLOC_CONF=retain:false"}, "MALLOC_CONF", "jemalloc"),
+    ("swapping", {"BATCH_SIZE": "4"}, "fewer instances or use a smaller BATCH_SIZE", "CUSTOMER_ENV"),
+    ("swapping", {"BATCH_SIZE": "1"}, "fewer instances", "BATCH_SIZE")])
+def test_a_remedy_is_about_what_the_user_set(check, case, helps, not_said):
+    made = document()
+    made["case"] |= {"CUSTOMER_ENV": ""} | case
+    found = judged(faulty(check, made))[check]
+    assert found.verdict not in (Verdict.OK, Verdict.UNKNOWN)
+    assert helps in found.remedy and not_said not in found.remedy
+
+
+def test_one_instance_cannot_be_fewer():
+    alone = judged(faulty("swapping", document(run(0))))["swapping"]
+    assert alone.verdict is Verdict.NOISY and "instances" not in alone.remedy
+
+
+def test_in_a_burst_the_other_load_is_the_burst():
+    made = faulty("waiting for a core", document())
+    assert "--burst" not in judged(made)["waiting for a core"].remedy
+    made["placement"]["burst"] = 2
+    assert "--burst" in judged(made)["waiting for a core"].remedy
+
+
+def test_the_checks_of_what_the_machine_did_are_marked():
+    """The card begins with them, as they may be the cause of what the others tell."""
+    checks = {check.name: check.of_machine for check in result_checks(result())}
+    assert checks["steal time"] and checks["other load"] and checks["online cpus"]
+    assert not checks["affinity"] and not checks["outliers"] and not checks["clock"]
 
 
 def test_own_decoders_are_not_other_load():

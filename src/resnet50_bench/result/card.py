@@ -13,9 +13,6 @@ from .stats import values_for
 
 MOST_LINES = 10
 _MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
-#: Checks of what the machine did: ``doctor`` says whether it does so still.
-_OF_THE_MACHINE = ("other load", "steal time", "SMT siblings", "waiting for a core", "quota throttling",
-                   "memory pressure", "swapping", "frequency", "thermal throttling", "online cpus")
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def leading_check(ended: Ended) -> Check | None:
     if ended.verdict not in ("noisy", "invalid"):
         return None
     checks = ended.checks(Verdict(ended.verdict))
-    return next((check for check in checks if check.name in _OF_THE_MACHINE), checks[0] if checks else None)
+    return next((check for check in checks if check.of_machine), checks[0] if checks else None)
 
 
 def reason(ended: Ended) -> str:
@@ -180,7 +177,7 @@ def next_command(ended: Ended, commands: Commands) -> str:
         return known[word]
     if word == "noisy":
         check = leading_check(ended)
-        if len(ended.iterations) == 1 and commands.restarts and not (check and check.name in _OF_THE_MACHINE):
+        if len(ended.iterations) == 1 and commands.restarts and not (check and check.of_machine):
             return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
         return f"{tool} doctor  # what disturbs now"
     if word == "not compared" and ended.gate:

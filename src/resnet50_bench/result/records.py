@@ -62,13 +62,17 @@ class Verdict(str, Enum):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One check: ``reading`` is what was seen, ``remedy`` what the user can do about it."""
+    """One check: ``reading`` is what was seen, ``remedy`` what the user can do about it.
+
+    ``of_machine``: whether it tells what the machine did, which may be the cause of what other checks tell.
+    """
 
     name: str
     reading: str
     verdict: Verdict
     message: str = ""
     remedy: str = ""
+    of_machine: bool = False
 
     def line(self) -> str:
         """For the log and the doctor: ``[noisy] steal time: 3.1 % - a neighbour ...; do ...``."""

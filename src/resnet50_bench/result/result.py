@@ -68,6 +68,11 @@ class ResultSummary(msgspec.Struct, kw_only=True):
         value = self.case.get(name, "")
         return value if isinstance(value, str) else ""
 
+    def customer_env(self) -> dict[str, str]:
+        """The variables that CUSTOMER_ENV sets."""
+        return {name: value for name, _, value in (
+            word.partition("=") for word in self.parameter("CUSTOMER_ENV").split())}
+
     def is_default(self, name: str) -> bool:
         """Whether nobody gave the parameter."""
         origins = self.case.get("origins")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...case.precision import INT8, PRECISIONS
 from ...errors import RunFailed
 from ..records import Check, Verdict
 from ..result import Result
@@ -24,8 +25,10 @@ def _agreement(result: Result) -> Check:
         raise RunFailed("the run did not compare its answers with fp32's")
     return judge("agreement with fp32", f"{100 * agreed.top1_agreement:.1f} % of {agreed.images} images",
                  agreed.top1_agreement < LEAST_AGREEMENT, Verdict.INVALID,
-                 "the prepared model does not give the answers of plain fp32: its quantisation is broken",
-                 "calibrate on images like those of the data set; look at QCONF")
+                 "the prepared model does not give the answers of plain fp32"
+                 + (": its quantisation is broken" if PRECISIONS[result.parameter("PRECISION")].dtype is INT8 else ""),
+                 "leave out QCONF, or make a recipe for these weights" if result.parameter("QCONF")
+                 else "use another TORCH_TYPE or PRECISION")
 
 
 def _complete(result: Result) -> Check:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from ..records import Check, Verdict
+from ..result import ResultSummary
+
+#: How the names of the variables begin that say how many threads OpenMP starts, where they run and how they wait.
+OPENMP = ("OMP_", "KMP_", "GOMP_")
 
 
 def judge(name: str, reading: str, bad: bool, verdict: Verdict, message: str, remedy: str = "") -> Check:
@@ -15,6 +21,17 @@ def judge(name: str, reading: str, bad: bool, verdict: Verdict, message: str, re
 def unknown(name: str, why: str) -> Check:
     """A check that this machine cannot make."""
     return Check(name, "not readable", Verdict.UNKNOWN, why)
+
+
+def of_machine(checks: Iterable[Check]) -> list[Check]:
+    """The same checks, marked as telling what the machine did."""
+    return [msgspec.structs.replace(check, of_machine=True) for check in checks]
+
+
+def without(result: ResultSummary, prefixes: tuple[str, ...], otherwise: str) -> str:
+    """The remedy to take variables of these names out of CUSTOMER_ENV; ``otherwise`` if the user set none of them."""
+    typed = [name for name in result.customer_env() if name.startswith(prefixes)]
+    return f"remove {', '.join(typed)} from CUSTOMER_ENV" if typed else otherwise
 
 
 def overall(checks: Sequence[Check]) -> tuple[str, list[str]]:

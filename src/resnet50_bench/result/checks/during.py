@@ -7,7 +7,7 @@ from ...machine.topology import TopologyRecord, known_cpulist
 from ..processes import FeedRecord
 from ..records import Check, Verdict
 from ..result import Result
-from .base import judge, unknown
+from .base import OPENMP, judge, of_machine, unknown, without
 
 MOST_STEAL = 0.005
 #: Share of the window that an instance's threads may wait for a core that somebody else holds.
@@ -32,29 +32,41 @@ def run_all(result: Result) -> list[Check]:
     counters = result.counters
     cpus = sorted({cpu for run in result.runs() for cpu in run.cpus})
     return [
-        _waiting(counters, len(cpus)), _sleeping(result, len(cpus)), _other_load(counters, cpus),
-        _siblings(counters, cpus, result.topology),
-        _steal(counters, cpus), _quota(counters), _memory(counters), _swap(counters), _clock(counters),
-        _online(counters, cpus), _frequency(counters, cpus), _thermal(counters)]
+        *of_machine((
+            _waiting(result, len(cpus)), _other_load(result, cpus), _siblings(counters, cpus, result.topology),
+            _steal(counters, cpus), _quota(counters), _memory(result), _swap(result), _online(counters, cpus),
+            _frequency(counters, cpus), _thermal(counters))),
+        _sleeping(result, len(cpus)), _clock(counters)]
 
 
 def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
-    return [_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])]
+    return of_machine([_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])])
 
 
-def _waiting(counters: Counters, cores: int) -> Check:
+def _keep_off(result: Result) -> str:
+    """What helps against other work on the instances' cores."""
+    return ("leave out --burst, whose runs share the cores" if result.placement.burst
+            else "stop it, or keep it off these cores")
+
+
+def _less_memory(result: Result) -> str:
+    """What helps where memory is short."""
+    return " or ".join(["free memory", *["use fewer instances"] * (len(result.runs()) > 1),
+                        *["use a smaller BATCH_SIZE"] * (result.parameter("BATCH_SIZE") not in ("", "1"))])
+
+
+def _waiting(result: Result, cores: int) -> Check:
     """Time that instances' threads were runnable but not running: schedstat's second field."""
-    processes = counters.processes
+    processes = result.counters.processes
     if not processes:
         return unknown("waiting for a core", "the kernel has no schedstat")
     waited = sum(process.run_queue_wait_s for process in processes.values())
     switches = sum(process.involuntary_switches for process in processes.values())
-    share = waited / (counters.duration_s * cores)
+    share = waited / (result.counters.duration_s * cores)
     return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
                  share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
-                 "other load: something else ran on the instances' cores",
-                 "stop it, or keep it off these cores")
+                 "other load: something else ran on the instances' cores", _keep_off(result))
 
 
 def _sleeping(result: Result, cores: int) -> Check:
@@ -70,15 +82,16 @@ def _sleeping(result: Result, cores: int) -> Check:
     return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
                  Verdict.NOISY,
                  "the instances' threads went to sleep within a step: more threads than cores, or a passive wait",
-                 "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV; see that other work leaves these cores")
+                 without(result, OPENMP, _keep_off(result)))
 
 
 def _busy(times: CpuTimes) -> float:
     return sum(value for state, value in times.items() if state not in ("idle", "iowait", "steal"))
 
 
-def _other_load(counters: Counters, cpus: list[int]) -> Check:
+def _other_load(result: Result, cpus: list[int]) -> Check:
     """Busy time of the instances' cpus that the instances did not use."""
+    counters = result.counters
     times, processes = counters.cpu_s, counters.processes
     if not processes or any(str(cpu) not in times for cpu in cpus):
         return unknown("other load", "/proc/stat or schedstat lacks the instances' cpus")
@@ -87,7 +100,7 @@ def _other_load(counters: Counters, cpus: list[int]) -> Check:
     share = max(0.0, other) / (counters.duration_s * len(cpus))
     return judge("other load", f"{100 * share:.1f} % of the instances' cores",
                  share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,
-                 "other load on the instances' cores", "stop it, or keep it off these cores")
+                 "other load on the instances' cores", _keep_off(result))
 
 
 def _siblings(counters: Counters, cpus: list[int], topology: TopologyRecord) -> Check:
@@ -120,25 +133,26 @@ def _quota(counters: Counters) -> Check:
         return unknown("quota throttling", "no cgroup cpu controller is visible")
     periods, seconds = cgroup.get("throttled_periods", 0), cgroup.get("throttled_s", 0.0)
     return judge("quota throttling", f"{periods:.0f} periods, {seconds:.3f} s", periods > 0, Verdict.NOISY,
-                 "the cgroup's CPU quota stopped the instances", "raise --cpus or use --cpuset-cpus instead")
+                 "the cgroup's CPU quota stopped the instances",
+                 "raise the quota, or give whole cpus instead (docker: --cpuset-cpus, not --cpus)")
 
 
-def _memory(counters: Counters) -> Check:
-    pressure = counters.pressure_s
+def _memory(result: Result) -> Check:
+    pressure = result.counters.pressure_s
     if "memory" not in pressure:
         return unknown("memory pressure", "the kernel has no PSI")
-    share = pressure["memory"] / counters.duration_s
+    share = pressure["memory"] / result.counters.duration_s
     return judge("memory pressure", f"{100 * share:.2f} %", share > MOST_PRESSURE, Verdict.NOISY,
-                 "tasks waited for memory", "free memory or use fewer instances")
+                 "tasks waited for memory", _less_memory(result))
 
 
-def _swap(counters: Counters) -> Check:
-    vmstat = counters.vmstat
+def _swap(result: Result) -> Check:
+    vmstat = result.counters.vmstat
     if "pswpin" not in vmstat:
         return unknown("swapping", "/proc/vmstat is not readable")
     pages = vmstat["pswpin"] + vmstat["pswpout"]
     return judge("swapping", f"{pages} pages", pages > 0, Verdict.NOISY, "the machine swapped",
-                 "free memory or use fewer instances")
+                 _less_memory(result))
 
 
 def _clock(counters: Counters) -> Check:

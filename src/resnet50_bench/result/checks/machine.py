@@ -10,7 +10,7 @@ from ...machine.counters import Counters
 from ...machine.cpu import AMX_REMEDY, Cpu, read_cpu
 from ...machine.topology import Topology, read_topology
 from ..records import Check, Verdict
-from .base import judge, unknown
+from .base import judge, of_machine, unknown
 
 #: Runnable threads beyond this share of the cores will share them with the instances.
 MOST_LOAD = 0.2
@@ -27,10 +27,10 @@ def run_all(libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]
 
         time.sleep(_LOOK_S)
     gained = counters.difference(before, counters.snapshot([], root))
-    return [
+    return of_machine((
         _isa(cpu), _amx(cpu), _governor(root), _turbo(root), _thp(root), _numa_balancing(root, topology),
         _swap(root), _quota(topology), _allocator(libraries), _numactl(libraries, topology), _load(root, topology),
-        _steal(gained), _temperature(gained), _virtual(cpu)]
+        _steal(gained), _temperature(gained), _virtual(cpu)))
 
 
 def _read(path: Path) -> str | None:
@@ -105,19 +105,19 @@ def _quota(topology: Topology) -> Check:
     quota = topology.quota_cpus
     return judge("CPU quota", "none" if quota is None else f"{quota:g} CPUs", quota is not None, Verdict.NOTE,
                  f"only {topology.core_count} cores are used so that the quota does not stop them",
-                 "use --cpuset-cpus instead of --cpus")
+                 "give whole cpus instead of a quota (docker: --cpuset-cpus, not --cpus)")
 
 
 def _allocator(libraries: Mapping[str, str]) -> Check:
     found = next((name for name in ("jemalloc", "tcmalloc") if name in libraries), "default")
     return judge("allocator", found, found != "jemalloc", Verdict.NOTE,
-                 "without jemalloc bf16 and int8 can be a third slower", "apt-get install libjemalloc2")
+                 "without jemalloc bf16 and int8 can be a third slower", "install libjemalloc2 (Debian, Ubuntu)")
 
 
 def _numactl(libraries: Mapping[str, str], topology: Topology) -> Check:
     there = "numactl" in libraries
     return judge("numactl", "found" if there else "not found", not there and len(topology.nodes) > 1,
-                 Verdict.NOTE, "memory may lie on another NUMA node", "apt-get install numactl")
+                 Verdict.NOTE, "memory may lie on another NUMA node", "install numactl")
 
 
 def _load(root: Path, topology: Topology) -> Check:

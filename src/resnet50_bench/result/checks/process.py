@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ...machine.cpu import is_emulated
 from ..processes import Answers, RightAnswers
 from ..records import Check, Verdict
 from ..result import Result
-from .base import judge, unknown
+from .base import OPENMP, judge, unknown, without
 
 #: Page faults a step in the steady state; above it the allocator gives memory back between steps.
 MOST_FAULTS_A_STEP = 200
@@ -19,14 +18,14 @@ MOST_DENORMALS = 1e-3
 
 def run_all(result: Result) -> list[Check]:
     """Every check of the instances' processes."""
-    return [_answers(result), _affinity(result), _shared_cores(result), *_unlike_cores(result), _allocator(result),
-            _page_faults(result), _numa_locality(result), _kernels(result), _bf16(result), _denormals(result),
-            _warm_up(result), *_replicas(result), *_emulation(result)]
+    return [_answers(result), *_threads(result), _shared_cores(result), *_unlike_cores(result),
+            _allocator(result), _page_faults(result), _numa_locality(result), _kernels(result), _bf16(result),
+            _denormals(result), _warm_up(result), *_replicas(result), *_emulation(result)]
 
 
 def of_any_run(result: Result) -> list[Check]:
     """Those that hold whatever was measured."""
-    return [_answers(result), _affinity(result), _kernels(result), _bf16(result), *_emulation(result)]
+    return [_answers(result), *_threads(result), _kernels(result), _bf16(result), *_emulation(result)]
 
 
 def _answers(result: Result) -> Check:
@@ -41,7 +40,8 @@ def _answers(result: Result) -> Check:
     if losses:
         reading += f", {wrong_losses} of {len(losses)} losses not finite"
     return judge("answers", reading, bool(wrong or wrong_losses), Verdict.INVALID,
-                 "the model answered NaN or infinite numbers", "use other WEIGHTS, or none; or another precision")
+                 "the model answered NaN or infinite numbers",
+                 "use other WEIGHTS, or none" if result.parameter("WEIGHTS") else "use another PRECISION")
 
 
 def _emulation(result: Result) -> list[Check]:
@@ -60,28 +60,48 @@ def _replicas(result: Result) -> list[Check]:
                   "the instances did not learn the same model: gradients were not exchanged")]
 
 
-def _affinity(result: Result) -> Check:
+def _threads(result: Result) -> list[Check]:
     """Whether each instance's threads could run on its cores and nowhere else, and computed one on a core."""
+    return [_affinity(result), _team_size(result), _spread(result)]
+
+
+def _affinity(result: Result) -> Check:
     runs = result.runs()
-    wrong = {run.instance: f"instance {run.instance} was to run on {list(run.cpus)} and ran on "
-             f"{list(run.observed_cpus)}" for run in runs if set(run.observed_cpus) != set(run.cpus)}
+    wrong = [f"instance {run.instance} was to run on {list(run.cpus)} and ran on {list(run.observed_cpus)}"
+             for run in runs if set(run.observed_cpus) != set(run.cpus)]
+    return judge("affinity", f"{len(runs) - len(wrong)} of {len(runs)} instances on their cores", bool(wrong),
+                 Verdict.INVALID, "; ".join(wrong), without(
+                     result, OPENMP, "find what moves the threads, such as taskset -p, or use another TORCH_TYPE"))
+
+
+def _team_size(result: Result) -> Check:
+    """torch cuts a team to the physical cores of the machine, so on a small one the number asked for may be wrong."""
     teams = {int(instance): threads for report in result.processes
              for instance, threads in report.facts.omp_threads.items()}
+    asked = result.customer_env().get("OMP_NUM_THREADS", "")
+    if not teams and not asked.isdigit():
+        return unknown("team size", "the instances did not report how many threads compute")
+    runs, wrong = result.runs(), []
+    for run in runs:
+        cores = len(run.cpus)
+        if asked.isdigit() and int(asked) != cores:
+            wrong.append(f"instance {run.instance} was told to use {asked} threads on {cores} cores")
+        elif (threads := teams.get(run.instance, cores)) != cores:
+            wrong.append(f"instance {run.instance} computed with {threads} threads on {cores} cores")
+    return judge("team size", f"{len(runs) - len(wrong)} of {len(runs)} instances with a thread a core",
+                 bool(wrong), Verdict.INVALID, "; ".join(wrong), without(result, OPENMP, "use another TORCH_TYPE"))
+
+
+def _spread(result: Result) -> Check:
     computing = {int(instance): cpus for report in result.processes
                  for instance, cpus in report.facts.computing_cpus.items()}
-    # torch cuts a team to the physical cores of the machine, so on a small one the wish alone may be wrong.
-    asked = re.search(r"(?:^|\s)OMP_NUM_THREADS=(\d+)", result.parameter("CUSTOMER_ENV"))
-    for run in runs:
-        number, cores = run.instance, len(run.cpus)
-        if asked and int(asked.group(1)) != cores:
-            wrong.setdefault(number, f"instance {number} was told to use {asked.group(1)} threads on {cores} cores")
-        if teams.get(number, cores) != cores:
-            wrong.setdefault(number, f"instance {number} computed with {teams[number]} threads on {cores} cores")
-        if shared := _crowd(run.cpus, computing.get(number, [])):
-            wrong.setdefault(number, f"instance {number} computed with {shared}")
-    return judge("affinity", f"{len(runs) - len(wrong)} of {len(runs)} instances as asked"
-                 + ("" if teams else ", size of the teams unknown"), bool(wrong), Verdict.INVALID,
-                 "; ".join(wrong.values()), "remove OMP_*, KMP_* and GOMP_* from CUSTOMER_ENV")
+    if not any(computing.values()):
+        return unknown("spread", "the kernel does not count the threads' time")
+    runs = result.runs()
+    wrong = [f"instance {run.instance} computed with {crowd}" for run in runs
+             if (crowd := _crowd(run.cpus, computing.get(run.instance, [])))]
+    return judge("spread", f"{len(runs) - len(wrong)} of {len(runs)} instances with work on each core",
+                 bool(wrong), Verdict.INVALID, "; ".join(wrong), without(result, OPENMP, "use another TORCH_TYPE"))
 
 
 def _crowd(cpus: Iterable[int], computing: Iterable[Iterable[int]]) -> str:
@@ -123,11 +143,13 @@ def _unlike_cores(result: Result) -> list[Check]:
 
 def _allocator(result: Result) -> Check:
     names = sorted({report.allocator for report in result.processes})
-    replaced = "LD_PRELOAD=" in result.parameter("CUSTOMER_ENV")
     return judge("allocator", ", ".join(names), names != ["jemalloc"], Verdict.NOTE,
-                 "jemalloc is not loaded: bf16 and int8 can be a third slower",
-                 "add libjemalloc.so.2 to LD_PRELOAD in CUSTOMER_ENV, which replaces the harness's own" if replaced else
-                 "install libjemalloc2 (Debian, Ubuntu)")
+                 "jemalloc is not loaded: bf16 and int8 can be a third slower", _load_jemalloc(result))
+
+
+def _load_jemalloc(result: Result) -> str:
+    return ("add libjemalloc.so.2 to LD_PRELOAD in CUSTOMER_ENV, which replaces the harness's own"
+            if "LD_PRELOAD" in result.customer_env() else "install libjemalloc2 (Debian, Ubuntu)")
 
 
 def _page_faults(result: Result) -> Check:
@@ -143,7 +165,9 @@ def _page_faults(result: Result) -> Check:
         return Check("page faults", reading, Verdict.NOISY, "pages came from disk during the measurement",
                      "raise WARMUP_STEPS; free memory")
     return judge("page faults", reading, worst > MOST_FAULTS_A_STEP, Verdict.NOTE,
-                 "activations are mapped anew in each step", "install libjemalloc2")
+                 "activations are mapped anew in each step", _load_jemalloc(result)
+                 if any(report.allocator != "jemalloc" for report in result.processes)
+                 else without(result, ("MALLOC_CONF", "LD_PRELOAD"), ""))
 
 
 def _numa_locality(result: Result) -> Check:
@@ -174,7 +198,8 @@ def _bf16(result: Result) -> Check:
     emulated = {kernel for kernel in kernels
                 if "amx" not in kernel and "bf16 " not in kernel and ":avx512 " not in kernel}
     return judge("bf16", ", ".join(sorted(kernels)), bool(emulated), Verdict.INVALID,
-                 "bf16 was emulated", "remove ONEDNN_MAX_CPU_ISA from CUSTOMER_ENV")
+                 "bf16 was emulated",
+                 without(result, ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"), "use another PRECISION"))
 
 
 def _denormals(result: Result) -> Check:
