@@ -5,7 +5,6 @@ The launcher blocks in ``select`` while instances measure, so that it takes no c
 
 from __future__ import annotations
 
-import json
 import selectors
 import subprocess
 import time
@@ -17,7 +16,7 @@ from ..errors import RunFailed
 from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
 from ..result.placement import Placement
-from ..result.processes import ProcessReport, process_report
+from ..result.processes import ProcessReport, read_report
 from .plan import LaunchPlan, Observer
 from .setups import Setup, setup
 from .worker_process import WorkerProcess, reap, remove_exchange, start
@@ -103,7 +102,7 @@ class Session:
         observer.ended(pids)
         _tell(workers, Report())
         _wait(workers, Reported, time.monotonic() + patience, observer)
-        return [process_report(json.loads(worker.report.read_text())) for worker in workers]
+        return [read_report(worker.report) for worker in workers]
 
     def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> None:
         """Hand the case to the workers that there are, or end them and start the ones that it wants."""
