@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.backends import container, workers
+from resnet50_bench.backends import container, images, workers
 from resnet50_bench.backends.engines import DOCKER
-from resnet50_bench.cli import images_command as images
+from resnet50_bench.cli import images_command
 from resnet50_bench.errors import BadInput
 from resnet50_bench.stack import installer, pins
 
@@ -81,11 +81,11 @@ def test_locks_leave_out_the_packages_that_only_a_gpu_needs(name):
 def test_a_misspelt_setting_builds_nothing(monkeypatch, name, text):
     monkeypatch.setenv(name, text)
     with pytest.raises(BadInput, match=f"{name}={text}.*did you mean"):
-        images.main(["1", "--dry-run"])
+        images_command.main(["1", "--dry-run"])
 
 
 def test_the_images_have_the_names_that_users_run_in_the_order_of_building():
-    assert [image.name for image in images.images()] == [
+    assert [each.image for each in images.dockerfiles()] == [
         "resnet50-pytorch-inference-dataset", "resnet50-pytorch-benchmark", "resnet50-pytorch-model",
         "resnet50-pytorch-intel-public-inference"]
     assert "USER bench" in (ROOT / "Dockerfile.1.inference").read_text()
@@ -111,11 +111,11 @@ def test_the_image_measures_with_what_the_environment_measures_with():
 
 def test_every_wheel_of_the_image_is_among_its_ingredients():
     names = {"torch": "PYTORCH", "intel-extension-for-pytorch": "IPEX"}
-    listed = dict(images.images()[-1].ingredients())
+    listed = dict(images.dockerfiles()[-1].ingredients())
     wheels = re.findall(r"^([a-z0-9-]+)==(\S+)", pins.path("image").read_text(), re.M)
     expected = {names.get(name, name.upper().replace("-", "_")): version for name, version in wheels}
     assert expected.items() <= {name.removesuffix("_VER"): text for name, text in listed.items()}.items()
-    every = {name for image in images.images() for name, _ in image.ingredients()}
+    every = {name for each in images.dockerfiles() for name, _ in each.ingredients()}
     assert {name.removesuffix("_VER") for name in every if name.endswith("_VER")} == {
         name.removesuffix("_REPO") for name in every if name.endswith("_REPO")}, "each has its version and its source"
 

@@ -34,13 +34,19 @@ class Engine:
         return subprocess.Popen([self.name, *words], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
                                 start_new_session=True)
 
-    def why_not(self, image: str) -> str | None:
-        """Why it cannot run the image here; None where it can. Raises Infrastructure where it does not answer."""
+    def why_silent(self) -> str | None:
+        """Why it does not answer; None where it does."""
         if not shutil.which(self.name):
             return f"{self.name} is not installed"
         told = self.ask(*self.alive)
         if told.returncode != 0:
             return f"no {self.name} engine answers" + (f" ({line})" if (line := last_line(told.stderr)) else "")
+        return None
+
+    def why_not(self, image: str) -> str | None:
+        """Why it cannot run the image here; None where it can. Raises Infrastructure where it does not answer."""
+        if why := self.why_silent():
+            return why
         if self.ask("image", "inspect", image).returncode != 0:
             prefix = "" if self is DOCKER else f"BACKEND={self.name} "
             return f"{self.name} has no image {image} ({prefix}./build.sh)"

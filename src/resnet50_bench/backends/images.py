@@ -1,0 +1,128 @@
+"""The Dockerfiles of the checkout -> the commands that build their images, and the images."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkout import ROOT, git, require
+from ..errors import BadInput, Infrastructure
+from ..spelling import nearest
+from .engines import Engine
+
+_RETRIES = 2
+#: What Dockerfile.3.benchmark copies.
+_IN_THE_IMAGE = ("scripts", "run_test.sh", "kpi.sh", "src")
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """Its ``image``'s name stands in its first comment line (WSF's rule)."""
+
+    path: Path
+    image: str
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self.path.read_text()
+
+    def ingredients(self) -> list[tuple[str, str]]:
+        """Every ``ARG ..._VER`` and ``..._REPO`` with its default."""
+        return re.findall(r"^ARG (\w+_(?:VER|REPO))=(\S*)$", self.text, re.M)
+
+
+def dockerfiles() -> list[Dockerfile]:
+    """All of them in the order in which they are built, highest number first."""
+    require("build.sh")
+    found = []
+    for path in sorted(ROOT.glob("Dockerfile.[0-9].*"), reverse=True):
+        first = re.search(r"^#\s*(\S+)", path.read_text(), re.M)
+        if not first:
+            raise BadInput(f"{path.name} does not name its image in its first comment line")
+        found.append(Dockerfile(path, first.group(1)))
+    return found
+
+
+def choose(words: Sequence[str]) -> list[Dockerfile]:
+    """Those that ``words`` name by number, file or image, else all. Raises BadInput."""
+    every = dockerfiles()
+    by_word = {word: each for each in every for word in (each.image, each.path.name, each.path.name.split(".")[1])}
+    bad = [f"there is no image {word!r}{nearest(word, tuple(by_word))}; the images are "
+           + ", ".join(each.image for each in every) for word in words if word not in by_word]
+    if bad:
+        raise BadInput(*bad)
+    return [each for each in every if not words or each in {by_word[word] for word in words}]
+
+
+@dataclass(frozen=True)
+class Builder:
+    """How images are built; ``registry`` ends with a slash, ``release`` begins with a colon, both may be empty."""
+
+    engine: Engine
+    registry: str
+    release: str
+    build_args: Sequence[str]
+    no_cache: bool
+
+    def command(self, dockerfile: Dockerfile) -> list[str]:
+        """What builds the image. Raises BadInput for a build argument without a value."""
+        release = self.release or ":latest"
+        arguments = {"REGISTRY": self.registry, "RELEASE": release, "COMMIT": commit()}
+        for word in self.build_args:
+            name, equals, value = word.partition("=")
+            if not equals:
+                raise BadInput(f"--build-arg {word}: NAME=VALUE is expected")
+            arguments[name] = value
+        known = re.findall(r"^ARG (\w+)", dockerfile.text, re.M)
+        return [self.engine.name, "build", "--file", str(dockerfile.path),
+                "--tag", f"{self.registry}{dockerfile.image}{release}", *(["--no-cache"] if self.no_cache else []),
+                *(word for name, value in arguments.items() if name in known
+                  for word in ("--build-arg", f"{name}={value}")), str(ROOT)]
+
+    def build(self, chosen: Sequence[Dockerfile]) -> None:
+        """Build them one after another. Raises Infrastructure."""
+        commands = [self.command(each) for each in chosen]
+        if why := self.engine.why_silent():
+            raise Infrastructure(why)
+        for number, (each, command) in enumerate(zip(chosen, commands, strict=True), start=1):
+            _build(each, command, f"image {number} of {len(chosen)}")
+
+
+def commit() -> str:
+    """The commit of this checkout, ``-dirty`` where it was changed; of a copy without one, such as inside a WSF
+    checkout (whose commit says nothing about it), a hash of the files that go into the image: ``sources-<SHA-256>``.
+    """
+    if shutil.which("git") and (ROOT / ".git").exists():
+        done = git(ROOT, "describe", "--always", "--dirty", "--abbrev=40")
+        if done.returncode == 0:
+            return done.stdout.strip()
+    digest = hashlib.sha256()
+    for path in sorted(path for name in _IN_THE_IMAGE for path in (ROOT / name, *(ROOT / name).rglob("*"))):
+        if path.is_file() and path.suffix != ".pyc":
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{content} {path.relative_to(ROOT)}\n".encode())
+    return f"sources-{digest.hexdigest()}"
+
+
+def _build(dockerfile: Dockerfile, command: list[str], place: str) -> None:
+    began = time.monotonic()
+    for attempt in range(1, _RETRIES + 1):
+        _say(f"{place}: {dockerfile.image} ({dockerfile.path.name})")
+        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+            _say(f"{place}: {dockerfile.image} done after {time.monotonic() - began:.0f} s")
+            return
+        if attempt < _RETRIES:
+            _say(f"{place}: failed, once more (layers that were built are kept)")
+    raise Infrastructure(f"{dockerfile.path.name} could not be built; the reason stands above")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
