@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli.wsf_command import words
+from resnet50_bench.backends.wsf import words
 from resnet50_bench.errors import BadInput
 from support.hostile import parameters as hostile
 from support.wsf_checkout import Checkout, copied

@@ -20,9 +20,9 @@ numpy = pytest.importorskip("numpy")
 PilImage = pytest.importorskip("PIL.Image")
 torchvision = pytest.importorskip("torchvision")
 
-from resnet50_bench.case import dataset  # noqa: E402
+from resnet50_bench.case import dataset, imagenet_tar  # noqa: E402
 from resnet50_bench.cli import dataset_command  # noqa: E402
-from resnet50_bench.errors import BadInput, RunFailed  # noqa: E402
+from resnet50_bench.errors import BadInput, Infrastructure, RunFailed  # noqa: E402
 from resnet50_bench.worker import data  # noqa: E402
 
 RECIPE = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms()
@@ -350,7 +350,7 @@ def test_prepare_makes_the_class_folders(given, tmp_path, capsys):
 
 
 def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, capsys):
-    write, count = dataset_command._write, iter(range(99))
+    write, count = imagenet_tar._write, iter(range(99))
 
     def broken(archive, member, target):
         if next(count) == 20:
@@ -358,8 +358,8 @@ def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, c
             raise OSError(28, "No space left on device")
         write(archive, member, target)
 
-    monkeypatch.setattr(dataset_command, "_write", broken)
-    with pytest.raises(dataset_command.Infrastructure, match="No space left"):
+    monkeypatch.setattr(imagenet_tar, "_write", broken)
+    with pytest.raises(Infrastructure, match="No space left"):
         dataset_command.main(given)
     monkeypatch.undo()
     first = next((tmp_path / "out/val").glob("*/*.JPEG"))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from resnet50_bench.backends.wsf import parameters, words
 from resnet50_bench.case.parameters import CATALOGUE, from_environment
-from resnet50_bench.cli.wsf_command import parameters, words
 from resnet50_bench.errors import BadInput
 from support.hostile import parameters as hostile
 

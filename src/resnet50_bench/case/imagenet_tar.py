@@ -1,0 +1,137 @@
+"""ImageNet's flat validation tar and its ground truth -> the class folders that a run reads.
+
+Takes ``ILSVRC2012_img_val.tar`` (image-net.org) with members ``ILSVRC2012_val_00000001.JPEG`` ... and
+makes ``FOLDER/val/<synset>/ILSVRC2012_val_00000001.JPEG``. What a broken-off call wrote is kept by the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import BadInput, Infrastructure
+from ..files import Locked, locked
+from .ground_truth import some
+
+#: Of ILSVRC2012_img_val.tar, 6,744,924,160 bytes, 50,000 images.
+OFFICIAL_SHA256 = "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0"
+_IMAGE = re.compile(r"ILSVRC2012_val_([0-9]{8})\.JPEG")
+_BLOCK = 1 << 20
+#: Hears a line about the progress.
+Say = Callable[[str], None]
+
+
+def unpack(tar: Path, synsets: list[str], truth: Path, folder: Path, say: Say) -> int:
+    """Write the tar's images, of which ``synsets`` has the labels from the file ``truth``; the count of what was there.
+
+    Raises BadInput for what does not fit together (nothing has been written then, unless the tar turned
+    out to be cut off), Infrastructure where the folder cannot be written.
+    """
+    try:
+        with tarfile.open(tar) as archive:
+            members = _members(archive, synsets, tar, truth)
+            targets = {name: f"{synset}/{name}" for name, synset in zip(sorted(members), synsets, strict=True)}
+            val = folder / "val"
+            val.mkdir(parents=True, exist_ok=True)
+            with locked(val):
+                _refuse_strangers(val, set(targets.values()))
+                return _extract(archive, members, targets, val, say)
+    except Locked as error:
+        raise BadInput(f"another dataset command is writing {error}; wait for it or give another folder") from error
+    except (tarfile.TarError, EOFError) as error:
+        raise BadInput(f"{tar} is not a whole tar file ({error}); fetch it again and call this again, "
+                       "complete files are kept") from error
+    except OSError as error:
+        raise Infrastructure(f"{tar} could not be unpacked into {folder}: {error}; it needs the tar's "
+                             "size in free space; then call this again, complete files are kept") from error
+
+
+def check_sha256(tar: Path, expected: str, say: Say) -> None:
+    """Raises BadInput where the tar has another digest."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
+        raise BadInput(f"--sha256 {expected} is not a SHA-256, which has 64 hexadecimal digits, not {len(expected)}")
+    say(f"reading {tar} for its SHA-256 ({tar.stat().st_size} bytes)")
+    digest = hashlib.sha256()
+    with tar.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    if digest.hexdigest() != expected.lower():
+        raise BadInput(f"{tar} has the SHA-256 {digest.hexdigest()}, not {expected.lower()}; fetch the tar again")
+
+
+def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Path) -> dict[str, tarfile.TarInfo]:
+    """Name -> member; as many as ``synsets``, numbered from 1 without a gap. Raises BadInput."""
+    members = archive.getmembers()
+    names = [member.name for member in members]
+    wrong = []
+    paths = [name for name in names if "/" in name or ".." in name]
+    others = [member.name for member in members if "/" not in member.name and ".." not in member.name
+              and not (member.isreg() and _IMAGE.fullmatch(member.name))]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if paths:
+        wrong.append(f"{tar} holds names with a folder or '..', which are refused: {some(paths)}; "
+                     "give the flat tar as image-net.org has it")
+    if others:
+        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG: {some(others)}; "
+                     "give the validation tar as image-net.org has it")
+    if twice:
+        wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
+    if len(members) != len(synsets):
+        wrong.append(f"{tar} holds {len(members)} images and {truth} has {len(synsets)} lines; they must be equal: "
+                     "give the ground truth of this tar")
+    known = set(names)
+    gaps = [f"{number:08d}" for number in range(1, len(synsets) + 1)
+            if not wrong and f"ILSVRC2012_val_{number:08d}.JPEG" not in known]
+    if gaps:
+        wrong.append(f"{tar} lacks the images {some(gaps)}; they must be numbered from 1: fetch it again")
+    if wrong:
+        raise BadInput(*wrong)
+    return dict(zip(names, members, strict=True))
+
+
+def _refuse_strangers(val: Path, expected: set[str]) -> None:
+    """Whatever else lies there would become a class or an image with a wrong label."""
+    classes = {target.split("/")[0] for target in expected}
+    found = [str(path.relative_to(val)) for path in sorted(val.glob("*")) if path.name not in classes]
+    found += [f"{path.parent.name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
+              if f"{name}/{path.name.removesuffix('.partial')}" not in expected]
+    if found:
+        raise BadInput(f"{val} holds what this tar and ground truth do not: {some(found)}; remove it or give "
+                       "another folder")
+
+
+def _extract(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], targets: dict[str, str],
+             val: Path, say: Say) -> int:
+    """Write what is not there in its full size; the count of what was."""
+    kept, step = 0, 0
+    for done, (name, member) in enumerate(members.items(), 1):
+        target = val / targets[name]
+        if target.is_file() and target.stat().st_size == member.size:
+            kept += 1
+        else:
+            target.parent.mkdir(exist_ok=True)
+            _write(archive, member, target)
+        if done * 20 // len(members) > step:
+            step = done * 20 // len(members)
+            say(f"{done} of {len(members)} images ({step * 5} %)")
+    for partial in val.glob("*/*.partial"):
+        partial.unlink()
+    return kept
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    # One name for all calls: what one that was killed has left is written over by the next.
+    partial = target.with_name(f"{target.name}.partial")
+    source = archive.extractfile(member)
+    if source is None:
+        raise tarfile.ReadError(f"{member.name} is no file")
+    with partial.open("wb") as sink:
+        shutil.copyfileobj(source, sink, _BLOCK)
+    if partial.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name} is cut off")
+    partial.replace(target)
