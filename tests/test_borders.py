@@ -20,7 +20,7 @@ ALLOWED = {
     "files.write_json": "the document that becomes JSON",
     "history/gate_documents.as_record": "the document that becomes JSON",
     "result/result.Result.document": "the document that becomes JSON",
-    "versus/engines_table.document": "the document that becomes JSON",
+    "engines/table.document": "the document that becomes JSON",
     "versus/outcome.document": "the document that becomes JSON",
 }
 
