@@ -1,4 +1,7 @@
 include(config.m4)dnl
+define(`K_ROW', `        - name: `$1'
+          value: "defn(`K_$1')"
+')dnl
 dnl One job with one container. WSF defines K_<PARAM>, IMAGENAME, IMAGEPOLICY and NODEAFFINITY. Each K_<PARAM> holds
 dnl what stands between double quotes in YAML, escaped by wsf-settings, so no value ends its string.
 dnl No parameter says how many CPUs the pod gets: RECONFIG_OPTIONS="-DK_CPUS=56 -DK_MEMORY=64Gi" does, and makes it
@@ -36,54 +39,30 @@ ifdef(`K_CPUS', `dnl
           limits: *resources
 ')dnl
         env:
-        - name: `WORKLOAD'
-          value: "defn(`K_WORKLOAD')"
-        - name: `PLATFORM'
-          value: "defn(`K_PLATFORM')"
-        - name: `FUNCTION'
-          value: "defn(`K_FUNCTION')"
-        - name: `MODE'
-          value: "defn(`K_MODE')"
-        - name: `CASE_TYPE'
-          value: "defn(`K_CASE_TYPE')"
-        - name: `PRECISION'
-          value: "defn(`K_PRECISION')"
-        - name: `TOPOLOGY'
-          value: "defn(`K_TOPOLOGY')"
-        - name: `DATA_TYPE'
-          value: "defn(`K_DATA_TYPE')"
-        - name: `DATASET'
-          value: "defn(`K_DATASET')"
-        - name: `WEIGHTS'
-          value: "defn(`K_WEIGHTS')"
-        - name: `QCONF'
-          value: "defn(`K_QCONF')"
-        - name: `ACCURACY_TARGET'
-          value: "defn(`K_ACCURACY_TARGET')"
-        - name: `CHECKPOINT'
-          value: "defn(`K_CHECKPOINT')"
-        - name: `BATCH_SIZE'
-          value: "defn(`K_BATCH_SIZE')"
-        - name: `CORES_PER_INSTANCE'
-          value: "defn(`K_CORES_PER_INSTANCE')"
-        - name: `INSTANCE_MODE'
-          value: "defn(`K_INSTANCE_MODE')"
-        - name: `STEPS'
-          value: "defn(`K_STEPS')"
-        - name: `WARMUP_STEPS'
-          value: "defn(`K_WARMUP_STEPS')"
-        - name: `MIN_DURATION'
-          value: "defn(`K_MIN_DURATION')"
-        - name: `FAIL_ON_NOISY'
-          value: "defn(`K_FAIL_ON_NOISY')"
-        - name: `WEIGHT_SHARING'
-          value: "defn(`K_WEIGHT_SHARING')"
-        - name: `TORCH_TYPE'
-          value: "defn(`K_TORCH_TYPE')"
-        - name: `VERBOSE'
-          value: "defn(`K_VERBOSE')"
-        - name: `CUSTOMER_ENV'
-          value: "defn(`K_CUSTOMER_ENV')"
+K_ROW(`WORKLOAD')dnl
+K_ROW(`PLATFORM')dnl
+K_ROW(`FUNCTION')dnl
+K_ROW(`MODE')dnl
+K_ROW(`CASE_TYPE')dnl
+K_ROW(`PRECISION')dnl
+K_ROW(`TOPOLOGY')dnl
+K_ROW(`DATA_TYPE')dnl
+K_ROW(`DATASET')dnl
+K_ROW(`WEIGHTS')dnl
+K_ROW(`QCONF')dnl
+K_ROW(`ACCURACY_TARGET')dnl
+K_ROW(`CHECKPOINT')dnl
+K_ROW(`BATCH_SIZE')dnl
+K_ROW(`CORES_PER_INSTANCE')dnl
+K_ROW(`INSTANCE_MODE')dnl
+K_ROW(`STEPS')dnl
+K_ROW(`WARMUP_STEPS')dnl
+K_ROW(`MIN_DURATION')dnl
+K_ROW(`FAIL_ON_NOISY')dnl
+K_ROW(`WEIGHT_SHARING')dnl
+K_ROW(`TORCH_TYPE')dnl
+K_ROW(`VERBOSE')dnl
+K_ROW(`CUSTOMER_ENV')dnl
         securityContext:
           privileged: false
           allowPrivilegeEscalation: false
