@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from test_rooms import SOURCE, syntax
-
+SOURCE = Path(__file__).parents[1] / "src/resnet50_bench"
 #: A dictionary whose values may be anything.
 UNTYPED = re.compile(r"(dict|Mapping)\[str, (Any|object)\]")
 #: Those that may, each with its reason.
@@ -27,7 +26,7 @@ ALLOWED = {
 
 def signatures(path: Path) -> Iterator[tuple[str, str]]:
     """(name, annotations) of each public function, method and field of the file."""
-    for node in syntax(path).body:
+    for node in ast.parse(sources()[path]).body:
         if isinstance(node, ast.FunctionDef):
             yield node.name, of_function(node)
         elif isinstance(node, ast.ClassDef):
