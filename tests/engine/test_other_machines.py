@@ -32,3 +32,11 @@ def test_a_container_that_shows_only_cpu_0_as_online(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     result = result_of(tmp_path)
     assert result["topology"]["allowed_cpus"] == str(cpu) and result["processes"][0]["facts"]
+
+
+@NEEDS_MOUNTS
+def test_a_full_tmpdir_cuts_no_proof_of_the_kernels(tmp_path):
+    (tmp_path / "full").mkdir()
+    done = run_with([["-t", "tmpfs", "-o", "size=4k", "tmpfs", str(tmp_path / "full")]], RUN, tmp_path,
+                    os.environ | {"TMPDIR": str(tmp_path / "full")})
+    assert done.returncode == 0, done.stdout + done.stderr

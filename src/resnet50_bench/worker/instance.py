@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import Infrastructure
 from ..machine import process_facts
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
 from ..result.processes import Answers, Run
@@ -28,8 +29,13 @@ from .stepper import Stepper
 
 
 def pin(cpus: Collection[int]) -> None:
-    """Bind the calling thread to ``cpus`` and read the mask back. Raises RuntimeError if it differs."""
-    os.sched_setaffinity(0, cpus)
+    """Bind the calling thread to ``cpus`` and read the mask back. Raises Infrastructure if the kernel refuses that,
+    RuntimeError if the mask differs."""
+    try:
+        os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        raise Infrastructure(f"the kernel refuses to pin to cpus {sorted(cpus)} (sched_setaffinity: {error.strerror}): "
+                             "the container's seccomp profile has to allow it, and its cpuset these cpus") from error
     observed = os.sched_getaffinity(0)
     if observed != set(cpus):
         raise RuntimeError(f"pinning asked for cpus {sorted(cpus)}, the kernel gave {sorted(observed)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -39,7 +38,8 @@ def captured_stdout() -> Iterator[list[str]]:
     sys.stdout.flush()
     libc.fflush(None)
     kept = os.dup(1)
-    with tempfile.TemporaryFile() as sink:
+    # In memory: a full TMPDIR would cut the lines.
+    with os.fdopen(os.memfd_create("stdout"), "w+b") as sink:
         os.dup2(sink.fileno(), 1)
         try:
             yield lines
