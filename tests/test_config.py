@@ -10,7 +10,7 @@ from resnet50_bench.errors import BadInput
 
 @pytest.mark.parametrize(("text", "why"), [
     ("- 1", "[1] is not globs with parameters below them"),
-    ("'*': 7", "below '*': 7 is not NAME: VALUE lines"),
+    ("'*': 7", "['*']: 7 is not NAME: VALUE lines"),
     ("'*': {BATCHSIZE: 8}", "BATCHSIZE is not a parameter (did you mean BATCH_SIZE?)"),
     ("'*': {BATCH_SIZE: [1, 2]}", "BATCH_SIZE: [1, 2] is not a single value"),
     ("'*': {BATCH_SIZE: -3}", "BATCH_SIZE='-3' is too small: 1 or more is allowed"),

@@ -63,14 +63,14 @@ def read(name: str, words: list[str], environment: dict[str, str]) -> None:
     if name in ("run", "sweep", "versus", "engines"):
         texts, words = flags.parse_flags(words)
         lists = ("PRECISION", "BATCH_SIZE", "CORES_PER_INSTANCE") if name in ("sweep", "engines") else ()
-        wrong = options.wrong_values({key: text for key, text in texts.items() if key not in lists})
+        wrong = parameters.wrong_values({key: text for key, text in texts.items() if key not in lists})
         assert not list(wrong)
     parser = parser_of(name)
     assert parser or not words, f"{name} takes no words"
     if parser:
         parsed = parser.parse_args(words)
         for side in "ABCDEFGH" if name == "versus" else "":
-            assert not list(options.wrong_values(read_side(side, getattr(parsed, side) or "")[0]))
+            assert not list(parameters.wrong_values(read_side(side, getattr(parsed, side) or "")[0]))
 
 
 def read_ctest(words: list[str], environment: dict[str, str]) -> None:

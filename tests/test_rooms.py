@@ -9,7 +9,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src/resnet50_bench"
 #: From the ground up; a room imports only rooms before it.
-GROUND = ("__init__", "errors", "files", "signals", "checkout", "spelling", "arguments", "variables", "tables")
+GROUND = ("__init__", "errors", "files", "signals", "checkout", "spelling", "arguments", "variables", "tables",
+          "yaml_files")
 ROOMS = (*GROUND, "machine", "stack", "case", "protocol", "result", "worker", "launch", "history", "sweep", "versus",
          "engines", "report", "backends", "ctest", "cli", "__main__")
 #: They meet in protocol/ only.

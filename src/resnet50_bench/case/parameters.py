@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 
@@ -254,6 +254,19 @@ def refusal(name: str, text: str, origin: str = "") -> str:
         return f"{name}={text}{given} is not supported; {FOREIGN[name]}"
     return (f"{name}{given} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
             + ", ".join(CATALOGUE))
+
+
+def wrong_values(texts: Mapping[str, str]) -> Iterator[str]:
+    """Names and single values that no case could take; the rest shows when a case is resolved."""
+    for name, text in texts.items():
+        if name not in CATALOGUE:
+            yield refusal(name, text)
+            continue
+        try:
+            if text.strip():
+                CATALOGUE[name].parse(text.strip())
+        except ValueError as error:
+            yield f"{name}={text!r} {error}"
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from .. import WORKLOAD
 from ..case import globs as case_globs
 from ..case.case import words_choosing
-from ..case.parameters import CATALOGUE
+from ..case.parameters import wrong_values
 from ..errors import BadInput
-from ..spelling import nearest
 
 #: How many cases a notice names.
 _MOST_NAMED = 6
@@ -29,49 +29,23 @@ Rules = Sequence[tuple[str, dict[str, str]]]
 
 def read_config(path: Path) -> Rules:
     """The file's rules. Raises BadInput with a line for each thing that is wrong."""
-    from ..stack.yaml_files import load_yaml  # these need more than Python's own library
-    from .typed import decoded
+    import msgspec  # these need more than Python's own library
 
+    from ..yaml_files import Value, decoded, load_yaml, text_of
+
+    wanted = Annotated[dict[str, dict[str, Value]], msgspec.Meta(description="globs with parameters below them")]
     rules = []
     bad: list[str] = []
     for document in load_yaml(path):
-        if document is None:
-            continue
-        globs = decoded(str(path), document, dict[object, object], "globs with parameters below them")
-        for glob, below in globs.items():
-            if wrong := case_globs.refusal(str(glob)):
+        for glob, below in decoded(str(path), document or {}, wanted).items():
+            if wrong := case_globs.refusal(glob):
                 bad.append(f"{path}: {wrong}")
-            try:
-                rules.append((str(glob), _texts(f"{path}: below {str(glob)!r}", below)))
-            except BadInput as error:
-                bad += error.violations
+            texts = {name: text_of(f"{path}: [{glob!r}].{name}", value) for name, value in below.items()}
+            bad += [f"{path}: [{glob!r}].{line}" for line in wrong_values(texts)]
+            rules.append((glob, texts))
     if bad:
         raise BadInput(*bad)
     return rules
-
-
-def _texts(place: str, below: object) -> dict[str, str]:
-    from .typed import Scalar, decoded, text_of
-
-    parameters: dict[object, object] = decoded(place, below, dict[object, object], "NAME: VALUE lines")
-    texts: dict[str, str] = {}
-    bad: list[str] = []
-    for name, value in parameters.items():
-        if name not in CATALOGUE:
-            bad.append(f"{place}: {name} is not a parameter{nearest(str(name), CATALOGUE)}")
-            continue
-        try:
-            text = text_of(f"{place}: {name}", decoded(f"{place}: {name}", value, Scalar, "a single value"))
-            texts[str(name)] = text
-            if text:
-                CATALOGUE[str(name)].parse(text)
-        except BadInput as error:
-            bad += error.violations
-        except ValueError as error:
-            bad.append(f"{place}: {name}={text!r} {error}")
-    if bad:
-        raise BadInput(*bad)
-    return texts
 
 
 def texts_for(rules: Rules, option: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..arguments import Parser, number_of
 from ..backends import BACKENDS
-from ..case.parameters import CATALOGUE, from_environment, refusal
+from ..case.parameters import CATALOGUE, from_environment, wrong_values
 from ..errors import BadInput
 from . import ctest_words, settings
 from .command_line import Item, Owner, split
@@ -196,19 +196,6 @@ class Options:
             except BadInput as error:
                 yield from error.violations
         yield from (f"--attach {file}: there is no such file" for file in self.attach if not Path(file).is_file())
-
-
-def wrong_values(texts: Mapping[str, str]) -> Iterator[str]:
-    """Names and single values that no case could take; the rest shows when a case is resolved."""
-    for name, text in texts.items():
-        if name not in CATALOGUE:
-            yield refusal(name, text)
-            continue
-        try:
-            if text.strip():
-                CATALOGUE[name].parse(text.strip())
-        except ValueError as error:
-            yield f"{name}={text!r} {error}"
 
 
 @lru_cache

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -25,15 +25,18 @@ from .. import WORKLOAD
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
-from ..stack.yaml_files import load_yaml
+from ..yaml_files import Scalar, Value, Values, decoded, load_yaml, shown, text_of
 from . import settings
 from .selection import Document, is_regex, regex_of
-from .typed import Scalar, decoded, shown, text_of, texts_of
 
 _CASES = ("testcase", "cases")
 _OPTIONS = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
-_Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
-_ONE_VALUE = "a single value"
+_Count = Annotated[int, msgspec.Meta(ge=1, le=10**9, description="a number: 1, 2, 3 ... are allowed")]
+_Switch = Annotated[bool, msgspec.Meta(description="true or false")]
+_Patterns = Annotated[Scalar | list[Scalar], msgspec.Meta(
+    description="a case, a glob, /regex/ or !/regex/, or a list of them")]
+_Set = Annotated[dict[str, Values] | Scalar | list[Scalar], msgspec.Meta(
+    description='NAME: VALUE lines, "NAME=VALUE ..." or a list of such')]
 
 
 def read_testset(path: Path) -> list[Document]:
@@ -45,7 +48,7 @@ def read_testset(path: Path) -> list[Document]:
             continue
         place = f"{path}: document {number}"
         try:
-            lines: dict[object, object] = decoded(place, content, dict[object, object], "NAME: VALUE lines")
+            lines = decoded(place, content, dict[Any, Any])
             documents.append(_document(number, place, lines, path.parent))
         except BadInput as error:
             problems += error.violations
@@ -64,7 +67,7 @@ def _document(number: int, place: str, lines: Mapping[object, object], beside: P
         name = key if isinstance(key, str) else shown(key)
         try:
             if name in _CASES:
-                patterns += _patterns(texts_of(name, value, "a case, a glob, /regex/ or !/regex/, or a list of them"))
+                patterns += _patterns(_texts(name, value, _Patterns))
             else:
                 words += _words(name, value, beside)
         except BadInput as error:
@@ -91,38 +94,43 @@ def _words(key: str, value: object, beside: Path) -> list[str]:
     if key in settings.NAMES:
         return [f"--{key.lower()}={_setting(key, value)}"]
     if key in CATALOGUE:
-        return [f"--set={key}={' '.join(texts_of(key, value))}"]
+        return [f"--set={key}={' '.join(_texts(key, value))}"]
     if key in _OPTIONS:
-        return [f"{_OPTIONS[key]}={_file(name, beside)}" for name in texts_of(key, value, "a file or a list of files")]
+        return [f"{_OPTIONS[key]}={_file(name, beside)}" for name in _texts(key, value)]
     if key in _KEYS:
         return _KEYS[key](key, value)
     raise BadInput(f"{key} is neither a key nor a parameter{nearest(key, (*_every_key(), *CATALOGUE))}; the keys are "
                    f"{', '.join(_every_key())}")
 
 
+def _texts(key: str, value: object, wanted: object = Values) -> list[str]:
+    """A single value or a list of them, as texts. Raises BadInput."""
+    values = decoded(key, value, wanted)
+    return [text_of(key, scalar) for scalar in (values if isinstance(values, list) else [values])]
+
+
 def _count(key: str, value: object) -> list[str]:
-    return [f"--{key}={decoded(key, value, _Count, 'a number: 1, 2, 3 ... are allowed', strict=False)}"]
+    return [f"--{key}={decoded(key, value, _Count, strict=False)}"]
 
 
 def _switch(key: str, value: object) -> list[str]:
-    return [f"--{key}"] if decoded(key, value, bool, "true or false", strict=False) else []
+    return [f"--{key}"] if decoded(key, value, _Switch, strict=False) else []
 
 
 def _backend_options(key: str, value: object) -> list[str]:
-    return [f"--options={' '.join(texts_of(key, value))}"]
+    return [f"--options={' '.join(_texts(key, value))}"]
 
 
 def _set(key: str, value: object) -> list[str]:
-    if isinstance(value, dict):
-        pairs = [f"{name}={' '.join(texts_of(f'{key}.{name}', each))}" for name, each in value.items()]
-    else:
-        pairs = texts_of(key, value, 'NAME: VALUE lines, "NAME=VALUE ..." or a list of such')
-    return [f"--set={pair}" for pair in pairs]
+    lines = decoded(key, value, _Set)
+    if not isinstance(lines, dict):
+        return [f"--set={pair}" for pair in _texts(key, value)]
+    return [f"--set={name}={' '.join(_texts(f'{key}.{name}', below))}" for name, below in lines.items()]
 
 
 def _benchmark(key: str, value: object) -> list[str]:
     """WSF's choice of a workload; here there is one."""
-    text = text_of(key, decoded(key, value, Scalar, _ONE_VALUE))
+    text = text_of(key, decoded(key, value, Value))
     if WORKLOAD not in text.lower().replace("-", "_"):
         raise BadInput(f"{key}: {text} is another workload; this one is {WORKLOAD}")
     return []
@@ -138,7 +146,7 @@ def _every_key() -> tuple[str, ...]:
 
 
 def _setting(key: str, value: object) -> str:
-    text = text_of(key, decoded(key, value, Scalar, _ONE_VALUE))
+    text = text_of(key, decoded(key, value, Value))
     wrong = settings.problem(key, text) if text else "is empty"
     if wrong:
         raise BadInput(f"{key}: {text!r} {wrong}")
