@@ -121,12 +121,9 @@ def test_a_check(tmp_path):
 
 def test_a_chart(tmp_path):
     scratch = Scratch(tmp_path, "A chart")
-    scratch.change(SOURCE + "report/sections/newchart.py", "", '''
-from ..markup import el
-from . import Section
-
-SECTION = Section(1, "newchart", "A new chart", lambda results, gallery: [el("p", "drawn here")])
-''')
+    scratch.change(SOURCE + "report/sections/newchart.py", "", (
+        "from ..markup import el\nfrom . import Section\n"
+        'SECTION = Section(1, "newchart", "A new chart", lambda results, gallery: [el("p", "drawn here")])\n'))
     assert "drawn here" in scratch.python("from resnet50_bench.report.drawing import Gallery\n"
                                           "from resnet50_bench.report.page import page\n"
                                           "print(page([], [], 'x', Gallery()))")
