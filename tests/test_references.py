@@ -10,9 +10,9 @@ from unittest.mock import ANY
 
 import pytest
 
-from resnet50_bench.cli import case_command, gate_command
+from resnet50_bench.cli import gate_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import case_records, logs, options, overrides
+from resnet50_bench.ctest import case_records, case_run, logs, options, overrides
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history.references import read_references
 from resnet50_bench.yaml_files import load_yaml
@@ -250,7 +250,7 @@ class FakeBackend:
     (102.7, "", 4), (92.0, "", 0), (None, "", 0), (92.0, "       parameters: {BATCH_SIZE: 8}\n", 1)])
 def test_a_regression_or_no_comparison_fails_the_case(tmp_path, monkeypatch, capsys, reference, more, status):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(case_command, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
+    monkeypatch.setattr(case_run, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
     monkeypatch.setattr(logs, "run_kpi", lambda folder: (0, "*Throughput (samples/sec): 90.1\n"))
     handed = overrides.Overrides(gate=one(tmp_path, reference, more=more) if reference else "",
                                statuses=str(tmp_path / "statuses"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from resnet50_bench.backends import Settings
 from resnet50_bench.backends.native import NativeBackend
 from resnet50_bench.case.engines import KnownEngine
-from resnet50_bench.cli import case_command
+from resnet50_bench.ctest import case_run
 from resnet50_bench.ctest.overrides import Overrides
 from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput
@@ -62,7 +64,7 @@ def test_an_image_knows_no_engine(cache):
     option = "inference_throughput_avx2_fp32_gated"
     remember(f"test_x_{option}")
     asked = Overrides(flags={"TORCH_TYPE": "auto"})
-    settings = case_command.Settings()
-    assert case_command._points(option, NativeBackend(), settings, asked)[0]["TORCH_TYPE"] == "auto"
+    settings = Settings(environment=os.environ)
+    assert case_run.points_of(option, NativeBackend(os.environ), settings, asked)[0]["TORCH_TYPE"] == "auto"
     with pytest.raises(BadInput, match="auto: nothing is known of an image's engines; name one of them, or give BACKE"):
-        case_command._points(option, Docker(), settings, asked)
+        case_run.points_of(option, Docker(), settings, asked)

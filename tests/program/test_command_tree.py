@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench import __version__
-from resnet50_bench.cli import case_command, list_command
+from resnet50_bench.cli import list_command
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import COMMANDS, SHOWN, main, overview
 from resnet50_bench.ctest import background
+from resnet50_bench.stack import environment
 from resnet50_bench.stack.environment import StackChoice
 from support.results import put, synthetic
 
@@ -143,16 +144,16 @@ def test_a_run_names_what_is_missing_and_installs_nothing(monkeypatch, capsys):
 
     for name in ("run", "Popen"):
         monkeypatch.setattr(subprocess, name, install)
-    monkeypatch.setattr(case_command, "missing_libraries", lambda: {"jemalloc": "slower"})
+    monkeypatch.setattr(environment, "missing_libraries", lambda: {"jemalloc": "slower"})
     monkeypatch.setenv("RESNET50_BENCH_PYTHON", "/nowhere/python")
     monkeypatch.setenv("BACKEND", "native")
     assert main(["prepare"]) == 0
     said = capsys.readouterr().err
     assert "jemalloc is not installed: slower" in said and "scripts/setup.sh installs it" in said
     assert "RESNET50_BENCH_PYTHON=/nowhere/python is not an executable" in said
-    monkeypatch.setattr(case_command, "missing_libraries", dict)
+    monkeypatch.setattr(environment, "missing_libraries", dict)
     monkeypatch.setenv("RESNET50_BENCH_PYTHON", sys.executable)
-    assert case_command.missing() == []
+    assert StackChoice.of(os.environ).lacking() == []
 
 
 @pytest.mark.parametrize(("words", "most_s"), [(["ctest", "--help"], 0.3), (["--help"], 0.3), (["list", "--help"], 0.3),

@@ -14,7 +14,7 @@ from resnet50_bench import backends
 from resnet50_bench.backends import Settings, container, owner, site_containers, slurm, workers
 from resnet50_bench.backends.engines import DOCKER, PODMAN
 from resnet50_bench.case.parameters import CATALOGUE
-from resnet50_bench.cli import case_command
+from resnet50_bench.ctest import settings
 from resnet50_bench.errors import BadInput, Infrastructure
 from support.hostile import values as hostile
 
@@ -118,11 +118,11 @@ def test_an_empty_status_is_none(tmp_path, text, status):
 
 
 def test_a_timeout_above_cmakes_is_refused():
-    assert case_command._timeout_s("50", 60.0) == 50 and case_command._timeout_s(None, 60.0) == 60
+    assert settings.timeout_s("50", 60.0) == 50 and settings.timeout_s(None, 60.0) == 60
     with pytest.raises(BadInput, match="TIMEOUT=61 is above the build folder's 60, at which ctest ends a case"):
-        case_command._timeout_s("61", 60.0)
+        settings.timeout_s("61", 60.0)
     with pytest.raises(BadInput, match="no number of seconds"):
-        case_command._timeout_s("soon", 60.0)
+        settings.timeout_s("soon", 60.0)
 
 
 FAKE = """#!/bin/sh

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import case_command, setup_command, tree
+from resnet50_bench.cli import setup_command, tree
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.stack import environment, installer, pins, stacks
 from support.stack import chosen
@@ -220,7 +220,7 @@ def test_another_stack_is_never_taken_for_the_one_that_was_named(home, monkeypat
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "error: the stack current is not set up: run scripts/setup.sh --stack current once\n"
-    assert case_command.missing()[-1] in said.err, "so says the notice before a case"
+    assert chosen().lacking()[-1] in said.err, "so says the notice before a case"
     fake_environment(chosen().folder("current"), "current")
     assert chosen().worker_python() == chosen().folder("current") / "bin/python"
     monkeypatch.setenv("RESNET50_BENCH_ENV", str(home / "mine"))

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.backends import Settings
-from resnet50_bench.cli import case_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import at_once, options
+from resnet50_bench.ctest import at_once, case_run, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.history import collection, comparability
 from resnet50_bench.launch import burst
@@ -152,7 +151,7 @@ def test_runs_of_a_burst_end_with_the_case_that_was_killed(checkout):
     ("kubernetes", {}, "Kubernetes gives each job nodes")])
 def test_a_burst_is_refused_where_it_cannot_be(backend, texts, why):
     with pytest.raises(BadInput, match=why):
-        case_command._as_burst([texts], Settings(backend), 2)
+        case_run.as_burst([texts], Settings(backend), 2)
 
 
 def test_what_a_backend_refuses_is_said_by_the_case_with_its_status(checkout):

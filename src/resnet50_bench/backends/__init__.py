@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,13 +17,14 @@ BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
 
 @dataclass(frozen=True)
 class Settings:
-    """CMake's cache settings as a case gets them, and ``--options``."""
+    """CMake's cache settings as a case gets them, ``--options``, and the ``environment`` that a run here inherits."""
 
     backend: str = "auto"
     registry: str = ""
     release: str = ""
     timeout_s: float = 3600.0
     options: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Backend(Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..case.parameters import CATALOGUE
@@ -19,13 +19,15 @@ _GRACE_S = 15.0
 
 
 def make(settings: Settings) -> NativeBackend:
-    """The backend; it needs no settings."""
-    return NativeBackend()
+    """The backend."""
+    return NativeBackend(settings.environment)
 
 
+@dataclass(frozen=True)
 class NativeBackend:
-    """Runs on this host with the environment that scripts/setup.sh made."""
+    """Runs on this host with the Python environment that scripts/setup.sh made, and in the variables of its caller."""
 
+    environment: Mapping[str, str]
     local = True
 
     def cpus(self) -> Sequence[int] | None:
@@ -34,7 +36,7 @@ class NativeBackend:
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
         """See Backend."""
-        environment = {name: text for name, text in os.environ.items() if name not in CATALOGUE} | dict(texts)
+        environment = {name: text for name, text in self.environment.items() if name not in CATALOGUE} | dict(texts)
         script = ROOT / "run_test.sh"
         command = [str(script)] if script.exists() else [sys.executable, "-m", "resnet50_bench", "run"]
         return run_child(command, folder, environment, timeout_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..backends import BACKENDS
+from ..backends import BACKENDS, Settings
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
@@ -50,3 +50,23 @@ def problem(name: str, text: str) -> str | None:
         except ValueError as error:
             return str(error)
     return None
+
+
+def of_the_case(configured: Settings, environment: Mapping[str, str], options: str) -> Settings:
+    """CMake's settings, each overridden by the environment's of its name. Raises BadInput."""
+    get = environment.get
+    return Settings(get("BACKEND") or configured.backend, get("REGISTRY") or configured.registry,
+                    get("RELEASE") or configured.release, timeout_s(get("TIMEOUT"), configured.timeout_s), options,
+                    environment)
+
+
+def timeout_s(text: str | None, configured: float) -> float:
+    """The environment's TIMEOUT, else CMake's ``configured``. Raises BadInput for what ctest would cut short."""
+    if not text:
+        return configured
+    if wrong := problem("TIMEOUT", text):
+        raise BadInput(f"TIMEOUT={text!r} {wrong}")
+    if int(text) > configured:
+        raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; first: "
+                       f"cmake -DTIMEOUT={text} build")
+    return int(text)

@@ -17,6 +17,7 @@ from ..errors import BadInput, Infrastructure
 from ..files import locked, read_text
 from . import pins, say, user_cache
 from .installer import install
+from .native_libraries import missing_libraries
 from .stacks import DEFAULT, FOLDER, PYTHON, STACK, STACKS, Stack, named
 
 _HOST_GB, _TOOLS_GB = 0.4, 0.5
@@ -111,6 +112,16 @@ class StackChoice:
             return Path(sys.executable)
         raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
                              f"(it makes {self.folder(name)})")
+
+    def lacking(self) -> list[str]:
+        """What this host lacks for a run, each with what it costs and the command that sets it up."""
+        lines = [f"{name} is not installed: {cost}; scripts/setup.sh installs it"
+                 for name, cost in missing_libraries().items()]
+        try:
+            self.worker_python()
+        except (BadInput, Infrastructure) as error:
+            lines.append(str(error))
+        return lines
 
     def set_up(self, stack: Stack, tools: bool = False) -> Path:
         """Make the stack's environment complete (nothing to do where it is), with test tools if wanted -> its Python.
