@@ -6,7 +6,7 @@ import pytest
 
 from resnet50_bench.machine import caches, host, theory
 from resnet50_bench.result import limits, logfile
-from resnet50_bench.result.processes import Layer
+from resnet50_bench.result.processes import Convolution
 from support.documents import decoded, document
 from support.fakes import put
 
@@ -17,7 +17,7 @@ def test_a_convolutions_operations_come_from_onednns_problem_string():
     shape = limits.parse_shape(FIRST)
     source, weights, output = limits.sizes(shape)
     assert (source, weights, output) == (4 * 3 * 224 * 224, 64 * 3 * 7 * 7, 4 * 64 * 112 * 112)
-    table = limits.layer_table([Layer("brgconv:avx512_core", "u8", FIRST, 2.0)])
+    table = limits.layer_table([Convolution("brgconv:avx512_core", "u8", FIRST, 2.0)])
     # 2 x 4 x 64 x 112 x 112 x 3 x 7 x 7 operations in 2 ms
     assert "472.1" in table[1] and "100.0 %" in table[1]
 

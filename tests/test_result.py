@@ -10,7 +10,7 @@ import pytest
 
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history import collection
-from resnet50_bench.result.processes import process_report
+from resnet50_bench.result.processes import ProcessReport
 from resnet50_bench.result.result import SCHEMA_VERSION, Result, read
 from support import documents
 
@@ -30,7 +30,7 @@ FACTS = {"layers": [{"kernel": "k", "source_type": "u8", "shape": "mb1", "time_m
 
 def test_a_workers_report_loses_nothing_on_its_way_into_the_result():
     report = documents.plain(documents.process(documents.run(), {"k src:u8": 53}, FACTS))
-    kept = json.loads(json.dumps(msgspec.to_builtins(process_report(report))))
+    kept = json.loads(json.dumps(msgspec.to_builtins(msgspec.convert(report, ProcessReport))))
     assert kept == json.loads(json.dumps(report))
 
 

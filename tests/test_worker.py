@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from resnet50_bench.errors import BadInput, RunFailed
@@ -23,7 +24,7 @@ from resnet50_bench.protocol.messages import (
     Stopped,
     Warm,
 )
-from resnet50_bench.result.processes import process_report
+from resnet50_bench.result.processes import ProcessReport
 from resnet50_bench.worker import main, stepper
 from resnet50_bench.worker.instance import pin
 from support.fake_job import CPU, STEP_S, Clock, FakeEngine, FakeLauncher, spec
@@ -58,7 +59,7 @@ def test_every_measured_step_of_every_instance_stands_in_the_report_once_and_no_
     launcher = FakeLauncher(tmp_path, engine, spec(tmp_path, instances=2))
     measured(launcher, instances=2)
     assert launcher.end() is None
-    runs = process_report(launcher.report()).runs
+    runs = msgspec.convert(launcher.report(), ProcessReport).runs
     assert [run.instance for run in runs] == [0, 1]
     for run in runs:
         steps = [end - start for start, end in zip(run.starts_ns, run.ends_ns, strict=True)]
@@ -132,7 +133,7 @@ def test_the_next_case_has_its_own_log_and_the_peaks_of_the_first(tmp_path, cloc
     launcher.tell(Next(str(launcher.write(spec(tmp_path, steps=5, log=str(tmp_path / "second"))))))
     measured(launcher)
     assert launcher.end() is None
-    run = process_report(launcher.report()).runs[0]
+    run = msgspec.convert(launcher.report(), ProcessReport).runs[0]
     assert logs == [tmp_path / "second"] and len(run.ends_ns) >= 5
     assert run.peak == {"operations_per_s": 1e9} and engine.peaks == {0: 1}
 

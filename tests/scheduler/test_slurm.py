@@ -22,6 +22,7 @@ from resnet50_bench.errors import BadInput, BenchError, Infrastructure, Interrup
 from resnet50_bench.machine.cpu import read_cpu
 from support.documents import result
 from support.documents import run as run_of
+from support.results import synthetic
 from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 from support.stack import chosen
 
@@ -40,8 +41,9 @@ printf '%s' "${MODE-unset}" >mode
 sleep "${FAKE_SLEEP:-0}"
 [ -z "${FAKE_MB-}" ] || python3 -c "import os; len(b'x' * (int(os.environ['FAKE_MB']) << 20))"
 echo "RESULT: passed" >benchmark_fake.log
-echo '{"statistics": {"throughput_images_per_s": 12.5}}' >benchmark_fake.json
-[ -z "${FAKE_RESULTS-}" ] || cp "$FAKE_RESULTS/$SLURMD_NODENAME.json" benchmark_fake.json
+result="${FAKE_RESULTS-}/$SLURMD_NODENAME.json"
+[ -n "${FAKE_RESULTS-}" ] || result="$(dirname "$0")/result.json"
+cp "$result" benchmark_fake.json
 own=FAKE_STATUS_$SLURMD_NODENAME
 exit "${!own-${FAKE_STATUS:-0}}"
 """
@@ -67,6 +69,7 @@ def folder(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     runner = tmp_path / "fake runner.sh"
     runner.write_text(FAKE)
     runner.chmod(0o755)
+    synthetic(rate=12.5).write(tmp_path / "result.json")
     monkeypatch.setattr(slurm, "RUNNER", runner)
     monkeypatch.setattr(slurm, "POLL_S", 0.3)
     made = tmp_path / "logs 100%j it's" / "itr-1" / "worker-0-c0"

@@ -17,8 +17,8 @@ import msgspec
 
 from resnet50_bench.protocol.channel import Channel
 from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Event, Failed, Group, Order, Part, Spec
-from resnet50_bench.result.processes import Agreement, Answers, FeedRecord
-from resnet50_bench.worker.evidence import Convolution, Evidence
+from resnet50_bench.result.processes import Agreement, Answers, Convolution, FeedRecord
+from resnet50_bench.worker.evidence import Evidence
 from resnet50_bench.worker.job import Job, Kept, Proof, Say
 from resnet50_bench.worker.main import work
 from resnet50_bench.worker.stepper import Shown

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ..case.precision import PRECISIONS
 from ..machine import theory
-from .processes import Layer
+from .processes import Convolution
 from .result import Result
 
 OPERATIONS_PER_IMAGE = 8.2e9
@@ -81,7 +81,7 @@ def sizes(shape: Mapping[str, int]) -> tuple[int, int, int]:
     return source, weights, batch * shape["oc"] * shape["oh"] * shape["ow"]
 
 
-def layer_table(layers: Sequence[Layer]) -> list[str]:
+def layer_table(layers: Sequence[Convolution]) -> list[str]:
     """Lines for VERBOSE: the convolutions of the proving step by time, with the rate each achieved."""
     total = sum(layer.time_ms for layer in layers)
     rows = sorted(layers, key=lambda layer: -layer.time_ms)

@@ -29,7 +29,7 @@ class Run(msgspec.Struct, frozen=True):
     ends_ns: tuple[int, ...]
 
 
-class Layer(msgspec.Struct, frozen=True):
+class Convolution(msgspec.Struct, frozen=True):
     """One convolution of the proving step, as oneDNN names it; ``time_ms`` in ms."""
 
     kernel: str
@@ -106,7 +106,7 @@ class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
     shown. ``local_memory`` and ``denormal_share`` are shares, None where nobody looked.
     """
 
-    layers: list[Layer] = []
+    layers: list[Convolution] = []
     usage: dict[str, int | float] = {}
     agreement: Agreement | None = None
     data: dict[str, FeedRecord] = {}

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..case.precision import Precision
+from ..result.processes import Convolution
 
 #: ResNet50 has 48 convolutions in its blocks, 4 in its down-sampling paths and the first (He et
 #: al., 2015, table 1).
@@ -19,16 +20,6 @@ RESNET50_CONVOLUTIONS = 53
 #: Training convolves thrice for each: forward, for the weights' gradient, and for its input's, which the images
 #: need none of.
 TRAINING_CONVOLUTIONS = 3 * RESNET50_CONVOLUTIONS - 1
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One convolution that oneDNN ran: its kernel, the type of its input, and its time in ms."""
-
-    kernel: str
-    source_type: str
-    shape: str
-    time_ms: float
 
 
 @dataclass(frozen=True)

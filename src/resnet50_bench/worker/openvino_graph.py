@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from .evidence import Convolution, Evidence
+from ..result.processes import Convolution
+from .evidence import Evidence
 
 _PRIMITIVE = re.compile(r"(?P<kind>[a-z]+)_(?P<isa>avx512_amx|avx512|avx2_vnni_2|avx2_vnni|avx2|avx|sse42|uni)"
                         r"(?P<variant>(?:_1x1|_dw)*)_(?P<type>[A-Za-z0-9]+)")

@@ -14,7 +14,7 @@ import msgspec
 from ..files import write_json
 from ..machine import process_facts
 from ..protocol.messages import Spec
-from ..result.processes import Facts, Layer, ProcessReport
+from ..result.processes import Facts, ProcessReport
 from .instance import Measured
 from .job import Job
 
@@ -38,7 +38,7 @@ def _facts(spec: Spec, job: Job, measured: Sequence[Measured], usage: Mapping[st
            computing: Mapping[str, list[list[int]]]) -> Facts:
     nodes = (node for part in spec.instances for node in part.memory_nodes)
     return Facts(
-        layers=[Layer(c.kernel, c.source_type, c.shape, c.time_ms) for c in job.proof.evidence.convolutions],
+        layers=list(job.proof.evidence.convolutions),
         usage=dict(usage), agreement=job.proof.agreement,
         data={str(index): feed.record() for index, feed in job.feeds.items()},
         answers={str(one.run.instance): one.answers for one in measured},
