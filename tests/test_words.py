@@ -155,7 +155,7 @@ def test_the_image_is_looked_for_by_the_settings(monkeypatch, tmp_path):
     (["ctest", "-N", "-R", "latency", "--tests-regex=gated"], "one expression holds both: -R '(latency)|(gated)'"),
     (["ctest", "-N", "-R", "(latency"], "is no regular expression: missing )"),
     (["ctest", "-N", "-E", "*gated"], "is no regular expression: nothing to repeat"),
-    (["ctest", "-N", "-I", "foo"], "is neither Start,End,Stride"),
+    (["ctest", "-N", "-I", "foo"], "is not Start,End,Stride"),
     (["ctest", "--options", "--nodes=2"], "--options=VALUE where it begins with a dash"),
     (["ctest", "--config="], "--config: the name of a file or folder is empty"),
     (["run", "--steps=8", "--steps", "9"], "--steps is given twice"),

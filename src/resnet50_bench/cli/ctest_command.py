@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from ..ctest.case_records import CaseRecord
-from ..ctest.options import Mode, Options, parse, parser
+from ..ctest.options import STATUS_LINES, Mode, Options, parse, parser
 
 Environment = Mapping[str, str]
 
@@ -57,14 +57,14 @@ def _status(options: Options, environment: Environment) -> int:
     from ..ctest import background
     from ..ctest.build_folder import build_folder
 
-    return background.show(build_folder(), options.status_lines)
+    return background.show(build_folder(), STATUS_LINES if options.status is None else options.status)
 
 
 def _stop(options: Options, environment: Environment) -> int:
     from ..ctest import background
     from ..ctest.build_folder import build_folder
 
-    return background.stop(build_folder(), options.stop_prefix)
+    return background.stop(build_folder(), options.stop or "")
 
 
 def _run(options: Options, environment: Environment) -> int:

@@ -74,7 +74,7 @@ def launch(build: Path, options: Options) -> int:
         if other.runs:
             print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
                   f"./ctest.sh --stop {other.name} ends it")
-    words = [*options.words_without("--nohup", "--daemon"), *(["--noenv"] if options.daemon else [])]
+    words = [*options.words_without("--nohup", "--daemon"), *(["--noenv"] if options.daemon is not None else [])]
     try:
         with log.open("ab") as sink:  # as nohup: what an earlier run left there stays
             process = subprocess.Popen(

@@ -6,17 +6,23 @@ Ours and the parameters' may be written with dashes or underscores, in any case:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ..arguments import is_option
+from ..arguments import doubled, is_option
 from ..case.flags import SWITCHES
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..spelling import nearest
 from . import ctest_words
 from .ctest_words import Takes
+from .set_values import points
+
+_SEE = "see ./ctest.sh --help"
+#: ctest heeds the last of these, and every one of its label options.
+_LAST_COUNTS = {"-R": "-R", "--tests-regex": "-R", "-E": "-E", "--exclude-regex": "-E"}
 
 
 class Owner(Enum):
@@ -33,100 +39,110 @@ class Item:
 
     owner: Owner
     name: str
-    value: str | None
-    words: tuple[str, ...]
+    takes: Takes
+    value: str | None = None
+    words: tuple[str, ...] = ()
 
     def for_ctest(self) -> list[str]:
         """The words that every version of ctest understands."""
         if self.value is None:
             return [self.name]
-        joined = ctest_words.known().get(self.name) is Takes.JOINED
-        return [f"{self.name}={self.value}"] if joined else [self.name, self.value]
+        return [f"{self.name}={self.value}"] if self.takes is Takes.JOINED else [self.name, self.value]
 
 
 def split(argv: Sequence[str], ours: Mapping[str, Takes]) -> list[Item]:
     """Every word in its place. Raises BadInput with a line for each that is not understood."""
+    options = {name: Item(Owner.CTEST, name, takes) for name, takes in ctest_words.known().items()}
+    options |= {name: Item(Owner.OURS, name, takes) for name, takes in ours.items()}
+    options |= {f"--{name}": Item(Owner.PARAMETER, name, Takes.NOTHING if name in SWITCHES else Takes.VALUE)
+                for name in CATALOGUE}
     items: list[Item] = []
     bad: list[str] = []
     words = list(argv)
     while words:
         word = words.pop(0)
-        option = _option(word, ours)
+        flag, equals, text = word.partition("=") if not re.fullmatch("-j[0-9]+", word) else ("-j", "=", word[2:])
+        option, value, typed = _meant(flag, options), text if equals else None, [word]
         if option is None:
-            bad.append(_refusal(word, ours))
-            if "=" not in word and words and not is_option(words[0]):
+            bad.append(_refusal(word, options))
+            if not equals and words and not is_option(words[0]):
                 words.pop(0)  # its value, most likely
             continue
-        owner, name, takes, value = option
-        typed = [word]
-        if value is None and takes in (Takes.VALUE, Takes.MAYBE) and words and not _is_no_value(words[0], owner):
+        if value is None and option.takes in (Takes.VALUE, Takes.MAYBE) and words and _is_value(
+                words[0], option.owner, options):
             value = words.pop(0)
             typed.append(value)
-        try:
-            items.append(Item(owner, name, _checked(owner, name, takes, value), tuple(typed)))
-        except BadInput as error:
-            bad += error.violations
-            if value is None and words and words[0].startswith("-") and _option(words[0], ours) is None:
+        if wrong := _wrong(option, value):
+            bad.append(wrong)
+            if value is None and words and words[0].startswith("-") and _meant(words[0], options) is None:
                 words.pop(0)  # its value, most likely
+        alone = "True" if option.owner is Owner.PARAMETER else None
+        items.append(Item(option.owner, option.name, option.takes, alone if value is None else value, tuple(typed)))
     if bad:
         raise BadInput(*bad)
     return items
 
 
-def _option(word: str, ours: Mapping[str, Takes]) -> tuple[Owner, str, Takes, str | None] | None:
-    """(whose, its name, what follows, the value after =); None for what nobody understands."""
-    flag, equals, text = word.partition("=")
-    value = text if equals else None
-    dashes, parameter = flag.lower().replace("_", "-"), flag.removeprefix("--").upper().replace("-", "_")
-    if flag in ours:
-        return Owner.OURS, flag, ours[flag], value
-    is_parameter = flag.startswith("--") and parameter in CATALOGUE and flag != "--verbose"
-    if is_parameter:
-        return Owner.PARAMETER, parameter, Takes.NOTHING if parameter in SWITCHES else Takes.VALUE, value
-    if dashes in ours:
-        return Owner.OURS, dashes, ours[dashes], value
-    if not flag.startswith("-"):
-        return None
-    ctests = ctest_words.known()
-    for name in (flag, dashes if flag.startswith("--") else flag):
-        if name in ctests:
-            return Owner.CTEST, name, ctests[name], value
-    if word[:2] == "-j" and word[2:].isdigit():
-        return Owner.CTEST, "-j", Takes.VALUE, word[2:]
-    return None
+def _meant(word: str, options: Mapping[str, Item]) -> Item | None:
+    """The option that a word names; None for what nobody understands."""
+    flag = word.partition("=")[0]
+    spelt = flag.upper().replace("-", "_").replace("__", "--", 1), flag.lower().replace("_", "-")
+    return next((options[name] for name in (flag, *(spelt if flag.startswith("--") else ())) if name in options), None)
 
 
-def _is_no_value(word: str, owner: Owner) -> bool:
+def _is_value(word: str, owner: Owner, options: Mapping[str, Item]) -> bool:
     """A regular expression or a file for ctest may begin with a dash as long as it is no option."""
     if owner is Owner.PARAMETER:
-        return word.startswith("--")
-    return is_option(word) and (owner is Owner.OURS or word.startswith("--") or word in ctest_words.known())
+        return not word.startswith("--")
+    return not is_option(word) or (owner is Owner.CTEST and not word.startswith("--") and word not in options)
 
 
-def _checked(owner: Owner, name: str, takes: Takes, value: str | None) -> str | None:
-    """The value. Raises BadInput where it is missing, one too many, or not what ctest takes."""
-    if owner is Owner.PARAMETER:
-        if value is None and takes is Takes.VALUE:
-            raise BadInput(f"--{name.lower()} needs a value: --{name.lower()}=VALUE ({CATALOGUE[name].allowed})")
-        return "True" if value is None else value
-    if value is None and takes is Takes.VALUE:
-        raise BadInput(f"{name} needs a value: {name} VALUE, or {name}=VALUE where it begins with a dash; "
-                       "see ./ctest.sh --help")
-    if value is not None and takes is Takes.NOTHING:
-        raise BadInput(f"{name}={value}: {name} takes no value")
-    wrong = ctest_words.problem(name, value or "") if owner is Owner.CTEST and value is not None else None
-    if wrong:
-        raise BadInput(f"{name} {value!r} {wrong}")
-    return value
+def _wrong(option: Item, value: str | None) -> str | None:
+    """What is wrong with an option's value: it is missing, one too many, or not what ctest takes."""
+    name = option.name
+    if option.owner is Owner.PARAMETER:
+        lacks = value is None and option.takes is Takes.VALUE
+        return f"--{name.lower()} needs a value: --{name.lower()}=VALUE ({CATALOGUE[name].allowed})" if lacks else None
+    if value is None:
+        return (f"{name} needs a value: {name} VALUE, or {name}=VALUE where it begins with a dash; {_SEE}"
+                if option.takes is Takes.VALUE else None)
+    if option.takes is Takes.NOTHING:
+        return f"{name}={value}: {name} takes no value"
+    wrong = ctest_words.problem(name, value) if option.owner is Owner.CTEST else None
+    return f"{name} {value!r} {wrong}" if wrong else None
 
 
-def _refusal(word: str, ours: Mapping[str, Takes]) -> str:
+def _refusal(word: str, options: Mapping[str, Item]) -> str:
     flag, equals, value = word.partition("=")
-    if not flag.startswith("-"):
-        name = flag.upper().replace("-", "_")
-        if equals and name in CATALOGUE:
-            return f"{word} is not an option (did you mean --{name.lower()}={value}?); see ./ctest.sh --help"
-        if word.startswith(("test_", "resnet50_", "inference_", "training_")):
-            return f"{word} is not an option (did you mean --testcase {word}?); see ./ctest.sh --help"
-    choices = [*ours, *(f"--{name.lower()}" for name in CATALOGUE), *ctest_words.known()]
-    return f"{flag} is not an option{nearest(flag, choices)}; see ./ctest.sh --help"
+    name = flag.upper().replace("-", "_")
+    if equals and name in CATALOGUE:
+        return f"{word} is not an option (did you mean --{name.lower()}={value}?); {_SEE}"
+    if word.startswith(("test_", "resnet50_", "inference_", "training_")):
+        return f"{word} is not an option (did you mean --testcase {word}?); {_SEE}"
+    spelt = [f"--{option.name.lower()}" if option.owner is Owner.PARAMETER else name
+             for name, option in options.items()]
+    return f"{flag} is not an option{nearest(flag, spelt)}; {_SEE}"
+
+
+def two_values(items: Sequence[Item], lists: Collection[str]) -> Iterator[str]:
+    """A line for each option, parameter or name of a --set with two values, of which one would be passed over.
+
+    ``lists``: our options that take several.
+    """
+    known: dict[tuple[Owner, str], str] = {}
+    for item in items:
+        name = _LAST_COUNTS.get(item.name, "") if item.owner is Owner.CTEST else item.name
+        if not name or item.value is None or item.owner is Owner.OURS and name in lists:
+            continue
+        first = known.setdefault((item.owner, name), item.value)
+        if first != item.value:
+            joined = f"; one expression holds both: {name} '({first})|({item.value})'"
+            yield doubled(f"--{name.lower()}" if item.owner is Owner.PARAMETER else name, first, item.value) + (
+                joined if item.owner is Owner.CTEST else "")
+    # Parameters that two --set options, or a --set and a flag, give different values.
+    given = {item.name: [item.value or ""] for item in items if item.owner is Owner.PARAMETER}
+    for rows in (points([item.value or ""]) for item in items if (item.owner, item.name) == (Owner.OURS, "--set")):
+        for name in rows[0]:
+            values = list(dict.fromkeys(row[name] for row in rows))
+            if given.setdefault(name, values) != values:
+                yield doubled(name, " ".join(given[name]), " ".join(values))

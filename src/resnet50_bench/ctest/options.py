@@ -6,20 +6,20 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..arguments import Parser, number_of
 from ..backends import BACKENDS
 from ..case.parameters import CATALOGUE, from_environment, wrong_values
 from ..errors import BadInput
 from . import ctest_words, settings
-from .command_line import Item, Owner, split
+from .command_line import Item, Owner, split, two_values
 from .config import read_config
 from .ctest_words import Takes
-from .doubled import two_values
 from .overrides import Overrides
 from .set_values import MOST_POINTS, points
 
@@ -53,38 +53,43 @@ _EXCLUDING = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was typed, typed. None, empty or False: it was not."""
+    """The parsed command line. A field that a word of ours sets has its name; None, empty or False: it was not typed.
 
-    mode: Mode = Mode.RUN
-    items: tuple[Item, ...] = ()
-    #: Parameter texts of flags, by name.
-    flags: Mapping[str, str] = field(default_factory=dict)
-    #: CMake's settings that hold for this call, from flags or the environment.
-    settings: Mapping[str, str] = field(default_factory=dict)
-    #: The caller's parameters, which --noenv leaves out.
-    environment: Mapping[str, str] = field(default_factory=dict)
-    set: tuple[str, ...] = ()
-    loop: int | None = None
-    run: int | None = None
-    burst: int = 1
-    config: Path | None = None
-    sweep: str = ""
-    testcase: str | None = None
-    testset: Path | None = None
-    dry_run: bool = False
-    keep_going: bool = False
-    noenv: bool = False
-    attach: tuple[str, ...] = ()
-    gate: Path | None = None
-    allow_missing: bool = False
-    #: The log of a run in the background; empty: one beside what says how it fares; None: it is not to run there.
-    background_log: str | None = None
-    daemon: bool = False
-    status_lines: int = STATUS_LINES
-    stop_prefix: str = ""
-    backend_options: str = ""
+    ``flags``: parameter texts of flags, by name. ``settings``: CMake's that hold for this call, from flags or the
+    environment. ``environment``: the caller's parameters, which ``noenv`` leaves out.
+    """
+
+    mode: Mode
+    items: tuple[Item, ...]
+    flags: Mapping[str, str]
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+    set: tuple[str, ...]
+    loop: int | None
+    run: int | None
+    burst: int
+    config: Path | None
+    sweep: str | None
+    testcase: str | None
+    testset: Path | None
+    dry_run: bool
+    keep_going: bool
+    noenv: bool
+    attach: tuple[str, ...]
+    gate: Path | None
+    allow_missing: bool
+    nohup: str | None
+    daemon: str | None
+    status: int | None
+    stop: str | None
+    backend_options: str
+
+    @property
+    def background_log(self) -> str | None:
+        """The log of a run in the background; empty: one beside its state. None: it is not to run there."""
+        return self.daemon if self.nohup is None else self.nohup
 
     @property
     def for_ctest(self) -> list[str]:
@@ -238,7 +243,8 @@ def parser() -> Parser:
                       help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
     made.add_argument("--stop", nargs="?", const="", metavar="PREFIX",
                       help="end the background runs, or those whose name begins with PREFIX")
-    made.add_argument("--options", default="", metavar='"..."', help="options for the backend (docker run, sbatch ...)")
+    made.add_argument("--options", dest="backend_options", default="", metavar='"..."',
+                      help="options for the backend (docker run, sbatch ...)")
     made.add_argument("--check-docker-image", action="store_true", help="is the inference image there")
     return made
 
@@ -274,18 +280,14 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
     words = parser().parse_args([item.name if item.value is None else f"{item.name}={item.value}" for item in ours
                                  if item is last[item.name] or item.name in _lists()])
     flags = {item.name: item.value or "" for item in items if item.owner is Owner.PARAMETER}
-    given = {"PLATFORM": flags.get("PLATFORM"), **{name: getattr(words, name.lower()) for name in settings.NAMES
-                                                   if name != "PLATFORM"}}
+    typed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                             for name, value in vars(words).items()}
+    typed["noenv"] |= typed["daemon"] is not None
+    given = {name: typed.get(name.lower()) for name in settings.NAMES} | {"PLATFORM": flags.get("PLATFORM")}
     options = Options(
         mode=_mode(words), items=tuple(items), flags=flags, settings=settings.chosen(given, environment),
-        environment=from_environment(environment), set=tuple(words.set), loop=words.loop, run=words.run,
-        burst=words.burst, config=words.config, sweep=words.sweep or "", testcase=words.testcase,
-        testset=words.testset, dry_run=words.dry_run, keep_going=words.keep_going,
-        noenv=words.noenv or words.daemon is not None, attach=tuple(words.attach), gate=words.gate,
-        allow_missing=words.allow_missing,
-        background_log=words.nohup if words.nohup is not None else words.daemon, daemon=words.daemon is not None,
-        status_lines=STATUS_LINES if words.status is None else words.status, stop_prefix=words.stop or "",
-        backend_options=words.options)
+        environment=from_environment(environment),
+        **{field.name: typed[field.name] for field in fields(Options) if field.name in typed})
     options.require_consistent()
     return options
 
