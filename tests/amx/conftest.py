@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shown(request: pytest.FixtureRequest) -> Callable[[Amx, dict], None]:
-    """Put a result's kernels and distance from fp32 into the summary."""
+    """Put a result's processor time, kernels and distance from fp32 into the summary."""
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = spent()
+
     def show(amx: Amx, result: dict) -> None:
         report = result["processes"][0]
         kernels = ", ".join(f"{count} x {name}" for name, count in report["kernels"].items())
@@ -38,7 +45,8 @@ def shown(request: pytest.FixtureRequest) -> Callable[[Amx, dict], None]:
         distance = "" if not agreed else (
             f"; largest logit difference from fp32 {agreed['largest_logit_difference']:.4g} of a spread of "
             f"{agreed['logit_spread']:.4g}, top-1 agreement {100 * agreed['top1_agreement']:.0f} %")
-        request.node.user_properties.append(("amx", f"{amx.kind}: {kernels}{distance}"))
+        request.node.user_properties.append((
+            "amx", f"{amx.kind}, {spent() - before:.0f} s of processor time: {kernels}{distance}"))
     return show
 
 

@@ -33,7 +33,7 @@ def set_of_images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_gated_case_runs_by_amx_kernels(case, amx, tmp_path, set_of_images, shown):
     """An accuracy's answers are as near to fp32's as AVX-512's must be (tests/engine)."""
-    variables = set_of_images | {"BATCH_SIZE": "10"} if "accuracy" in case else {}
+    variables = set_of_images | {"BATCH_SIZE": "2"} if "accuracy" in case else {}
     done, folder = amx.ctest(tmp_path / "build", "--testcase", f"test_{WORKLOAD}_{case}", "-V", **variables)
     result = amx.proven(done, folder, TRAINING_KERNELS if "training" in case else 53)
     shown(amx, result)
@@ -67,7 +67,7 @@ def test_another_engine_runs_by_amx_kernels(engine, precision, folder, tmp_path,
         stack = "openvino"
     (tmp_path / "amx").mkdir()
     amx = support_amx.made(tmp_path / "amx", stack)
-    done = amx.case(folder, "--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", "--batch_size=10",
+    done = amx.case(folder, "--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", "--batch_size=2",
                     *(f"--{name.lower()}={value}" for name, value in set_of_images.items()))
     result = amx.proven(done, folder)
     shown(amx, result)

@@ -59,7 +59,8 @@ void execute(const struct instruction *instruction, const uint64_t *registers, c
 void invalid(const struct instruction *instruction, const char *why) __attribute__((noreturn));
 
 /* ---------------------------------------------------------------- products.c */
-/* tiles->data[destination] += left * right, of `rows` rows of the left and `depth` rows of the right tile. */
+/* tiles->data[destination] += left * right, of `rows` rows of the left and `depth` rows of the right tile. What that
+ * leaves beyond the rows and columns of the destination is never stored. */
 void int8_product(struct tiles *tiles, const struct instruction *instruction, int rows, int depth);
 void bf16_product(struct tiles *tiles, const struct instruction *instruction, int rows, int depth);
 
