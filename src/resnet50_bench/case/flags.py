@@ -1,15 +1,16 @@
-"""Command-line words -> parameter texts and the words that are no parameter's flag.
+"""Command-line words -> parameter texts and the words that are no parameter's flag; and the flags in ``--help``.
 
 Shared by ``run_test.sh`` and ``ctest.sh``: ``--batch_size=8``, ``--batch_size 8``, ``--VERBOSE``.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
-from ..arguments import doubled
+from ..arguments import Parser, doubled
 from ..errors import BadInput
-from .parameters import CATALOGUE
+from .parameters import CATALOGUE, rows
 
 #: Parameters whose flag may stand alone and then means True.
 SWITCHES = ("WEIGHT_SHARING", "VERBOSE", "FAIL_ON_NOISY")
@@ -39,3 +40,17 @@ def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         if texts.setdefault(name, value) != value:
             raise BadInput(doubled(flag, texts[name], value))
     return texts, others
+
+
+def add_parameters(parser: Parser) -> None:
+    """Show the parameters in ``--help``; ``parse_flags`` has taken them out before the parser sees the words."""
+    group = parser.add_argument_group("parameters, also variables of the environment")
+    for name, meaning, allowed, default, _ in rows():
+        text = f"{meaning} (default: {default})".replace("%", "%%")
+        flag = f"--{name.lower()}"
+        if name in SWITCHES:
+            group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+        else:
+            choices = [word for word in allowed.split() if word != "empty"]
+            metavar = "|".join(choices) if 1 < len(choices) < 4 and all(map(str.isalpha, choices)) else "VALUE"
+            group.add_argument(flag, metavar=metavar, default=argparse.SUPPRESS, help=text)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..arguments import Parser, number_of, seconds
 from ..case import platforms
-from ..case.flags import parse_flags
+from ..case.flags import add_parameters, parse_flags
 from ..case.parameters import CATALOGUE
 from ..ctest.build_folder import new_results
 from ..engines import match, memory, table
@@ -20,7 +20,6 @@ from ..engines.table import LeftOut
 from ..errors import RunFailed
 from ..signals import interruptible
 from ..versus.rounds import Rules
-from .parameter_flags import add_parameters
 from .tree import PROG
 from .versus_command import this_host
 from .versus_printer import VersusPrinter

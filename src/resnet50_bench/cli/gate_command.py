@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ..arguments import Parser, number_of
+from ..checkout import typed
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
 from ..files import json_text
@@ -14,7 +15,6 @@ from ..history.collection import Entry
 from ..history.gate import Judgement, judge
 from ..history.judgement import LAST
 from ..history.references import read_references
-from .typed_words import typed
 
 
 def parser() -> Parser:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 
 from ..arguments import Parser
-from ..case.flags import parse_flags
+from ..case.flags import add_parameters, parse_flags
 from ..errors import BadInput
-from .parameter_flags import add_parameters
 from .tree import PROG
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from ..arguments import Parser
 from ..case.case import Layer
 from ..case.defaults import Machine
-from ..case.flags import parse_flags
+from ..case.flags import add_parameters, parse_flags
 from ..case.parameters import from_environment
+from ..checkout import near, typed
 from ..ctest.build_folder import new_results
 from ..engines import memory
 from ..errors import BadInput, Infrastructure
@@ -26,10 +27,8 @@ from ..signals import interruptible
 from ..stack.environment import StackChoice
 from ..sweep import sweep
 from ..sweep.axes import Axes, axes
-from .parameter_flags import add_parameters
 from .sweep_printer import SweepPrinter
 from .tree import PROG
-from .typed_words import near, typed
 
 #: What the sweep was started with: with it, its folder is all that is needed to go on.
 _GIVEN = "sweep.json"

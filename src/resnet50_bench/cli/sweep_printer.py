@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..case.case import UndecidedCase
+from ..checkout import typed
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
 from ..sweep.search import LOOKS, Place
 from ..sweep.tables import between, choosing, named, outcome
-from .typed_words import typed
 
 
 class SweepPrinter:

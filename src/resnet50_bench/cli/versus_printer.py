@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..checkout import near, typed
 from ..errors import RunFailed
 from ..result.kpi import KPIS
 from ..versus.outcome import Outcome, card, clock, ratio_text
 from ..versus.rounds import Pair, Turn
 from ..versus.words import Side, identical
 from .sweep_printer import SweepPrinter
-from .typed_words import near, typed
 
 
 class VersusPrinter:

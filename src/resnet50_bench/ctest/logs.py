@@ -8,13 +8,19 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import WORKLOAD
-from ..checkout import ROOT
+from ..checkout import ROOT, near
 from ..errors import BadInput, Infrastructure
+from .case_records import CaseRecord
+
+if TYPE_CHECKING:
+    from ..result.ended import Ended
 
 
 def make_logs_folder(base: Path, option: str) -> Path:
@@ -88,3 +94,22 @@ def measurements(kpi_text: str) -> list[str]:
     """``<CTestMeasurement ...>`` for every metric: ctest takes them out of the output (CTest manual)."""
     return [f'<CTestMeasurement type="numeric/double" name="{escape(key)}">{escape(value)}</CTestMeasurement>'
             for key, value in re.findall(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", kpi_text, re.M)]
+
+
+def ended(record: CaseRecord) -> Ended:
+    """The case with the results that lie in its logs folder."""
+    from ..result.ended import Ended
+
+    gate = record.gate and replace(record.gate, references=near(Path(record.gate.references)))
+    case = Ended(record.option, record.status, record.why, gate=gate)
+    if not record.logs:
+        return case
+    logs = Path(record.logs)
+    iterations = sorted(logs.glob("itr-*"), key=lambda folder: int(folder.name.partition("-")[2]))
+    written = sorted(logs.glob("itr-*/*/benchmark_*.log"), key=lambda path: path.stat().st_mtime)
+    before = [folder for folder in sorted(logs.parent.glob(f"*-{logs.name.partition('-logs-')[2]}"))
+              if re.match(r"\d{8}-\d{6}-logs-", folder.name) and folder.name < logs.name
+              and any(folder.glob("itr-*/*/benchmark_*.json"))]
+    case = replace(case, logs=near(logs), log=near(written[-1]) if written else "",
+                   earlier=near(before[-1]) if before else "")
+    return case.with_results([sorted(folder.glob("worker-*")) for folder in iterations])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean, stdev
 
 from ..errors import BadInput, Infrastructure, Regression, Skipped
@@ -11,7 +12,7 @@ from .comparison_stats import interval_of_means
 from .gated import Gated
 from .kpi import KPIS, Kpi, finite, step_ms
 from .records import Check, Verdict
-from .result import ResultSummary
+from .result import ResultSummary, read, read_summary
 
 #: Of one iteration, the result of each node.
 Iteration = Sequence[ResultSummary]
@@ -36,6 +37,23 @@ class Ended:
     log: str = ""
     earlier: str = ""
     gate: Gated | None = None
+
+    def with_results(self, iterations: Sequence[Sequence[Path]], stem: str = "benchmark_*") -> Ended:
+        """With the newest result of each worker's folder. One that cannot be read is what the case came to."""
+        results: list[list[ResultSummary]] = []
+        kernels: Mapping[str, int] | None = None
+        for workers in iterations:
+            newest = [max(paths, key=lambda path: path.stat().st_mtime) for folder in workers
+                      if (paths := sorted(folder.glob(f"{stem}.json")))]
+            try:
+                # Step times are most of a file: the first one alone is read whole, for its kernels.
+                if newest and kernels is None:
+                    whole = read(newest[0])
+                    kernels = whole.processes[0].kernels if whole.processes else {}
+                results.append([read_summary(path) for path in newest])
+            except BadInput as error:
+                return replace(self, why=self.why or str(error), status=self.status or 1)
+        return replace(self, iterations=[iteration for iteration in results if iteration], kernels=kernels or {})
 
     @property
     def results(self) -> list[ResultSummary]:
