@@ -9,8 +9,8 @@ import pytest
 
 from resnet50_bench.case.case import Case, Layer, resolve
 from resnet50_bench.case.defaults import Machine
-from resnet50_bench.cli import sweep_command
 from resnet50_bench.cli.sweep_printer import SweepPrinter
+from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.launch.plan import Surroundings
 from resnet50_bench.sweep import auto, best
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def machine() -> Machine:
-    return Machine(sweep_command.read_cpu(), sweep_command.read_topology())
+    return Machine(memory.read_cpu(), memory.read_topology())
 
 
 def decided(**texts: str) -> Case:

@@ -209,8 +209,8 @@ def ran(here, monkeypatch) -> list[tuple[str, Path]]:
     there = machine(here, MILAN_CPU, cores_per_node=2)
     monkeypatch.chdir(here)
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setattr(one_run, "read_cpu", lambda: there.cpu)
-    monkeypatch.setattr(one_run, "read_topology", lambda: there.topology)
+    monkeypatch.setattr(memory, "read_cpu", lambda: there.cpu)
+    monkeypatch.setattr(memory, "read_topology", lambda: there.topology)
     monkeypatch.setattr(one_run, "run_case", lambda case, found, topology, python, *_: runs.append(
         (case.torch_type, python)) or synthetic())
     return runs

@@ -10,6 +10,7 @@ import pytest
 from resnet50_bench.case.case import Case
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.cli import sweep_command
+from resnet50_bench.engines import memory
 from resnet50_bench.errors import Interrupted
 from resnet50_bench.result import measurement
 from resnet50_bench.result.result import Result
@@ -61,8 +62,8 @@ def fake(tmp_path, monkeypatch):
     where = machine(tmp_path / "machine", MILAN_CPU, cores_per_node=2)
     monkeypatch.chdir(made.folder)
     monkeypatch.setattr(sweep, "run_case", made.run_case)
-    monkeypatch.setattr(sweep_command, "read_topology", lambda: where.topology)
-    monkeypatch.setattr(sweep_command, "read_cpu", lambda: _named(made.cpu))
+    monkeypatch.setattr(memory, "read_topology", lambda: where.topology)
+    monkeypatch.setattr(memory, "read_cpu", lambda: _named(made.cpu))
     monkeypatch.setattr(StackChoice, "worker_python", lambda choice, stack=None: Path(stack or "python"))
     monkeypatch.setattr(sweep.inputs, "find", lambda case: Inputs())
     monkeypatch.setattr(sweep.best.versions, "software_record", lambda python: {"torch": "2.8.0"})

@@ -84,10 +84,12 @@ def _show_cases(cases: Sequence[CaseRecord]) -> None:
 
 
 def _testset(options: Options, environment: Environment) -> int:
-    from .testset_command import run_testset, testset_jobs
+    from ..ctest import testset_run
 
-    jobs = testset_jobs(options, environment)
-    return _in_background(options) if options.background_log is not None else run_testset(options, jobs, environment)
+    jobs = testset_run.prepared(options, environment)
+    if options.background_log is not None:
+        return _in_background(options)
+    return testset_run.run(options, jobs, environment, _show_cases)
 
 
 def _sweep(options: Options, environment: Environment) -> int:

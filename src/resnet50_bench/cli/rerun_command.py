@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import msgspec
-
 from ..arguments import Parser
 from ..case.parameters import ALL, CATALOGUE, FOREIGN
 from ..errors import BadInput, RunFailed
+from ..history import comparability
 from ..result import result
 from ..result.comparison_stats import CANNOT_TELL
 from ..stack import stacks
@@ -67,11 +66,8 @@ def _implied(name: str, before: result.Result) -> bool:
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:
     """What differs between the two runs' systems, and how their throughputs compare."""
-    lines: list[str] = []
-    for group in ("software", "system"):
-        old, new = (msgspec.to_builtins(getattr(each, group)) for each in (before, after))
-        lines += [f"differs: {group} {name}: {old.get(name)} then, {new.get(name)} now"
-                  for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    lines = [f"differs: {group} {name}: {old} then, {new} now" for group, name, old, new
+             in comparability.differences(before, after) if group in ("software", "system")]
     then, now = before.statistics.throughput_images_per_s, after.statistics.throughput_images_per_s
     if not then or now is None:
         raise RunFailed("a run without a throughput cannot be compared")

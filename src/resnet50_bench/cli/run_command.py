@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 
 from ..arguments import Parser
 from ..case.flags import add_parameters, parse_flags
@@ -25,9 +26,9 @@ def main(argv: list[str]) -> int:
     try:
         parser().parse_args(others)
     except BadInput as error:
-        from .one_run import log_refusal
+        from ..launch.refusal import log_refusal
 
-        log_refusal(flags, os.environ, error)
+        log_refusal(flags, os.environ, error, datetime.now(timezone.utc))
         raise
     from .one_run import run  # --help need not wait for what runs a case
 

@@ -5,33 +5,24 @@ PRECISION, BATCH_SIZE and CORES_PER_INSTANCE may be lists (words). ``--folder`` 
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from ..arguments import Parser
 from ..case.case import Layer
-from ..case.defaults import Machine
 from ..case.flags import add_parameters, parse_flags
 from ..case.parameters import from_environment
 from ..checkout import near, typed
 from ..ctest.build_folder import new_results
 from ..engines import memory
-from ..errors import BadInput, Infrastructure
-from ..files import write_json
 from ..launch.plan import Surroundings
 from ..machine import machine_lock
-from ..machine.cpu import read_cpu
-from ..machine.topology import read_topology
 from ..signals import interruptible
 from ..stack.environment import StackChoice
-from ..sweep import sweep
+from ..sweep import record, sweep
 from ..sweep.axes import Axes, axes
 from .sweep_printer import SweepPrinter
 from .tree import PROG
-
-#: What the sweep was started with: with it, its folder is all that is needed to go on.
-_GIVEN = "sweep.json"
 
 
 def parser() -> Parser:
@@ -51,34 +42,22 @@ def main(argv: list[str]) -> int:
     """Sweep; 0 where every precision has a best point."""
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
-    folder = (words.folder or (Path() if Path(_GIVEN).exists() else new_results("sweep"))).absolute()
+    folder = (words.folder or (Path() if Path(record.GIVEN).exists() else new_results("sweep"))).absolute()
     with interruptible():
-        cpu, choice = read_cpu(), StackChoice.of(os.environ)
-        machine = Machine(cpu, read_topology(), memory.known(cpu.name, choice))
+        choice = StackChoice.of(os.environ)
+        machine = memory.this_machine(choice)
         environment = {name: text for name, text in from_environment(os.environ).items() if text.strip()}
-        before = _given_before(folder)
-        planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(_GIVEN, before)], machine)
+        before = record.given(folder)
+        planned = axes([Layer("flag", flags), Layer("environment", environment), Layer(record.GIVEN, before)], machine)
         _say_plan(planned)
         if words.dry_run:
             return 0
         state = sweep.begin(folder, planned, machine, choice.worker_python, Surroundings.of(os.environ))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Infrastructure(f"the sweep's folder {folder} cannot be made: {error.strerror}") from error
+        record.keep(folder, {**before, **environment, **flags})
         print(f"sweep: {folder}; if interrupted, continue by: {typed('ctest.sh')} --sweep {near(folder)}", flush=True)
-        write_json(folder / _GIVEN, {**before, **environment, **flags})
         with machine_lock.held():
             sweep.run(state, SweepPrinter(), remember=planned.whole)
         return 0
-
-
-def _given_before(folder: Path) -> dict[str, str]:
-    path = folder / _GIVEN
-    try:
-        return {str(name): str(text) for name, text in json.loads(path.read_text()).items()} if path.exists() else {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from error
 
 
 def _say_plan(planned: Axes) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from ..case.defaults import Machine
 from ..case.engines import ENGINES, KnownEngine, KnownEngines, remedy
 from ..files import write_json
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
 from ..stack import pins, user_cache
 from ..stack.environment import StackChoice
 from ..stack.stacks import FOLDER, PYTHON, STACK
@@ -66,6 +69,12 @@ class _File(msgspec.Struct):
 def path() -> Path:
     """The file, beside the best points that are known."""
     return user_cache.models() / "best" / "engines.json"
+
+
+def this_machine(choice: StackChoice) -> Machine:
+    """The machine as it stands, with what counts on it."""
+    cpu = read_cpu()
+    return Machine(cpu, read_topology(), known(cpu.name, choice))
 
 
 def known(cpu: str, choice: StackChoice) -> KnownEngines:

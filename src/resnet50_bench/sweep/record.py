@@ -1,17 +1,22 @@
-"""A sweep's folder -> the runs of its points that are there already, as scores; and the folder of the next run."""
+"""A sweep's folder -> what it was started with, the runs of its points as scores, and the folder of the next run."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..case.case import Case
 from ..case.parameters import CATALOGUE
-from ..errors import BadInput
+from ..errors import BadInput, Infrastructure
+from ..files import write_json
 from ..result.kpi import primary
 from ..result.result import FRESH, Result, read
 from .search import Score
 
+#: What the sweep was started with: with it, its folder is all that is needed to go on.
+GIVEN = "sweep.json"
 #: All parameters of a case: equal keys are runs of one point.
 Key = tuple[str, ...]
 
@@ -24,6 +29,24 @@ class Run:
     verdict: str
     images_per_s: float
     instances: int
+
+
+def given(folder: Path) -> dict[str, str]:
+    """What the sweep in the folder was started with, nothing for a new one. Raises BadInput."""
+    path = folder / GIVEN
+    try:
+        return {str(name): str(text) for name, text in json.loads(path.read_text()).items()} if path.exists() else {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def keep(folder: Path, texts: Mapping[str, str]) -> None:
+    """Make the folder, and keep what the sweep was started with. Raises Infrastructure."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Infrastructure(f"the sweep's folder {folder} cannot be made: {error.strerror}") from error
+    write_json(folder / GIVEN, texts)
 
 
 def key_of(case: Case) -> Key:

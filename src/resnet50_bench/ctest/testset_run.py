@@ -6,16 +6,15 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..ctest.case_records import PASSED, CaseRecord, overall
-from ..ctest.ctest_call import Job, Outcome
-from ..ctest.options import Options, parse
-from ..ctest.testset import read_testset
 from ..errors import BadInput, BenchError, Interrupted
 from ..signals import interruptible
-from .result_card import show_cases
+from .case_records import PASSED, CaseRecord, overall
+from .ctest_call import Job, Outcome
+from .options import Options, parse
+from .testset import read_testset
 
 
-def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
+def prepared(options: Options, environment: Mapping[str, str]) -> list[Job]:
     """A job for each document: its words, then the command line's, so that the latter win. Raises BadInput."""
     path = _path(options)
     rest = options.words_without("--testset", "--nohup", "--daemon")
@@ -34,8 +33,12 @@ def testset_jobs(options: Options, environment: Mapping[str, str]) -> list[Job]:
     return jobs
 
 
-def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str, str]) -> int:
-    """The status of the first document that failed, after which only --continue goes on; 77 if all were skipped."""
+def run(options: Options, jobs: Sequence[Job], environment: Mapping[str, str],
+        show: Callable[[Sequence[CaseRecord]], None]) -> int:
+    """Run the documents, and let ``show`` tell of their cases.
+
+    Returns the status of the first document that failed, after which only --continue goes on; 77 if all were skipped.
+    """
     path = _path(options)
     outcomes: list[Outcome] = []
     cases: list[CaseRecord] = []
@@ -52,7 +55,7 @@ def run_testset(options: Options, jobs: Sequence[Job], environment: Mapping[str,
         raise
     finally:
         if not jobs[0].overrides.dry_run:
-            show_cases(cases)
+            show(cases)
         print("\n".join(_summary(path, jobs, outcomes)), flush=True)
     return overall([outcome.status for outcome in outcomes])
 
