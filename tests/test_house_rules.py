@@ -31,6 +31,15 @@ def test_only_the_workers_side_imports_torch():
     assert rooms == {"worker"}
 
 
+def test_the_environment_is_handed_on_and_changed_by_nobody():
+    """But by a worker, which is a process of its own."""
+    change = re.compile(r"del os\.environ|os\.environ(?:\[[^]]*\] *=(?!=)|\.(?:pop|clear|update|setdefault)\(|\s*\|=)")
+    assert all(map(change.search, ('os.environ["A"] = x', 'os.environ.pop("A")', "os.environ |= more")))
+    assert not change.search('os.environ["A"] == x')
+    assert {path.parents[len(path.relative_to(ROOT / "src/resnet50_bench").parts) - 2].name for path in SOURCES
+            if change.search(path.read_text())} == {"worker"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_files_are_small_and_say_what_they_do(path):
     text = path.read_text()

@@ -12,7 +12,6 @@ from ..ctest import case_run, settings
 from ..ctest.case_records import CaseRecord
 from ..ctest.overrides import VARIABLE, Overrides
 from ..errors import BenchError, RunFailed
-from ..launch import progress
 from ..signals import end_with_ctest, interruptible
 from ..stack.environment import StackChoice
 
@@ -69,10 +68,7 @@ def _parse(argv: list[str]) -> tuple[Settings, str]:
 
 
 def _of_the_case(configured: Settings, overrides: Overrides) -> Settings:
-    environment = dict(os.environ)
-    if overrides.burst > 1:
-        environment.pop(progress.TERMINAL_VARIABLE, None)  # live views would overwrite each other: plain lines then
-    return settings.of_the_case(configured, environment, overrides.backend_options)
+    return settings.of_the_case(configured, dict(os.environ), overrides.backend_options)
 
 
 def _judge(record: CaseRecord, overrides: Overrides) -> None:

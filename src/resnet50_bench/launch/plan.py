@@ -10,6 +10,7 @@ from typing import Protocol
 from ..protocol.messages import Data, Progress
 from . import burst
 from .nodes import Nodes, nodes
+from .progress import TERMINAL_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Surroundings:
     def of(cls, variables: Mapping[str, str]) -> Surroundings:
         """Raises BadInput for what makes no sense."""
         return cls(variables, burst.copies(variables), nodes(variables))
+
+    @property
+    def terminal(self) -> str | None:
+        """That of ctest.sh; of runs at once None: their live views would overwrite each other."""
+        return None if self.burst > 1 else self.variables.get(TERMINAL_VARIABLE)
 
 
 @dataclass(frozen=True)

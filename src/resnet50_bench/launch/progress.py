@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from ..protocol.messages import Progress as State
+    from .plan import Surroundings
 
 #: ctest.sh names its terminal to the cases, whose own output goes through a pipe.
 TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
@@ -24,10 +24,10 @@ _MOST_LINES = 8
 class Progress:
     """Shows states; nothing of it reaches the log."""
 
-    def __init__(self, batch_size: int, min_duration_s: float, variables: Mapping[str, str]) -> None:
+    def __init__(self, batch_size: int, min_duration_s: float, surroundings: Surroundings) -> None:
         self._batch_size, self._min_duration_s = batch_size, min_duration_s
-        self._terminal = _terminal(variables.get(TERMINAL_VARIABLE))
-        self._file = Path(named) if (named := variables.get(STATE_VARIABLE)) else None
+        self._terminal = _terminal(surroundings.terminal)
+        self._file = Path(named) if (named := surroundings.variables.get(STATE_VARIABLE)) else None
         self.every_s = LIVE_S if self._terminal else PLAIN_S
         self._states: dict[int, State] = {}
         self._drawn, self._shown = 0, time.monotonic()

@@ -113,7 +113,7 @@ class CaseRun:
 
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
-        window = Window(self._case, self._cpus(), self._log, self._surroundings.variables)
+        window = Window(self._case, self._cpus(), self._log, self._surroundings)
         try:
             self.result.processes = run_workers(self._case, self.placement, self._plan(window.progress_s), window)
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..case.case import Case
 from ..errors import RunFailed
@@ -10,16 +10,17 @@ from ..machine import counters
 from ..protocol.messages import Progress as State
 from ..result import logfile
 from ..result.logfile import Log
+from .plan import Surroundings
 from .progress import Progress
 
 
 class Window:
     """The observer of one launch: from just before the first measured step until just after the last."""
 
-    def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, variables: Mapping[str, str]) -> None:
-        """``cpus`` are those of all instances; ``variables`` say what ctest.sh shows."""
+    def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
+        """``cpus`` are those of all instances."""
         self._case, self._log = case, log
-        self._view = Progress(case.batch_size, case.min_duration, variables)
+        self._view = Progress(case.batch_size, case.min_duration, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 
