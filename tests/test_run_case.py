@@ -17,6 +17,7 @@ from resnet50_bench.case.case import Case, Layer, resolve
 from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
+from resnet50_bench.ctest.brief_output import Brief
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
 from resnet50_bench.launch import memory_need, specs, versions
 from resnet50_bench.launch.plan import Surroundings
@@ -115,6 +116,16 @@ def test_the_log_frames_what_was_measured_and_ends_with_the_verdict(tmp_path):
 def test_verbose_lists_the_layers_with_their_times(tmp_path):
     assert [line for line in run(tmp_path, Workers(), case(VERBOSE="True")).splitlines()
             if line.startswith("Layer:   2.000 100.0 %")]
+
+
+@pytest.mark.parametrize("texts", [{}, {"VERBOSE": "True"}, {"MODE": "latency"}])
+def test_what_ctest_v_leaves_out_of_a_log_are_its_parameters_and_figures(tmp_path, texts):
+    """Every line that the runner writes is asked, so that a new one cannot be forgotten."""
+    brief, lines = Brief(), run(tmp_path, Workers(), case(**texts)).splitlines()
+    names = {line.partition(":")[0].partition(" ")[0] for text in lines for line in brief.shown(text)}
+    assert {"Evaluating", "Complete...", "Process", "Total_Throughput"} <= names
+    assert names <= {"Evaluating", "Complete...", "Process", "Total_Throughput", "NOTICE", "Check", "instance"} | {
+        name for name in names if name.isdecimal()}, "and how many checks are ok"
 
 
 def test_workers_get_what_each_instance_needs_and_nothing_that_can_change(tmp_path):

@@ -11,17 +11,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
-from ..case.parameters import CATALOGUE
+from ..result import card, logfile
+from ..result.records import Verdict
+from . import logs
 
-#: ctest's own words and measurements, a card, ``## NAME: value`` and ``Key (unit): value`` of kpi.sh, ``NAME: value``
-#: of the log. What the VERDICT line says stands in those of the checks and of kpi.sh.
-_LINES_OF_LOGS = re.compile(
-    r"Test command: |Working Directory: |Test timeout computed|<CTestMeasurement|-- |   [A-Z]|"
-    r"## |\w[\w. ]*\([^)]+\): [\d.]+$|Instance \d+: |Layer: |"
-    r"(FRAMEWORK|Throughput|Allocator|Images|Achieved|VERDICT|RESULT: passed)\b|[A-Z][A-Za-z]*_[\w.]+: |"
-    rf"({'|'.join(CATALOGUE)}): ")
-_KEPT = re.compile(r"(Total_Throughput|Bad_Image)\b")
-_CHECK = re.compile(r"Check: \[(ok|unknown)\] ")
+#: ctest's own words on a test, and what is for ctest in a test's output.
+_OF_CTEST = ("Test command: ", "Working Directory: ", "Test timeout computed", "<CTestMeasurement")
 #: ctest's number of the test, and which of several runs at once.
 _PREFIX = re.compile(r"((?:\d+: )?(?:\[itr-\d+\] )?)(.*)", re.S)
 
@@ -30,22 +25,24 @@ class Brief:
     """Takes lines in, says which to show. Checks that are well, or that cannot be made here, become one line."""
 
     def __init__(self) -> None:
-        self._well: dict[str, Counter[str]] = {}
+        self._well: dict[str, Counter[Verdict]] = {}
 
     def shown(self, line: str) -> list[str]:
         """The lines to show after this one, without their ends."""
         match = _PREFIX.fullmatch(line)
         prefix, text = (match[1], match[2]) if match else ("", line)
-        if check := _CHECK.match(text):
-            self._well.setdefault(prefix, Counter())[check[1]] += 1
+        verdict = logfile.checked(text)
+        if verdict in (Verdict.OK, Verdict.UNKNOWN):
+            self._well.setdefault(prefix, Counter())[verdict] += 1
             return []
         before = []
-        if text.startswith("VERDICT: ") and (counts := self._well.pop(prefix, None)):
-            unknown = f", {counts['unknown']} cannot be made on this machine" if counts["unknown"] else ""
-            before = [f"{prefix}{counts['ok']} check{'s' * (counts['ok'] != 1)} ok{unknown}"]
-        if _KEPT.match(text) or not _LINES_OF_LOGS.match(text):
-            return [*before, line]
-        return before
+        if text.startswith(f"{logfile.VERDICT}: ") and (counts := self._well.pop(prefix, None)):
+            well, missing = counts[Verdict.OK], counts[Verdict.UNKNOWN]
+            unknown = f", {missing} cannot be made on this machine" if missing else ""
+            before = [f"{prefix}{well} check{'s' * (well != 1)} ok{unknown}"]
+        hidden = (text.startswith(_OF_CTEST) or logfile.is_detail(text) or card.is_line(text)
+                  or logs.is_secondary(text))
+        return before if hidden else [*before, line]
 
 
 def pass_on(lines: Iterable[str], screen: TextIO) -> None:

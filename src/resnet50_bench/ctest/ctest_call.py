@@ -19,7 +19,7 @@ from pathlib import Path
 from ..errors import Infrastructure, Interrupted
 from ..launch import progress
 from ..signals import end_with_parent, interruptible, shell_status
-from . import brief_output, case_records, ctest_words
+from . import case_records, ctest_words
 from . import overrides as overrides_file
 from .build_folder import results_folder
 from .case_records import CaseRecord
@@ -124,6 +124,8 @@ def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], o
                                  start_new_session=True, stdout=subprocess.PIPE if brief else None, text=True,
                                  errors="replace", preexec_fn=end_with_parent)
         if ctest.stdout:
+            from . import brief_output  # reads results, which the set-up makes possible
+
             reader = threading.Thread(target=brief_output.pass_on, args=(ctest.stdout, sys.stdout), daemon=True)
             reader.start()
             stack.callback(reader.join, _READING_S)

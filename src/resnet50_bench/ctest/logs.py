@@ -22,6 +22,9 @@ from .case_records import CaseRecord
 if TYPE_CHECKING:
     from ..result.ended import Ended
 
+#: ``key (unit): value`` of kpi.sh, after a star the primary one.
+_METRIC = re.compile(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", re.M)
+
 
 def make_logs_folder(base: Path, option: str) -> Path:
     """``<base>/<stamp>-logs-<case>``; a stamp that is taken is waited out, nothing is ever reused."""
@@ -90,10 +93,15 @@ def why_invalid(kpi_text: str) -> str:
     return match[1] if match else ""
 
 
+def is_secondary(line: str) -> bool:
+    """Whether a line of kpi.sh is a tunable, or a metric that is not the primary one."""
+    return line.startswith("## ") or _METRIC.fullmatch(line) is not None and not line.startswith("*")
+
+
 def measurements(kpi_text: str) -> list[str]:
     """``<CTestMeasurement ...>`` for every metric: ctest takes them out of the output (CTest manual)."""
     return [f'<CTestMeasurement type="numeric/double" name="{escape(key)}">{escape(value)}</CTestMeasurement>'
-            for key, value in re.findall(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", kpi_text, re.M)]
+            for key, value in _METRIC.findall(kpi_text)]
 
 
 def ended(record: CaseRecord) -> Ended:

@@ -90,7 +90,7 @@ class CaseRun:
         for process in placement.processes:
             for instance in process.instances:
                 node = "any" if instance.memory_node is None else instance.memory_node
-                log.line(f"Instance {instance.index}: cpus {','.join(map(str, instance.cpus))} "
+                log.line(f"{logfile.INSTANCE} {instance.index}: cpus {','.join(map(str, instance.cpus))} "
                          f"memory node {node} process {process.index}")
         for line in burst.lines(self._surroundings.burst):
             log.line(line)
@@ -158,7 +158,7 @@ class CaseRun:
         result = self.result
         result.checks = result_checks(result)
         result.verdict, result.reasons = overall(result.checks)
-        for line in logfile.judged(result, (check.line() for check in result.checks)):
+        for line in logfile.judged(result):
             self._log.line(line)
         if result.verdict == "invalid" or (result.verdict == "noisy" and self._case.fail_on_noisy):
             raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")
@@ -181,7 +181,7 @@ class CaseRun:
 
     def pass_(self) -> None:
         """The line that kpi.sh asks for."""
-        self._log.line("RESULT: passed")
+        self._log.line(logfile.PASSED)
 
     def fail(self, error: Exception) -> None:
         """Why, in the result and in the log."""

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..tables import aligned
-from .ended import Ended
+from .ended import End, Ended
 from .kpi import KPIS, Kpi
 from .records import Check, Verdict
 from .stats import values_for
 
 MOST_LINES = 10
+_HEAD, _INDENT = "-- ", "   "
 _MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
 
 
@@ -36,7 +37,12 @@ def card(ended: Ended, commands: Commands) -> list[str]:
     rows.append(("Next", next_command(ended, commands)))
     if len(rows) == MOST_LINES:  # all that can be told was asked for
         rows = [row for row in rows if row[0] != "Limit"]
-    return [f"-- {ended.case}", *(f"   {name:<11} {text}" for name, text in rows)]
+    return [f"{_HEAD}{ended.case}", *(f"{_INDENT}{name:<11} {text}" for name, text in rows)]
+
+
+def is_line(text: str) -> bool:
+    """Whether ``text`` is a line of a card."""
+    return text.startswith(_HEAD) or (text.startswith(_INDENT) and text[len(_INDENT):][:1].isupper())
 
 
 def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
@@ -45,31 +51,36 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
     if kpi is None:
         return
     if kpi.name != "Latency":
-        yield kpi.name, f"{middle(ended, kpi)}{_interval(ended, kpi)}"
+        yield kpi.name, f"{_middle(ended, kpi)}{_interval(ended, kpi)}"
         if times:
             yield "Latency", times
         return
-    yield kpi.name, "; ".join(filter(None, (f"mean {middle(ended, kpi)}{_interval(ended, kpi)}", times)))
+    yield kpi.name, "; ".join(filter(None, (f"mean {_middle(ended, kpi)}{_interval(ended, kpi)}", times)))
     rate = KPIS["throughput"]
     if not ended.different and all(rate.value(result.statistics) is not None for result in ended.results):
-        yield rate.name, f"{middle(ended, rate)}{_interval(ended, rate)}"
+        yield rate.name, f"{_middle(ended, rate)}{_interval(ended, rate)}"
 
 
-def middle(ended: Ended, kpi: Kpi) -> str:
+def _middle(ended: Ended, kpi: Kpi) -> str:
     """``61.23 samples/sec``: the mean of restarts; of iterations that differ, the least and the greatest."""
     values = ended.values(kpi)
-    if not ended.different:
-        return f"{short(sum(values) / len(values))} {kpi.unit}"
+    value = f"{short(min(values))} .. {short(max(values))}" if ended.different else short(sum(values) / len(values))
+    return f"{value} {kpi.unit}"
+
+
+def _best(ended: Ended, kpi: Kpi) -> str:
+    """Which of iterations that differ was the best."""
+    values = ended.values(kpi)
     best = max(range(len(values)), key=lambda index: kpi.sign * values[index])
     texts = ended.iterations[best][0].parameters()
     what = " ".join(f"{name}={texts.get(name, '')}" for name in ended.different[:2])
-    return f"{short(min(values))} .. {short(max(values))} {kpi.unit}, the best of {len(values)} iterations is {what}"
+    return f", the best of {len(values)} iterations is {what}"
 
 
 def _interval(ended: Ended, kpi: Kpi) -> str:
-    """The interval and what it holds, or why there is none."""
+    """The interval and what it holds, or why there is none; of iterations that differ the best instead."""
     if ended.different:
-        return ""
+        return _best(ended, kpi)
     if ended.burst > 1:
         return f", no interval: {ended.burst} runs at once are not independent of each other"
     bounds = ended.interval(kpi)
@@ -149,7 +160,7 @@ def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
 
 def leading_check(ended: Ended) -> Check | None:
     """What made a result noisy or invalid: what the machine did before what came of it, such as slow steps."""
-    if ended.verdict not in ("noisy", "invalid"):
+    if ended.end not in (End.NOISY, End.INVALID):
         return None
     checks = ended.checks(Verdict(ended.verdict))
     return next((check for check in checks if check.of_machine), checks[0] if checks else None)
@@ -157,38 +168,36 @@ def leading_check(ended: Ended) -> Check | None:
 
 def reason(ended: Ended) -> str:
     """The first reason of a verdict that is not ``valid``, with the names of the others; else empty."""
-    word, check = ended.verdict, leading_check(ended)
+    check = leading_check(ended)
     if check is None:
         return " ".join(ended.why.split())
     others = dict.fromkeys(other.name for other in ended.checks(check.verdict) if other.name != check.name)
     more = f"; also {', '.join(others)}" if others else ""
     runs = len(ended.results)
-    share = f" in {sum(result.verdict == word for result in ended.results)} of {runs} runs" if runs > 1 else ""
+    share = f" in {sum(result.verdict == ended.verdict for result in ended.results)} of {runs} runs" if runs > 1 else ""
     return f"{check.name}{share}: {check.message} ({check.reading}){more}"
 
 
 def next_command(ended: Ended, commands: Commands) -> str:
     """The one command that is worth typing after this; what follows a # says what for."""
-    tool, word = commands.tool, ended.verdict
-    known = {"skipped": f"{commands.cases}  # the cases that this machine runs", "not run": f"{tool} doctor",
-             "refused": f"{tool} parameters  # each with its values",
-             "invalid": f"{commands.again}  # after the remedy"}
-    if word in known:
-        return known[word]
-    if word == "noisy":
+    tool, end = commands.tool, ended.end
+    known = {End.SKIPPED: f"{commands.cases}  # the cases that this machine runs", End.NOT_RUN: f"{tool} doctor",
+             End.REFUSED: f"{tool} parameters  # each with its values",
+             End.INVALID: f"{commands.again}  # after the remedy", End.SIGNALLED: commands.again}
+    if end in known:
+        return known[end]
+    if end is End.NOISY:
         check = leading_check(ended)
         if len(ended.iterations) == 1 and commands.restarts and not (check and check.of_machine):
             return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
         return f"{tool} doctor  # what disturbs now"
-    if word == "not compared" and ended.gate:
+    if end is End.NOT_COMPARED and ended.gate:
         noisy = "--noisy " if any(result.verdict == "noisy" for result in ended.results) else ""
         return f"{tool} reference {noisy}{ended.logs} >> {ended.gate.references}"
-    if word in ("valid", "passed", "regression") and ended.logs:
-        if ended.earlier and (ended.is_restarted or word == "regression"):
+    if end in (End.VALID, End.PASSED, End.REGRESSION) and ended.logs:
+        if ended.earlier and (ended.is_restarted or end is End.REGRESSION):
             return f"{tool} compare {ended.earlier} {ended.logs}"
         return f"{tool} report {ended.logs}"
-    if word.startswith("ended"):
-        return commands.again
     return f"less {ended.log}" if ended.log else f"{tool} doctor"
 
 
@@ -206,7 +215,7 @@ def _row(ended: Ended) -> tuple[str, str, str, str, str]:
     if kpi is None:
         return ended.case, "-", "-", "-", verdict
     bounds, p99 = ended.interval(kpi), ended.percentile("99")
-    return (ended.case, middle(ended, kpi).partition(", ")[0],
+    return (ended.case, _middle(ended, kpi),
             f"{short(bounds[0])} to {short(bounds[1])}" if bounds else "-", "-" if p99 is None else short(p99), verdict)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -16,10 +17,27 @@ from .result import ResultSummary, read, read_summary
 
 #: Of one iteration, the result of each node.
 Iteration = Sequence[ResultSummary]
-#: Exit statuses that have a word of their own.
-_WORDS = {BadInput.exit_status: "refused", Infrastructure.exit_status: "not run",
-          Regression.exit_status: "regression", Skipped.exit_status: "skipped"}
-_WORST_FIRST = ("invalid", "noisy", "valid")
+
+
+class End(Enum):
+    """How a case ended, with the word for it. ``PASSED``: no result is there to say more."""
+
+    VALID = "valid"
+    NOISY = "noisy"
+    INVALID = "invalid"
+    PASSED = "passed"
+    FAILED = "failed"
+    REFUSED = "refused"
+    NOT_RUN = "not run"
+    SKIPPED = "skipped"
+    REGRESSION = "regression"
+    NOT_COMPARED = "not compared"
+    SIGNALLED = "ended by signal"
+
+
+_OF_STATUSES = {BadInput.exit_status: End.REFUSED, Infrastructure.exit_status: End.NOT_RUN,
+                Regression.exit_status: End.REGRESSION, Skipped.exit_status: End.SKIPPED}
+_WORST_FIRST = (End.INVALID, End.NOISY, End.VALID)
 
 
 @dataclass(frozen=True)
@@ -61,18 +79,23 @@ class Ended:
         return [result for iteration in self.iterations for result in iteration]
 
     @property
-    def verdict(self) -> str:
-        """``valid``, ``noisy``, ``invalid``, ``failed``, ``refused``, ``not run``, ``skipped``, ``regression``,
-        ``not compared`` or ``ended by signal N``; ``passed`` where no result is there to say more."""
+    def end(self) -> End:
+        """By the exit status first; of a case that passed the worst of its results' verdicts."""
         if self.status > 128:
-            return f"ended by signal {self.status - 128}"
-        if self.status in _WORDS:
-            return _WORDS[self.status]
+            return End.SIGNALLED
+        if self.status in _OF_STATUSES:
+            return _OF_STATUSES[self.status]
         if self.gate and self.gate.compared_nothing:
-            return "not compared"
+            return End.NOT_COMPARED
         if self.status:
-            return "invalid" if self.checks(Verdict.INVALID) else "failed"
-        return next((word for word in _WORST_FIRST for result in self.results if result.verdict == word), "passed")
+            return End.INVALID if self.checks(Verdict.INVALID) else End.FAILED
+        verdicts = {result.verdict for result in self.results}
+        return next((end for end in _WORST_FIRST if end.value in verdicts), End.PASSED)
+
+    @property
+    def verdict(self) -> str:
+        """``end`` in words, with the number of a signal."""
+        return f"{self.end.value} {self.status - 128}" if self.end is End.SIGNALLED else self.end.value
 
     def checks(self, verdict: Verdict) -> list[Check]:
         """Those of all results with this verdict."""

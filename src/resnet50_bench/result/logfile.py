@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from ..case.case import Case
 from ..case.engines import ENGINES
+from ..case.parameters import CATALOGUE
 from ..errors import Infrastructure
 from ..files import one_line
+from .records import Verdict
 from .result import Result
 from .stats import PERCENTILES, Summary
 
@@ -71,6 +73,11 @@ def start_line(case: Case) -> str:
     return f"Evaluating RESNET: total Steps: {case.steps if case.steps is not None else 'all'}"
 
 
+#: The line that kpi.sh asks for, and how lines of the checks, the verdict and an instance's place begin.
+PASSED, _CHECK, VERDICT, INSTANCE = "RESULT: passed", "Check", "VERDICT", "Instance"
+#: Names of details besides the parameters' and those with an underscore; and those with one that are none.
+_DETAILS = ("FRAMEWORK", "Throughput", "Achieved", "Images", "Allocator", "Layer", VERDICT)
+_OUTSTANDING = ("Total_Throughput", "Bad_Image")
 #: The phrase that closes the region of interest.
 END_LINE = "Complete..."
 
@@ -155,7 +162,21 @@ def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
             yield f"{name}: {100 * limits[key]:.2f} %"
 
 
-def judged(result: Result, lines: Iterable[str]) -> Iterator[str]:
+def judged(result: Result) -> Iterator[str]:
     """The checks' lines and the verdict with its reasons."""
-    yield from (f"Check: {line}" for line in lines)
-    yield f"VERDICT: {result.verdict}" + (f": {'; '.join(result.reasons)}" if result.reasons else "")
+    yield from (f"{_CHECK}: {check.line()}" for check in result.checks)
+    yield f"{VERDICT}: {result.verdict}" + (f": {'; '.join(result.reasons)}" if result.reasons else "")
+
+
+def checked(line: str) -> Verdict | None:
+    """The verdict of the check that a line of a log tells; None for any other line."""
+    word = line.removeprefix(f"{_CHECK}: [").partition("] ")[0]
+    return next((verdict for verdict in Verdict if line.startswith(f"{_CHECK}: [") and verdict.value == word), None)
+
+
+def is_detail(line: str) -> bool:
+    """Whether a line of a log is a parameter, a place or a figure: what the card, the checks and kpi.sh sum up."""
+    name, colon, _ = line.partition(": ")
+    return line == PASSED or bool(colon) and name not in _OUTSTANDING and (
+        name in CATALOGUE or name in _DETAILS or name.partition(" ")[0] == INSTANCE
+        or (name[:1].isupper() and "_" in name and " " not in name))

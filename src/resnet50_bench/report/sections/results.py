@@ -17,7 +17,7 @@ from .health import badge, verdict
 #: (heading, what a click sorts by: "n" a number, "t" a text)
 _COLUMNS = (("Verdict", "t"), ("Case", "t"), ("KPI", "n"), ("Unit", "t"), ("95 % interval", "n"),
             ("Batch", "n"), ("Cores", "n"), ("P50 (ms)", "n"), ("P99 (ms)", "n"), ("Peak (%)", "n"), ("Precision", "t"),
-            ("Itr", "n"), ("Started (UTC)", "t"))
+            ("Itr", "n"), (_STARTED := "Started (UTC)", "t"))
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:
@@ -25,7 +25,7 @@ def _inside(results: Results, _: Gallery) -> Sequence[Html]:
         return ()
     search = el("label", "Show only rows with ", el("input", type="search", id="filter", autocomplete="off"))
     head = [el("th", el("button", words, el("span", class_="arrow", aria_hidden="true"), type="button"), scope="col",
-               data_kind=kind, aria_sort="descending" if words.startswith("Started") else "none")
+               data_kind=kind, aria_sort="descending" if words == _STARTED else "none")
             for words, kind in _COLUMNS]
     rows = [_row(index, entry) for index, entry in enumerate(results.entries)]
     return (el("p", search, "\n", el("span", id="shown", role="status"), class_="filter"),
