@@ -11,9 +11,11 @@ import pytest
 from resnet50_bench.cli.tree import main
 from resnet50_bench.history.comparison_words import ratio_verdict
 from resnet50_bench.result.comparison_stats import Ratio, ratio_interval
+from resnet50_bench.result.kpi import KPIS
 from support.results import put, synthetic
 
 LATENCY = {"MODE": "latency"}
+THROUGHPUT = KPIS["throughput"]
 
 
 def runs(folder, *rates, kind="rate", name="inference_throughput_amx_int8", **changes):
@@ -92,7 +94,7 @@ def test_restarts_of_one_thing_are_told_apart_in_at_most_5_percent(draw, count):
     told = 0
     for _ in range(trials):
         a, b = ([draw(rng) for _ in range(count)] for _ in "ab")
-        told += "no difference" not in ratio_verdict(ratio_interval(a, b), lower_is_better=False)
+        told += "no difference" not in ratio_verdict(ratio_interval(a, b), THROUGHPUT)
     assert told <= (0.05 + 2 * math.sqrt(0.05 * 0.95 / trials)) * trials
 
 
@@ -100,14 +102,14 @@ def test_single_restarts_of_one_thing_are_never_told_apart():
     rng = random.Random(2)
     for _ in range(200):
         found = ratio_interval([_heavy_tailed(rng)], [_heavy_tailed(rng)])
-        assert ratio_verdict(found, lower_is_better=False).startswith("no difference shown")
+        assert ratio_verdict(found, THROUGHPUT).startswith("no difference shown")
 
 
 def test_a_difference_of_10_percent_between_5_restarts_a_side_is_shown():
     rng, told = random.Random(3), 0
     for _ in range(200):
         a, b = ([factor * rng.gauss(100, 4) for _ in range(5)] for factor in (1, 0.9))
-        told += "slower" in ratio_verdict(ratio_interval(a, b), lower_is_better=False)
+        told += "slower" in ratio_verdict(ratio_interval(a, b), THROUGHPUT)
     assert told >= 160
 
 
@@ -211,10 +213,10 @@ def test_runs_of_several_machines_are_not_repeated_runs(tmp_path, compare):
     assert "A's runs are not of one thing: software versions" in err
 
 
-@pytest.mark.parametrize(("found", "lower", "words"), [
-    (Ratio(1.123, 1.101, 1.146), False, "B is faster by 12.3 % (95 % interval 10.1 to 14.6 %)"),
-    (Ratio(0.8, 0.7, 0.9), False, "B is slower by 20.0 % (95 % interval 10.0 to 30.0 %)"),
-    (Ratio(0.8, 0.7, 0.9), True, "B is faster by 20.0 % (95 % interval 10.0 to 30.0 %): lower latency"),
-    (Ratio(1.0, 0.99, 1.02), True, "no difference shown (95 % interval -1.0 to +2.0 %)")])
-def test_verdict(found, lower, words):
-    assert ratio_verdict(found, lower) == words
+@pytest.mark.parametrize(("found", "mode", "words"), [
+    (Ratio(1.123, 1.101, 1.146), "throughput", "B is faster by 12.3 % (95 % interval 10.1 to 14.6 %)"),
+    (Ratio(0.8, 0.7, 0.9), "throughput", "B is slower by 20.0 % (95 % interval 10.0 to 30.0 %)"),
+    (Ratio(0.8, 0.7, 0.9), "latency", "B is faster by 20.0 % (95 % interval 10.0 to 30.0 %): lower latency"),
+    (Ratio(1.0, 0.99, 1.02), "latency", "no difference shown (95 % interval -1.0 to +2.0 %)")])
+def test_verdict(found, mode, words):
+    assert ratio_verdict(found, KPIS[mode]) == words

@@ -14,10 +14,11 @@ from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts, KnownEngine
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
 from ..result.comparison_stats import interval_of_means
+from ..result.kpi import FASTER, SLOWER
 from ..result.result import Result
 from ..stack.stacks import STACK
 from ..tables import aligned
-from ..versus.outcome import FASTER, SLOWER, Outcome, verdict, word
+from ..versus.outcome import Outcome, verdict, word
 from ..versus.words import NAMES, read_side
 
 

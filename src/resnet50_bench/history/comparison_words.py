@@ -9,7 +9,7 @@ import msgspec
 from ..case.engines import UNPROVEN_WORDS
 from ..files import json_text
 from ..result.comparison_stats import CANNOT_TELL, Ratio
-from ..result.kpi import KPIS
+from ..result.kpi import KPIS, NO_DIFFERENCE, Kpi
 from . import comparability
 from .collection import Entry, restarts
 from .comparison import AccuracyGap, Barrier, ComparedPoint, ComparedSide, Comparison, Objection, SpeedRatio
@@ -108,23 +108,19 @@ def _means(point: ComparedPoint) -> Iterator[str]:
 def verdict(found: SpeedRatio | AccuracyGap) -> str:
     """``B is faster by 12.3 % (95 % interval 10.1 to 14.6 %)``, slower, more or less accurate, or no difference."""
     if isinstance(found, SpeedRatio):
-        return ratio_verdict(Ratio(found.ratio, *(found.ci95 or (None, None))), found.kpi == KPIS["latency"].name)
+        kpi = next(kpi for kpi in KPIS.values() if kpi.name == found.kpi)
+        return ratio_verdict(Ratio(found.ratio, *(found.ci95 or (None, None))), kpi)
     low, high = found.ci95
-    word = "no difference shown" if low <= 0 <= high else f"B is {'more' if found.difference > 0 else 'less'} accurate"
+    word = NO_DIFFERENCE if low <= 0 <= high else f"B is {'more' if found.difference > 0 else 'less'} accurate"
     return f"{word}: {found.difference:+.3f} points (95 % interval {low:+.3f} to {high:+.3f})"
 
 
-def ratio_verdict(ratio: Ratio, lower_is_better: bool) -> str:
+def ratio_verdict(ratio: Ratio, kpi: Kpi) -> str:
     """Whether the interval tells B from A, and by how much."""
     if ratio.low is None or ratio.high is None:
-        return f"no difference shown: {CANNOT_TELL}"
-    low, middle, high = (100 * (value - 1) for value in (ratio.low, ratio.value, ratio.high))
-    if low <= 0 <= high:
-        return f"no difference shown (95 % interval {low:+.1f} to {high:+.1f} %)"
-    word = "faster" if (low > 0) != lower_is_better else "slower"
-    near, far = sorted((abs(low), abs(high)))
-    kpi = f": {'higher' if low > 0 else 'lower'} latency" if lower_is_better else ""
-    return f"B is {word} by {abs(middle):.1f} % (95 % interval {near:.1f} to {far:.1f} %){kpi}"
+        return f"{NO_DIFFERENCE}: {CANNOT_TELL}"
+    told, by = kpi.told(ratio.low, ratio.value, ratio.high)
+    return f"{'' if told == NO_DIFFERENCE else 'B is '}{told} {by}"
 
 
 def _shown(value: comparability.Fact) -> str:

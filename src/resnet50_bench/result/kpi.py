@@ -11,6 +11,8 @@ from .records import Statistics
 from .result import ResultSummary
 from .stats import Summary
 
+FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference shown"
+
 
 @dataclass(frozen=True)
 class Kpi:
@@ -24,6 +26,16 @@ class Kpi:
     def value(self, statistics: Statistics) -> float | None:
         """The finite value; None where it was not measured."""
         return finite(self.of(statistics))
+
+    def told(self, low: float, ratio: float, high: float) -> tuple[str, str]:
+        """(faster, slower or no difference shown; by how much) of a ratio and the bounds of its 95 % interval."""
+        near, middle, far = (100 * (value - 1) for value in (low, ratio, high))
+        if near <= 0 <= far:
+            return NO_DIFFERENCE, f"(95 % interval {near:+.1f} to {far:+.1f} %)"
+        near, far = sorted((abs(near), abs(far)))
+        latency = "" if self.sign > 0 else f": {'higher' if middle > 0 else 'lower'} latency"
+        return (FASTER if (middle > 0) == (self.sign > 0) else SLOWER,
+                f"by {abs(middle):.1f} % (95 % interval {near:.1f} to {far:.1f} %){latency}")
 
 
 KPIS = {

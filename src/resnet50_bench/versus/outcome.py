@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..case.engines import UNPROVEN_WORDS, is_unproven
-from ..result.kpi import KPIS
+from ..result.kpi import FASTER, KPIS, NO_DIFFERENCE, SLOWER
 from ..tables import aligned
 from .record import TABLE, texts_of
 from .rounds import Pair, Round, looks, pairs, spread
 from .words import Side
-
-FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference shown"
 
 
 @dataclass(frozen=True)
@@ -70,14 +68,11 @@ def verdict(pair: Pair, mode: str) -> str:
     found = pair.found
     if not _told(pair) or found.low is None or found.high is None:
         return f"{pair.b} and {pair.a}: {NO_DIFFERENCE}: so few rounds cannot tell; more --rounds can"
-    low, middle, high = (100 * (value - 1) for value in (found.low, found.ratio, found.high))
-    if not found.apart:
-        return (f"{pair.b} and {pair.a}: {NO_DIFFERENCE} (95 % interval {low:+.1f} to {high:+.1f} %): differences "
-                f"above {max(-low, high):.1f} % would have been seen")
-    near, far = sorted((abs(low), abs(high)))
-    kpi = "" if KPIS[mode].sign > 0 else f": {'higher' if middle > 0 else 'lower'} latency"
-    interval = f"(95 % interval {near:.1f} to {far:.1f} %)"
-    return f"{pair.b} is {word(pair, mode)} than {pair.a} by {abs(middle):.1f} % {interval}{kpi}"
+    told, by = KPIS[mode].told(found.low, found.ratio, found.high)
+    if told != NO_DIFFERENCE:
+        return f"{pair.b} is {told} than {pair.a} {by}"
+    seen = 100 * max(1 - found.low, found.high - 1)
+    return f"{pair.b} and {pair.a}: {told} {by}: differences above {seen:.1f} % would have been seen"
 
 
 def ratio_text(pair: Pair) -> str:

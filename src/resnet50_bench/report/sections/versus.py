@@ -9,8 +9,7 @@ from typing import Literal
 import msgspec
 
 from ...history.collection import Entry
-from ...result.kpi import KPIS
-from ...versus.outcome import FASTER, SLOWER
+from ...result.kpi import FASTER, KPIS, SLOWER
 from ...versus.record import OUTCOME
 from ..chart import Chart, Spec, axis, frame, look
 from ..curves import Mark, over_rounds
@@ -57,7 +56,7 @@ class _Round(msgspec.Struct):
     turns: dict[str, _Turn]
 
 
-class Comparison(msgspec.Struct):
+class OutcomeFile(msgspec.Struct):
     """``outcome.json``."""
 
     schema: Literal["resnet50-bench-versus-outcome"]
@@ -78,14 +77,14 @@ def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     return [el("p", hint, class_="hint"), *cards] if cards else []
 
 
-def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Path, Comparison]]:
+def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Path, OutcomeFile]]:
     folders = dict.fromkeys(entry.path.parents[2] for entry in entries if len(entry.path.parents) > 2)
     for folder in folders:
         path = folder / OUTCOME
         if not path.exists():
             continue
         try:
-            comparison = msgspec.json.decode(path.read_bytes(), type=Comparison)
+            comparison = msgspec.json.decode(path.read_bytes(), type=OutcomeFile)
         except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
             told.append(f"{path} cannot be read: {error}")
             continue
@@ -93,7 +92,7 @@ def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Pa
             yield folder, comparison
 
 
-def _card(folder: Path, comparison: Comparison, gallery: Gallery) -> Html:
+def _card(folder: Path, comparison: OutcomeFile, gallery: Gallery) -> Html:
     sides = [el("li", el("b", name), f": {side.what}") for name, side in comparison.sides.items()]
     drawn = [gallery.figure(f"versus {folder.name} rounds", _by_round(folder, comparison))]
     if comparison.pairs:
@@ -105,7 +104,7 @@ def _card(folder: Path, comparison: Comparison, gallery: Gallery) -> Html:
               class_="card")
 
 
-def _by_round(folder: Path, comparison: Comparison) -> Chart:
+def _by_round(folder: Path, comparison: OutcomeFile) -> Chart:
     kpi = KPIS[comparison.mode].name
     lines = {name: [Mark(one.round, one.turns[name].value) for one in comparison.rounds if name in one.turns]
              for name in comparison.sides}
