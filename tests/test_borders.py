@@ -1,10 +1,11 @@
-"""What crosses a room's border has a type: no dictionary of anything does."""
+"""What crosses a room's border has a type and a name of its own: no dictionary of anything crosses one."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def crossing() -> set[str]:
     return {f"{path.relative_to(SOURCE).with_suffix('')}.{name}" for path in sources()
             for name, annotations in signatures(path)
             if UNTYPED.search(annotations) and not re.search(r"(^|\.)_", name) and is_used_elsewhere(path, name)}
+
+
+def test_a_class_name_means_one_thing_in_the_whole_project():
+    names = [node.name for text in sources().values() for node in ast.walk(ast.parse(text))
+             if isinstance(node, ast.ClassDef)]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_no_dictionary_of_anything_crosses_a_border():

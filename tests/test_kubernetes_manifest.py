@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from resnet50_bench.backends.kubernetes_manifest import Options, labels, manifest
+from resnet50_bench.backends.kubernetes_manifest import KubernetesOptions, labels, manifest
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BadInput
@@ -25,7 +25,8 @@ NASTY = "A=$(id) $$ B='x' \"y\" \\n\n# : {} é \U0001f600 \x07"
 
 
 def job(texts: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
-    text = manifest("resnet50-bench-ab12", "host:5000/image:v1", "Always", texts or {}, Options(4, **options), 100.5)
+    text = manifest("resnet50-bench-ab12", "host:5000/image:v1", "Always", texts or {},
+                    KubernetesOptions(4, **options), 100.5)
     return yaml.safe_load(text)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.backends.workers import Node, require_replicas
+from resnet50_bench.backends.workers import WorkerFolder, require_replicas
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.launch.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
 from resnet50_bench.result.processes import FeedRecord, Training
@@ -26,12 +26,12 @@ def test_nonsense_is_refused(said):
         nodes(said)
 
 
-def left_by(folder: Path, name: str, digest: str) -> Node:
+def left_by(folder: Path, name: str, digest: str) -> WorkerFolder:
     (folder / name).mkdir()
     result = documents.result()
     result.processes[0].facts.data["0"] = FeedRecord(training=Training(weights_sha256=digest))
     result.write(folder / name / "benchmark_x.json")
-    return Node(folder / name, name, 0, 1.0)
+    return WorkerFolder(folder / name, name, 0, 1.0)
 
 
 def test_nodes_that_learnt_different_models_fail(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from resnet50_bench.launch import progress
 from resnet50_bench.launch.plan import Surroundings
-from resnet50_bench.launch.progress import Progress, line
+from resnet50_bench.launch.progress import ProgressView, line
 from resnet50_bench.protocol.messages import Progress as State
 
 
@@ -36,7 +36,7 @@ def test_an_instance_that_has_not_begun_shows_no_rate():
 def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_path, monkeypatch):
     monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "state"))
     monkeypatch.setattr(progress, "PLAIN_S", 0.0)
-    shown = Progress(8, 0, Surroundings(os.environ))
+    shown = ProgressView(8, 0, Surroundings(os.environ))
     shown.update(state())
     assert "25 %" in (tmp_path / "state").read_text()
     shown.update(state(1, done=20))
@@ -45,7 +45,7 @@ def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_pa
     assert not (tmp_path / "state").exists()
     (tmp_path / "gone").mkdir()
     monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "gone/state"))
-    shown = Progress(8, 0, Surroundings(os.environ))
+    shown = ProgressView(8, 0, Surroundings(os.environ))
     (tmp_path / "gone").rmdir()
     shown.update(state())  # ctest.sh has ended, the case goes on
     shown.close()
@@ -53,7 +53,7 @@ def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_pa
 
 def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
     monkeypatch.delenv(progress.TERMINAL_VARIABLE, raising=False)
-    shown = Progress(8, 0, Surroundings(os.environ))
+    shown = ProgressView(8, 0, Surroundings(os.environ))
     assert shown.every_s == progress.PLAIN_S
     shown.update(state())
     assert capsys.readouterr().out == ""
@@ -67,7 +67,7 @@ def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
 def test_a_terminal_that_ctest_named_gets_a_view_that_goes_away(monkeypatch, capsys):
     reader, writer = pty.openpty()
     monkeypatch.setenv(progress.TERMINAL_VARIABLE, os.ttyname(writer))
-    shown = Progress(8, 0, Surroundings(os.environ))
+    shown = ProgressView(8, 0, Surroundings(os.environ))
     assert shown.every_s == progress.LIVE_S
     for number in (0, 1, 0, 1):
         shown.update(state(number))
@@ -86,7 +86,7 @@ def test_a_terminal_that_ctest_named_gets_a_view_that_goes_away(monkeypatch, cap
 @pytest.mark.parametrize("named", ["/nowhere/at/all", ""])
 def test_a_terminal_that_is_gone_is_no_failure(monkeypatch, named):
     monkeypatch.setenv(progress.TERMINAL_VARIABLE, named)
-    assert not sys.stdout.isatty() and Progress(1, 0, Surroundings(os.environ)).every_s == progress.PLAIN_S
+    assert not sys.stdout.isatty() and ProgressView(1, 0, Surroundings(os.environ)).every_s == progress.PLAIN_S
 
 
 def test_runs_at_once_do_not_share_a_terminal():

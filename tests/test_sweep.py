@@ -20,7 +20,7 @@ from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Interrup
 from resnet50_bench.history import collection
 from resnet50_bench.report.points import grids, points
 from resnet50_bench.sweep import outlook, sweep, tables
-from resnet50_bench.sweep.record import Run
+from resnet50_bench.sweep.record import PointRun
 from resnet50_bench.sweep.search import Score
 from support.fake_sweep import FakeMachine
 
@@ -252,7 +252,8 @@ def test_the_time_left_grows_with_the_batches_that_are_left():
 
 
 def test_a_step_is_foretold_by_the_nearest_point():
-    runs = [((8, 1), Run(Score(40, 40, 40), "valid", 40.0, 2)), ((8, 2), Run(Score(30, 30, 30), "valid", 30.0, 1))]
+    runs = [((8, 1), PointRun(Score(40, 40, 40), "valid", 40.0, 2)),
+            ((8, 2), PointRun(Score(30, 30, 30), "valid", 30.0, 1))]
     assert outlook.step_seconds((64, 1), runs) == pytest.approx(64 / 20)
     assert outlook.step_seconds((60, 2), runs) == pytest.approx(2.0)
     assert outlook.step_seconds((64, 1), []) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.backends import container
-from resnet50_bench.backends.engines import ENGINES
+from resnet50_bench.backends.container_runtimes import RUNTIMES
 from support.aside import PASSIVE
 from support.docker_images import ROOT, docker, until
 from support.hostile import values as hostile
@@ -87,7 +87,7 @@ def test_a_container_whose_host_side_lives_is_left_alone(image, tmp_path):
 
 
 def test_a_container_ends_by_its_own_deadline(image):
-    words = container.run_command(ENGINES["docker"], image, {"STEPS": "1000000"}, (), "resnet50-bench-deadline", 5)
+    words = container.run_command(RUNTIMES["docker"], image, {"STEPS": "1000000"}, (), "resnet50-bench-deadline", 5)
     subprocess.run(words, check=True, capture_output=True)
     try:
         began = time.monotonic()
@@ -102,7 +102,7 @@ def test_a_container_ends_by_its_own_deadline(image):
 def test_two_hundred_hostile_values_arrive_as_they_are(image, name):
     texts = {f"{variable}_{number}": value for variable in ("CUSTOMER_ENV", "DATASET")
              for number, value in enumerate(hostile())}
-    words = container.run_command(ENGINES[name], image, texts, ("--rm",), f"resnet50-bench-hostile-{name}", 60)
+    words = container.run_command(RUNTIMES[name], image, texts, ("--rm",), f"resnet50-bench-hostile-{name}", 60)
     words.remove("--detach")
     dump = "import json, os; print(json.dumps(dict(os.environ)))"
     words += ["/opt/venv/bin/python", "-c", dump]

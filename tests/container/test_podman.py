@@ -47,7 +47,7 @@ def test_the_pod_of_the_jobs_template_runs_a_case(image, build):
     texts = {"CUSTOMER_ENV": f"A=$(id) B=$HOME,x;y:z {PASSIVE}",
              "MODE": "throughput", "PRECISION": FP32, "BATCH_SIZE": "2",
              "STEPS": "5", "WARMUP_STEPS": "0", "MIN_DURATION": "0", "CORES_PER_INSTANCE": "1"}
-    options = kubernetes_manifest.Options(cpus=1, memory="4Gi")
+    options = kubernetes_manifest.KubernetesOptions(cpus=1, memory="4Gi")
     pod = pod_of(kubernetes_manifest.manifest(POD, image, "IfNotPresent", texts, options, 300.0))
     # Rootless without cgroups of version 2 podman can hold no pod to its limits.
     del pod["spec"]["containers"][0]["resources"]

@@ -12,7 +12,7 @@ import pytest
 
 from resnet50_bench import backends
 from resnet50_bench.backends import Settings, container, owner, site_containers, slurm, workers
-from resnet50_bench.backends.engines import DOCKER, PODMAN
+from resnet50_bench.backends.container_runtimes import DOCKER, PODMAN
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import settings
 from resnet50_bench.errors import BadInput, Infrastructure

@@ -60,11 +60,11 @@ def choose(settings: Settings) -> tuple[Backend, str]:
 def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str, str]:
     """The first of the engines that can run the image, else native; and why."""
     from .container import image_name
-    from .engines import ENGINES
+    from .container_runtimes import RUNTIMES
 
     reasons: list[str] = []
     for name in engines:
-        reason = ENGINES[name].why_not(image_name(settings))
+        reason = RUNTIMES[name].why_not(image_name(settings))
         if reason is None:
             return name, "; ".join([*reasons, "an engine answers and the image is there"])
         reasons.append(reason)

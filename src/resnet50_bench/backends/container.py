@@ -19,7 +19,7 @@ from ..errors import BadInput, Infrastructure, RunFailed
 from ..machine.topology import parse_cpulist
 from . import Settings
 from .client import heard_out
-from .engines import ENGINES, PATIENCE_S, Engine
+from .container_runtimes import PATIENCE_S, RUNTIMES, ContainerRuntime
 from .owner import MARK, is_gone, owner
 from .workers import Stream, extract, read_status
 
@@ -48,30 +48,30 @@ def image_name(settings: Settings) -> str:
 
 def make(settings: Settings) -> ContainerBackend:
     """The backend. Raises Infrastructure where its engine cannot run the case, BadInput for wrong options."""
-    engine, image = ENGINES[settings.backend], image_name(settings)
+    runtime, image = RUNTIMES[settings.backend], image_name(settings)
     try:
         options = tuple(shlex.split(settings.options))
     except ValueError as error:
         raise BadInput(f"--options={settings.options}: {error}") from error
-    reason = engine.why_not(image)
+    reason = runtime.why_not(image)
     if reason:
-        raise Infrastructure(f"BACKEND={engine.name}: {reason}")
-    return ContainerBackend(engine, image, options)
+        raise Infrastructure(f"BACKEND={runtime.name}: {reason}")
+    return ContainerBackend(runtime, image, options)
 
 
-def run_command(engine: Engine, image: str, texts: Mapping[str, str], options: Sequence[str], name: str,
+def run_command(runtime: ContainerRuntime, image: str, texts: Mapping[str, str], options: Sequence[str], name: str,
                 deadline_s: int) -> list[str]:
     """The ``run`` words of a case; parameters are data, each a word of its own.
 
     The container has this host's name: the result says where it was measured, and repeated runs are of one node.
     Raises BadInput for texts that an engine would change on the way.
     """
-    bad = [f"{variable}={text!r} is not UTF-8 text, which {engine.name} would change" for variable, text
+    bad = [f"{variable}={text!r} is not UTF-8 text, which {runtime.name} would change" for variable, text
            in texts.items() if any("\ud800" <= letter <= "\udfff" for letter in text)]
     if bad:
         raise BadInput(*bad)
     environment = {**texts, DEADLINE: str(deadline_s)}
-    return [engine.name, "run", "--detach", "--init", "--name", name, "--label", MARK, "--label",
+    return [runtime.name, "run", "--detach", "--init", "--name", name, "--label", MARK, "--label",
             f"{OWNER_LABEL}={owner()}", "--hostname", socket.gethostname(), *_CONFINED, *options,
             *(word for variable, text in environment.items() for word in ("--env", f"{variable}={text}")), image]
 
@@ -80,7 +80,7 @@ def run_command(engine: Engine, image: str, texts: Mapping[str, str], options: S
 class ContainerBackend:
     """Runs the inference image with the user's ``--options`` (such as --cpuset-cpus=0-3)."""
 
-    engine: Engine
+    runtime: ContainerRuntime
     image: str
     options: Sequence[str] = ()
     #: The container runs on this host, but its options decide which cores it gets: it validates itself.
@@ -96,18 +96,18 @@ class ContainerBackend:
         """See Backend."""
         deadline = time.monotonic() + timeout_s
         name = f"{MARK}-{secrets.token_hex(5)}"
-        command = run_command(self.engine, self.image, texts, self.options, name, int(timeout_s) + DEADLINE_MARGIN_S)
-        remove_orphans(self.engine)
-        _start(self.engine, command, name)
+        command = run_command(self.runtime, self.image, texts, self.options, name, int(timeout_s) + DEADLINE_MARGIN_S)
+        remove_orphans(self.runtime)
+        _start(self.runtime, command, name)
         try:
-            with _live_logs(self.engine, name):
+            with _live_logs(self.runtime, name):
                 return self._wait(name, folder, deadline, timeout_s)
         finally:
-            _remove(self.engine, name)
+            _remove(self.runtime, name)
 
     def _wait(self, container: str, folder: Path, deadline: float, timeout_s: float) -> int:
         """Block on the FIFO until the run is over; what logs there are come back in any case."""
-        export = self.engine.open("exec", container, "cat", "/export-logs", stdout=subprocess.PIPE)
+        export = self.runtime.open("exec", container, "cat", "/export-logs", stdout=subprocess.PIPE)
         timer = threading.Timer(max(0.0, deadline - time.monotonic()), export.kill)
         timer.start()
         try:
@@ -125,7 +125,7 @@ class ContainerBackend:
         """Why the FIFO gave no whole logs; fetch what lies in the container."""
         with contextlib.suppress(Infrastructure):
             # A killed container counts as running for a moment after its exec has ended.
-            self.engine.ask("wait", container, patience_s=0.1 if late else _DEATH_S)
+            self.runtime.ask("wait", container, patience_s=0.1 if late else _DEATH_S)
         state = self._state(container)
         gone_at = time.monotonic() + (0.0 if late else _REMOVAL_S)
         # Removing kills first: for a moment it looks like a container that died.
@@ -133,7 +133,7 @@ class ContainerBackend:
             time.sleep(0.1)
             state = self._state(container)
         if not state or state[0] in ("removing", "dead"):
-            raise Infrastructure(f"the {self.engine.name} engine went away, or somebody removed the container")
+            raise Infrastructure(f"the {self.runtime.name} engine went away, or somebody removed the container")
         whole = self._copy_logs(container, folder)
         run_status = read_status(folder) if whole else None
         status, exit_code, oom = state
@@ -151,13 +151,13 @@ class ContainerBackend:
 
     def _state(self, container: str) -> list[str]:
         """[status, exit code, killed for memory] as the engine tells them; nothing where it knows no such container."""
-        told = self.engine.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}",
+        told = self.runtime.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}",
                                container)
         return told.stdout.split() if told.returncode == 0 else []
 
     def _copy_logs(self, container: str, folder: Path) -> bool:
         """Whether all that lies there came."""
-        copied = self.engine.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
+        copied = self.runtime.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
         timer = threading.Timer(PATIENCE_S, copied.kill)  # an engine that hangs must not hold the case
         timer.start()
         try:
@@ -168,60 +168,61 @@ class ContainerBackend:
         return copied.returncode == 0 and came is Stream.WHOLE
 
 
-def _start(engine: Engine, command: Sequence[str], name: str) -> None:
+def _start(runtime: ContainerRuntime, command: Sequence[str], name: str) -> None:
     """A signal in the middle, or an engine that is slow, leaves no container."""
     try:
         started = heard_out(command, lambda _: None, PATIENCE_S)
     except subprocess.TimeoutExpired as error:
-        _remove(engine, name)
-        raise Infrastructure(f"{engine.name} started no container within {PATIENCE_S:g} s") from error
+        _remove(runtime, name)
+        raise Infrastructure(f"{runtime.name} started no container within {PATIENCE_S:g} s") from error
     except BaseException:
-        _remove(engine, name)
+        _remove(runtime, name)
         raise
     if started.returncode != 0:
-        _remove(engine, name)  # it may have been made, and then it could not start
+        _remove(runtime, name)  # it may have been made, and then it could not start
         lines = [line for line in started.stderr.strip().splitlines() if "level=warning" not in line]
-        raise Infrastructure(f"{engine.name} could not start the container: {(lines or ['no message'])[0]}")
+        raise Infrastructure(f"{runtime.name} could not start the container: {(lines or ['no message'])[0]}")
 
 
 @contextlib.contextmanager
-def _live_logs(engine: Engine, container: str) -> Iterator[None]:
+def _live_logs(runtime: ContainerRuntime, container: str) -> Iterator[None]:
     """Everything that the container prints, as it prints it."""
-    follower = engine.open("logs", "--follow", container, stderr=subprocess.STDOUT)
+    follower = runtime.open("logs", "--follow", container, stderr=subprocess.STDOUT)
     try:
         yield
         # The run is over: ending the container ends the follower once it has printed everything.
         with contextlib.suppress(Infrastructure, subprocess.TimeoutExpired):  # slow is not failed: the run has passed
-            engine.ask("kill", container)
+            runtime.ask("kill", container)
             follower.wait(timeout=PATIENCE_S)
     finally:
         follower.kill()
         follower.wait()
 
 
-def _remove(engine: Engine, container: str) -> None:
+def _remove(runtime: ContainerRuntime, container: str) -> None:
     """Remove it, running or not. An engine that is too busy for it is told of and changes no outcome: the container
     ends by its own deadline, and the next start removes it."""
     why = "it did not answer"
     for _ in range(_REMOVE_ATTEMPTS):
         with contextlib.suppress(Infrastructure):
-            told = engine.ask(*engine.remove, container)
+            told = runtime.ask(*runtime.remove, container)
             why = told.stderr.strip()
             if told.returncode == 0 or "no such container" in why.lower() or "no container with" in why.lower():
                 return
             if "already in progress" in why:
                 time.sleep(1)
-    print(f"error: {engine.name} has not removed {container} ({why}); to end it: {engine.name} rm --force {container}",
+    print(f"error: {runtime.name} has not removed {container} ({why}); to end it: {runtime.name} rm --force "
+          f"{container}",
           file=sys.stderr, flush=True)
 
 
-def remove_orphans(engine: Engine) -> None:
+def remove_orphans(runtime: ContainerRuntime) -> None:
     """Remove the containers whose host side was killed; those of a case that runs beside this one are left alone."""
-    found = engine.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
-    told = engine.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *found).stdout if found else ""
+    found = runtime.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
+    told = runtime.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *found).stdout if found else ""
     for line in told.splitlines():
         container, _, whose = line.removeprefix("/").partition(" ")
         if is_gone(whose):
             print(f"NOTICE: {container} was left by a case that was killed, and is removed", file=sys.stderr,
                   flush=True)
-            _remove(engine, container)
+            _remove(runtime, container)

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..checkout import ROOT, git, require
 from ..errors import BadInput, Infrastructure
 from ..spelling import nearest
-from .engines import Engine
+from .container_runtimes import ContainerRuntime
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
@@ -66,7 +66,7 @@ def choose(words: Sequence[str]) -> list[Dockerfile]:
 class Builder:
     """How images are built; ``registry`` ends with a slash, ``release`` begins with a colon, both may be empty."""
 
-    engine: Engine
+    runtime: ContainerRuntime
     registry: str
     release: str
     build_args: Sequence[str]
@@ -82,7 +82,7 @@ class Builder:
                 raise BadInput(f"--build-arg {word}: NAME=VALUE is expected")
             arguments[name] = value
         known = re.findall(r"^ARG (\w+)", dockerfile.text, re.M)
-        return [self.engine.name, "build", "--file", str(dockerfile.path),
+        return [self.runtime.name, "build", "--file", str(dockerfile.path),
                 "--tag", f"{self.registry}{dockerfile.image}{release}", *(["--no-cache"] if self.no_cache else []),
                 *(word for name, value in arguments.items() if name in known
                   for word in ("--build-arg", f"{name}={value}")), str(ROOT)]
@@ -90,7 +90,7 @@ class Builder:
     def build(self, chosen: Sequence[Dockerfile]) -> None:
         """Build them one after another. Raises Infrastructure."""
         commands = [self.command(each) for each in chosen]
-        if why := self.engine.why_silent():
+        if why := self.runtime.why_silent():
             raise Infrastructure(why)
         for number, (each, command) in enumerate(zip(chosen, commands, strict=True), start=1):
             _build(each, command, f"image {number} of {len(chosen)}")

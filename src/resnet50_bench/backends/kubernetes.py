@@ -19,9 +19,9 @@ from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from . import Settings
 from .container import image_name
 from .kubectl import Kubectl, PodStreams, last_line
-from .kubernetes_manifest import Options, manifest, parse_options, require_jinja
+from .kubernetes_manifest import KubernetesOptions, manifest, parse_options, require_jinja
 from .kubernetes_state import Pod, Problem, diagnose
-from .workers import Node, read_node, summary, worst_of
+from .workers import WorkerFolder, read_node, summary, worst_of
 
 START_POLL_S = 2.0  # until every pod runs
 POLL_S = 15.0  # then: an end shows up by itself in the stream that waits for it
@@ -42,7 +42,7 @@ def make(settings: Settings) -> KubernetesBackend:
 class KubernetesBackend:
     """Runs the inference image on the nodes that the scheduler chooses."""
 
-    options: Options
+    options: KubernetesOptions
     image: str
     pull_policy: str
     local = False
@@ -96,7 +96,7 @@ class _Job:
         """Whether there is anything to sum up."""
         return bool(self._streams)
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[WorkerFolder]:
         """What each pod left; the folder of one that never started is empty."""
         folders = [self._folder_of(index) for index in range(self._count)]
         for folder in folders:

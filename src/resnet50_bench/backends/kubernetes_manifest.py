@@ -24,7 +24,7 @@ _USAGE = '--options="--cpus=N [--nodes=N] [--memory=16Gi] [--namespace=NAME] [--
 
 
 @dataclass(frozen=True)
-class Options:
+class KubernetesOptions:
     """What ``--options`` says: whole logical ``cpus`` and ``memory`` (a quantity of Kubernetes) of each pod."""
 
     cpus: int
@@ -39,7 +39,7 @@ class _OptionsParser(Parser):
         raise BadInput(f"BACKEND=kubernetes: {message}; expected: {_USAGE}")
 
 
-def parse_options(text: str) -> Options:
+def parse_options(text: str) -> KubernetesOptions:
     """Raises BadInput with what is allowed."""
     parser = _OptionsParser(prog="--options", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("--cpus", type=partial(_whole, "CPUs"), required=True)
@@ -53,7 +53,7 @@ def parse_options(text: str) -> Options:
     except ValueError as error:
         raise BadInput(f"--options={text}: {error}") from error
     selector = dict(word.split("=", 1) for word in given.pop("node_selector"))
-    return Options(**given, node_selector=selector)
+    return KubernetesOptions(**given, node_selector=selector)
 
 
 def _whole(what: str, text: str) -> int:
@@ -79,7 +79,7 @@ def require_jinja() -> None:
     import jinja2  # noqa: F401
 
 
-def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], options: Options,
+def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], options: KubernetesOptions,
              timeout_s: float) -> str:
     """The Job ``name`` as YAML. Raises BadInput for texts that Kubernetes cannot carry."""
     import jinja2

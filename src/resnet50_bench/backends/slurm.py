@@ -25,16 +25,16 @@ from ..launch import nodes as together
 from . import Settings
 from .client import heard_out
 from .container import image_name
-from .engines import ENGINES
+from .container_runtimes import RUNTIMES
 from .owner import MARK, is_gone, owner
 from .site_containers import COMMANDS
-from .workers import Node, read_node, require_replicas, summary, worst_of
+from .workers import WorkerFolder, read_node, require_replicas, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
 #: ... or this, with the container tool, the image and the seconds that it may take.
 IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
 #: --docker, --podman; --apptainer=FILE, --enroot=FILE.
-_BY_NAME, _BY_FILE = tuple(ENGINES), tuple(COMMANDS)
+_BY_NAME, _BY_FILE = tuple(RUNTIMES), tuple(COMMANDS)
 SUBMISSION_S = 60.0  # a controller under load answers sbatch late, one that is gone never
 POLL_S = 5.0  # sites do not like the controller to be asked more often
 SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
@@ -273,7 +273,7 @@ def _record(job: str) -> dict[str, str]:
     return dict(reversed(pairs))  # the first of a name counts: a path further on may look like any of them
 
 
-def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[Node]:
+def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[WorkerFolder]:
     """What each node left; waits for files that are late where the nodes have come to their end."""
     deadline = time.monotonic() + (SHARED_PATIENCE_S if record["JobState"] in ("COMPLETED", "FAILED") else 0)
     while True:
@@ -283,7 +283,7 @@ def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[Node]:
         time.sleep(1)
 
 
-def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[Node]) -> int:
+def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[WorkerFolder]) -> int:
     """The worst node's status, or the one line that says why there is none."""
     # Only the step is told to be out of memory (SIG_OOM of slurm.h), its job has FAILED.
     state = "OUT_OF_MEMORY" if record.get("DerivedExitCode") == "0:125" else record["JobState"]

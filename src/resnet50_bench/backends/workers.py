@@ -17,7 +17,7 @@ from ..errors import BadInput, Infrastructure, RunFailed
 _END_BYTES = 1024
 
 
-class Node(NamedTuple):
+class WorkerFolder(NamedTuple):
     """What one node left in its worker folder; None is what it did not leave."""
     folder: Path
     name: str
@@ -25,7 +25,7 @@ class Node(NamedTuple):
     throughput: float | None
 
 
-def read_node(folder: Path) -> Node:
+def read_node(folder: Path) -> WorkerFolder:
     """Read ``node``, ``status`` and the newest result of a worker folder."""
     from ..result.result import read_summary  # before the set-up ctest.sh does without msgspec
 
@@ -34,10 +34,10 @@ def read_node(folder: Path) -> Node:
     if results := sorted(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime):
         with suppress(BadInput):  # kpi.sh judges the result, not this summary
             throughput = read_summary(results[-1]).statistics.throughput_images_per_s
-    return Node(folder, name, status, throughput if status == 0 else None)
+    return WorkerFolder(folder, name, status, throughput if status == 0 else None)
 
 
-def summary(nodes: Sequence[Node]) -> str:
+def summary(nodes: Sequence[WorkerFolder]) -> str:
     """One line a node: its name, status and images/s; for two or more of one case then what ``fleet`` says of them."""
     rows = [("node", "status", "images/s")] + [
         (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
@@ -50,7 +50,7 @@ def summary(nodes: Sequence[Node]) -> str:
     return "\n".join(lines)
 
 
-def require_replicas(nodes: Sequence[Node]) -> None:
+def require_replicas(nodes: Sequence[WorkerFolder]) -> None:
     """Raises RunFailed where nodes that trained together did not end with the same weights."""
     from ..result.result import read
 
@@ -64,7 +64,7 @@ def require_replicas(nodes: Sequence[Node]) -> None:
         raise RunFailed(f"the nodes did not learn the same model, so gradients were not exchanged: weights {told}")
 
 
-def worst_of(nodes: Sequence[Node]) -> Node:
+def worst_of(nodes: Sequence[WorkerFolder]) -> WorkerFolder:
     """The node whose status counts: skipped (77) is worse than passed, any other failure is worse than skipped."""
     return max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
 

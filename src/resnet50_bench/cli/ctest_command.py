@@ -68,9 +68,9 @@ def _stop(options: Options, environment: Environment) -> int:
 
 
 def _run(options: Options, environment: Environment) -> int:
-    from ..ctest.ctest_call import Job
+    from ..ctest.ctest_call import CtestJob
 
-    job = Job(options, options.overrides())
+    job = CtestJob(options, options.overrides())
     if options.background_log is not None:
         job.prepare()  # what is wrong is said where the user still looks
         return _in_background(options)

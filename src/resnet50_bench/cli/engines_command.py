@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
 
 
 class _Printer(VersusPrinter):
-    """A ``match.Observer`` that prints; see there."""
+    """A ``match.MatchObserver`` that prints; see there."""
 
     def left_out(self, precision: str, one: LeftOut) -> None:
         print(f"{precision}: {one.who} is left out: {one.why}", flush=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..backends import Backend
 from ..backends.container import ContainerBackend
-from ..backends.engines import ENGINES
+from ..backends.container_runtimes import RUNTIMES
 from ..backends.site_containers import SiteBackend
 from ..case.parameters import CATALOGUE
 from ..errors import Infrastructure
@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
 
 
 def _backend(tool: str, image: str) -> Backend:
-    if tool not in ENGINES:
+    if tool not in RUNTIMES:
         return SiteBackend(tool, image)
-    reason = ENGINES[tool].why_not(image)
+    reason = RUNTIMES[tool].why_not(image)
     if reason:
         raise Infrastructure(f"BACKEND=slurm with --{tool}: {reason}")
-    return ContainerBackend(ENGINES[tool], image)
+    return ContainerBackend(RUNTIMES[tool], image)

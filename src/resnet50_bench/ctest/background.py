@@ -35,7 +35,7 @@ _MOST_ENDED = 10
 
 
 @dataclass(frozen=True)
-class Run:
+class BackgroundRun:
     """A background run. ``ticks`` is the process's start in clock ticks since the boot ``boot``: a process id alone
     may have been given to another process since."""
 
@@ -152,7 +152,7 @@ def stop(build: Path, prefix: str) -> int:
     return 0
 
 
-def _signal(run: Run) -> str:
+def _signal(run: BackgroundRun) -> str:
     """Tell it to end; why that cannot be, or nothing."""
     try:
         os.kill(run.pid, signal.SIGTERM)
@@ -179,7 +179,7 @@ def _make_folder(build: Path, label: str) -> Path:
     raise Infrastructure(f"no free name for a background run in {build / 'background'}")
 
 
-def _runs(build: Path) -> Iterator[Run]:
+def _runs(build: Path) -> Iterator[BackgroundRun]:
     """Every run that is told of; what cannot be read is named on stderr."""
     for path in sorted((build / "background").glob("*/run.json")):
         try:
@@ -187,19 +187,19 @@ def _runs(build: Path) -> Iterator[Run]:
             made_as = Path(told.get("folder", path.parent))
             if made_as.exists() and not same(made_as, path.parent):  # a copy, with the checkout, of another one's run
                 continue
-            yield Run(path.parent, int(told["pid"]), int(told["ticks"]), str(told["boot"]), str(told["started"]),
-                      Path(told["log"]))
+            yield BackgroundRun(path.parent, int(told["pid"]), int(told["ticks"]), str(told["boot"]),
+                                str(told["started"]), Path(told["log"]))
         except (OSError, ValueError, LookupError, TypeError):
             print(f"NOTICE: {path} is damaged and left out", file=sys.stderr)
 
 
-def _state(run: Run) -> str:
+def _state(run: BackgroundRun) -> str:
     if run.status is not None:
         return f"ended with status {run.status}"
     return f"running as process {run.pid}" if run.runs else "ended without a status (killed, or the machine restarted)"
 
 
-def _case(run: Run, tail: Sequence[str]) -> str:
+def _case(run: BackgroundRun, tail: Sequence[str]) -> str:
     """What ctest has started last."""
     case = next((match.group(1) for line in reversed(tail) if (match := re.match(r" +Start +\d+: (\S+)", line))), "")
     return f", case {case}" if case and run.runs else ""

@@ -28,7 +28,7 @@ from .config import config_notice
 from .options import Options
 from .outlook import Watch, forecast, last_durations, telling
 from .overrides import Overrides
-from .selection import Document
+from .selection import TestsetDocument
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
@@ -42,7 +42,7 @@ _OUTPUT_BYTES = "1000000"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CtestOutcome:
     """``status``: what ctest.sh ends with; ``cases``: those that were started."""
 
     status: int
@@ -50,19 +50,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Job:
+class CtestJob:
     """Our options and what each case gets; ``document`` is the testset's that this was made of."""
 
     options: Options
     overrides: Overrides
-    document: Document | None = None
+    document: TestsetDocument | None = None
 
     def prepare(self) -> Choice:
         """What is going to run. Raises BadInput where there is nothing."""
         return choose(self.options, self.document)
 
     def run(self, environment: Mapping[str, str],
-            hear: Callable[[Sequence[CaseRecord]], None] = lambda _: None) -> Outcome:
+            hear: Callable[[Sequence[CaseRecord]], None] = lambda _: None) -> CtestOutcome:
         """Run ctest in the caller's ``environment``, or what --noenv leaves of it. ``hear`` is told of the cases that
         were started however this ends. Raises Infrastructure before the set-up, which ctest would hide."""
         if not self.options.lists:
@@ -85,7 +85,7 @@ class Job:
             finally:
                 ended = case_records.read(Path(overrides.statuses))
                 hear(ended)
-        return Outcome(case_records.status_of_all(ended, status, choice.build), ended)
+        return CtestOutcome(case_records.status_of_all(ended, status, choice.build), ended)
 
     def _watch(self, choice: Choice, overrides: Overrides, for_cases: Mapping[str, str]) -> Watch | None:
         """What is told while cases run, after what can be said before; None where nothing is to be shown or runs."""

@@ -12,7 +12,7 @@ from ..errors import BadInput
 
 
 @dataclass(frozen=True)
-class Document:
+class TestsetDocument:
     """One document: ``patterns`` of cases, and ``words`` of ctest.sh as if typed."""
 
     number: int

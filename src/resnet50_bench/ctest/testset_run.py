@@ -9,12 +9,12 @@ from pathlib import Path
 from ..errors import BadInput, BenchError, Interrupted
 from ..signals import interruptible
 from .case_records import PASSED, CaseRecord, overall
-from .ctest_call import Job, Outcome
+from .ctest_call import CtestJob, CtestOutcome
 from .options import Options, parse
 from .testset import read_testset
 
 
-def prepared(options: Options, environment: Mapping[str, str]) -> list[Job]:
+def prepared(options: Options, environment: Mapping[str, str]) -> list[CtestJob]:
     """A job for each document: its words, then the command line's, so that the latter win. Raises BadInput."""
     path = _path(options)
     rest = options.words_without("--testset", "--nohup", "--daemon")
@@ -23,7 +23,7 @@ def prepared(options: Options, environment: Mapping[str, str]) -> list[Job]:
     for document in read_testset(path):
         try:
             its_options = parse(rest, environment, below=document.words)
-            job = Job(its_options, its_options.overrides(), document)
+            job = CtestJob(its_options, its_options.overrides(), document)
             job.prepare()
             jobs.append(job)
         except BadInput as error:
@@ -33,14 +33,14 @@ def prepared(options: Options, environment: Mapping[str, str]) -> list[Job]:
     return jobs
 
 
-def run(options: Options, jobs: Sequence[Job], environment: Mapping[str, str],
+def run(options: Options, jobs: Sequence[CtestJob], environment: Mapping[str, str],
         show: Callable[[Sequence[CaseRecord]], None]) -> int:
     """Run the documents, and let ``show`` tell of their cases.
 
     Returns the status of the first document that failed, after which only --continue goes on; 77 if all were skipped.
     """
     path = _path(options)
-    outcomes: list[Outcome] = []
+    outcomes: list[CtestOutcome] = []
     cases: list[CaseRecord] = []
     try:
         with interruptible():
@@ -51,7 +51,7 @@ def run(options: Options, jobs: Sequence[Job], environment: Mapping[str, str],
                 if outcomes[-1].status not in PASSED and not (options.keep_going or job.options.keep_going):
                     break
     except Interrupted as error:
-        outcomes.append(Outcome(error.exit_status))
+        outcomes.append(CtestOutcome(error.exit_status))
         raise
     finally:
         if not jobs[0].overrides.dry_run:
@@ -65,11 +65,12 @@ def _path(options: Options) -> Path:
     return options.testset
 
 
-def _number(job: Job) -> int:
+def _number(job: CtestJob) -> int:
     return job.document.number if job.document else 0
 
 
-def _outcome(job: Job, environment: Mapping[str, str], hear: Callable[[Sequence[CaseRecord]], None]) -> Outcome:
+def _outcome(job: CtestJob, environment: Mapping[str, str],
+             hear: Callable[[Sequence[CaseRecord]], None]) -> CtestOutcome:
     """What the job came to; what could not be run is told here, for the next document may run."""
     try:
         return job.run(environment, hear)
@@ -77,10 +78,10 @@ def _outcome(job: Job, environment: Mapping[str, str], hear: Callable[[Sequence[
         raise
     except BenchError as error:
         print(f"error: {error}", flush=True)
-        return Outcome(error.exit_status)
+        return CtestOutcome(error.exit_status)
 
 
-def _summary(path: Path, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _summary(path: Path, jobs: Sequence[CtestJob], outcomes: Sequence[CtestOutcome]) -> Iterator[str]:
     yield f"== {path}: summary" + (" (dry run: nothing was measured)" if jobs[0].overrides.dry_run else "")
     for job, outcome in zip(jobs, [*outcomes, *[None] * len(jobs)], strict=False):
         if outcome is None:

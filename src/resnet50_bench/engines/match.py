@@ -28,7 +28,7 @@ TABLE, DOCUMENT = "engines.txt", "engines.json"
 _COMPARED = ("TORCH_TYPE", "QCONF", "WEIGHT_SHARING", "FUNCTION")
 
 
-class Observer(compare.Observer, Protocol):
+class MatchObserver(compare.VersusObserver, Protocol):
     """Told of each thing as it happens."""
 
     def left_out(self, precision: str, one: LeftOut) -> None:
@@ -67,7 +67,7 @@ def refuse_what_is_compared(flags: Mapping[str, str], variables: Mapping[str, st
 
 
 def prepared(precision: str, flags: Mapping[str, str], variables: Mapping[str, str], folder: Path, host: Host,
-             observer: Observer) -> Match:
+             observer: MatchObserver) -> Match:
     """Who takes turns.
 
     Raises BadInput for words that no engine can take, and for a folder that holds something else.
@@ -99,25 +99,25 @@ def _objections(one: Contestant, given: Given, host: Host) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Ended:
+class MatchEnd:
     """Every row that was measured, and what is said of all precisions."""
 
     rows: tuple[Row, ...] = ()
     text: tuple[str, ...] = ()
 
 
-def play_all(matches: Sequence[Match], folder: Path, host: Host, rules: Rules, observer: Observer) -> Ended:
+def play_all(matches: Sequence[Match], folder: Path, host: Host, rules: Rules, observer: MatchObserver) -> MatchEnd:
     """One after another; what is there is kept and remembered, however the next one ends.
 
     Raises BadInput for a folder that cannot be written.
     """
     _make(folder)
-    ended = Ended()
+    ended = MatchEnd()
     with machine_lock.held():
         for match in matches:
             played = play(match, host, rules, observer)
             rows = tuple(played.rows.values())
-            ended = Ended(ended.rows + rows, (*ended.text, *table.sentences(played)))
+            ended = MatchEnd(ended.rows + rows, (*ended.text, *table.sentences(played)))
             if rows:
                 memory.remember(host.machine.cpu.name, match.precision, table.proven(rows))
             if ended.rows:
@@ -137,7 +137,7 @@ def _make(folder: Path) -> None:
         raise BadInput(f"--folder {folder} cannot be made or written: {why}")
 
 
-def play(match: Match, host: Host, rules: Rules, observer: Observer) -> Played:
+def play(match: Match, host: Host, rules: Rules, observer: MatchObserver) -> Played:
     """Search each one's best batch and cores, then let them take turns. An engine that fails is left out."""
     able, left_out = match.able, match.left_out
     if not match.begun:
@@ -157,7 +157,7 @@ def play(match: Match, host: Host, rules: Rules, observer: Observer) -> Played:
     return Played(match.precision, left_out)
 
 
-def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: Observer) -> str:
+def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: MatchObserver) -> str:
     """Why it cannot be measured; else its best batch and cores are known then, and so it has run before it takes turns.
 
     Raises what BenchError is no fault of the engine.
@@ -170,7 +170,7 @@ def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: Observe
 
 
 def _without(failed: Mapping[Contestant, str], able: tuple[Contestant, ...], left_out: tuple[LeftOut, ...],
-             match: Match, observer: Observer) -> tuple[tuple[Contestant, ...], tuple[LeftOut, ...]]:
+             match: Match, observer: MatchObserver) -> tuple[tuple[Contestant, ...], tuple[LeftOut, ...]]:
     """(those that are left, those that are not), which the observer is told."""
     now = tuple(LeftOut(one.shown, why) for one, why in failed.items())
     for one in now:

@@ -58,7 +58,7 @@ class _Found(msgspec.Struct, frozen=True):
 _ByPrecision = dict[str, list[_Found]]
 
 
-class _File(msgspec.Struct):
+class _MemoryFile(msgspec.Struct):
     """``cpus``: by the CPU's name and how many of its cpus this process may use."""
 
     schema: str = _SCHEMA
@@ -122,10 +122,10 @@ def _key(cpu: str) -> str:
     return f"{cpu}, {len(os.sched_getaffinity(0))} CPUs"
 
 
-def _read() -> _File:
+def _read() -> _MemoryFile:
     """Nothing where it cannot be read: then it is found again."""
     try:
-        file = msgspec.json.decode(path().read_bytes(), type=_File)
+        file = msgspec.json.decode(path().read_bytes(), type=_MemoryFile)
     except (OSError, ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8
-        return _File()
-    return file if (file.schema, file.schema_version) == (_SCHEMA, 1) else _File()
+        return _MemoryFile()
+    return file if (file.schema, file.schema_version) == (_SCHEMA, 1) else _MemoryFile()

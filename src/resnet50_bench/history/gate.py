@@ -18,7 +18,7 @@ from .judgement import (
     AgainstReference,
     Finding,
     NotCompared,
-    Point,
+    RepeatedRuns,
     findings,
     points,
 )
@@ -29,7 +29,7 @@ from .references import NoReference, References
 class JudgedPoint:
     """A point with all that was found of it."""
 
-    point: Point
+    point: RepeatedRuns
     findings: Sequence[Finding]
 
     def of_kind(self, kind: type[AgainstReference] | type[AgainstHistory]) -> list[AgainstReference | AgainstHistory]:
@@ -73,7 +73,7 @@ class Judgement:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def regressions(self) -> list[tuple[Point, Finding]]:
+    def regressions(self) -> list[tuple[RepeatedRuns, Finding]]:
         """Every finding that failed, with its point."""
         return [(judged.point, finding) for judged in self.judged for finding in judged.regressions]
 

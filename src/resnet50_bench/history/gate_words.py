@@ -16,7 +16,7 @@ from .judgement import (
     FewEarlier,
     Finding,
     NotCompared,
-    Point,
+    RepeatedRuns,
     Trend,
 )
 from .references import Lack, NoReference
@@ -92,7 +92,7 @@ _NAMES = {AgainstReference.kind: "{} against the reference", AgainstHistory.kind
           Trend.kind: "{} trend"}
 
 
-def text(finding: Finding, point: Point, references: Path | None) -> str:
+def text(finding: Finding, point: RepeatedRuns, references: Path | None) -> str:
     """With numbers how a comparison ended, or why it was not made."""
     if isinstance(finding, NotCompared):
         return (no_reference(finding.why, point.newest, references) if isinstance(finding.why, NoReference)
@@ -124,7 +124,7 @@ def no_reference(why: NoReference, entry: Entry, references: Path | None) -> str
     return f"{references} has references only with {_values(nearest, 0)}{more}, this ran with {_values(nearest, 1)}"
 
 
-def noises(point: Point) -> list[str]:
+def noises(point: RepeatedRuns) -> list[str]:
     """A line for each noisy run."""
     return [f"{entry.path} is noisy: {entry.reasons}" for entry in point.noisy]
 

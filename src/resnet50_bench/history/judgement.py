@@ -114,7 +114,7 @@ Finding = AgainstReference | AgainstHistory | Trend | NotCompared
 
 
 @dataclass(frozen=True)
-class Point:
+class RepeatedRuns:
     """Repeated runs of one thing on one node: valid and noisy ones, newest first, with the same comparability key."""
 
     label: str
@@ -141,7 +141,7 @@ def _median(runs: Sequence[Entry], kpi: str) -> float | None:
     return median(values) if values else None
 
 
-def points(runs: Sequence[Entry]) -> list[Point]:
+def points(runs: Sequence[Entry]) -> list[RepeatedRuns]:
     """Usable runs by case, comparability key and node; labels name what tells a case's points apart.
 
     A fleet's median would hide its slow node. Where there is one node, every container may call it otherwise.
@@ -158,7 +158,7 @@ def points(runs: Sequence[Entry]) -> list[Point]:
                                   for _, name, _, _ in comparability.differences(mine, other))
         values = comparability.key(mine)
         words = [f"{name}={values[name]}" for name in differing if name in values]
-        made.append(Point(" ".join([case, *words, *([f"on {node}"] if node else [])]), inside))
+        made.append(RepeatedRuns(" ".join([case, *words, *([f"on {node}"] if node else [])]), inside))
     return made
 
 
@@ -180,7 +180,7 @@ class Earlier:
         return FewEarlier(needed, there, self.noisy, () if there or self.noisy else self.differing)
 
 
-def earlier(point: Point, base: Path, last: int) -> Earlier:
+def earlier(point: RepeatedRuns, base: Path, last: int) -> Earlier:
     """At most ``last`` occasions.
 
     One logs folder is one occasion, however many iterations it has: else a run with --loop 20 would be the whole
@@ -214,7 +214,7 @@ def _occasions(judged: Entry, base: Path) -> Iterator[list[Entry]]:
         yield from ([entry] for entry in collection.of_cases(collection.find([base], [])) if entry.path != judged.path)
 
 
-def findings(point: Point, references: References | None, base: Path, last: int) -> list[Finding]:
+def findings(point: RepeatedRuns, references: References | None, base: Path, last: int) -> list[Finding]:
     """Everything that can be said of a point, in order."""
     made: list[Finding] = [] if references is None else list(_by_reference(point, references))
     before = earlier(point, base, last)
@@ -230,7 +230,7 @@ def as_many(runs: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in runs if (entry.iteration or 0) in iterations]
 
 
-def _by_reference(point: Point, references: References) -> Iterator[Finding]:
+def _by_reference(point: RepeatedRuns, references: References) -> Iterator[Finding]:
     found = references.of(point.newest)
     if isinstance(found, NoReference):
         yield NotCompared(AgainstReference.kind, point.newest.mode, found)
@@ -241,7 +241,7 @@ def _by_reference(point: Point, references: References) -> Iterator[Finding]:
                AgainstReference(kpi, value, reference.value, reference.tolerance, len(point.runs)))
 
 
-def _by_history(point: Point, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
+def _by_history(point: RepeatedRuns, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
     value = point.value(kpi)
     if value is None or len(values) < LEAST_HISTORY:
         return NotCompared(AgainstHistory.kind, kpi, before.lack(LEAST_HISTORY, len(values)))
@@ -249,7 +249,7 @@ def _by_history(point: Point, kpi: str, values: Sequence[float], before: Earlier
     return AgainstHistory(kpi, value, middle, tolerance, len(values))
 
 
-def _by_trend(point: Point, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
+def _by_trend(point: RepeatedRuns, kpi: str, values: Sequence[float], before: Earlier) -> Finding:
     value = point.value(kpi)
     series = [*reversed(values), *([] if value is None else [value])]
     if len(series) < DRIFT_MINIMUM:

@@ -49,7 +49,7 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return float(self.percent.rstrip(" %")) / 100
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReferencedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The references of a glob's cases where they ran with ``parameters``."""
 
     throughput: Reference | None = None
@@ -78,7 +78,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cpu: Annotated[str, msgspec.Meta(min_length=1, description="a glob of the CPU's name")]
     cores: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(
         description="a number of cores: 1, 2, 3 ... are allowed")] = None
-    cases: Annotated[dict[str, Case], msgspec.Meta(description="case globs with KPIs below them")]
+    cases: Annotated[dict[str, ReferencedCase], msgspec.Meta(description="case globs with KPIs below them")]
 
     def matches(self, cpu: str, cores: int | None) -> bool:
         """Whether a machine is one of these."""
@@ -162,7 +162,7 @@ def read_references(path: Path) -> References:
     return References(path, systems)
 
 
-def _mistyped(glob: str, case: Case) -> Iterator[str]:
+def _mistyped(glob: str, case: ReferencedCase) -> Iterator[str]:
     """What no type tells of a case's references."""
     if wrong := case_globs.refusal(glob):
         yield wrong

@@ -17,7 +17,7 @@ from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
 from ..result.placement import Placement
 from ..result.processes import ProcessReport, read_report
-from .plan import LaunchPlan, Observer
+from .plan import LaunchObserver, LaunchPlan
 from .setups import Setup, setup
 from .worker_process import WorkerProcess, reap, remove_exchange, start
 
@@ -34,10 +34,10 @@ LEAST_PATIENCE_S = 60.0
 CLOSE_S = 60.0
 
 #: ``launch``, or a Session's, whose workers outlive the case.
-RunWorkers = Callable[[Case, Placement, LaunchPlan, Observer], list[ProcessReport]]
+RunWorkers = Callable[[Case, Placement, LaunchPlan, LaunchObserver], list[ProcessReport]]
 
 
-def launch(case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> list[ProcessReport]:
+def launch(case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchObserver) -> list[ProcessReport]:
     """Run every instance of one case; see ``Session.launch``. No process is left when this returns or raises."""
     with Session() as session:
         reports = session.launch(case, placement, plan, observer)
@@ -65,7 +65,8 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def launch(self, case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> list[ProcessReport]:
+    def launch(self, case: Case, placement: Placement, plan: LaunchPlan,
+               observer: LaunchObserver) -> list[ProcessReport]:
         """Run every instance of the case. Raises RunFailed naming the instance that broke and why.
 
         No process is left when this raises.
@@ -79,7 +80,8 @@ class Session:
         finally:
             remove_exchange(plan)
 
-    def _launch(self, case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> list[ProcessReport]:
+    def _launch(self, case: Case, placement: Placement, plan: LaunchPlan,
+                observer: LaunchObserver) -> list[ProcessReport]:
         began = time.monotonic()
         self._get_workers(case, placement, plan, observer)
         workers = self._workers
@@ -104,7 +106,7 @@ class Session:
         _wait(workers, Reported, time.monotonic() + patience, observer)
         return [read_report(worker.report) for worker in workers]
 
-    def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: Observer) -> None:
+    def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchObserver) -> None:
         """Hand the case to the workers that there are, or end them and start the ones that it wants."""
         setups = [setup(case, process, plan.python, plan.libraries, plan.memory_nodes,
                         plan.surroundings.variables) for process in placement.processes]
@@ -146,7 +148,7 @@ def _tell(workers: Sequence[WorkerProcess], order: Order) -> None:
         worker.tell(order)
 
 
-def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float, observer: Observer,
+def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float, observer: LaunchObserver,
           every_second: Callable[[], None] | None = None) -> None:
     """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
     with selectors.DefaultSelector() as selector:

@@ -58,7 +58,7 @@ class LaunchPlan:
     progress_s: float = 0.0
 
 
-class Observer(Protocol):
+class LaunchObserver(Protocol):
     """Is told how a launch goes, in the launcher's thread."""
 
     def say(self, line: str) -> None:

@@ -21,7 +21,7 @@ LIVE_S, PLAIN_S = 1.0, 15.0
 _MOST_LINES = 8
 
 
-class Progress:
+class ProgressView:
     """Shows states; nothing of it reaches the log."""
 
     def __init__(self, batch_size: int, min_duration_s: float, surroundings: Surroundings) -> None:

@@ -30,7 +30,7 @@ from . import burst, memory_need, preload, specs, versions
 from .launcher import RunWorkers, launch
 from .placement import place
 from .plan import LaunchPlan, Surroundings
-from .window import Window
+from .window import LaunchWindow
 
 
 def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
@@ -113,7 +113,7 @@ class CaseRun:
 
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
-        window = Window(self._case, self._cpus(), self._log, self._surroundings)
+        window = LaunchWindow(self._case, self._cpus(), self._log, self._surroundings)
         try:
             self.result.processes = run_workers(self._case, self.placement, self._plan(window.progress_s), window)
         finally:

@@ -11,16 +11,16 @@ from ..protocol.messages import Progress as State
 from ..result import logfile
 from ..result.logfile import Log
 from .plan import Surroundings
-from .progress import Progress
+from .progress import ProgressView
 
 
-class Window:
+class LaunchWindow:
     """The observer of one launch: from just before the first measured step until just after the last."""
 
     def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
         """``cpus`` are those of all instances."""
         self._case, self._log = case, log
-        self._view = Progress(case.batch_size, case.min_duration, surroundings)
+        self._view = ProgressView(case.batch_size, case.min_duration, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 

@@ -20,7 +20,7 @@ from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Sta
 from ..result import causes
 from ..result.placement import PlacedProcess
 from . import specs
-from .plan import LaunchPlan, Observer
+from .plan import LaunchObserver, LaunchPlan
 from .setups import Setup
 
 #: Of a process's log, what may tell why it ended.
@@ -65,7 +65,7 @@ class WorkerProcess:
         except BrokenPipeError:
             raise RunFailed(self._obituary()) from None
 
-    def listen(self, observer: Observer) -> bool:
+    def listen(self, observer: LaunchObserver) -> bool:
         """Take in what the worker says; False once it has rightly closed its channel after its report.
 
         Raises what the worker's failure deserves, or RunFailed where it is gone.

@@ -10,7 +10,7 @@ import msgspec
 from .result import SCHEMA_VERSION, Result
 
 
-class Document(Result, kw_only=True):
+class ResultDocument(Result, kw_only=True):
     """A result file. Keys that are not named here may be added without a new ``schema_version``; what was not
     measured, or cannot be read on the machine, is absent or null. Numbers that are not finite stand as NaN."""
 
@@ -22,7 +22,7 @@ class Document(Result, kw_only=True):
 def text() -> str:
     """The schema as a JSON text."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "resnet50-bench result",
-              **msgspec.json.schema(Document)}
+              **msgspec.json.schema(ResultDocument)}
     return json.dumps(_on_one_line(schema), indent=1) + "\n"
 
 

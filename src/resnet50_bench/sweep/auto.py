@@ -16,7 +16,7 @@ from ..launch.plan import Surroundings
 from . import best, sweep
 from .axes import axes
 from .known_points import KnownPoints
-from .observer import Observer
+from .observer import SweepObserver
 
 _BATCHES = "1 4 16 64"
 #: How a point of the search is measured, whatever the case itself asks for.
@@ -24,7 +24,7 @@ _SHORT = {"STEPS": "4", "WARMUP_STEPS": "2", "MIN_DURATION": "1", "FAIL_ON_NOISY
           "CASE_TYPE": ""}
 
 
-def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroundings, observer: Observer) -> Case:
+def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroundings, observer: SweepObserver) -> Case:
     """``case`` with numbers. Raises BadInput where it measures no speed, RunFailed where no point could be measured."""
     if isinstance(case, Case):
         return case
@@ -46,7 +46,7 @@ def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroun
 
 
 def _search(case: UndecidedCase, machine: Machine, folder: Path, python: Path, surroundings: Surroundings,
-            observer: Observer) -> KnownPoints:
+            observer: SweepObserver) -> KnownPoints:
     texts = case.texts()
     wanted = {"PRECISION": case.precision} | {name: texts[name] for name in SEARCHED if texts[name] != AUTO}
     wanted.setdefault("BATCH_SIZE", _BATCHES)

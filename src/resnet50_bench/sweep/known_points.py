@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..case.case import Case
 from ..result.kpi import KPIS
-from .record import Run
+from .record import PointRun
 from .search import Grid, Place, Score, combined, ranking
 
 
@@ -18,7 +18,7 @@ class KnownPoints:
     precision: str
     grid: Grid
     cases: Mapping[Place, Case]
-    runs: dict[Place, list[Run]] = field(default_factory=dict)
+    runs: dict[Place, list[PointRun]] = field(default_factory=dict)
     unmeasured: dict[Place, str] = field(default_factory=dict)
 
     @property
@@ -45,7 +45,7 @@ class KnownPoints:
         low, high = sorted((sign * score.low, sign * score.high))
         return sign * score.value, max(0.0, low), high
 
-    def add(self, place: Place, run: Run) -> None:
+    def add(self, place: Place, run: PointRun) -> None:
         """One more run of the place."""
         self.runs.setdefault(place, []).append(run)
 

@@ -12,7 +12,7 @@ from .outlook import Standing
 from .search import Place
 
 
-class Observer(Protocol):
+class SweepObserver(Protocol):
     """Told of each thing as it happens."""
 
     def search_begins(self, case: UndecidedCase) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import StatisticsError, fmean, linear_regression
 
 from .known_points import KnownPoints
-from .record import Run
+from .record import PointRun
 from .search import Place, wanted
 
 _BAR = 20
@@ -62,7 +62,7 @@ def seconds_left(took: Sequence[tuple[int, float]], batches: Iterable[int], othe
     return sum(max(0.5, line.intercept + line.slope * batch) for batch in batches) + mean * others
 
 
-def step_seconds(place: Place, measured: Iterable[tuple[Place, Run]]) -> float | None:
+def step_seconds(place: Place, measured: Iterable[tuple[Place, PointRun]]) -> float | None:
     """How long a step of ``place`` will take by the nearest point's images a second of a core; None without any."""
     batch, cores = place
     known = [(at, run) for at, run in measured if run.images_per_s > 0]

@@ -22,7 +22,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Run:
+class PointRun:
     """One measured run. ``images_per_s`` is the throughput of all ``instances``."""
 
     score: Score
@@ -54,9 +54,9 @@ def key_of(case: Case) -> Key:
     return tuple(case.texts().values())
 
 
-def runs(folder: Path, cpu: str) -> dict[Key, list[Run]]:
+def runs(folder: Path, cpu: str) -> dict[Key, list[PointRun]]:
     """Every run below ``folder`` that passed, in the order of time. Raises BadInput for results of another CPU."""
-    known: dict[Key, list[Run]] = {}
+    known: dict[Key, list[PointRun]] = {}
     results = [read(path) for path in folder.glob("*/benchmark_*.json")]
     for result in sorted(results, key=lambda result: result.started_at):
         if result.failure is not None:
@@ -68,7 +68,7 @@ def runs(folder: Path, cpu: str) -> dict[Key, list[Run]]:
     return known
 
 
-def run_of(result: Result) -> Run:
+def run_of(result: Result) -> PointRun:
     """What counts of a result that passed; a latency's interval is relatively as wide as its throughput's."""
     kpi, value = primary(result)
     rate = result.statistics.throughput_images_per_s or 0.0
@@ -76,7 +76,7 @@ def run_of(result: Result) -> Run:
     half = value * (high - low) / 2 / rate if rate else 0.0
     score = Score(kpi.sign * value, kpi.sign * value - half, kpi.sign * value + half,
                   result.placement.workers == FRESH)
-    return Run(score, result.verdict, rate, len(result.runs()))
+    return PointRun(score, result.verdict, rate, len(result.runs()))
 
 
 def new_folder(sweep: Path, case: Case) -> Path:

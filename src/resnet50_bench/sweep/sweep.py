@@ -21,7 +21,7 @@ from ..result.result import FRESH, WARM
 from . import best, outlook, record, tables
 from .axes import Axes
 from .known_points import KnownPoints
-from .observer import Observer
+from .observer import SweepObserver
 from .search import Grid, Place, duel, wanted
 
 TABLE, BEST = "sweep.txt", "best.yaml"
@@ -71,13 +71,14 @@ def begin(folder: Path, planned: Axes, machine: Machine, python_of: Callable[[st
                  [_points(planned, precision, grid, known) for precision, grid in planned.grids.items()])
 
 
-def _points(planned: Axes, precision: str, grid: Grid, known: Mapping[record.Key, list[record.Run]]) -> KnownPoints:
+def _points(planned: Axes, precision: str, grid: Grid,
+            known: Mapping[record.Key, list[record.PointRun]]) -> KnownPoints:
     cases = {place: case for (name, place), case in planned.cases.items() if name == precision}
     runs = {place: list(known[key]) for place, case in cases.items() if (key := record.key_of(case)) in known}
     return KnownPoints(precision, grid, cases, runs)
 
 
-def run(state: State, observer: Observer, remember: bool) -> None:
+def run(state: State, observer: SweepObserver, remember: bool) -> None:
     """Search, decide between the last rivals, and leave the tables; ``remember`` the best for cases with ``auto``.
 
     Raises RunFailed for a precision without a best.
@@ -99,7 +100,7 @@ def run(state: State, observer: Observer, remember: bool) -> None:
                                   for points in lacking))
 
 
-def search(state: State, observer: Observer) -> None:
+def search(state: State, observer: SweepObserver) -> None:
     """Measure what is wanted of each precision, by workers that stay."""
     if state.known_runs:
         observer.known_before(state.known_runs)
@@ -111,7 +112,7 @@ def search(state: State, observer: Observer) -> None:
             state.pace.searched.append(len(points.scores))
 
 
-def decide(state: State, observer: Observer) -> None:
+def decide(state: State, observer: SweepObserver) -> None:
     """Between the last rivals of each precision, by fresh processes that take turns."""
     for points in state.precisions:
         if rivals := duel(points.scores, points.unmeasured):
@@ -161,7 +162,7 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
     state.pace.took.append((place[0], time.monotonic() - began))
 
 
-def _tell(state: State, step: Step, observer: Observer) -> None:
+def _tell(state: State, step: Step, observer: SweepObserver) -> None:
     own = state.precisions.index(step.points)
     more = max(0, state.pace.foreseen(own, step.points) - len(step.rest))
     more += sum(state.pace.foreseen(index, points) for index, points in enumerate(state.precisions) if index > own)

@@ -18,7 +18,7 @@ from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
 from ..machine import machine_lock
-from ..sweep.observer import Observer as SearchObserver
+from ..sweep.observer import SweepObserver as SearchObserver
 from . import record
 from .outcome import Outcome, document, text
 from .record import Plan
@@ -26,7 +26,7 @@ from .rounds import Pair, Round, Rules, SideFailed, Turn, pairs, take_turns
 from .words import AskedSide, Given, Host, Side, sides
 
 
-class Observer(Protocol):
+class VersusObserver(Protocol):
     """Told of each thing as it happens."""
 
     @property
@@ -55,7 +55,7 @@ class Observer(Protocol):
         """What is known at the end, however it came; its folder has it as a table and a document."""
 
 
-def compare(given: Given, folder: Path, host: Host, rules: Rules, observer: Observer,
+def compare(given: Given, folder: Path, host: Host, rules: Rules, observer: VersusObserver,
             seed: int | None = None) -> Outcome:
     """Let the sides take turns in ``folder``, or go on there; the rules' seed is the folder's.
 
@@ -101,7 +101,7 @@ def search(side: AskedSide, host: Host, observer: SearchObserver) -> Case:
     return auto.decided(side.case, host.machine, side.python, host.surroundings, observer)
 
 
-def _take_turns(folder: Path, ready: list[Side], host: Host, rules: Rules, observer: Observer) -> Outcome:
+def _take_turns(folder: Path, ready: list[Side], host: Host, rules: Rules, observer: VersusObserver) -> Outcome:
     """What is known at the end is told and kept, however it ends."""
     rounds = record.rounds(folder, ready, host.machine)
     observer.begins(folder, ready, len(rounds))
@@ -123,7 +123,7 @@ def _take_turns(folder: Path, ready: list[Side], host: Host, rules: Rules, obser
 class _Turns:
     """Runs turns, each by processes of its own into a folder of its own; see ``Runner``."""
 
-    def __init__(self, folder: Path, ready: Sequence[Side], host: Host, rules: Rules, observer: Observer) -> None:
+    def __init__(self, folder: Path, ready: Sequence[Side], host: Host, rules: Rules, observer: VersusObserver) -> None:
         self._folder, self._host, self._rules, self._observer = folder, host, rules, observer
         self._sides = {side.name: side for side in ready}
 

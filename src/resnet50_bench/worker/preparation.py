@@ -23,7 +23,7 @@ from . import denormals
 from .agreement import agreement
 from .data import Loader
 from .engines import load, peak
-from .engines.base import Engine, ModelRequest, Prepared, dummy_batch
+from .engines.base import Engine, ModelRequest, PreparedModel, dummy_batch
 from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS, Evidence
 from .feed import POOL_BYTES, CycleFeed, PassFeed, not_finite, pool_feed
 from .job import GetPeakReady, Job, Kept, Peak, Proof, Say
@@ -128,7 +128,7 @@ def proven(spec: Spec, request: ModelRequest, engine: Engine, work: Work) -> Pro
 
 def peak_test(engine: Engine, request: ModelRequest) -> GetPeakReady:
     """Prepare the product of matrices whose peak each instance then measures."""
-    product: Prepared = engine.prepare_peak(request)
+    product: PreparedModel = engine.prepare_peak(request)
 
     def get_ready(part: Part) -> Callable[[], Peak]:
         batch = peak.images(request.input_dtype, len(part.cpus))

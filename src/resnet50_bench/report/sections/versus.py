@@ -21,7 +21,7 @@ from . import Results, Section
 _KINDS = {FASTER: "better", SLOWER: "worse"}
 
 
-class Pair(msgspec.Struct):
+class PairRow(msgspec.Struct):
     """``ratio`` is b's KPI by a's, with its 95 % interval."""
 
     a: str
@@ -64,7 +64,7 @@ class OutcomeFile(msgspec.Struct):
     mode: str
     unit: str
     sides: dict[str, _Side]
-    pairs: list[Pair]
+    pairs: list[PairRow]
     rounds: list[_Round]
     ended: str
 
@@ -112,7 +112,7 @@ def _by_round(folder: Path, comparison: OutcomeFile) -> Chart:
                        {name: marks for name, marks in lines.items() if marks})
 
 
-def _differences(folder: Path, pairs: Sequence[Pair]) -> Chart:
+def _differences(folder: Path, pairs: Sequence[PairRow]) -> Chart:
     """For each pair by how many percent the later side differs, with its interval; 0 is no difference."""
     rows = [(f"{pair.b} to {pair.a}", f"{pair.change:+.1f} %",
              "–" if pair.ends is None else f"{pair.ends[0]:+.1f} to {pair.ends[1]:+.1f} %",
@@ -120,10 +120,10 @@ def _differences(folder: Path, pairs: Sequence[Pair]) -> Chart:
     return Chart(f"Differences, {folder.name}",
                  "The difference with its 95 % interval; where the line crosses 0, none is shown",
                  "; ".join(f"{row[0]}: {row[1]} ({row[2]}), {row[3]}" for row in rows) + ".",
-                 lambda colours: _spec(pairs, colours), ("Pair", "Difference", "95 % interval", "Verdict"), rows)
+                 lambda colours: _spec(pairs, colours), ("PairRow", "Difference", "95 % interval", "Verdict"), rows)
 
 
-def _spec(pairs: Sequence[Pair], colours: Palette) -> Spec:
+def _spec(pairs: Sequence[PairRow], colours: Palette) -> Spec:
     values = [{"pair": f"{pair.b} to {pair.a}", "change": pair.change, "low": pair.ends and pair.ends[0],
                "high": pair.ends and pair.ends[1], "kind": _KINDS.get(pair.verdict, "none")} for pair in pairs]
     extent = 1.15 * max([0.5, *(abs(value) for pair in pairs for value in (pair.change, *(pair.ends or ())))])

@@ -1,4 +1,4 @@
-"""A ModelRequest -> a Prepared model: what every engine takes and gives, and what they share."""
+"""A ModelRequest -> a PreparedModel model: what every engine takes and gives, and what they share."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def torch_dtype(precision: Precision) -> torch.dtype:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedModel:
     """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
 
     ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
@@ -116,11 +116,11 @@ class Engine(ABC):
     """One way to run the model."""
 
     @abstractmethod
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         """Optimise ResNet50 for the request, from the cache where that is possible."""
 
     @abstractmethod
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
 
     def onednn_verbose(self) -> AbstractContextManager[object]:

@@ -13,31 +13,31 @@ import torch._inductor.config as inductor_config
 from ...case.precision import INT8
 from ..model_cache import cache_key, cached
 from . import peak, pt2e
-from .base import Engine, ModelRequest, Plain, Prepared, code_key
+from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
 
 
 class InductorEngine(Engine):
     """TORCH_TYPE=COMPILE-INDUCTOR: weights frozen into the graph; Inductor keeps its own cache."""
 
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         # PyTorch counts the models of a process against its limit of recompilations, and keeps each one's weights.
         torch.compiler.reset()
         plain = request.model()
         if request.precision.dtype is INT8:
             return _quantised(request, plain)
-        return Prepared(compiled(plain.network().to(request.input_dtype), plain.example), "Inductor's own")
+        return PreparedModel(compiled(plain.network().to(request.input_dtype), plain.example), "Inductor's own")
 
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         if request.precision.dtype is INT8:
             return _quantised(request, request.peak())
         # Compiling the product would take longer than measuring it.
-        return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
+        return PreparedModel(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
 
 
-def _quantised(request: ModelRequest, plain: Plain) -> Prepared:
+def _quantised(request: ModelRequest, plain: Plain) -> PreparedModel:
     """The program with its scales comes from the cache; the machine code for it is Inductor's to keep."""
     saturates = request.precision.saturates
     key = cache_key(engine="COMPILE-INDUCTOR", precision=request.precision.name, saturates=str(saturates),
@@ -47,7 +47,7 @@ def _quantised(request: ModelRequest, plain: Plain) -> Prepared:
         build=lambda: pt2e.quantised(plain.network(), plain.example, plain.calibration(), saturates),
         save=torch.export.save, load=pt2e.load)
     module = program.module()
-    return Prepared(compiled(module, plain.example), cache, quantise_nodes=pt2e.quantise_nodes(module))
+    return PreparedModel(compiled(module, plain.example), cache, quantise_nodes=pt2e.quantise_nodes(module))
 
 
 def compiled(model: torch.nn.Module, example: torch.Tensor,

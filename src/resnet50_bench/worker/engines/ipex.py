@@ -11,7 +11,7 @@ import torch
 from ...case.precision import INT8
 from ..model_cache import cache_key, cached
 from . import ipex_library
-from .base import Engine, ModelRequest, Plain, Prepared, code_key
+from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
 
 ipex_library.library()  # where there is none, importing this module says so
 #: The module that is imported only where a model is made.
@@ -21,10 +21,10 @@ _BUILD = Path(__file__).with_name("ipex_build.py")
 class IpexEngine(Engine):
     """TORCH_TYPE=IPEX: optimise, trace, freeze; the frozen module is cached on disk."""
 
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         return _prepare(request, request.model())
 
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         without = replace(request, qconf=None)
         return _prepare(without, without.peak())
 
@@ -32,7 +32,7 @@ class IpexEngine(Engine):
         return ipex_library.verbose()
 
 
-def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
+def _prepare(request: ModelRequest, plain: Plain) -> PreparedModel:
     if request.precision.products_in_bf16:
         library = ipex_library.library()
         library.set_fp32_math_mode(library.FP32MathMode.BF32)
@@ -46,7 +46,7 @@ def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
         build=lambda: _build(request, plain, recipe),
         save=lambda module, path: torch.jit.save(module, str(path)),
         load=lambda path: torch.jit.load(str(path)), beside=(recipe,) if recipe else ())
-    return Prepared(model, cache, recipe)
+    return PreparedModel(model, cache, recipe)
 
 
 def _build(request: ModelRequest, plain: Plain, recipe: Path | None) -> torch.jit.ScriptModule:

@@ -15,7 +15,7 @@ import torch
 from ...case.precision import INT8
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from .base import Engine, ModelRequest, Plain, Prepared, code_key
+from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
 
 #: The module that is imported only where a model is made.
 _BUILD = Path(__file__).with_name("onnx_build.py")
@@ -25,14 +25,14 @@ _UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran
 class OnnxRuntimeEngine(Engine):
     """TORCH_TYPE=ONNXRUNTIME: the exported, maybe quantised model is cached."""
 
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         return _prepare(request, request.model())
 
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         return _prepare(request, request.peak())
 
 
-class Session:
+class OnnxSession:
     """The model on so many threads, called with a channels-last batch. Raises RunFailed where it does not load."""
 
     def __init__(self, model: bytes, threads: int) -> None:
@@ -66,7 +66,7 @@ def _other_cpus() -> list[int]:
     return sorted(cpus - {min(own)})
 
 
-def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
+def _prepare(request: ModelRequest, plain: Plain) -> PreparedModel:
     saturates = request.precision.saturates
     key = cache_key(engine="ONNXRUNTIME", precision=request.precision.name, saturates=str(saturates),
                     **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
@@ -75,8 +75,8 @@ def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
         request.cache_dir, key, suffix=".onnx",
         build=lambda: _build(plain, calibration, saturates), save=_save,
         load=lambda path: path.read_bytes())
-    session = Session(model, request.cores)
-    return Prepared(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
+    session = OnnxSession(model, request.cores)
+    return PreparedModel(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
 
 
 def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> bytes:

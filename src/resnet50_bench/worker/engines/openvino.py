@@ -19,7 +19,7 @@ from ...case.precision import INT8
 from .. import openvino_graph
 from ..evidence import Evidence
 from ..model_cache import cache_key, cached
-from .base import Engine, ModelRequest, Plain, Prepared, code_key
+from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
 
 # TBB loads its hwloc with RTLD_DEEPBIND, past a preloaded jemalloc: then what one allocated the other frees, and glibc
 # aborts. This is TBB's own switch against it; it is read when openvino is imported.
@@ -36,10 +36,10 @@ _LENGTH_BYTES = 8
 class OpenVinoEngine(Engine):
     """TORCH_TYPE=OPENVINO: the converted, maybe quantised model is cached; compiling it takes half a second."""
 
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         return _prepare(request, request.model())
 
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         return _prepare(request, request.peak())
 
 
@@ -98,7 +98,7 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     return nodes
 
 
-def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
+def _prepare(request: ModelRequest, plain: Plain) -> PreparedModel:
     saturates = request.precision.saturates
     key = cache_key(engine="OPENVINO", precision=request.precision.name, saturates=str(saturates),
                     **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
@@ -107,7 +107,7 @@ def _prepare(request: ModelRequest, plain: Plain) -> Prepared:
         request.cache_dir, key, suffix=".openvino",
         build=lambda: _build(plain, calibration, saturates), save=_save, load=_load)
     compiled = Compiled(model, request.precision.dtype.openvino, request.cores)
-    return Prepared(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
+    return PreparedModel(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
 
 
 def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> openvino.Model:

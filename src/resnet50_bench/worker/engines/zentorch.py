@@ -13,23 +13,23 @@ import torch._dynamo.config as dynamo_config
 import zentorch  # noqa: F401  # importing it registers the backend
 
 from . import peak
-from .base import Engine, ModelRequest, Prepared, dummy_batch
+from .base import Engine, ModelRequest, PreparedModel, dummy_batch
 from .inductor import compiled
 
 
 class ZentorchEngine(Engine):
     """TORCH_TYPE=ZENTORCH: weights frozen into the graph; Inductor keeps its own cache."""
 
-    def prepare(self, request: ModelRequest) -> Prepared:
+    def prepare(self, request: ModelRequest) -> PreparedModel:
         torch.compiler.reset()
         example = dummy_batch(request.batch_size, request.input_dtype)
         # It fuses what follows a convolution only where no shape may become dynamic.
         with dynamo_config.patch(automatic_dynamic_shapes=False):
             model = compiled(request.network().to(request.input_dtype), example, backend="zentorch")
-        return Prepared(model, "Inductor's own")
+        return PreparedModel(model, "Inductor's own")
 
-    def prepare_peak(self, request: ModelRequest) -> Prepared:
-        return Prepared(peak.Prepacked(request.input_dtype, request.cores), "unused")
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
+        return PreparedModel(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)

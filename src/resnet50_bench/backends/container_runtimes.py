@@ -1,4 +1,4 @@
-"""A container engine as a value: which command it is, and the few words in which podman differs from docker."""
+"""A container runtime as a value: which command it is, and the few words in which podman differs from docker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
-class Engine:
+class ContainerRuntime:
     """``alive`` are the words that fail where no container could be started; ``remove`` ends a container and removes
     it, without a grace."""
 
@@ -59,10 +59,11 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-DOCKER = Engine("docker", ("version", "--format", "{{.Server.Version}}"), ("rm", "--force", "--volumes=false"))
+DOCKER = ContainerRuntime("docker", ("version", "--format", "{{.Server.Version}}"),
+                          ("rm", "--force", "--volumes=false"))
 #: It has no server that could answer: `info` sets up the user's namespace and storage, as running a container does.
 #: `rm --force` first waits 10 s for an end by itself.
-PODMAN = Engine("podman", ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
+PODMAN = ContainerRuntime("podman", ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
                 ("rm", "--force", "--time=0", "--volumes=false"))
 #: In the order in which `auto` asks them.
-ENGINES = {engine.name: engine for engine in (DOCKER, PODMAN)}
+RUNTIMES = {engine.name: engine for engine in (DOCKER, PODMAN)}
