@@ -45,7 +45,7 @@ def _loader() -> Any:
     """PyYAML's safe loader, which heeds only the last of equal keys; this one refuses them, as YAML does."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class KeyLoader(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             known: set[Any] = set()
             for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
@@ -56,7 +56,7 @@ def _loader() -> Any:
                 known |= {key} if isinstance(key_node, yaml.ScalarNode) else set()
             return dict(super().construct_mapping(node, deep))
 
-    return Loader
+    return KeyLoader
 
 
 def decoded(place: str, value: object, wanted: Any, strict: bool = True) -> Any:
