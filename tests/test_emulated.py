@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from resnet50_bench.case.case import Layer
+from resnet50_bench.case.engines import KnownEngines
 from resnet50_bench.cli.tree import main
+from resnet50_bench.errors import BadInput
+from resnet50_bench.launch.plan import Surroundings
 from resnet50_bench.machine.cpu import is_emulated
 from resnet50_bench.result.checks import overall, result_checks
+from resnet50_bench.stack.environment import StackChoice
+from resnet50_bench.sweep import sweep
+from resnet50_bench.sweep.axes import axes
+from resnet50_bench.versus import words
 from support.amx_emulator import NAME, cpuinfo
 from support.documents import decoded, document, run
+from support.fakes import SPR_CPU, machine
 from support.gate import one
 from support.results import put, synthetic
 
@@ -73,3 +83,13 @@ def test_the_emulator_is_in_no_image():
     assert ignored[0] == "*" and not [line for line in ignored if line.startswith("!") and "tests" in line]
     for path in root.glob("Dockerfile.*"):
         assert "tests" not in path.read_text() and "amx-emulator" not in path.read_text(), path
+
+
+def test_no_sweep_and_no_comparison_begins_on_it(tmp_path):
+    here = machine(tmp_path, replace(SPR_CPU, name=NAME))
+    with pytest.raises(BadInput, match="in software"):
+        sweep.begin(tmp_path, axes([Layer("flag", {"PRECISION": "avx_fp32", "BATCH_SIZE": "1"})], here), here,
+                    lambda stack: Path(), Surroundings({}))
+    with pytest.raises(BadInput, match="in software"):
+        words.sides(words.Given({"A": ""}, {}, {}),
+                    words.Host(here, StackChoice(), lambda choice: KnownEngines(), Surroundings({})))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import BadInput
 from . import amx
 from .topology import number
 
@@ -32,6 +33,12 @@ class Cpu:
 def is_emulated(name: str | None) -> bool:
     """Whether a CPU of this name computes AMX in software. Our functional tests name it so (``tests/amx``)."""
     return "EMULATED" in (name or "")
+
+
+def require_real(cpu: Cpu) -> None:
+    """Raises BadInput for a CPU whose AMX is emulated: its speed says nothing about any CPU."""
+    if is_emulated(cpu.name):
+        raise BadInput(f"{cpu.name} computes AMX in software, so no speeds are compared on it; use a CPU with AMX")
 
 
 def read_cpu(root: Path = Path("/")) -> Cpu:

@@ -17,6 +17,7 @@ from ..errors import DoesNotFit, Infrastructure, RunFailed
 from ..launch.launcher import Session
 from ..launch.plan import Surroundings
 from ..launch.run_case import run_case
+from ..machine.cpu import require_real
 from ..result.result import FRESH, WARM
 from . import best, outlook, record, tables
 from .axes import Axes
@@ -62,8 +63,9 @@ def begin(folder: Path, planned: Axes, machine: Machine, python_of: Callable[[st
           surroundings: Surroundings) -> State:
     """The state that the folder's results give. ``python_of``: what measures, by the stack that a case has chosen.
 
-    Raises BadInput for results of another CPU.
+    Raises BadInput for results of another CPU, and on a CPU whose AMX is emulated.
     """
+    require_real(machine.cpu)
     known = record.runs(folder, machine.cpu.name)
     stacks = {precision: case.stack for (precision, _), case in planned.cases.items()}
     pythons = {precision: python_of(stack) for precision, stack in stacks.items()}

@@ -17,6 +17,7 @@ from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError
 from ..launch.placement import place
 from ..launch.plan import Surroundings
+from ..machine.cpu import require_real
 from ..spelling import nearest
 from ..stack.environment import StackChoice
 from ..stack.stacks import FOLDER, PYTHON, STACK
@@ -108,7 +109,9 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def sides(given: Given, host: Host) -> list[AskedSide]:
-    """Every side, valid. Raises BadInput with what is wrong with any of them, or with comparing them."""
+    """Every side, valid. Raises BadInput with what is wrong with any of them, or with comparing them, and on a CPU whose AMX
+    is emulated."""
+    require_real(host.machine.cpu)
     asked: list[AskedSide] = []
     bad: list[str] = []
     for name, text in given.sides.items():
