@@ -109,8 +109,10 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def sides(given: Given, host: Host) -> list[AskedSide]:
-    """Every side, valid. Raises BadInput with what is wrong with any of them, or with comparing them, and on a CPU whose AMX
-    is emulated."""
+    """Every side, valid.
+
+    Raises BadInput with what is wrong with any of them, or with comparing them, and on a CPU whose AMX is emulated.
+    """
     require_real(host.machine.cpu)
     asked: list[AskedSide] = []
     bad: list[str] = []
