@@ -79,7 +79,7 @@ def there(tmp_path, monkeypatch):
 
 
 def engines(there: Path, *more: str, precision: str = "avx2_fp32") -> int:
-    return tree.main(["engines", f"--precision={precision}", "--batch_size=8", "--cores_per_instance=1",
+    return tree.main(["engines", f"--precision={precision}", "--batch_size=16", "--cores_per_instance=1",
                       f"--folder={there / 'results'}", *more])
 
 
@@ -99,7 +99,7 @@ def test_the_fastest_is_named_among_those_whose_kernels_are_proven(there, capsys
 def test_what_was_found_is_kept_for_programs(there, capsys):
     assert engines(there, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["best"]["avx2_fp32"] == {"engine": "OPENVINO", "stack": "openvino", "batch_size": 8,
+    assert found["best"]["avx2_fp32"] == {"engine": "OPENVINO", "stack": "openvino", "batch_size": 16,
                                           "cores_per_instance": 1, "images_per_s": pytest.approx(22.03)}
     assert {row["engine"]: row["proven"] for row in found["rows"]}["ONNXRUNTIME"] is False
     assert json.loads((there / "results/engines.json").read_text()) == found
@@ -111,7 +111,7 @@ def test_what_is_the_fastest_is_remembered_for_auto(there, capsys):
     assert f"TORCH_TYPE=auto takes the fastest from now on: {there}/cache/best/engines.json" in capsys.readouterr().out
     best = memory.known(MILAN_CPU.name, StackChoice()).fastest["avx2_fp32"]
     assert (best.engine, best.stack, best.images_per_s, best.batch_size, best.cores_per_instance, best.found_at) == (
-        "OPENVINO", "openvino", pytest.approx(22.03), 8, 1, synthetic().started_at[:10])
+        "OPENVINO", "openvino", pytest.approx(22.03), 16, 1, synthetic().started_at[:10])
     kept, = json.loads(memory.path().read_text())["cpus"].values()
     assert [one["engine"] for one in kept["avx2_fp32"]] == ["OPENVINO", "IPEX"]
 
@@ -146,6 +146,14 @@ def test_an_engine_that_fails_in_its_turns_is_left_out_and_the_others_begin_anew
     assert (there / "results/left-out/avx2_fp32-1").is_dir()
 
 
+def test_an_engine_that_could_prove_nothing_at_these_numbers_is_left_out_before_anything_runs(there, capsys):
+    assert tree.main(["engines", "--precision=avx2_fp32", "--batch_size=8", "--cores_per_instance=1",
+                      f"--folder={there / 'results'}"]) == 0
+    out = capsys.readouterr().out
+    assert "avx2_fp32: EAGER (ipex) is left out: " in out and "use BATCH_SIZE=16 or more" in out
+    assert not [line for line in out.splitlines() if line.startswith("avx2_fp32  EAGER")]
+
+
 @pytest.mark.parametrize("error", [Interrupted(2, "ended by SIGINT"), Infrastructure("No space left on device")])
 def test_what_is_no_fault_of_an_engine_ends_it(there, monkeypatch, error):
     asked = []
@@ -178,7 +186,7 @@ def planned(folder: Path, given: Given) -> None:
 
 def test_its_folder_alone_goes_on_with_what_was_begun(there, monkeypatch, capsys):
     begun = Given({"A": "TORCH_TYPE=EAGER RESNET50_BENCH_STACK=ipex", "B": "TORCH_TYPE=IPEX RESNET50_BENCH_STACK=ipex"},
-                  {"BATCH_SIZE": "4", "CORES_PER_INSTANCE": "1", "PRECISION": "avx2_fp32"}, {})
+                  {"BATCH_SIZE": "16", "CORES_PER_INSTANCE": "1", "PRECISION": "avx2_fp32"}, {})
     planned(there / "results/avx2_fp32", begun)
     seen = []
     works = compare.compare

@@ -14,7 +14,7 @@ from ..case.engines import KnownEngines
 from ..case.flags import SWITCHES
 from ..case.inputs import Inputs
 from ..case.parameters import CATALOGUE
-from ..errors import BadInput, BenchError
+from ..errors import BadInput, BenchError, DoesNotFit
 from ..launch.placement import place
 from ..launch.plan import Surroundings
 from ..machine.cpu import require_real
@@ -159,6 +159,8 @@ def _side(name: str, text: str, own: Mapping[str, str], choosing: Mapping[str, s
                        "compare, or MODE=throughput or latency")
     if case.checkpoint:
         raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
+    if isinstance(case, Case) and case.unprovable:
+        raise DoesNotFit(case.unprovable)
     case_inputs = inputs.find(case)
     if case.cores_per_instance is not None:
         place(machine.topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
