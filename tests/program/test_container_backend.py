@@ -163,7 +163,7 @@ def test_auto_asks_docker_then_podman_and_says_why(engines, docker, podman, expe
 
 def test_an_engine_that_is_slow_at_the_end_fails_no_case_that_passed(engines, tmp_path, monkeypatch, capfd):
     engines("docker", slow="exec sleep 30")
-    monkeypatch.setattr(container.Engine.ask, "__kwdefaults__", {"patience_s": 0.2})
+    monkeypatch.setattr(container.ContainerRuntime.ask, "__kwdefaults__", {"patience_s": 0.2})
     logs = tmp_path / "logs"
     logs.mkdir()
     backend, _ = backends.choose(Settings("docker"))

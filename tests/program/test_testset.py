@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import options
-from resnet50_bench.ctest.selection import TestsetDocument
+from resnet50_bench.ctest.selection import CasesDocument
 from resnet50_bench.ctest.testset import _every_key, read_testset
 from resnet50_bench.errors import BadInput
 from support.fake_checkout import FAILS, Checkout
@@ -25,7 +25,7 @@ NAMES = [f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_t
          for case_type in ("", "_gated")]
 
 
-def read(folder: Path, text: str) -> list[TestsetDocument]:
+def read(folder: Path, text: str) -> list[CasesDocument]:
     (folder / "t.yaml").write_text(text)
     return read_testset(folder / "t.yaml")
 
@@ -66,7 +66,7 @@ run: 2
     (["*_gated", "!/fp32/"], [3, 7]), (["*_latency_avx_fp32", "*_throughput_avx_fp32"], [0, 4]),
 ])
 def test_names_globs_and_regular_expressions_choose_cases(patterns, expected):
-    assert TestsetDocument(1, patterns).select(NAMES) == [NAMES[i] for i in expected]
+    assert CasesDocument(1, patterns).select(NAMES) == [NAMES[i] for i in expected]
 
 
 @pytest.mark.parametrize(("patterns", "why"), [
@@ -74,7 +74,7 @@ def test_names_globs_and_regular_expressions_choose_cases(patterns, expected):
     (["*_int4"], "is no case"), (["*_gated", "!/./"], "all its cases are excluded")])
 def test_patterns_that_choose_nothing_are_said(patterns, why):
     with pytest.raises(BadInput, match=why):
-        TestsetDocument(1, patterns).select(NAMES)
+        CasesDocument(1, patterns).select(NAMES)
 
 
 @pytest.mark.parametrize(("text", "why"), [

@@ -17,7 +17,7 @@ from . import ctest_words
 from .build_folder import case_names, configure, configured
 from .command_line import Owner
 from .options import Options
-from .selection import TestsetDocument
+from .selection import CasesDocument
 
 #: How many cases an error names.
 _MOST_NAMED = 3
@@ -38,7 +38,7 @@ class Choice:
         return bool(self.words) and len(self.cases) == 1
 
 
-def choose(options: Options, document: TestsetDocument | None = None) -> Choice:
+def choose(options: Options, document: CasesDocument | None = None) -> Choice:
     """The cases of a testset's document, of --testcase, or of ctest's own words. Raises BadInput if there are none.
 
     Cases of another platform are taken from its matrix: this CPU runs them, or they are skipped with the reason.

@@ -28,7 +28,7 @@ from .config import config_notice
 from .options import Options
 from .outlook import Watch, forecast, last_durations, telling
 from .overrides import Overrides
-from .selection import TestsetDocument
+from .selection import CasesDocument
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
@@ -55,7 +55,7 @@ class CtestJob:
 
     options: Options
     overrides: Overrides
-    document: TestsetDocument | None = None
+    document: CasesDocument | None = None
 
     def prepare(self) -> Choice:
         """What is going to run. Raises BadInput where there is nothing."""

@@ -12,7 +12,7 @@ from ..errors import BadInput
 
 
 @dataclass(frozen=True)
-class TestsetDocument:
+class CasesDocument:
     """One document: ``patterns`` of cases, and ``words`` of ctest.sh as if typed."""
 
     number: int

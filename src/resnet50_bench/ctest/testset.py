@@ -27,7 +27,7 @@ from ..errors import BadInput
 from ..spelling import nearest
 from ..yaml_files import Scalar, Value, Values, decoded, load_yaml, shown, text_of
 from . import settings
-from .selection import TestsetDocument, is_regex, regex_of
+from .selection import CasesDocument, is_regex, regex_of
 
 _CASES = ("testcase", "cases")
 _OPTIONS = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
@@ -39,7 +39,7 @@ _Set = Annotated[dict[str, Values] | Scalar | list[Scalar], msgspec.Meta(
     description='NAME: VALUE lines, "NAME=VALUE ..." or a list of such')]
 
 
-def read_testset(path: Path) -> list[TestsetDocument]:
+def read_testset(path: Path) -> list[CasesDocument]:
     """The documents in their order. Raises BadInput with a line for each thing that is wrong, and its document."""
     documents = []
     problems: list[str] = []
@@ -59,7 +59,7 @@ def read_testset(path: Path) -> list[TestsetDocument]:
     return documents
 
 
-def _document(number: int, place: str, lines: Mapping[object, object], beside: Path) -> TestsetDocument:
+def _document(number: int, place: str, lines: Mapping[object, object], beside: Path) -> CasesDocument:
     patterns: list[str] = []
     words: list[str] = []
     bad: list[str] = []
@@ -76,7 +76,7 @@ def _document(number: int, place: str, lines: Mapping[object, object], beside: P
         bad.append(f"{place}: it names no case: testcase or cases is needed, such as cases: '*_gated'")
     if bad:
         raise BadInput(*bad)
-    return TestsetDocument(number, patterns, words)
+    return CasesDocument(number, patterns, words)
 
 
 def _patterns(texts: Sequence[str]) -> Iterator[str]:
