@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import collections
 import gzip
+import io
 import json
 import os
 import pickle
+import struct
+import tarfile
 import types
 
 import pytest
 
+from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BadInput, RunFailed
 from resnet50_bench.worker.checkpoint import read_state
+from resnet50_bench.worker.engines.base import ModelRequest
 from resnet50_bench.worker.weights import network
 
 torch = pytest.importorskip("torch")
@@ -107,6 +112,35 @@ def test_a_checkpoint_without_counters_of_batches_loads(tmp_path):
     assert float(network(tmp_path / "resnet50-19c8e357.pth").state_dict()["fc.weight"][0, 0]) == 0.5
 
 
+def before_pytorch_0_1_10(path, tensors) -> None:
+    """A file as torch.save wrote it in 2016 and Python 2: a tar of storages, tensors and a pickle of what they are for.
+
+    The layout is what torch.serialization.legacy_load reads; torchvision's resnet50-19c8e357.pth has it.
+    """
+    storages, views = io.BytesIO(), io.BytesIO()
+    objects = b"\x80\x02}("
+    for stream in (storages, views):
+        pickle.dump(len(tensors), stream, 2)
+    for key, (name, tensor) in enumerate(tensors.items()):
+        pickle.dump((key, "cpu", torch.FloatStorage), storages, 2)
+        storages.write(struct.pack("<qf", 1, float(tensor.flatten()[0])))
+        pickle.dump((key + 1000, key, torch.FloatTensor), views, 2)
+        views.write(struct.pack(f"<q{2 * tensor.dim() + 1}q", tensor.dim(), *tensor.shape, *[0] * (tensor.dim() + 1)))
+        objects += b"X" + struct.pack("<I", len(name)) + name.encode() + b"U\x04" + str(key + 1000).encode() + b"Q"
+    pickle.dump([], storages, 2)
+    objects += b"X\x04\0\0\0bestU\x02\xe9\x3fu."  # a str of Python 2 that is no text, such as numpy's scalars have
+    with tarfile.open(path, "w") as archive:
+        for name, data in (("storages", storages.getvalue()), ("tensors", views.getvalue()), ("pickle", objects)):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def test_a_tar_of_the_first_pytorch_and_python_2_loads(tmp_path):
+    before_pytorch_0_1_10(tmp_path / "resnet50-19c8e357.pth", state(counted=False))
+    assert float(network(tmp_path / "resnet50-19c8e357.pth").state_dict()["fc.weight"][9, 9]) == 0.5
+
+
 def test_weights_are_taken_from_a_whole_pickled_module(tmp_path):
     made = Lit()
     torch.save(made, tmp_path / "model.pt")
@@ -174,9 +208,21 @@ def test_a_file_that_is_cut_off_is_fetched_again(tmp_path, zipped, share):
         network(path)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1e-3])
 def test_weights_that_are_no_numbers_are_named(tmp_path, number):
     broken = state() | {"bn1.running_var": torch.full((64,), number)}
     torch.save(broken, tmp_path / "weights.pth")
-    with pytest.raises(RunFailed, match=r"NaN or infinite numbers in 1 tensors \(bn1.running_var\)"):
+    with pytest.raises(RunFailed, match=r"NaN or infinite.*in 1 tensors \(bn1.running_var\)"):
         network(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("size", [1.0, 1e30])
+def test_weights_whose_answers_overflow_are_not_calibrated_for_hours(tmp_path, size):
+    made = torchvision.models.resnet50(num_classes=3)
+    with torch.no_grad():
+        made.fc.weight.fill_(size)
+        made.layer1[0].bn1.weight.fill_(1e30)
+    torch.save(made.state_dict(), tmp_path / "weights.pth")
+    request = ModelRequest(PRECISIONS["avx2_int8"], "avx2", 1, tmp_path, weights=tmp_path / "weights.pth")
+    with pytest.raises(RunFailed, match="give answers of .*before quantisation"):
+        request.model().network()

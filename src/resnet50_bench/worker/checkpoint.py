@@ -125,19 +125,21 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
+        kept = getattr(torch, name, None) if module == "torch" else None
+        if isinstance(kept, torch.dtype) or name.endswith("Storage") and isinstance(kept, type):
+            return kept
         return type(name, (_Inert,), {"made_by": f"{module}.{name}"})
 
 
-def _load(stream: BinaryIO, **_: object) -> Any:
-    return _Unpickler(stream).load()
+def _load(stream: BinaryIO, **options: Any) -> Any:
+    return _Unpickler(stream, **options).load()
 
 
 def unpickled(path: Path) -> object:
     """All of the file, with inert objects for what is no tensor or plain container."""
     # torch's reader of storages with our unpickler: its own weights_only stops at the first unknown class.
-    return torch.load(path, map_location="cpu", weights_only=False,
+    # Python 2 wrote bytes where text is now; latin1 takes any of them.
+    return torch.load(path, map_location="cpu", weights_only=False, encoding="latin1",
                       pickle_module=SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="checkpoint"))
 
 

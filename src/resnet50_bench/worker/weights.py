@@ -31,6 +31,7 @@ def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
     if state is not None:
         _refuse_another(path, state, model, classes)
         model.load_state_dict(state)
+        _refuse_broken(path, model)
     model.eval()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     return model
@@ -60,8 +61,13 @@ def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model:
              for name in own if name in state and state[name].shape != own[name].shape]
     if wrong:
         raise BadInput(f"the weights {path} are of another model than torchvision's resnet50: {'; '.join(wrong[:3])}")
-    broken = [name for name in own if name in state and not state[name].isfinite().all()]
+
+
+def _refuse_broken(path: Path | None, model: torch.nn.Module) -> None:
+    """Quantised, NaN may become a finite number, and the answers would show nothing."""
+    broken = [name for name, tensor in model.state_dict().items()
+              if not tensor.isfinite().all() or name.endswith(".running_var") and (tensor < 0).any()]
     if broken:
-        raise RunFailed(f"the weights {path} hold NaN or infinite numbers in {len(broken)} tensors "
-                        f"({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means anything: "
+        raise RunFailed(f"the weights {path} hold NaN or infinite numbers or variances below 0 in {len(broken)} tensors"
+                        f" ({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means anything: "
                         "use a checkpoint from before the training diverged")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ...case.precision import Precision
+from ...case.precision import INT8, Precision
+from ...errors import RunFailed
 from .. import checkpoint, data, weights
 from ..evidence import Evidence
 from ..model_cache import source_digest
@@ -21,6 +22,9 @@ from . import peak
 IMAGE_SIZE = 224
 #: Images a batch of calibration, and batches of it on dummy images.
 _CALIBRATION_BATCH, _DUMMY_CALIBRATION_IMAGES = 4, 4
+#: A sound network answers below 1e3. PyTorch's HistogramObserver searches for minutes at each convolution where the
+#: cube of a bin's width overflows, which is from 1e16 on.
+_LARGEST_ANSWER = 1e12
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,19 @@ class ModelRequest:
 
     def model(self) -> Plain:
         """ResNet50."""
-        return Plain(self.network, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images,
+        return Plain(self._to_prepare, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images,
                      self._inputs_key())
+
+    def _to_prepare(self) -> torch.nn.Module:
+        """The plain model. Raises RunFailed where int8's calibration would not end: see _LARGEST_ANSWER."""
+        model = self.network()
+        if self.weights and self.precision.dtype is INT8:
+            with torch.inference_mode():
+                largest = float(model(next(self.calibration_images())).abs().max())
+            if not largest < _LARGEST_ANSWER:
+                raise RunFailed(f"the weights {self.weights} give answers of {largest:.3g} in fp32, before "
+                                "quantisation: use a checkpoint from before the training diverged")
+        return model
 
     def peak(self) -> Plain:
         """The product that shows what the cores reach."""
