@@ -52,6 +52,8 @@ def test_accuracy_without_images_or_weights_says_where_it_looked(tmp_path, pictu
         find(tmp_path, MODE="accuracy", DATASET="/nowhere")
     with pytest.raises(BadInput, match="WEIGHTS=/nowhere: there is no such file"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS="/nowhere")
+    with pytest.raises(BadInput, match=f"WEIGHTS={tmp_path} is a folder"):
+        find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(tmp_path))
 
 
 def test_a_case_that_nobody_gave_anything_for_is_skipped_where_it_is_one_of_many(tmp_path, pictures, monkeypatch):
@@ -88,7 +90,24 @@ def test_class_folders_that_are_numbers_are_label_indices(tmp_path):
     padded = a_set(tmp_path / "padded", *(f"{number:03}/x.jpeg" for number in range(12)))
     assert labels(padded)["011"] == 11 and padded.notices == ()
     mixed = a_set(tmp_path / "mixed", "9/x.png", "10/x.png", "background/x.png")
-    assert labels(mixed) == {"10": 0, "9": 1, "background": 2} and mixed.notices == (), "torchvision's order"
+    assert labels(mixed) == {"10": 0, "9": 1, "background": 2}, "torchvision's order"
+    assert "text order" in mixed.notices[0] and "10 is before 9, which is label 1" in mixed.notices[0]
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    (("class_1", "class_2", "class_10"), "class_10 is before class_2, which is label 2"),
+    (("1_cat", "2_dog", "10_fish"), "10_fish is before 1_cat, which is label 1"),
+    (("n01440764", "n01443537", "n15075141"), None), (("class_01", "class_02", "class_10"), None),
+    (("cat1", "cat-2", "dog", "2nd"), None)])
+def test_numbers_of_several_widths_in_the_names_of_classes_are_said(tmp_path, names, said):
+    found = a_set(tmp_path, *(f"{name}/x.jpg" for name in names))
+    assert found.classes == tuple(sorted(names)), "torchvision's order"
+    assert said in found.notices[0] if said else not found.notices
+
+
+def test_a_folder_that_is_named_as_an_image_is_none(tmp_path):
+    found = a_set(tmp_path, "a/x.jpg", "a/sub.jpg/y.jpg")
+    assert [image.path.name for image in found.images] == ["x.jpg"] and "a/sub.jpg" in found.notices[0]
 
 
 @pytest.mark.parametrize("foreign", [".ipynb_checkpoints", "__MACOSX", "@eaDir", "lost+found", ".Trash-1000",

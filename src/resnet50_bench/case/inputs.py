@@ -114,6 +114,8 @@ def _has_entries(folder: Path) -> bool:
 
 def _weights(case: AnyCase) -> Path | None:
     if case.weights:
+        if Path(case.weights).is_dir():
+            raise BadInput(f"WEIGHTS={case.weights} is a folder; give the checkpoint file in it")
         if not Path(case.weights).is_file():
             raise BadInput(f"WEIGHTS={case.weights}: there is no such file")
         return Path(case.weights)
