@@ -18,6 +18,7 @@ NO_COMPILER = ("backend='inductor' raised:\nInvalidCxxCompiler: No working C++ c
 
 @pytest.mark.parametrize(("error", "remedy", "told", "status"), [
     (RuntimeError(NOEXEC), "TMPDIR", "/tmp/x/torchinductor_root", 3),
+    (ImportError("libtorch_cuda.so: failed to map segment from shared object"), "ulimit -v", "libtorch_cuda.so", 3),
     (RuntimeError(NO_COMPILER), "apt-get install g++", "(None, 'g++')", 3),
     (RuntimeError("can't start new thread"), "--pids-limit", "RuntimeError: can't start new thread", 3),
     (RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly"), "--shm-size", "pid(s) 7", 3),
