@@ -165,7 +165,7 @@ systems:
     ("systems: [{cores: 2, cases: {}}]", "key cpu is missing"), ("systems: [{cpu: a}]", "key cases is missing"),
     ("systems: [{cpu: a, cases: [x]}]", "case globs"), ("systems: {cpu: a}", "a list of systems"),
     ("system: []", "did you mean systems"), ("- a", r"\['a'\] is not lines of systems"), ("systems: [", "is not YAML"),
-    ("systems: [{cpu: *glob}]", "is not YAML")])
+    ("systems: [{cpu: *glob}]", "is not YAML.*in quotes"), ("systems: [{cpu: *glob*}]", "is not YAML.*in quotes")])
 def test_a_wrong_file_is_refused_by_place(tmp_path, text, says):
     file = yaml(tmp_path, text)
     with pytest.raises(BadInput, match=says) as caught:

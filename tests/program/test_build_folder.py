@@ -120,6 +120,20 @@ def test_a_chosen_build_folder_of_another_checkout_is_refused_until_that_is_gone
 
 
 @needs_cmake
+def test_the_checkout_itself_is_no_build_folder(first):
+    refused = first.ctest("-N", RESNET50_BENCH_BUILD=str(first.folder))
+    assert refused.returncode == 2 and "checkout itself" in refused.stderr, refused.stderr
+    assert not (first.folder / "CMakeCache.txt").exists()
+
+
+@needs_cmake
+@pytest.mark.skipif(not shutil.which("cmake", path=os.defpath), reason="cmake is not where a shell without PATH looks")
+def test_a_folder_is_configured_without_path(copy):
+    done = copy.run("env", "-u", "PATH", copy.folder / "ctest.sh", "-N")
+    assert done.returncode == 0 and "Total Tests" in done.stdout, done.stdout + done.stderr
+
+
+@needs_cmake
 def test_a_file_that_rsync_brought_with_its_old_time_is_seen(copy):
     assert copy.ctest("-N").returncode == 0
     newer = copy.folder / "cmake/standalone.cmake"

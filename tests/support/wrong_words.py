@@ -93,7 +93,8 @@ def contradictions() -> list[Line]:
                 ["--tests-regex=x"]]
     modes = [["--describe-params"], ["--doctor"], ["--status"], ["--stop"], ["--check-docker-image"], ["--sweep"],
              ["--testset", "x"]]
-    pairs = [*itertools.product([["--testcase", "x"]], choosing), *itertools.combinations(modes, 2),
+    pairs = [*itertools.product([["--testcase", "x"]], choosing),
+             *itertools.product([["--rerun-failed"]], choosing[:5]), *itertools.combinations(modes, 2),
              *itertools.product(modes[:5], (["--loop", "3"], ["-V"], ["--steps=3"], ["--dry-run"])),
              *((["--sweep"], other) for other in (["-N"], ["--loop=2"], ["--run", "2"], ["--burst", "2"],
                                                   ["--backend=docker"], ["--testcase=x"], ["--gate", "x"])),

@@ -70,7 +70,10 @@ def configure(chosen: Mapping[str, str]) -> Path:
 
 
 def _require_own(build: Path) -> None:
-    """Raises BadInput if a checkout that still exists has made the build folder at this very place."""
+    """Raises BadInput for the checkout itself, and if one that still exists has made the folder at this very place."""
+    if same(build, ROOT):
+        raise BadInput(f"RESNET50_BENCH_BUILD={build} is the checkout itself: leave it out for {ROOT}/build, or name "
+                       "another folder")
     home, place = (Path(text) if (text := configured(build, name)) else None for name in _HOME)
     if home and place and same(place, build) and not same(home, ROOT) and (home / "CMakeLists.txt").exists():
         raise BadInput(f"{build} is the build folder of another checkout, {home}: call the ctest.sh there; "
@@ -118,8 +121,9 @@ def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
     if not shutil.which("make"):  # nothing is built, but cmake wants to know by what
         command.append("-DCMAKE_MAKE_PROGRAM=true")
     # CMAKE_GENERATOR and its like are for projects that compile. What BASH_ENV prints would be read as a platform.
-    environment = {name: text for name, text in os.environ.items()
-                   if not name.startswith("CMAKE_") and name != "BASH_ENV"}
+    # Without PATH cmake finds neither its modules nor make.
+    environment = {"PATH": os.defpath} | {name: text for name, text in os.environ.items()
+                                          if not name.startswith("CMAKE_") and name != "BASH_ENV"}
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment,
                           cwd=ROOT)
     if done.returncode != 0 or not _is_whole(folder):

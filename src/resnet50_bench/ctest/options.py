@@ -164,6 +164,9 @@ class Options:
                 ("--daemon", ctest_words.LISTING, "a list is there at once")):
             if ours_name in ours:
                 yield from (f"{ours_name} and {name} exclude each other: {why}" for name in ctests if name in theirs)
+        if "--rerun-failed" in ctests:
+            yield from (f"--rerun-failed and {name} exclude each other: ctest would pass over {name}"
+                        for name in ctests if name in ctest_words.CHOOSING and name != "--rerun-failed")
         if {*ctest_words.QUIET} & {*ctests} and (
                 loud := {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} - {"--debug"} & {*ctests}):
             yield f"--quiet and {min(loud)} exclude each other"
