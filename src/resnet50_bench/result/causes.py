@@ -26,8 +26,8 @@ class Cause:
 _KNOWN = (
     Cause(r"DefaultCPUAllocator|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", "out of memory",
           "use fewer instances or a smaller BATCH_SIZE", _FAILED),
-    Cause(r"(?s)inductor.*failed to map segment from shared object", "compiled code may not be loaded from a folder that is "
-          "mounted noexec", "set TMPDIR, or TORCHINDUCTOR_CACHE_DIR in CUSTOMER_ENV, to a folder without noexec"),
+    Cause(r"(?s)inductor.*failed to map segment", "compiled code may not be loaded from a folder that "
+          "is mounted noexec", "set TMPDIR, or TORCHINDUCTOR_CACHE_DIR in CUSTOMER_ENV, to a folder without noexec"),
     Cause(r"failed to map segment from shared object", "a library does not fit into the address space, or its folder "
           "is mounted noexec", "raise ulimit -v (unlimited is usual), or mount that folder without noexec"),
     Cause(r"InvalidCxxCompiler|No working C\+\+ compiler", "torch.compile finds no C++ compiler",
