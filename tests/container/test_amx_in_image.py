@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.stack import environment
 from support import amx_emulator
 from support.docker_images import Images
+from support.stack import chosen
 
 
 @pytest.mark.skipif(amx_emulator.why_not() is not None, reason=str(amx_emulator.why_not()))
@@ -18,7 +18,7 @@ def test_an_amx_case_runs_in_the_image(images: Images, tmp_path: Path):
     """The image has the wheels of the ipex stack, so the lists of that stack's libraries serve both."""
     folder = tmp_path / "emulator"
     folder.mkdir()
-    emulator = amx_emulator.emulator(folder, [environment.folder("ipex")])
+    emulator = amx_emulator.emulator(folder, [chosen().folder("ipex")])
     mounts = {folder: folder, folder / "etc/ld.so.preload": "/etc/ld.so.preload", folder / "cpuinfo": "/proc/cpuinfo"}
     script = "/opt/resnet50/run_test.sh --precision=amx_int8 --case_type=gated >&2 && cat benchmark_*.json"
     done = subprocess.run(
