@@ -37,7 +37,7 @@ def load_yaml(path: Path) -> list[Any]:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} cannot be read: it is not UTF-8 text ({error})") from error
     except (yaml.YAMLError, *_ODD_SCALARS) as error:
-        text = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        text = " ".join(str(error).replace('"<unicode string>", ', "").split())
         # A glob is what most of our files have as keys.
         hint = '; put text that begins with * in quotes, such as "*_gated"' if " alias " in text else ""
         raise BadInput(f"{path} is not YAML: {text}{hint}") from error
