@@ -120,6 +120,17 @@ def test_a_chosen_build_folder_of_another_checkout_is_refused_until_that_is_gone
 
 
 @needs_cmake
+def test_a_touched_source_has_the_folder_configured_once(copy):
+    assert copy.ctest("-N").returncode == 0
+    (copy.folder / "CMakeLists.txt").touch()  # as git does when it goes to another branch and back
+    written = []  # cmake writes the Makefile each time
+    for _ in range(3):
+        assert copy.ctest("-N").returncode == 0
+        written.append((copy.build / "Makefile").stat().st_mtime_ns)
+    assert len(set(written)) == 1, "the first call alone runs cmake"
+
+
+@needs_cmake
 def test_the_checkout_itself_is_no_build_folder(first):
     refused = first.ctest("-N", RESNET50_BENCH_BUILD=str(first.folder))
     assert refused.returncode == 2 and "checkout itself" in refused.stderr, refused.stderr

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
 _SHARED = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
 #: What CMake notes of the checkout and of the folder itself.
 _HOME = ("CMAKE_HOME_DIRECTORY", "CMAKE_CACHEFILE_DIR")
+#: ctest reads the cases from it.
+_TESTS = "CTestTestfile.cmake"
 _ANOTHER = "RESNET50_BENCH_BUILD=FOLDER chooses another build folder"
 
 
@@ -124,12 +127,15 @@ def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
     # Without PATH cmake finds neither its modules nor make.
     environment = {"PATH": os.defpath} | {name: text for name, text in os.environ.items()
                                           if not name.startswith("CMAKE_") and name != "BASH_ENV"}
+    began = time.time()
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment,
                           cwd=ROOT)
     if done.returncode != 0 or not _is_whole(folder):
         why = " ".join(done.stderr.split()) or "no message; is the disk full?"
         raise Infrastructure(f"cmake could not configure {folder}: {why[:500]}; remove the folder's CMakeCache.txt, or "
                              f"{_ANOTHER}")
+    # CMake leaves the time of a file whose text stays the same: the folder would look stale for ever.
+    os.utime(folder / _TESTS, (began, began))
 
 
 def configured(build: Path, name: str) -> str | None:
@@ -147,7 +153,7 @@ def _is_ours(build: Path) -> bool:
 
 def _is_whole(build: Path) -> bool:
     """Whether it has its tests: a full disk leaves a part of the file, or nothing."""
-    return (read_text(build / "CTestTestfile.cmake") or "").endswith(")")
+    return (read_text(build / _TESTS) or "").endswith(")")
 
 
 def _is_stale(build: Path, *more: Path) -> bool:
@@ -155,7 +161,7 @@ def _is_stale(build: Path, *more: Path) -> bool:
 
     A copy (rsync -a, cp -a) keeps the time of the text, but not that of the change.
     """
-    tests = build / "CTestTestfile.cmake"
+    tests = build / _TESTS
     sources = [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake"),
                ROOT / "src/resnet50_bench/case/platforms.py", *(path for path in more if path.exists())]
     results = configured(build, "RESULTS") or build / WORKLOAD_FOLDER
