@@ -288,3 +288,10 @@ def test_a_failed_run_has_a_card_and_several_cases_have_a_table(checkout):
     assert len(rows) == 4 and all("10.00 samples/sec" in row and "valid" in row for row in rows[1:-1])
     assert rows[-1].startswith("Next ")
     assert "case " not in checkout.ctest("--testcase", checkout.case, "--dry-run").stdout.partition("tests passed")[2]
+
+
+@needs_cmake
+def test_a_gate_over_no_case_does_not_pass(checkout, tmp_path):
+    (tmp_path / "references.yaml").write_text("systems: []")
+    done = checkout.ctest("-R", "setup_environment", "--gate", tmp_path / "references.yaml")
+    assert done.returncode == 1 and "no case was run" in done.stderr

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import Infrastructure, Interrupted
+from ..errors import Infrastructure, Interrupted, RunFailed
 from ..launch import progress
 from ..signals import end_with_parent, interruptible, shell_status
 from . import case_records, ctest_words
@@ -85,7 +85,11 @@ class CtestJob:
             finally:
                 ended = case_records.read(Path(overrides.statuses))
                 hear(ended)
-        return CtestOutcome(case_records.status_of_all(ended, status, choice.build), ended)
+        outcome = CtestOutcome(case_records.status_of_all(ended, status, choice.build), ended)
+        if self.overrides.gate and not ended and not self.options.lists and not outcome.status:
+            raise RunFailed(f"--gate {self.overrides.gate}: no case was run, so nothing was compared; choose cases by "
+                            "-R, ./ctest.sh -N lists them")
+        return outcome
 
     def _watch(self, choice: Choice, overrides: Overrides, for_cases: Mapping[str, str]) -> Watch | None:
         """What is told while cases run, after what can be said before; None where nothing is to be shown or runs."""
