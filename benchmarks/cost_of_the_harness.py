@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from resnet50_bench.case.case import Layer, Machine, resolve  # noqa: E402
 from resnet50_bench.case.precision import PRECISIONS  # noqa: E402
-from resnet50_bench.launch import worker_environment  # noqa: E402
 from resnet50_bench.launch.placement import place  # noqa: E402
+from resnet50_bench.launch.plan import worker_environment  # noqa: E402
 from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.machine.topology import read_topology  # noqa: E402
 from resnet50_bench.stack import user_cache  # noqa: E402
@@ -60,7 +60,7 @@ def bare(values: dict[str, str], seconds: float) -> dict[str, float]:
     known = user_cache.models().glob(f"ipex-{case.precision}-b{case.batch_size}-*.pt")
     # The peak's product is far smaller than ResNet50.
     model = max((path for path in known if path.stat().st_size > 10e6), key=lambda path: path.stat().st_mtime)
-    given = worker_environment.worker_environment(case, [instance.cpus], native_libraries(), os.environ)
+    given = worker_environment(case, [instance.cpus], native_libraries(), os.environ)
     dtype = PRECISIONS[case.precision].dtype.tensors
     done = subprocess.run([StackChoice.of(os.environ).worker_python(), Path(__file__).with_name("bare_loop.py"), model,
                            str(case.batch_size), dtype, str(seconds)], env=given | {"PYTHONPATH": str(ROOT / "src")},

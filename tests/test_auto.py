@@ -12,7 +12,7 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.cli.sweep_printer import SweepPrinter
 from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.sweep import auto, best
 
 

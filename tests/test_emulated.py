@@ -11,7 +11,7 @@ from resnet50_bench.case.case import Layer
 from resnet50_bench.case.engines import KnownEngines
 from resnet50_bench.cli.tree import main
 from resnet50_bench.errors import BadInput
-from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.cpu import is_emulated
 from resnet50_bench.result.checks import overall, result_checks
 from resnet50_bench.stack.environment import StackChoice

@@ -10,7 +10,7 @@ import pytest
 from resnet50_bench.case import dataset, inputs
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput, Skipped
-from resnet50_bench.launch import specs
+from resnet50_bench.launch import plan
 from resnet50_bench.result import accuracy
 from resnet50_bench.result.processes import RightAnswers
 from support import fakes
@@ -183,11 +183,11 @@ def test_workers_get_samples_of_the_set_that_differ(tmp_path, monkeypatch):
     for number in range(200):
         fakes.put(tmp_path / f"set/{number % 7}/{number}.png", "")
     wanted = case(tmp_path, MODE="accuracy", DATASET=str(tmp_path / "set"), WEIGHTS=str(Path(__file__)))
-    given = specs.data(inputs.find(wanted), wanted, parts=3)
+    given = plan.data(inputs.find(wanted), wanted, parts=3)
     assert (given.classes, given.images, given.parts) == (7, 200, 3)
-    assert len(set(given.calibration)) == specs.CALIBRATION_IMAGES
-    assert len(set(given.agreement)) == specs.AGREEMENT_IMAGES
-    assert given.agreement[:specs.CALIBRATION_IMAGES] != given.calibration
+    assert len(set(given.calibration)) == plan.CALIBRATION_IMAGES
+    assert len(set(given.agreement)) == plan.AGREEMENT_IMAGES
+    assert given.agreement[:plan.CALIBRATION_IMAGES] != given.calibration
 
 
 @pytest.mark.parametrize(("texts", "why"), [

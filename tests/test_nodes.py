@@ -8,22 +8,23 @@ import pytest
 
 from resnet50_bench.backends.workers import WorkerFolder, require_replicas
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.launch.nodes import COUNT, NODE, RENDEZVOUS, Nodes, nodes
+from resnet50_bench.launch.surroundings import COUNT, NODE, RENDEZVOUS, Nodes, Surroundings
 from resnet50_bench.result.processes import FeedRecord, Training
 from support import documents
 
 
 def test_a_scheduler_says_which_node_it_is():
-    assert nodes({}) == Nodes(0, 1, "")
-    assert nodes({NODE: "1", COUNT: "3", RENDEZVOUS: "/shared/x"}) == Nodes(1, 3, "/shared/x")
-    assert nodes({NODE: "0", COUNT: "1", RENDEZVOUS: "/shared/x"}) == Nodes(), "one node meets nobody"
+    assert Surroundings.of({}).nodes == Nodes(0, 1, "")
+    assert Surroundings.of({NODE: "1", COUNT: "3", RENDEZVOUS: "/shared/x"}).nodes == Nodes(1, 3, "/shared/x")
+    alone = Surroundings.of({NODE: "0", COUNT: "1", RENDEZVOUS: "/shared/x"})
+    assert alone.nodes == Nodes(), "one node meets nobody"
 
 
 @pytest.mark.parametrize("said", [{NODE: "1"}, {NODE: "3", COUNT: "3", RENDEZVOUS: "/x"},
                                   {NODE: "-1", COUNT: "3", RENDEZVOUS: "/x"}, {NODE: "0", COUNT: "2", RENDEZVOUS: "x"}])
 def test_nonsense_is_refused(said):
     with pytest.raises(BadInput, match="expected a node from 0 on"):
-        nodes(said)
+        Surroundings.of(said)
 
 
 def left_by(folder: Path, name: str, digest: str) -> WorkerFolder:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet50_bench.launch import placement, setups
+from resnet50_bench.launch import placement, plan
 from resnet50_bench.machine.topology import format_cpulist, read_topology
 from support.fakes import FakeMachine, cgroup_v2, put, topology
 
@@ -59,12 +59,12 @@ def test_twelve_nodes(tmp_path):
 
 
 def test_memory_is_bound_to_the_nodes_of_an_instance(tmp_path, monkeypatch):
-    monkeypatch.setattr(setups.shutil, "which", lambda name: "true")
+    monkeypatch.setattr(plan.shutil, "which", lambda name: "true")
     halves = place(topology(tmp_path, **SNC4), 56, "flex", False)
     assert [i.memory_nodes for i in halves.instances] == [(0, 1, 2, 3), (4, 5, 6, 7)]
-    assert setups.memory_binding(halves.processes[1], 8) == (["true", "--membind=4-7"], None)
+    assert plan.memory_binding(halves.processes[1], 8) == (["true", "--membind=4-7"], None)
     whole = place(topology(tmp_path, **SNC4), 112, "flex", False)
-    assert setups.memory_binding(whole.processes[0], 8) == ([], None), "all nodes: nothing to bind"
+    assert plan.memory_binding(whole.processes[0], 8) == ([], None), "all nodes: nothing to bind"
 
 
 def test_left_over_cores_are_named(tmp_path):

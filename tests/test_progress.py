@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from resnet50_bench.launch import progress
-from resnet50_bench.launch.plan import Surroundings
-from resnet50_bench.launch.progress import ProgressView, line
+from resnet50_bench.launch import surroundings, window
+from resnet50_bench.launch.surroundings import Surroundings
+from resnet50_bench.launch.window import ProgressView, line
 from resnet50_bench.protocol.messages import Progress as State
 
 
@@ -34,8 +34,8 @@ def test_an_instance_that_has_not_begun_shows_no_rate():
 
 
 def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_path, monkeypatch):
-    monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "state"))
-    monkeypatch.setattr(progress, "PLAIN_S", 0.0)
+    monkeypatch.setenv(surroundings.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setattr(window, "PLAIN_S", 0.0)
     shown = ProgressView(8, 0, Surroundings(os.environ))
     shown.update(state())
     assert "25 %" in (tmp_path / "state").read_text()
@@ -44,7 +44,7 @@ def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_pa
     shown.close()
     assert not (tmp_path / "state").exists()
     (tmp_path / "gone").mkdir()
-    monkeypatch.setenv(progress.STATE_VARIABLE, str(tmp_path / "gone/state"))
+    monkeypatch.setenv(surroundings.STATE_VARIABLE, str(tmp_path / "gone/state"))
     shown = ProgressView(8, 0, Surroundings(os.environ))
     (tmp_path / "gone").rmdir()
     shown.update(state())  # ctest.sh has ended, the case goes on
@@ -52,12 +52,12 @@ def test_ctest_sh_reads_how_far_it_is_from_a_file_that_goes_with_the_view(tmp_pa
 
 
 def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
-    monkeypatch.delenv(progress.TERMINAL_VARIABLE, raising=False)
+    monkeypatch.delenv(surroundings.TERMINAL_VARIABLE, raising=False)
     shown = ProgressView(8, 0, Surroundings(os.environ))
-    assert shown.every_s == progress.PLAIN_S
+    assert shown.every_s == window.PLAIN_S
     shown.update(state())
     assert capsys.readouterr().out == ""
-    monkeypatch.setattr(shown, "_shown", shown._shown - progress.PLAIN_S)
+    monkeypatch.setattr(shown, "_shown", shown._shown - window.PLAIN_S)
     shown.update(state(1, counted=10, right=5))
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "2 instances: 80.0 images/s | top-1 50.00 %; the last is instance 0" in out
@@ -66,9 +66,9 @@ def test_elsewhere_plain_lines_come_now_and_then(capsys, monkeypatch):
 
 def test_a_terminal_that_ctest_named_gets_a_view_that_goes_away(monkeypatch, capsys):
     reader, writer = pty.openpty()
-    monkeypatch.setenv(progress.TERMINAL_VARIABLE, os.ttyname(writer))
+    monkeypatch.setenv(surroundings.TERMINAL_VARIABLE, os.ttyname(writer))
     shown = ProgressView(8, 0, Surroundings(os.environ))
-    assert shown.every_s == progress.LIVE_S
+    assert shown.every_s == window.LIVE_S
     for number in (0, 1, 0, 1):
         shown.update(state(number))
     shown.close()
@@ -85,10 +85,10 @@ def test_a_terminal_that_ctest_named_gets_a_view_that_goes_away(monkeypatch, cap
 
 @pytest.mark.parametrize("named", ["/nowhere/at/all", ""])
 def test_a_terminal_that_is_gone_is_no_failure(monkeypatch, named):
-    monkeypatch.setenv(progress.TERMINAL_VARIABLE, named)
-    assert not sys.stdout.isatty() and ProgressView(1, 0, Surroundings(os.environ)).every_s == progress.PLAIN_S
+    monkeypatch.setenv(surroundings.TERMINAL_VARIABLE, named)
+    assert not sys.stdout.isatty() and ProgressView(1, 0, Surroundings(os.environ)).every_s == window.PLAIN_S
 
 
 def test_runs_at_once_do_not_share_a_terminal():
-    assert Surroundings({progress.TERMINAL_VARIABLE: "/dev/tty"}).terminal == "/dev/tty"
-    assert Surroundings({progress.TERMINAL_VARIABLE: "/dev/tty"}, burst=2).terminal is None
+    assert Surroundings({surroundings.TERMINAL_VARIABLE: "/dev/tty"}).terminal == "/dev/tty"
+    assert Surroundings({surroundings.TERMINAL_VARIABLE: "/dev/tty"}, burst=2).terminal is None

@@ -19,9 +19,9 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.ctest.brief_output import Brief
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
-from resnet50_bench.launch import memory_need, specs, versions
-from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.launch import memory_need, plan, versions
 from resnet50_bench.launch.run_case import run_case
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.protocol.messages import Progress
@@ -264,7 +264,7 @@ def test_runs_that_share_the_cores_share_the_memory_too():
 def test_workers_are_told_whether_other_runs_share_their_cores(tmp_path, monkeypatch, copies, disturbed):
     monkeypatch.setenv("RESNET50_BENCH_BURST", copies)
     workers = Workers()
-    run(tmp_path, workers)
+    assert (f"BURST: {copies}\n" in run(tmp_path, workers)) is disturbed
     one = PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),))
     assert document(tmp_path)["placement"].get("burst", 1) == int(copies)
-    assert specs.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed
+    assert plan.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed

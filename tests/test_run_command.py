@@ -18,7 +18,7 @@ from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.cli import one_run, rerun_command
 from resnet50_bench.errors import RunFailed
 from resnet50_bench.launch import run_case
-from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 from resnet50_bench.result import result

@@ -14,10 +14,11 @@ import pytest
 
 from resnet50_bench.case.case import Case
 from resnet50_bench.errors import RunFailed
-from resnet50_bench.launch import launcher, preview
+from resnet50_bench.launch import launcher
 from resnet50_bench.launch.launcher import Session, launch
-from resnet50_bench.launch.placement import place
-from resnet50_bench.launch.plan import LaunchPlan, Surroundings
+from resnet50_bench.launch.placement import place, preview
+from resnet50_bench.launch.plan import LaunchPlan
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.topology import parse_cpulist
 from resnet50_bench.protocol.messages import Data, Progress
 from resnet50_bench.result.placement import PlacedInstance, PlacedProcess, Placement
@@ -181,7 +182,7 @@ def test_the_workers_of_a_large_xeon_get_what_the_preview_says(tmp_path, shape, 
     made = topology(tmp_path, sockets=2, **shape)
     placement, _ = place(made, cores, "flex", False)
     reports = launch(_case(batch_size, precision), placement, _plan(tmp_path / "logs"), Told())
-    told = [re.split(r" {2,}", line.strip()) for line in preview.lines(replace(
+    told = [re.split(r" {2,}", line.strip()) for line in preview(replace(
         _case(batch_size, precision), cores_per_instance=cores), made)]
     rows = [row for row in told if row[0].isdigit() and len(row) == 4]
     assert len(rows) == len(reports) == 112 // cores

@@ -17,7 +17,7 @@ from resnet50_bench.cli.tree import main
 from resnet50_bench.ctest import at_once, case_run, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.history import collection, comparability
-from resnet50_bench.launch import burst
+from resnet50_bench.launch.surroundings import BURST_VARIABLE, Surroundings
 from support import documents
 from support.fake_checkout import FAILS, HANGS, MEETS, Checkout, until
 from support.kpi_logs import kpi, log
@@ -216,12 +216,12 @@ def test_the_share_in_which_all_were_measuring(tmp_path):
     assert at_once.overlap(folders) == 0
 
 
-def test_the_log_of_a_burst_says_so():
-    assert burst.copies({}) == 1 and list(burst.lines(burst.copies({burst.VARIABLE: ""}))) == []
-    assert next(burst.lines(burst.copies({burst.VARIABLE: "4"}))) == "BURST: 4"
+def test_a_burst_is_a_number_of_runs():
+    assert Surroundings.of({}).burst == 1 and Surroundings.of({BURST_VARIABLE: ""}).burst == 1
+    assert Surroundings.of({BURST_VARIABLE: "4"}).burst == 4
     for text in ("0", "-1", "x", "²", "9" * 5000):
         with pytest.raises(BadInput, match="is not a number of runs at once"):
-            burst.copies({burst.VARIABLE: text})
+            Surroundings.of({BURST_VARIABLE: text})
 
 
 def test_kpi_calls_a_burst_by_its_name(tmp_path):

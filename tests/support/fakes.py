@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnet50_bench.case.defaults import Machine
 from resnet50_bench.engines import memory
-from resnet50_bench.launch.plan import Surroundings
+from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.cpu import Cpu
 from resnet50_bench.machine.topology import Topology, format_cpulist, read_topology
 from resnet50_bench.stack.environment import StackChoice

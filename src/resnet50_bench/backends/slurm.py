@@ -21,7 +21,7 @@ from ..case.parameters import CATALOGUE
 from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure, RunFailed
 from ..files import read_text
-from ..launch import nodes as together
+from ..launch.surroundings import COUNT, NODE, RENDEZVOUS
 from . import Settings
 from .client import heard_out
 from .container import image_name
@@ -159,7 +159,7 @@ def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) ->
     lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
     environment.write_text("\n".join(lines) + "\n", errors="surrogateescape")
     paths = {"script": script, "environment": environment, "parent": folder.parent}
-    names = {"node": together.NODE, "count": together.COUNT, "rendezvous": together.RENDEZVOUS}
+    names = {"node": NODE, "count": COUNT, "rendezvous": RENDEZVOUS}
     script.write_text(_SCRIPT.format(runner=shlex.join(runner), **{name: shlex.quote(str(path))
                                                                    for name, path in (paths | names).items()}))
     return script

@@ -12,9 +12,9 @@ from ..case.case import Layer, option_of, resolve
 from ..case.parameters import from_environment
 from ..engines import memory
 from ..errors import BenchError
-from ..launch.plan import Surroundings
 from ..launch.refusal import log_refusal
 from ..launch.run_case import run_case
+from ..launch.surroundings import Surroundings
 from ..machine import machine_lock
 from ..result import logfile
 from ..result.ended import Ended

@@ -15,7 +15,7 @@ from ..case.parameters import from_environment
 from ..checkout import near, typed
 from ..ctest.build_folder import new_results
 from ..engines import memory
-from ..launch.plan import Surroundings
+from ..launch.surroundings import Surroundings
 from ..machine import machine_lock
 from ..signals import interruptible
 from ..stack.environment import StackChoice

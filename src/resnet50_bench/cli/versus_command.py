@@ -16,7 +16,7 @@ from ..ctest.build_folder import new_results
 from ..engines import memory
 from ..errors import BadInput, Regression
 from ..files import json_text
-from ..launch.plan import Surroundings
+from ..launch.surroundings import Surroundings
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..signals import interruptible

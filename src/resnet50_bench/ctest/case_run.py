@@ -18,7 +18,8 @@ from ..case.engines import KnownEngines
 from ..case.parameters import from_environment
 from ..engines import memory
 from ..errors import BadInput, BenchError, RunFailed, Skipped
-from ..launch import burst, preview
+from ..launch.placement import preview
+from ..launch.surroundings import BURST_VARIABLE
 from ..machine import machine_lock
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
@@ -80,7 +81,7 @@ def points_of(option: str, backend: Backend, settings: Settings, overrides: Over
             if isinstance(why, Skipped):  # at once, before the machine's lock and a logs folder
                 raise why
             if overrides.dry_run:
-                print(*preview.lines(case, machine.topology), sep="\n")
+                print(*preview(case, machine.topology), sep="\n")
     points = [_texts(layers) for layers in all_layers]
     return as_burst(points, settings, overrides.burst) if overrides.burst > 1 else points
 
@@ -109,7 +110,7 @@ def as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> li
                        'of its own: --options="--nodes=N" runs the case on N nodes')
     if any(texts.get("CHECKPOINT") for texts in points):
         raise BadInput("--burst and CHECKPOINT exclude each other: all runs would write the same file")
-    return [texts | {burst.VARIABLE: str(count)} for texts in points]
+    return [texts | {BURST_VARIABLE: str(count)} for texts in points]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Infrastructure, Interrupted, RunFailed
-from ..launch import progress
+from ..launch.surroundings import STATE_VARIABLE, TERMINAL_VARIABLE
 from ..signals import end_with_parent, interruptible, shell_status
 from . import case_records, ctest_words
 from . import overrides as overrides_file
@@ -71,13 +71,13 @@ class CtestJob:
         sizes = [word for name in ("passed", "failed") for word in (f"--test-output-size-{name}", _OUTPUT_BYTES)]
         for_cases = cases_environment(self.options, environment)
         if sys.stdout.isatty():
-            for_cases[progress.TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
+            for_cases[TERMINAL_VARIABLE] = os.ttyname(sys.stdout.fileno())
         with tempfile.TemporaryDirectory(prefix="resnet50-bench-") as scratch:
             file = Path(scratch) / "overrides.json"
             overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop",
                                 started=f"{scratch}/started", named=choice.is_named)
             overrides.write(file)
-            for_cases |= {overrides_file.VARIABLE: str(file), progress.STATE_VARIABLE: f"{scratch}/progress"}
+            for_cases |= {overrides_file.VARIABLE: str(file), STATE_VARIABLE: f"{scratch}/progress"}
             try:
                 with telling(self._watch(choice, overrides, for_cases)):
                     status = _run_ctest([*sizes, *choice.words, *self.options.for_ctest], choice.build, for_cases,
@@ -102,8 +102,8 @@ class CtestJob:
         if len(choice.cases) > 1:
             print(forecast(choice.cases, known, rounds), flush=True)
         loud = {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} & {item.name for item in self.options.items}
-        return Watch(choice.cases, known, rounds, Path(overrides.started), Path(for_cases[progress.STATE_VARIABLE]),
-                     Path(overrides.statuses), bool(loud) or progress.TERMINAL_VARIABLE in for_cases)
+        return Watch(choice.cases, known, rounds, Path(overrides.started), Path(for_cases[STATE_VARIABLE]),
+                     Path(overrides.statuses), bool(loud) or TERMINAL_VARIABLE in for_cases)
 
 
 def require_set_up() -> None:

@@ -17,8 +17,8 @@ from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
 from ..result.placement import Placement
 from ..result.processes import ProcessReport, read_report
-from .plan import LaunchObserver, LaunchPlan
-from .setups import Setup, setup
+from .plan import LaunchPlan, Setup, setup
+from .window import LaunchWindow
 from .worker_process import WorkerProcess, reap, remove_exchange, start
 
 #: From a process's start until its instances are warm: int8 preparation at batch 128 took 80 s
@@ -34,10 +34,10 @@ LEAST_PATIENCE_S = 60.0
 CLOSE_S = 60.0
 
 #: ``launch``, or a Session's, whose workers outlive the case.
-RunWorkers = Callable[[Case, Placement, LaunchPlan, LaunchObserver], list[ProcessReport]]
+RunWorkers = Callable[[Case, Placement, LaunchPlan, LaunchWindow], list[ProcessReport]]
 
 
-def launch(case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchObserver) -> list[ProcessReport]:
+def launch(case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchWindow) -> list[ProcessReport]:
     """Run every instance of one case; see ``Session.launch``. No process is left when this returns or raises."""
     with Session() as session:
         reports = session.launch(case, placement, plan, observer)
@@ -66,7 +66,7 @@ class Session:
         self.close()
 
     def launch(self, case: Case, placement: Placement, plan: LaunchPlan,
-               observer: LaunchObserver) -> list[ProcessReport]:
+               observer: LaunchWindow) -> list[ProcessReport]:
         """Run every instance of the case. Raises RunFailed naming the instance that broke and why.
 
         No process is left when this raises.
@@ -81,7 +81,7 @@ class Session:
             remove_exchange(plan)
 
     def _launch(self, case: Case, placement: Placement, plan: LaunchPlan,
-                observer: LaunchObserver) -> list[ProcessReport]:
+                observer: LaunchWindow) -> list[ProcessReport]:
         began = time.monotonic()
         self._get_workers(case, placement, plan, observer)
         workers = self._workers
@@ -106,10 +106,9 @@ class Session:
         _wait(workers, Reported, time.monotonic() + patience, observer)
         return [read_report(worker.report) for worker in workers]
 
-    def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchObserver) -> None:
+    def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchWindow) -> None:
         """Hand the case to the workers that there are, or end them and start the ones that it wants."""
-        setups = [setup(case, process, plan.python, plan.libraries, plan.memory_nodes,
-                        plan.surroundings.variables) for process in placement.processes]
+        setups = [setup(case, process, plan) for process in placement.processes]
         for process, own in zip(placement.processes, setups, strict=True):
             if own.unbound:
                 observer.say(f"NOTICE: process {process.index}: {own.unbound}")
@@ -148,7 +147,7 @@ def _tell(workers: Sequence[WorkerProcess], order: Order) -> None:
         worker.tell(order)
 
 
-def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float, observer: LaunchObserver,
+def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float, observer: LaunchWindow,
           every_second: Callable[[], None] | None = None) -> None:
     """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
     with selectors.DefaultSelector() as selector:

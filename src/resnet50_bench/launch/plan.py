@@ -1,43 +1,41 @@
-"""What a launch needs beside the Case and its Placement, and who is told how it goes."""
+"""A Case and a process of its Placement -> how its worker is started, and the Spec that it reads."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from ..protocol.messages import Data, Progress
-from . import burst
-from .nodes import Nodes, nodes
-from .progress import TERMINAL_VARIABLE
+from ..case import dataset
+from ..case.case import Case
+from ..case.dataset import DataSet
+from ..case.inputs import Inputs
+from ..machine.topology import format_cpulist
+from ..protocol.messages import Data, Group, Part, Spec
+from ..result.placement import PlacedProcess
+from ..stack import user_cache
+from .surroundings import Nodes, Surroundings
 
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the environment of a runner says of its run, beside the parameters.
-
-    ``burst`` runs share its cores at once, this one counted; ``nodes`` train one model together.
-    """
-
-    variables: Mapping[str, str]
-    burst: int = 1
-    nodes: Nodes = Nodes()
-
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Surroundings:
-        """Raises BadInput for what makes no sense."""
-        return cls(variables, burst.copies(variables), nodes(variables))
-
-    @property
-    def terminal(self) -> str | None:
-        """That of ctest.sh; of runs at once None: their live views would overwrite each other."""
-        return None if self.burst > 1 else self.variables.get(TERMINAL_VARIABLE)
+#: int8: images whose activations give the scales; their histograms cost about a second an image.
+CALIBRATION_IMAGES = 32
+AGREEMENT_IMAGES = 128
+#: The images that calibrate, and those that are compared with fp32: seeds, so that runs are alike.
+CALIBRATION_SEED, AGREEMENT_SEED = 1, 2
+#: All of the user's environment that reaches an instance: nothing else of it (OMP_*, KMP_*, LD_PRELOAD ...) can change
+#: a measurement unnoticed.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH",
+              "XDG_CACHE_HOME", "VIRTUAL_ENV")
+#: Keeps big blocks mapped: without it each step faults its activations in anew. No background thread: where nothing
+#: decays it has nothing to do, and it woke up 20 times in each step of batch 1.
+JEMALLOC_CONF = "oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1"
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """Where and with what workers run."""
+    """Where and with what the workers of a Case run."""
 
     python: Path
     #: Where the instances' logs go; the files that are exchanged are gone afterwards.
@@ -57,21 +55,110 @@ class LaunchPlan:
     #: Every this many seconds (0: never) instances say where they stand.
     progress_s: float = 0.0
 
+    @property
+    def rendezvous(self) -> Path:
+        """Where the processes of a single node meet to train together."""
+        return self.folder / f".rendezvous-{os.getpid()}"
 
-class LaunchObserver(Protocol):
-    """Is told how a launch goes, in the launcher's thread."""
 
-    def say(self, line: str) -> None:
-        """One line for the log."""
+@dataclass(frozen=True)
+class Setup:
+    """What a worker process is made of and cannot change. ``unbound``: why its memory is not bound, or None."""
 
-    def started(self, pids: Sequence[int]) -> None:
-        """The workers, by their process ids, are warm; just before the first measured step."""
+    command: list[str]
+    environment: dict[str, str]
+    cpus: list[tuple[int, ...]]
+    unbound: str | None
 
-    def progressed(self, state: Progress) -> None:
-        """An instance says where it stands."""
 
-    def second_passed(self) -> None:
-        """About once a second while instances measure: what is read now is gone afterwards."""
+def setup(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Setup:
+    """How the process is started; its command wants the spec file and the channel's number behind it."""
+    binding, unbound = memory_binding(process, plan.memory_nodes)
+    cpus = [instance.cpus for instance in process.instances]
+    return Setup([*binding, str(plan.python), "-m", "resnet50_bench.worker.main"],
+                 worker_environment(case, cpus, plan.libraries, plan.surroundings.variables), cpus, unbound)
 
-    def ended(self, pids: Sequence[int]) -> None:
-        """Just after the last measured step; the workers are still there."""
+
+def memory_binding(process: PlacedProcess, memory_nodes: int) -> tuple[list[str], str | None]:
+    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) where
+    there is nothing to bind: the instances' nodes are all that have memory, or one of them has none.
+    """
+    nodes = {node for instance in process.instances for node in instance.memory_nodes}
+    if len(nodes) >= memory_nodes or not all(instance.memory_nodes for instance in process.instances):
+        return [], None
+    numactl = shutil.which("numactl")
+    if not numactl:
+        return [], "memory is not bound to its NUMA nodes: numactl is not installed"
+    words = [numactl, f"--membind={format_cpulist(nodes)}"]
+    allowed = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if allowed.returncode != 0:
+        return [], ("memory is not bound to its NUMA nodes: the kernel refused numactl (in a container add "
+                    "--cap-add SYS_NICE)")
+    return words, None
+
+
+def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: Mapping[str, str],
+                       outer: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a process with these instances (each a tuple of its cpus).
+
+    ``libraries`` holds paths under ``jemalloc`` and ``tcmalloc`` where they were found. CUSTOMER_ENV wins.
+    """
+    environment = {name: outer[name] for name in _PASSED_ON if name in outer}
+    environment |= {
+        # PyTorch asks for both, and fails for a user id without an entry in /etc/passwd.
+        "HOME": str(user_cache.home()), "USER": outer.get("USER") or user_cache.user_name(),
+        "PYTHONPATH": os.pathsep.join(filter(None, (outer.get("PYTHONPATH"), str(user_cache.import_path())))),
+        "PYTHONUNBUFFERED": "1",
+        "ONEDNN_MAX_CPU_ISA": case.arithmetic.isa_cap,
+        "OMP_NUM_THREADS": str(len(instances[0])),
+        "OMP_DYNAMIC": "FALSE",
+    }
+    if len(instances) == 1:
+        # Several instances in one process are bound by their thread's mask, which their teams
+        # inherit: OpenMP's places are one list for the whole process.
+        environment["OMP_PROC_BIND"] = "close"
+        environment["OMP_PLACES"] = ",".join(f"{{{cpu}}}" for cpu in instances[0])
+    if "jemalloc" in libraries:
+        environment |= {"LD_PRELOAD": libraries["jemalloc"], "MALLOC_CONF": JEMALLOC_CONF}
+    elif "tcmalloc" in libraries:
+        environment["LD_PRELOAD"] = libraries["tcmalloc"]
+    return environment | dict(case.customer_env)
+
+
+def data(inputs: Inputs, case: Case, parts: int) -> Data:
+    """What the workers read; ``parts`` instances share the data set."""
+    images = inputs.dataset
+    sampled = images if not case.training else None
+    return Data(
+        weights=str(inputs.weights or ""), weights_sha256=inputs.weights_sha256, qconf=case.qconf,
+        checkpoint=case.checkpoint, dataset=str(images.root) if images else "",
+        classes=len(images.classes) if images else None, parts=parts,
+        images=len(sampled.images) if sampled and case.accuracy else 0,
+        calibration=_sample(sampled, CALIBRATION_IMAGES, CALIBRATION_SEED),
+        agreement=_sample(sampled, AGREEMENT_IMAGES, AGREEMENT_SEED))
+
+
+def _sample(images: DataSet | None, count: int, seed: int) -> tuple[str, ...]:
+    if images is None:
+        return ()
+    sample = dataset.calibration_sample(images, min(count, len(images.images)), seed)
+    return tuple(str(image.path) for image in sample)
+
+
+def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log: Path) -> Spec:
+    """What the worker of ``process`` shall do; it writes to ``report`` and ``log``."""
+    parts = tuple(
+        Part(index=instance.index, cpus=instance.cpus, memory_node=instance.memory_node,
+             memory_nodes=instance.memory_nodes, loader_cpus=tuple(plan.loader_cpus.get(instance.index, ())),
+             stream_floats=plan.stream_floats.get(instance.index))
+        for instance in process.instances)
+    nodes = plan.surroundings.nodes if case.training else Nodes()
+    return Spec(
+        process=process.index, cpus=tuple(sorted(cpu for part in parts for cpu in part.cpus)), instances=parts,
+        precision=case.precision, torch_type=case.torch_type, batch_size=case.batch_size, steps=case.steps,
+        warmup_steps=case.warmup_steps, min_duration_s=case.min_duration, accuracy=case.accuracy,
+        training=case.training, data=plan.data,
+        group=Group(nodes.index, nodes.count, nodes.rendezvous or str(plan.rendezvous)),
+        cache_dir=str(plan.cache_dir), report=str(report), log=str(log), memory_nodes=plan.memory_nodes,
+        customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,
+        disturbed=plan.surroundings.burst > 1)

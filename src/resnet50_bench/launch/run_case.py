@@ -26,10 +26,11 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import burst, memory_need, preload, specs, versions
+from . import memory_need, plan, preload, versions
 from .launcher import RunWorkers, launch
 from .placement import place
-from .plan import LaunchPlan, Surroundings
+from .plan import LaunchPlan
+from .surroundings import Surroundings
 from .window import LaunchWindow
 
 
@@ -92,8 +93,10 @@ class CaseRun:
                 node = "any" if instance.memory_node is None else instance.memory_node
                 log.line(f"{logfile.INSTANCE} {instance.index}: cpus {','.join(map(str, instance.cpus))} "
                          f"memory node {node} process {process.index}")
-        for line in burst.lines(self._surroundings.burst):
-            log.line(line)
+        if placement.burst:
+            log.line(f"BURST: {placement.burst}")
+            log.line(f"NOTICE: one of {placement.burst} runs at once, all of which were placed on the same cores: "
+                     "its numbers are those of a disturbed run")
         for name, value in msgspec.structs.asdict(self.result.inputs).items():
             if value:
                 log.line(f"Input_{name.title()}: {value}")
@@ -132,7 +135,7 @@ class CaseRun:
         count = len(placement.instances)
         return LaunchPlan(
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),
-            data=specs.data(self._inputs, self._case, count), memory_nodes=len(self._topology.memory_nodes),
+            data=plan.data(self._inputs, self._case, count), memory_nodes=len(self._topology.memory_nodes),
             surroundings=self._surroundings, loader_cpus=placement.idle_share(),
             stream_floats={instance.index: caches.affordable(caches.stream_floats(instance.cpus, used), count)
                            for instance in placement.instances},

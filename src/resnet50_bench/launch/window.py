@@ -1,8 +1,13 @@
-"""A launch, as it is observed -> lines in the log, a live view, and what the machine did while instances measured."""
+"""A launch, as it is observed -> lines in the log, a live view on a terminal, what the machine did meanwhile."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 from ..case.case import Case
 from ..errors import RunFailed
@@ -10,8 +15,11 @@ from ..machine import counters
 from ..protocol.messages import Progress as State
 from ..result import logfile
 from ..result.logfile import Log
-from .plan import Surroundings
-from .progress import ProgressView
+from .surroundings import STATE_VARIABLE, Surroundings
+
+#: How often workers are asked to say where they stand: each time costs an instance some 50 microseconds.
+LIVE_S, PLAIN_S = 1.0, 15.0
+_MOST_LINES = 8
 
 
 class LaunchWindow:
@@ -67,3 +75,97 @@ class LaunchWindow:
         gained = counters.difference(*self._readings)
         gained.frequency = self._clocks.record()
         return gained
+
+
+class ProgressView:
+    """Shows states; nothing of it reaches the log."""
+
+    def __init__(self, batch_size: int, min_duration_s: float, surroundings: Surroundings) -> None:
+        self._batch_size, self._min_duration_s = batch_size, min_duration_s
+        self._terminal = _terminal(surroundings.terminal)
+        self._file = Path(named) if (named := surroundings.variables.get(STATE_VARIABLE)) else None
+        self.every_s = LIVE_S if self._terminal else PLAIN_S
+        self._states: dict[int, State] = {}
+        self._drawn, self._shown = 0, time.monotonic()
+
+    def update(self, state: State) -> None:
+        """Take one instance's state in, and show all of them where it is time."""
+        self._states[state.instance] = state
+        if time.monotonic() - self._shown >= 0.8 * self.every_s or self._terminal:
+            self._shown = time.monotonic()
+            self._show()
+
+    def tell(self, text: str) -> None:
+        """Let ctest.sh know, while it is there, what is being done or how far the instances are."""
+        if self._file and self._file.parent.is_dir():
+            self._file.write_text(text)
+
+    def close(self) -> None:
+        """Take the live view away: the log's lines follow."""
+        if self._file:
+            self._file.unlink(missing_ok=True)
+        if self._terminal and self._drawn:
+            self._terminal.write(f"\x1b[{self._drawn}F\x1b[J")
+            self._terminal.flush()
+            self._drawn = 0
+
+    def _show(self) -> None:
+        lines = [line(state, self._batch_size, self._min_duration_s) for _, state in sorted(self._states.items())]
+        self.tell(lines[0] if len(lines) == 1 else self._summary())
+        if len(lines) > (_MOST_LINES if self._terminal else 1):
+            lines = [self._summary()]
+        if self._terminal:
+            up = f"\x1b[{self._drawn}F" if self._drawn else ""
+            width = _width(self._terminal)
+            self._terminal.write(up + "".join(f"\x1b[2K{text[:width]}\n" for text in lines))
+            self._terminal.flush()
+            self._drawn = max(self._drawn, len(lines))
+        else:
+            print(*lines, sep="\n", flush=True)
+
+    def _summary(self) -> str:
+        states = list(self._states.values())
+        slowest = min(states, key=lambda state: state.done)
+        rate = sum(state.done * self._batch_size / state.elapsed_s for state in states if state.elapsed_s)
+        top1 = _top1(sum(state.right for state in states), sum(state.counted for state in states))
+        return (f"{len(states)} instances: {rate:.1f} images/s{top1}; the last is "
+                + line(slowest, self._batch_size, self._min_duration_s))
+
+
+def line(state: State, batch_size: int, min_duration_s: float) -> str:
+    """``instance 0: 140 of 290 steps, 48 % | 4.1 images/s | last 1951.0 ms | loss 1.203 | 2:10 left``."""
+    share = state.done / state.wanted if state.wanted else 0.0
+    if min_duration_s:
+        share = min(share or 1.0, state.elapsed_s / min_duration_s)
+    words = [f"instance {state.instance}: {state.done}" + (f" of {state.wanted}" if state.wanted else "") + " steps"
+             + (f", {100 * min(1.0, share):.0f} %" if share else "")]
+    if state.done and state.elapsed_s:
+        words.append(f"{state.done * batch_size / state.elapsed_s:.1f} images/s")
+        words.append(f"last {state.last_ms:.1f} ms")
+    shown = _top1(state.right, state.counted) + (f" | loss {state.loss}" if state.loss else "")
+    left = f" | {_clock(state.elapsed_s * (1 - share) / share)} left" if 0 < share < 1 else ""
+    return " | ".join(words) + shown + left
+
+
+def _top1(right: int, counted: int) -> str:
+    return f" | top-1 {100 * right / counted:.2f} %" if counted else ""
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _terminal(named: str | None) -> TextIO | None:
+    if sys.stdout.isatty():
+        return sys.stdout
+    try:
+        return open(named, "w") if named else None  # noqa: SIM115 - open as long as the process
+    except OSError:
+        return None
+
+
+def _width(terminal: TextIO) -> int:
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns - 1
+    except OSError:
+        return 79

@@ -19,9 +19,8 @@ from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Stage
 from ..result import causes
 from ..result.placement import PlacedProcess
-from . import specs
-from .plan import LaunchObserver, LaunchPlan
-from .setups import Setup
+from .plan import LaunchPlan, Setup, spec
+from .window import LaunchWindow
 
 #: Of a process's log, what may tell why it ended.
 _TAIL_LINES = 20
@@ -65,7 +64,7 @@ class WorkerProcess:
         except BrokenPipeError:
             raise RunFailed(self._obituary()) from None
 
-    def listen(self, observer: LaunchObserver) -> bool:
+    def listen(self, observer: LaunchWindow) -> bool:
         """Take in what the worker says; False once it has rightly closed its channel after its report.
 
         Raises what the worker's failure deserves, or RunFailed where it is gone.
@@ -127,14 +126,13 @@ def _exchange(case: Case, process: PlacedProcess, plan: LaunchPlan) -> _Exchange
     files = _Exchange(plan.folder / f".process-{process.index}.spec.json",
                       plan.folder / f".process-{process.index}.report.json",
                       plan.folder / f"instance-{process.instances[0].index}.log")
-    spec = specs.spec(case, process, plan, files.report, files.log)
-    files.spec.write_bytes(messages.encode(spec))
+    files.spec.write_bytes(messages.encode(spec(case, process, plan, files.report, files.log)))
     return files
 
 
 def remove_exchange(plan: LaunchPlan) -> None:
     """Take away what was exchanged; the logs stay."""
-    for leftover in (*plan.folder.glob(".process-*.json"), specs.rendezvous(plan.folder)):
+    for leftover in (*plan.folder.glob(".process-*.json"), plan.rendezvous):
         leftover.unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ from ..case.case import AnyCase, Case, Layer, UndecidedCase
 from ..case.defaults import Machine
 from ..case.parameters import AUTO, SEARCHED
 from ..errors import BadInput, RunFailed
-from ..launch.plan import Surroundings
+from ..launch.surroundings import Surroundings
 from . import best, sweep
 from .axes import axes
 from .known_points import KnownPoints

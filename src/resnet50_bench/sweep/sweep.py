@@ -15,8 +15,8 @@ from ..case.inputs import Inputs
 from ..case.parameters import SEARCHED
 from ..errors import DoesNotFit, Infrastructure, RunFailed
 from ..launch.launcher import Session
-from ..launch.plan import Surroundings
 from ..launch.run_case import run_case
+from ..launch.surroundings import Surroundings
 from ..machine.cpu import require_real
 from ..result.result import FRESH, WARM
 from . import best, outlook, record, tables

@@ -16,7 +16,7 @@ from ..case.inputs import Inputs
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput, BenchError, DoesNotFit
 from ..launch.placement import place
-from ..launch.plan import Surroundings
+from ..launch.surroundings import Surroundings
 from ..machine.cpu import require_real
 from ..spelling import nearest
 from ..stack.environment import StackChoice

@@ -1,0 +1,72 @@
+"""What a runner's environment says of its run beside the parameters: its burst, its nodes, who watches it.
+
+The standard library alone: ctest.sh sets these variables before the set-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import BadInput
+
+#: Set by ``ctest.sh --burst N``: how many runs share the cores at once.
+BURST_VARIABLE = "RESNET50_BENCH_BURST"
+#: ctest.sh names its terminal to the cases, whose own output goes through a pipe ...
+TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
+#: ... and a file, in which it reads how far the instances are.
+STATE_VARIABLE = "RESNET50_BENCH_PROGRESS"
+#: Set together by the scheduler's job: this node's number from 0, how many there are, a file that is not there yet.
+NODE, COUNT, RENDEZVOUS = "RESNET50_BENCH_NODE", "RESNET50_BENCH_NODES", "RESNET50_BENCH_RENDEZVOUS"
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes that train one model together: ``index`` of ``count``, and the file where they meet.
+
+    ``rendezvous`` is empty on a single node. The scheduler's job starts one runner a node. torchrun would do that too,
+    but it starts the workers before anything pins them, so a file that all nodes see replaces its rendezvous.
+    """
+
+    index: int = 0
+    count: int = 1
+    rendezvous: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """``burst`` runs share the cores at once, this one counted; ``nodes`` train one model together."""
+
+    variables: Mapping[str, str]
+    burst: int = 1
+    nodes: Nodes = Nodes()
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Surroundings:
+        """Raises BadInput for what makes no sense."""
+        return cls(variables, _burst(variables), _nodes(variables))
+
+    @property
+    def terminal(self) -> str | None:
+        """That of ctest.sh; of runs at once None: their live views would overwrite each other."""
+        return None if self.burst > 1 else self.variables.get(TERMINAL_VARIABLE)
+
+
+def _burst(variables: Mapping[str, str]) -> int:
+    text = variables.get(BURST_VARIABLE) or "1"
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise BadInput(f"{BURST_VARIABLE}={text!r} is not a number of runs at once: 1, 2, 3 ... are allowed; ctest.sh "
+                       "--burst sets it")
+    return int(text)
+
+
+def _nodes(variables: Mapping[str, str]) -> Nodes:
+    texts = {name: variables.get(name, "").strip() for name in (NODE, COUNT, RENDEZVOUS)}
+    if not any(texts.values()):
+        return Nodes()
+    index, count, rendezvous = texts.values()
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count) and rendezvous.startswith("/")):
+        said = " ".join(f"{name}={text}" for name, text in texts.items())
+        raise BadInput(f"{said}: expected a node from 0 on, how many there are, and an absolute path that all see")
+    return Nodes(int(index), int(count), rendezvous) if int(count) > 1 else Nodes()
