@@ -139,7 +139,7 @@ def test_the_doctor_says_what_disturbs_first_and_what_is_well_in_one_line():
 
 
 def test_the_docs_list_every_check():
-    text = (Path(__file__).parents[1] / "docs/checks.md").read_text()
+    text = (Path(__file__).parents[1] / "docs/reference/checks.md").read_text()
     assert [c.name for c in result_checks(result()) if f"| `{c.name}` |" not in text] == []
 
 

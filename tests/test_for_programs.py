@@ -15,7 +15,7 @@ from support.schema import FILE, violations
 
 
 def test_the_schema_in_the_docs_is_that_of_the_types(capsys):
-    why = "run: scripts/resnet50-bench.sh result-schema > docs/result-schema.json"
+    why = "run: scripts/resnet50-bench.sh result-schema > docs/reference/result-schema.json"
     assert FILE.read_text() == schema.text(), why
     assert main(["result-schema"]) == 0 and capsys.readouterr().out == schema.text()
 

@@ -166,6 +166,6 @@ def rows_of_the_docs(folder: Path) -> Iterator[str]:
 
 
 def test_the_docs_show_the_best_points_of_a_large_xeon(tmp_path):
-    text = (Path(__file__).parents[1] / "docs/placement.md").read_text()
+    text = (Path(__file__).parents[1] / "docs/explanation/placement.md").read_text()
     missing = [row for row in rows_of_the_docs(tmp_path) if row not in text]
     assert not missing, "\n".join(missing)

@@ -20,7 +20,7 @@ def test_every_variable_that_is_read_is_known_and_every_known_one_is_read():
     texts = [path.read_text() for path in (*files, *ROOT.glob("*.sh"), *ROOT.glob("*.m4"), *ROOT.glob("Dockerfile.*"))]
     read = set(re.findall(r"\bRESNET50_BENCH_[A-Z_]*[A-Z]\b", "\n".join(texts)))
     assert read == set(KNOWN)
-    documented = (ROOT / "docs/setup.md").read_text()
+    documented = (ROOT / "docs/how-to/set-up.md").read_text()
     assert all(f"`{name}`" in documented for name in FOR_USERS)
 
 

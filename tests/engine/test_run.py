@@ -27,7 +27,7 @@ def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
     report = result_of(folder)["processes"][0]
     assert sum(report["kernels"].values()) == 53
     assert "*Throughput (samples/sec): " in kpi(folder).stdout
-    assert violations(result_of(folder)) == [], "docs/result-schema.json"
+    assert violations(result_of(folder)) == [], "docs/reference/result-schema.json"
     log, _, card = done.stdout.partition("\n\n-- ")
     assert "RESULT: passed" in log and len(card.splitlines()) <= 10
     assert "\n   Throughput  " in card and f"\n   Ran         {precision}, IPEX" in card and "\n   Next  " in card

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/ci/*")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md")),
+         *sorted(ROOT.glob("docs/ci/*")))
 #: It quotes on purpose what is refused.
 _ONLY_BLOCKS = ("wsf.md",)
 _OURS = r"(?:\./|scripts/)[a-z0-9_-]+\.sh|resnet50-bench"

@@ -1,4 +1,4 @@
-"""docs/result-schema.json, and what in a document breaks it."""
+"""docs/reference/result-schema.json, and what in a document breaks it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "docs/result-schema.json"
+FILE = Path(__file__).parents[2] / "docs/reference/result-schema.json"
 
 
 @functools.cache

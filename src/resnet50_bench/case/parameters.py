@@ -1,7 +1,7 @@
 """The catalogue of parameters: text from anywhere -> typed values, defaults and help texts.
 
 Every parameter that a user can set stands here once. Validation, ``--describe-params``,
-the table of docs/parameters.md and the log header are made from it.
+the table of docs/reference/parameters.md and the log header are made from it.
 """
 
 from __future__ import annotations
@@ -293,7 +293,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def markdown_table() -> str:
-    """The table of docs/parameters.md."""
+    """The table of docs/reference/parameters.md."""
     lines = ["| parameter | meaning | values | default | applies to |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows()]
     return "\n".join(lines)

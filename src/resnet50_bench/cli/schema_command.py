@@ -1,4 +1,4 @@
-"""``result-schema``: the JSON Schema of a result file on stdout, as it stands in docs/result-schema.json."""
+"""``result-schema``: the JSON Schema of a result file on stdout, as it stands in docs/reference/result-schema.json."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ..result import schema
 
 def parser() -> Parser:
     """There are no words."""
-    return Parser("resnet50-bench result-schema", "The JSON Schema of a result file: docs/result-schema.json.",
-                  "resnet50-bench result-schema > docs/result-schema.json")
+    return Parser("resnet50-bench result-schema", "Print the JSON Schema of a result file.",
+                  "resnet50-bench result-schema > docs/reference/result-schema.json")
 
 
 def main(argv: list[str]) -> int:

@@ -15,7 +15,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_record(judgement: Judgement, remedy: Remedy) -> dict[str, object]:
-    """The judgement as JSON has it; docs/for-programs.md describes the keys."""
+    """The judgement as JSON has it; docs/reference/files.md describes the keys."""
     return {
         "status": judgement.status,
         "references": None if judgement.references is None else str(judgement.references),
