@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resnet50_bench.machine import caches, host, theory
+from resnet50_bench.machine import host, memory, theory
 from resnet50_bench.result import limits, logfile
 from resnet50_bench.result.processes import Convolution
 from support.documents import decoded, document
@@ -83,6 +83,6 @@ def test_arrays_of_all_instances_outgrow_each_cache_four_times(tmp_path):
         folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cache/index3"
         for name, text in (("level", 3), ("size", "32768K"), ("shared_cpu_list", "0-1" if cpu < 2 else "2-3")):
             put(folder / name, text)
-    parts = [caches.stream_floats(cpus, [0, 1, 2, 3], tmp_path) for cpus in ([0], [1], [2, 3])]
+    parts = [memory.stream_floats(cpus, [0, 1, 2, 3], tmp_path) for cpus in ([0], [1], [2, 3])]
     assert [part * 4 for part in parts] == [64 * 2**20, 64 * 2**20, 128 * 2**20]
-    assert caches.stream_floats([0], [0], tmp_path / "none") is None
+    assert memory.stream_floats([0], [0], tmp_path / "none") is None

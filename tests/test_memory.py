@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resnet50_bench.machine import caches
+from resnet50_bench.machine import memory
 from resnet50_bench.machine.memory import free_bytes
 from support import fakes
 
@@ -36,8 +36,8 @@ def test_what_the_tightest_group_on_the_way_up_leaves_counts(tmp_path, own, pare
 
 
 def test_arrays_for_the_bandwidth_are_not_made_where_nothing_is_free(tmp_path):
-    assert caches.affordable(1000, 1, tmp_path) == 1000, "nothing is known"
+    assert memory.affordable(1000, 1, tmp_path) == 1000, "nothing is known"
     fakes.put(tmp_path / "proc/meminfo", "MemAvailable: 1024 kB\n")
-    assert caches.affordable(1000, 1, tmp_path) == 1000 and caches.affordable(100_000, 1, tmp_path) == 0
+    assert memory.affordable(1000, 1, tmp_path) == 1000 and memory.affordable(100_000, 1, tmp_path) == 0
     fakes.put(tmp_path / "proc/meminfo", "MemAvailable: 0 kB\n")
-    assert caches.affordable(1000, 1, tmp_path) == 0
+    assert memory.affordable(1000, 1, tmp_path) == 0

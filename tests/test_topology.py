@@ -27,7 +27,7 @@ def test_twelve_numa_nodes_on_one_socket(tmp_path):
 
 def test_offline_cpus_and_lone_siblings(tmp_path):
     found = topology(tmp_path, cores_per_node=4, smt=True, offline={1, 5, 6})
-    assert found.online_cpus == (0, 2, 3, 4, 7)
+    assert found.online_cpus == "0,2-4,7"
     assert [core.cpus for core in found.cores] == [(0, 4), (2,), (3, 7)]
 
 
@@ -43,7 +43,7 @@ def test_cpuset_of_cgroup_v2_and_of_v1(tmp_path):
     cgroup_v2(two, "/box", cpuset_cpus_effective="1,3,5,7")
     one = FakeMachine(cores_per_node=8).build(tmp_path / "one")
     cgroup_v1(one, "/box", "cpuset", effective_cpus="1,3,5,7")
-    assert read_topology(two).allowed_cpus == read_topology(one).allowed_cpus == (1, 3, 5, 7)
+    assert read_topology(two).allowed_cpus == read_topology(one).allowed_cpus == "1,3,5,7"
 
 
 @pytest.mark.parametrize(("quota", "cpus", "cores"), [
@@ -98,7 +98,7 @@ def test_files_that_are_not_in_the_kernels_form_are_as_if_they_were_not_there(tm
     for name in ("online", "cpu0/topology/core_id", "cpu0/topology/physical_package_id"):
         put(root / "sys/devices/system/cpu" / name, "garbage")
     found = read_topology(root)
-    assert (found.online_cpus, found.core_count, found.sockets) == ((0, 1), 2, (0,))
+    assert (found.online_cpus, found.core_count, found.sockets) == ("0-1", 2, (0,))
 
 
 def test_where_no_cpu_may_be_used_that_is_said(tmp_path):
@@ -113,8 +113,8 @@ def test_the_mask_counts_where_a_container_shows_other_cpus_as_online(tmp_path, 
     root = FakeMachine(cores_per_node=32, smt=True).build(tmp_path)
     put(root / "sys/devices/system/cpu/online", online)
     found = read_topology(root, affinity=range(8, 32))
-    assert (found.allowed_cpus, found.core_count, found.quota_cpus) == (tuple(range(8, 32)), 24, None)
-    assert set(found.allowed_cpus) <= set(found.online_cpus)
+    assert (found.allowed_cpus, found.core_count, found.quota_cpus) == ("8-31", 24, None)
+    assert set(parse_cpulist(found.allowed_cpus)) <= set(parse_cpulist(found.online_cpus))
 
 
 def test_counters_leave_out_what_they_cannot_read(tmp_path):
@@ -134,7 +134,7 @@ def test_counters_leave_out_what_they_cannot_read(tmp_path):
 
 def as_virtual(root, sockets_of_one: bool = True):
     """The machine's cores, each as a socket of its own, under a hypervisor."""
-    for cpu in read_topology(root).allowed_cpus:
+    for cpu in parse_cpulist(read_topology(root).allowed_cpus):
         if sockets_of_one:
             put(root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id", cpu)
     put(root / "proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu avx2 hypervisor lahf_lm\n")

@@ -261,7 +261,7 @@ class FakeFolder:
         side = next(side for side in self.sides if side.name == name)
         result = decoded({
             "case": side.case.texts(), "started_at": "2026-01-01T00:00:00", "system": {"cpu": self.machine.cpu.name},
-            "software": versions.software_record(side.python), "topology": self.machine.topology.record(),
+            "software": versions.software_record(side.python), "topology": self.machine.topology,
             "placement": {}, "verdict": "valid",
             "statistics": {"throughput_images_per_s": random.Random(f"{number}{name}").uniform(90, 110)}})
         result.write(there / "benchmark_x.json")

@@ -11,10 +11,10 @@ import sys
 
 import pytest
 
-from resnet50_bench.backends import owner
 from resnet50_bench.ctest import background, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
+from resnet50_bench.machine.process_facts import start_ticks
 from support.fake_checkout import FAILS, HANGS, Checkout, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
@@ -128,7 +128,7 @@ def test_a_run_that_does_not_start_in_time_is_ended(tmp_path, monkeypatch):
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(Infrastructure, match="did not start within 0.5 s and was ended"):
         background.launch(tmp_path, options.parse(["--nohup"], {}))
-    assert owner.start_ticks(int((tmp_path / "pid").read_text())) is None
+    assert start_ticks(int((tmp_path / "pid").read_text())) is None
 
 
 def test_bad_input_is_said_at_once(checkout, capsys):
@@ -160,12 +160,12 @@ def innocent():
 def told(build, name: str, **changes) -> None:
     (build / "background" / name).mkdir(parents=True)
     (build / "background" / name / "run.json").write_text(json.dumps(
-        {"pid": os.getpid(), "ticks": owner.start_ticks(os.getpid()), "boot": background.boot_id(), "log": "/no/log",
+        {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": background.boot_id(), "log": "/no/log",
          "started": "2026-01-01 00:00:00"} | changes))
 
 
 def test_a_process_id_that_was_given_away_is_not_ended(tmp_path, innocent, capsys):
-    ticks = owner.start_ticks(innocent.pid)
+    ticks = start_ticks(innocent.pid)
     told(tmp_path, "old", pid=innocent.pid, ticks=ticks - 1)
     told(tmp_path, "before-the-restart", pid=innocent.pid, ticks=ticks, boot="another")
     told(tmp_path, "gone", pid=2**22 + 1)

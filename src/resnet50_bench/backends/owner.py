@@ -10,18 +10,11 @@ import re
 import socket
 from pathlib import Path
 
+from ..machine.process_facts import start_ticks
+
 #: Label of a container, and the beginning of a job's name.
 MARK = "resnet50-bench"
 _NAME = re.compile(r"(?P<pid>\d+)-(?P<ticks>\d+)-(?P<namespace>\d+)-(?P<boot>[0-9a-f]{12})-(?P<host>.+)")
-
-
-def start_ticks(pid: int, root: Path = Path("/")) -> int | None:
-    """When the process started, in clock ticks since boot (proc(5): field 22 of stat); None where none runs."""
-    try:
-        fields = (root / f"proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def owner(pid: int | None = None, root: Path = Path("/")) -> str:

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ..arguments import Parser, number_of
-from ..backends.owner import start_ticks
 from ..ctest import background
 from ..ctest.build_folder import build_folder
 from ..ctest.options import STATUS_LINES
 from ..errors import BadInput
 from ..files import json_text, replacing, write_json
+from ..machine.process_facts import start_ticks
 from ..signals import interruptible
 from .tree import PROG
 from .tree import main as command_line

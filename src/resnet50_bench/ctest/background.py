@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..backends.owner import start_ticks
 from ..errors import BadInput, Infrastructure
+from ..machine.process_facts import start_ticks
 from .build_folder import same
 from .options import Options
 

@@ -20,7 +20,7 @@ from .judgement import LEAST_HISTORY
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = having(Role.CONFIGURATION)
 #: (CPU, usable cores), (case, deciding parameters)
-Machine = tuple[str, int | None]
+Machine = tuple[str, int]
 
 
 def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[str]:

@@ -110,9 +110,8 @@ def _idle(idle: tuple[int, ...], instance_mode: str, topology: Topology) -> list
         rest = [core.cpus[0] for core in topology.cores[topology.core_count:]]
         notices.append(f"{len(rest)} cores stay idle (cpus {format_cpulist(rest)}): the cgroup's quota is "
                        f"{topology.quota_cpus:g} CPUs")
-    if len(topology.allowed_cpus) < len(topology.online_cpus):
-        notices.append(f"this process may use {len(topology.allowed_cpus)} of {len(topology.online_cpus)} cpus "
-                       f"({format_cpulist(topology.allowed_cpus)})")
+    if allowed := topology.why_cpus_lack():
+        notices.append(f"this process may use {allowed}")
     return notices
 
 

@@ -16,8 +16,7 @@ from ..case.case import Case
 from ..case.engines import VERSION_LINES
 from ..case.inputs import Inputs
 from ..errors import BenchError, DoesNotFit, Infrastructure, Regression, RunFailed
-from ..machine import caches, host
-from ..machine.memory import free_bytes
+from ..machine import host, memory
 from ..machine.topology import Topology
 from ..result import limits, logfile, measurement
 from ..result.checks import overall, result_checks
@@ -47,7 +46,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     try:
         run.describe()
         run.require_usable_words()
-        memory_need.require(case, run.placement, surroundings.burst, free_bytes())
+        memory_need.require(case, run.placement, surroundings.burst, memory.free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()
@@ -79,7 +78,7 @@ class CaseRun:
         self.result = Result(
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
             started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-            software=self._software, stack=stack_of(python), topology=topology.record(), inputs=inputs.record(),
+            software=self._software, stack=stack_of(python), topology=topology, inputs=inputs.record(),
             placement=self.placement)
         self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
@@ -137,7 +136,7 @@ class CaseRun:
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),
             data=plan.data(self._inputs, self._case, count), memory_nodes=len(self._topology.memory_nodes),
             surroundings=self._surroundings, loader_cpus=placement.idle_share(),
-            stream_floats={instance.index: caches.affordable(caches.stream_floats(instance.cpus, used), count)
+            stream_floats={instance.index: memory.affordable(memory.stream_floats(instance.cpus, used), count)
                            for instance in placement.instances},
             progress_s=progress_s)
 

@@ -1,13 +1,19 @@
-"""/proc/cpuinfo below a root folder -> what identifies the CPU and which instructions it has."""
+"""/proc/cpuinfo below a root folder -> what identifies the CPU and which instructions this process may use."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput
-from . import amx
 from .topology import number
+
+_SYS_ARCH_PRCTL = 158  # arch/x86/entry/syscalls/syscall_64.tbl
+_ARCH_REQ_XCOMP_PERM = 0x1023  # Documentation/arch/x86/xstate.rst
+_XFEATURE_XTILEDATA = 18
 
 #: What helps where the kernel refuses AMX.
 AMX_REMEDY = "use a kernel of 5.16 or later, and a container or VM that passes AMX on"
@@ -41,23 +47,23 @@ def require_real(cpu: Cpu) -> None:
         raise BadInput(f"{cpu.name} computes AMX in software, so no speeds are compared on it; use a CPU with AMX")
 
 
+def _amx_refusal() -> str:
+    """Why this process may not use the CPU's AMX tiles, which its flags do not say; empty where it may."""
+    if platform.machine() != "x86_64":
+        return f"this is a {platform.machine()} process"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_SYS_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA) != 0:
+        return f"the kernel refuses the tile state ({os.strerror(ctypes.get_errno())})"
+    return ""
+
+
 def read_cpu(root: Path = Path("/")) -> Cpu:
     """Read ``root``/proc/cpuinfo; what it does not say is empty or 0. Of another ``root`` the kernel is not asked."""
-    fields: dict[str, str] = {}
-    for line in (root / "proc/cpuinfo").read_text().splitlines():
-        if not line.strip():
-            break
-        key, _, value = line.partition(":")
-        fields[key.strip()] = value.strip()
+    first, _, _ = (root / "proc/cpuinfo").read_text().partition("\n\n")
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
     flags = frozenset(fields.get("flags", "").split())
-    refused = amx.refusal() if root == Path("/") and "amx_tile" in flags else ""
-    return Cpu(
-        vendor=fields.get("vendor_id", ""),
-        family=number(fields.get("cpu family")) or 0,
-        model=number(fields.get("model")) or 0,
-        stepping=number(fields.get("stepping")) or 0,
-        name=fields.get("model name", ""),
-        microcode=fields.get("microcode", ""),
-        flags=frozenset(flag for flag in flags if not (refused and flag.startswith("amx_"))),
-        amx_refused=refused,
-    )
+    refused = _amx_refusal() if root == Path("/") and "amx_tile" in flags else ""
+    family, model, stepping = (number(fields.get(name)) or 0 for name in ("cpu family", "model", "stepping"))
+    return Cpu(fields.get("vendor_id", ""), family, model, stepping, fields.get("model name", ""),
+               fields.get("microcode", ""), amx_refused=refused,
+               flags=frozenset(flag for flag in flags if not (refused and flag.startswith("amx_"))))

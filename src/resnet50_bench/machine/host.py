@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from ..files import read_text
-from . import cgroup
 from .cpu import read_cpu
+from .topology import cgroup_folders, number
 
 
 class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -51,11 +51,15 @@ def system_record(root: Path = Path("/")) -> SystemRecord:
     """CPU, firmware, kernel, memory, mitigations, limits of the cgroup."""
     cpu = read_cpu(root)
     mhz, mhz_from = _mhz(root)
+    name = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(root / "etc/os-release") or "", re.M)
+    memory = re.search(r"^MemTotal:\s+(\d+) kB", read_text(root / "proc/meminfo") or "", re.M)
     return SystemRecord(
         node=socket.gethostname(), cpu=cpu.name or None, cpu_vendor=cpu.vendor or None, cpu_family=cpu.family,
         cpu_model=cpu.model, cpu_stepping=cpu.stepping, microcode=cpu.microcode or None,
-        virtual_machine="hypervisor" in cpu.flags, kernel=platform.release(), os=_os_name(root),
-        kernel_command_line=read_text(root / "proc/cmdline") or None, memory_bytes=_memory_bytes(root),
+        virtual_machine="hypervisor" in cpu.flags, kernel=platform.release(),
+        os=name[1] if name else None,
+        kernel_command_line=read_text(root / "proc/cmdline") or None,
+        memory_bytes=int(memory[1]) * 1024 if memory else None,
         cpu_mhz=mhz, cpu_mhz_from=mhz_from,
         memory_devices=_memory_devices() if root == Path("/") else None,
         firmware={name: text for name in ("bios_vendor", "bios_version", "bios_date", "sys_vendor", "product_name")
@@ -66,12 +70,8 @@ def system_record(root: Path = Path("/")) -> SystemRecord:
         governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         transparent_huge_pages=read_text(root / "sys/kernel/mm/transparent_hugepage/enabled") or None,
         numa_balancing=read_text(root / "proc/sys/kernel/numa_balancing") or None,
-        container=_container(root))
-
-
-def _os_name(root: Path) -> str | None:
-    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(root / "etc/os-release") or "", re.M)
-    return found.group(1) if found else None
+        container=next((runtime for runtime, mark in (("docker", ".dockerenv"), ("podman", "run/.containerenv"))
+                        if (root / mark).exists()), None))
 
 
 def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
@@ -80,11 +80,9 @@ def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
     What /proc/cpuinfo shows is the clock of a moment on most CPUs, and said to be that.
     """
     cpu0 = root / "sys/devices/system/cpu/cpu0"
-    base = read_text(cpu0 / "cpufreq/base_frequency") or ""  # intel_pstate, kHz
-    if base.isdigit() and int(base):
-        return int(base) / 1000, "nominal, of cpufreq's base_frequency"
-    nominal = read_text(cpu0 / "acpi_cppc/nominal_freq") or ""  # MHz; 0 where the firmware does not say
-    if nominal.isdigit() and int(nominal):
+    if base := number(read_text(cpu0 / "cpufreq/base_frequency")):  # intel_pstate, kHz
+        return base / 1000, "nominal, of cpufreq's base_frequency"
+    if nominal := number(read_text(cpu0 / "acpi_cppc/nominal_freq")):  # MHz; 0 where the firmware does not say
         return float(nominal), "nominal, of acpi_cppc"
     text = read_text(root / "proc/cpuinfo") or ""
     if named := re.search(r"@ ([0-9.]+)GHz", text):
@@ -92,11 +90,6 @@ def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
     if shown := re.search(r"^cpu MHz\s*: ([0-9.]+)", text, re.M):
         return float(shown.group(1)), "as /proc/cpuinfo showed it"
     return None, None
-
-
-def _memory_bytes(root: Path) -> int | None:
-    found = re.search(r"^MemTotal:\s+(\d+) kB", read_text(root / "proc/meminfo") or "", re.M)
-    return int(found.group(1)) * 1024 if found else None
 
 
 def _memory_devices() -> list[str] | None:
@@ -109,15 +102,7 @@ def _memory_devices() -> list[str] | None:
 
 
 def _limits(root: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for controller, names in (("cpu", ("cpu.max", "cpu.cfs_quota_us")), ("cpuset", ("cpuset.cpus.effective",
-                              "cpuset.effective_cpus")), ("memory", ("memory.max", "memory.limit_in_bytes"))):
-        for folder in cgroup.folders(root, controller)[:1]:
-            found |= {name: text for name in names if (text := read_text(folder / name))}
-    return found
-
-
-def _container(root: Path) -> str | None:
-    if (root / ".dockerenv").exists():
-        return "docker"
-    return "podman" if (root / "run/.containerenv").exists() else None
+    files = (("cpu", "cpu.max"), ("cpu", "cpu.cfs_quota_us"), ("cpuset", "cpuset.cpus.effective"),
+             ("cpuset", "cpuset.effective_cpus"), ("memory", "memory.max"), ("memory", "memory.limit_in_bytes"))
+    return {name: text for controller, name in files for folder in cgroup_folders(root, controller)[:1]
+            if (text := read_text(folder / name))}

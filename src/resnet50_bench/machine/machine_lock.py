@@ -15,11 +15,12 @@ import struct
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import Infrastructure
-from .topology import format_cpulist
+from .process_facts import start_ticks, stat_fields
+from .topology import format_cpulist, spans
 
 #: Names another folder for the file than the machine's.
 FOLDER = "RESNET50_BENCH_LOCK_FOLDER"
@@ -51,74 +52,59 @@ def held(cpus: Sequence[int] | None = None) -> Iterator[None]:
 
 def _take(file: int, cpus: Iterable[int]) -> bool:
     """Whether they were taken; not where an ancestor holds them."""
-    for first, count in _ranges(cpus):
+    for first, last in spans(cpus):
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, last - first + 1, first)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise Infrastructure(f"the lock on the machine's cores cannot be taken: {error.strerror}") from error
-            holder, held_cpus = _holder(file, first, count)
+            holder, held_cpus = _holder(file, first, last)
             if holder in _ancestors():
                 return False
-            raise Infrastructure(_refusal(holder, held_cpus)) from error
+            raise Infrastructure(f"somebody measures on cpus {held_cpus} already: {_describe(holder)}; wait until it "
+                                 "ends, or use other cores (taskset, --cpuset-cpus)") from error
     return True
-
-
-def _refusal(holder: int, cpus: str) -> str:
-    return (f"somebody measures on cpus {cpus} already: {_describe(holder)}; wait until it ends, or use other cores "
-            "(taskset, --cpuset-cpus)")
 
 
 def _describe(pid: int) -> str:
     """``process 12, running since 2026-11-24 21:40:05: ctest.sh ...``."""
-    folder = Path(f"/proc/{pid}")
     try:
-        words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        ticks = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])  # field 22 of proc(5)
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
         up_s = float(Path("/proc/uptime").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
+    except OSError:
+        words, up_s = [], 0.0
+    ticks = start_ticks(pid)
+    if not words or ticks is None:
         return "a process of another container or user" if pid <= 0 else f"process {pid}"
-    began = time.time() - up_s + ticks / os.sysconf("SC_CLK_TCK")
-    said = shlex.join(word for word in words if word)
-    return f"process {pid}, running since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(began))}: {said}"
+    began = time.localtime(time.time() - up_s + ticks / os.sysconf("SC_CLK_TCK"))
+    return (f"process {pid}, running since {time.strftime('%Y-%m-%d %H:%M:%S', began)}: "
+            + shlex.join(word for word in words if word))
 
 
-def _holder(file: int, first: int, count: int) -> tuple[int, str]:
+def _holder(file: int, first: int, last: int) -> tuple[int, str]:
     """(process id, the CPUs that it holds) of who holds some of the range; 0 where the kernel does not say."""
-    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, last - first + 1, 0)
     kind, _, start, length, pid = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
     if kind == fcntl.F_UNLCK:  # it has just ended
-        return 0, format_cpulist(range(first, first + count))
+        return 0, format_cpulist(range(first, last + 1))
     return pid, format_cpulist(range(start, start + length))
 
 
 def _ancestors() -> set[int]:
     """The processes that this one descends from."""
-    found: set[int] = set()
+    ancestors: set[int] = set()
     pid = os.getppid()
-    while pid > 0 and pid not in found:
-        found.add(pid)
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
-    return found
-
-
-def _ranges(cpus: Iterable[int]) -> list[tuple[int, int]]:
-    """Runs of neighbours: (first, how many)."""
-    found: list[tuple[int, int]] = []
-    for cpu in sorted(set(cpus)):
-        if found and cpu == sum(found[-1]):
-            found[-1] = (found[-1][0], found[-1][1] + 1)
-        else:
-            found.append((cpu, 1))
-    return found
+    while pid > 0 and pid not in ancestors:
+        ancestors.add(pid)
+        fields = stat_fields(Path(f"/proc/{pid}"))
+        pid = int(fields[1]) if fields else 0
+    return ancestors
 
 
 def _open() -> int | None:
     """The file, whoever made it first; None, with a notice, where it cannot be used: measuring goes on without."""
-    path = _path()
+    folder = os.environ.get(FOLDER) or ("/run/lock" if os.access("/run/lock", os.W_OK) else "/tmp")  # noqa: S108
+    path = Path(folder) / _NAME
     try:
         file = _open_shared(path)
         if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -135,18 +121,9 @@ def _open_shared(path: Path) -> int:
     """In a folder such as /tmp the kernel lets nobody open with O_CREAT what another user made (protected_regular)."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     while True:
-        try:
+        with suppress(FileNotFoundError):
             return os.open(path, flags)
-        except FileNotFoundError:
-            pass
-        try:
+        with suppress(FileExistsError):
             file = os.open(path, flags | os.O_CREAT | os.O_EXCL)
-        except FileExistsError:
-            continue
-        os.fchmod(file, 0o666)  # whatever the umask: every user's runs lock it
-        return file
-
-
-def _path() -> Path:
-    given = os.environ.get(FOLDER)
-    return Path(given or ("/run/lock" if os.access("/run/lock", os.W_OK) else "/tmp")) / _NAME  # noqa: S108
+            os.fchmod(file, 0o666)  # whatever the umask: every user's runs lock it
+            return file

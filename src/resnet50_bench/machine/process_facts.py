@@ -1,4 +1,4 @@
-"""/proc/self below a root folder -> what a worker process found out about itself; read-only."""
+"""/proc below a root folder -> what a process is, and what a worker process found out about itself; read-only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,30 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .counters import schedstat
-from .topology import known_cpulist
+from ..files import read_text
+from .topology import known_cpulist, numbers
 
 #: (name, cpus that it may run on) of a thread.
 Mask = tuple[str, frozenset[int]]
 #: A thread computes from this share of the busiest one's time on; those that wait, talk or start others take far less.
 COMPUTING_SHARE = 0.2
+
+
+def stat_fields(folder: Path) -> list[str]:
+    """The words of ``folder``/stat behind the name, from field 3 of proc(5) on; empty where there is no process."""
+    return (read_text(folder / "stat") or "").rpartition(")")[2].split()
+
+
+def start_ticks(pid: int, root: Path = Path("/")) -> int | None:
+    """When the process started, in clock ticks since boot (field 22); None where none runs."""
+    fields = stat_fields(root / f"proc/{pid}")
+    return int(fields[19]) if fields and fields[0] not in "ZX" else None
+
+
+def schedstat(task: Path) -> tuple[float, float]:
+    """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
+    fields = numbers((read_text(task / "schedstat") or "").split())
+    return (fields[0] / 1e9, fields[1] / 1e9) if fields and len(fields) == 3 else (0.0, 0.0)
 
 
 def allocator(root: Path = Path("/")) -> str:

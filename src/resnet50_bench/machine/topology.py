@@ -18,7 +18,6 @@ from pathlib import Path
 
 from ..errors import Infrastructure
 from ..files import read_text
-from . import cgroup
 
 #: The kinds of cores of a CPU whose cores are unlike.
 PERFORMANCE, EFFICIENCY = "performance", "efficiency"
@@ -45,28 +44,23 @@ class Core:
 
 @dataclass(frozen=True)
 class Topology:
-    """What may be used of the machine, cores in the order socket, NUMA node, cpu number.
+    """What may be used of the machine, cores in the order socket, NUMA node, cpu number; a result holds it.
 
-    ``quota_cpus`` is the cgroup's quota in CPUs, None where there is none; ``memory_nodes`` are
-    the NUMA nodes that have memory this process may use. ``merged_sockets`` counts the sockets that a hypervisor shows,
-    one a core, and that are read as one.
+    Cpus are the kernel's lists (``0-2,8``). ``memory_nodes`` are the NUMA nodes that have memory this process may use;
+    ``quota_cpus`` is the cgroup's quota in CPUs, None where there is none. ``core_count`` cores may be busy at once: a
+    quota of 1.5 CPUs keeps one busy. ``merged_sockets`` counts the sockets that a hypervisor shows, one a core, and
+    that are read as one.
     """
 
-    cores: tuple[Core, ...]
-    online_cpus: tuple[int, ...]
-    allowed_cpus: tuple[int, ...]
-    nodes: tuple[int, ...]
-    memory_nodes: tuple[int, ...]
-    quota_cpus: float | None
-    smt: bool
+    cores: tuple[Core, ...] = ()
+    online_cpus: str = ""
+    allowed_cpus: str = ""
+    nodes: tuple[int, ...] = ()
+    memory_nodes: tuple[int, ...] = ()
+    quota_cpus: float | None = None
+    core_count: int = 0
+    smt: bool = False
     merged_sockets: int = 0
-
-    @property
-    def core_count(self) -> int:
-        """Cores that instances may occupy at once: a quota of 1.5 CPUs keeps one core busy."""
-        if self.quota_cpus is None:
-            return len(self.cores)
-        return max(1, min(len(self.cores), math.floor(self.quota_cpus)))
 
     @property
     def usable_cores(self) -> tuple[Core, ...]:
@@ -83,39 +77,16 @@ class Topology:
         """Sockets that have cores which may be used."""
         return tuple(sorted({core.socket for core in self.cores}))
 
+    def why_cpus_lack(self) -> str:
+        """What the affinity mask or cpuset leaves of the online cpus; empty where it leaves all."""
+        allowed, online = (len(parse_cpulist(cpus)) for cpus in (self.allowed_cpus, self.online_cpus))
+        return f"{allowed} of {online} cpus ({self.allowed_cpus})" if allowed < online else ""
+
     def why_fewer(self) -> str:
         """Why there are fewer cores than the machine has, as the end of a sentence; else empty."""
-        reasons = []
-        if len(self.allowed_cpus) < len(self.online_cpus):
-            reasons.append(f"the affinity mask or cpuset allows {len(self.allowed_cpus)} of "
-                           f"{len(self.online_cpus)} cpus ({format_cpulist(self.allowed_cpus)})")
-        if self.core_count < len(self.cores):
-            reasons.append(f"the cgroup's quota is {self.quota_cpus:g} CPUs")
-        return "".join(f"; {reason}" for reason in reasons)
-
-    def record(self) -> TopologyRecord:
-        """For a result."""
-        return TopologyRecord(
-            self.cores, format_cpulist(self.online_cpus), format_cpulist(self.allowed_cpus), self.nodes,
-            self.memory_nodes, self.quota_cpus, self.core_count, self.smt, self.merged_sockets)
-
-
-@dataclass(frozen=True)
-class TopologyRecord:
-    """What may be used of the machine; ``core_count`` cores at once. Cpus as the kernel's lists (``0-2,8``).
-
-    ``merged_sockets``: so many sockets of one core each were a hypervisor's, and are one here.
-    """
-
-    cores: tuple[Core, ...] = ()
-    online_cpus: str | None = None
-    allowed_cpus: str | None = None
-    nodes: tuple[int, ...] = ()
-    memory_nodes: tuple[int, ...] = ()
-    quota_cpus: float | None = None
-    core_count: int | None = None
-    smt: bool | None = None
-    merged_sockets: int = 0
+        allowed = self.why_cpus_lack()
+        return (f"; the affinity mask or cpuset allows {allowed}" if allowed else "") + (
+            f"; the cgroup's quota is {self.quota_cpus:g} CPUs" if self.core_count < len(self.cores) else "")
 
 
 def parse_cpulist(text: str) -> tuple[int, ...]:
@@ -144,15 +115,47 @@ def number(text: str | None) -> int | None:
         return None
 
 
+def numbers(words: Iterable[str]) -> list[int] | None:
+    """The whole numbers that the words of a kernel file are; None where one of them is none."""
+    try:
+        return [int(word) for word in words]
+    except ValueError:
+        return None
+
+
+def spans(cpus: Iterable[int]) -> list[tuple[int, int]]:
+    """The first and last of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for cpu in sorted(set(cpus)):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], cpu)
+        else:
+            runs.append((cpu, cpu))
+    return runs
+
+
 def format_cpulist(cpus: Iterable[int]) -> str:
     """(0, 1, 2, 8) -> ``0-2,8``."""
-    spans: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if spans and cpu == spans[-1][1] + 1:
-            spans[-1][1] = cpu
-        else:
-            spans.append([cpu, cpu])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans(cpus))
+
+
+def cgroup_folders(root: Path, controller: str) -> list[Path]:
+    """This process's cgroup for ``controller`` and its ancestors, own first; empty where none is visible.
+
+    A v1 hierarchy that has the controller counts, else the v2 one. Inside a cgroup namespace /proc has the path outside
+    and the mount shows what is inside: if the path does not exist below the mount, the mount is the own folder.
+    """
+    top, listing = root / "sys/fs/cgroup", root / "proc/self/cgroup"
+    text = os.fsdecode(listing.read_bytes()) if listing.exists() else ""
+    lines = [line.split(":", 2) for line in text.splitlines() if line.count(":") > 1]
+    places = [(top / controller, path) for _, names, path in lines
+              if controller in names.split(",") and (top / controller).is_dir()]
+    places += [(top, path) for _, names, path in lines if not names and (top / "cgroup.controllers").exists()]
+    for mount, path in places[:1]:
+        folder = mount / path.lstrip("/")
+        folder = folder if folder.is_dir() else mount
+        return [place for place in (folder, *folder.parents) if place.is_relative_to(mount) and place.is_dir()]
+    return []
 
 
 def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None) -> Topology:
@@ -181,10 +184,11 @@ def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None)
     merged = _merged_sockets(root, cores)
     if merged:
         cores = [replace(core, socket=0) for core in cores]
+    quota = _quota(root)
     return Topology(
-        cores=tuple(cores), online_cpus=online, allowed_cpus=allowed,
-        nodes=tuple(sorted({core.node for core in cores})), memory_nodes=_memory_nodes(root),
-        quota_cpus=_quota(root),
+        cores=tuple(cores), online_cpus=format_cpulist(online), allowed_cpus=format_cpulist(allowed),
+        nodes=tuple(sorted({core.node for core in cores})), memory_nodes=_memory_nodes(root), quota_cpus=quota,
+        core_count=len(cores) if quota is None else max(1, min(len(cores), math.floor(quota))),
         smt=any(len(_siblings(cpus, cpu)) > 1 for cpu in online), merged_sockets=merged)
 
 
@@ -201,13 +205,12 @@ def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...
           online: tuple[int, ...], kinds: Mapping[int, str]) -> Core:
     folder = cpus / f"cpu{cpu}" / "topology"
     threads = _siblings(cpus, cpu)
-    usable = tuple(thread for thread in threads if thread in allowed)
-    barred = tuple(thread for thread in threads if thread in online and thread not in allowed)
+    core_id = number(read_text(folder / "core_id"))
     # Some virtual machines report -1 for a package that they do not know.
-    core_id = number(read_text(folder / "core_id") or "")
-    return Core(socket=max(0, number(read_text(folder / "physical_package_id") or "") or 0), node=node_of.get(cpu, 0),
-                core_id=cpu if core_id is None else core_id, cpus=usable, siblings=barred,
-                kind=kinds.get(cpu, ""))
+    return Core(socket=max(0, number(read_text(folder / "physical_package_id")) or 0), node=node_of.get(cpu, 0),
+                core_id=cpu if core_id is None else core_id, kind=kinds.get(cpu, ""),
+                cpus=tuple(thread for thread in threads if thread in allowed),
+                siblings=tuple(thread for thread in threads if thread in online and thread not in allowed))
 
 
 def _merged_sockets(root: Path, cores: Sequence[Core]) -> int:
@@ -227,21 +230,14 @@ def _kinds(root: Path, cpus: tuple[int, ...]) -> dict[int, str]:
     Linux's perf names the kinds of an Intel hybrid CPU; elsewhere ``cpu_capacity`` or the highest clock differ.
     """
     devices = root / "sys/devices"
-    named = {cpu: kind for folder, kind in (("cpu_core", PERFORMANCE), ("cpu_atom", EFFICIENCY))
-             for cpu in _list(devices / folder / "cpus")}
-    found = {cpu: named[cpu] for cpu in cpus if cpu in named}
+    kinds = {cpu: kind for folder, kind in (("cpu_core", PERFORMANCE), ("cpu_atom", EFFICIENCY))
+             for cpu in _list(devices / folder / "cpus") if cpu in cpus}
     for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
-        found = found or _kinds_by_figure(devices / "system/cpu", file, cpus)
-    return found if len(set(found.values())) > 1 else {}
-
-
-def _kinds_by_figure(folder: Path, file: str, cpus: tuple[int, ...]) -> dict[int, str]:
-    """By a figure of each cpu; empty where the first has none."""
-    if read_text(folder / f"cpu{cpus[0]}" / file) is None:
-        return {}
-    figures = {cpu: number(read_text(folder / f"cpu{cpu}" / file)) or 0 for cpu in cpus}
-    least = _LEAST_ALIKE * max(figures.values())
-    return {cpu: PERFORMANCE if figure >= least else EFFICIENCY for cpu, figure in figures.items() if figure}
+        figures = {cpu: number(read_text(devices / f"system/cpu/cpu{cpu}" / file)) or 0 for cpu in cpus}
+        least = _LEAST_ALIKE * max(figures.values())
+        kinds = kinds or {cpu: PERFORMANCE if figure >= least else EFFICIENCY
+                          for cpu, figure in figures.items() if figure}
+    return kinds if len(set(kinds.values())) > 1 else {}
 
 
 def _memory_nodes(root: Path) -> tuple[int, ...]:
@@ -255,7 +251,7 @@ def _memory_nodes(root: Path) -> tuple[int, ...]:
 
 def _cpuset(root: Path) -> tuple[int, ...]:
     """The cgroup's cpus; empty where it does not limit them."""
-    for folder in cgroup.folders(root, "cpuset"):
+    for folder in cgroup_folders(root, "cpuset"):
         for name in ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"):
             if cpus := _list(folder / name):
                 return cpus
@@ -265,12 +261,11 @@ def _cpuset(root: Path) -> tuple[int, ...]:
 def _quota(root: Path) -> float | None:
     """The tightest quota of the cgroup and its ancestors, in CPUs."""
     limits = []
-    for folder in cgroup.folders(root, "cpu"):
+    for folder in cgroup_folders(root, "cpu"):
         maximum, _, period = (read_text(folder / "cpu.max") or "").partition(" ")
         if not maximum:
-            maximum = (read_text(folder / "cpu.cfs_quota_us") or "")
-            period = (read_text(folder / "cpu.cfs_period_us") or "")
-        most, each = number(maximum), number(period)
-        if most is not None and most >= 0 and each is not None and each > 0:
-            limits.append(most / each)
+            maximum, period = (read_text(folder / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period"))
+        most, period_us = number(maximum), number(period)
+        if most is not None and most >= 0 and period_us is not None and period_us > 0:
+            limits.append(most / period_us)
     return min(limits, default=None)

@@ -21,7 +21,7 @@ from ..errors import BadInput
 from ..files import write_json
 from ..machine.counters import Counters
 from ..machine.host import SystemRecord
-from ..machine.topology import TopologyRecord
+from ..machine.topology import Topology
 from .placement import Placement
 from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
 from .records import Check, Statistics
@@ -50,7 +50,7 @@ class ResultSummary(msgspec.Struct, kw_only=True):
     system: SystemRecord
     software: SoftwareRecord
     stack: str | None = None
-    topology: TopologyRecord
+    topology: Topology
     placement: Placement
     statistics: Statistics
     limits: dict[str, float] = {}

@@ -139,7 +139,7 @@ def _require_same(side: Side, result: Result, machine: Machine, folder: Path) ->
     software = {name: value for name, value in result.software.items() if not name.startswith("git_")}
     now = {name: value for name, value in versions.software_record(side.python).items() if not name.startswith("git_")}
     pairs = [("CPU", result.system.cpu, machine.cpu.name),
-             ("cores", result.topology.allowed_cpus, machine.topology.record().allowed_cpus),
+             ("cores", result.topology.allowed_cpus, machine.topology.allowed_cpus),
              *((name, result.parameter(name), text) for name, text in side.case.texts().items()),
              *((name, software.get(name), now.get(name)) for name in {**software, **now})]
     bad = [f"{name} {was} (now {is_now})" for name, was, is_now in pairs if was != is_now]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...machine.counters import Counters, CpuTimes
-from ...machine.topology import TopologyRecord, known_cpulist
+from ...machine.topology import Topology, known_cpulist
 from ..processes import FeedRecord
 from ..records import Check, Verdict
 from ..result import Result
@@ -103,7 +103,7 @@ def _other_load(result: Result, cpus: list[int]) -> Check:
                  "other load on the instances' cores", _keep_off(result))
 
 
-def _siblings(counters: Counters, cpus: list[int], topology: TopologyRecord) -> Check:
+def _siblings(counters: Counters, cpus: list[int], topology: Topology) -> Check:
     siblings = {cpu for core in topology.cores if set(core.cpus) & set(cpus)
                 for cpu in (*core.cpus, *core.siblings) if cpu not in cpus}
     if not siblings:

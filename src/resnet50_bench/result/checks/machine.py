@@ -8,7 +8,7 @@ from pathlib import Path
 from ...machine import counters
 from ...machine.counters import Counters
 from ...machine.cpu import AMX_REMEDY, Cpu, read_cpu
-from ...machine.topology import Topology, read_topology
+from ...machine.topology import Topology, parse_cpulist, read_topology
 from ..records import Check, Verdict
 from .base import judge, of_machine, unknown
 
@@ -125,7 +125,7 @@ def _load(root: Path, topology: Topology) -> Check:
     if text is None:
         return unknown("other load", "/proc/loadavg is not readable")
     running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # without ourselves
-    share = running / max(1, len(topology.allowed_cpus))
+    share = running / max(1, len(parse_cpulist(topology.allowed_cpus)))
     return judge("other load", f"{running} runnable threads", share > MOST_LOAD, Verdict.NOISY,
                  "other work runs on this machine", "stop it first: see top")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from ...machine.caches import DEFAULT_FLOATS
+from ...machine.memory import DEFAULT_FLOATS
 
 _CHANNELS = 512
 _LAYERS = 4
