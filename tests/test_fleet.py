@@ -14,40 +14,42 @@ import pytest
 from resnet50_bench.cli import fleet_command
 from resnet50_bench.cli import report_command as report
 from resnet50_bench.errors import BadInput, Regression, RunFailed
-from resnet50_bench.history import fleet
-from resnet50_bench.history.fleet import Node
+from resnet50_bench.history.fleet import Fleet, Node
 from resnet50_bench.machine.host import SystemRecord
 from support.documents import result, run
 
 CASE = "20260101-000000-logs-resnet50_pytorch_xeon_public_inference_throughput_amx_int8"
 
 
-def nodes(count: int, cv: float, seed: int, slow: dict[int, float] | None = None) -> list[Node]:
+def fleet_of(*nodes: Node) -> Fleet:
+    return Fleet("case", "samples/sec", nodes)
+
+
+def drawn(count: int, cv: float, seed: int, slow: dict[int, float] | None = None) -> Fleet:
     rng = random.Random(seed)
-    return [Node(f"n{i:04d}", rng.gauss(1000, 1000 * cv) * (slow or {}).get(i, 1.0), "", {}) for i in range(count)]
+    return fleet_of(*(Node(f"n{i:04d}", rng.gauss(1000, 1000 * cv) * (slow or {}).get(i, 1.0), "", {})
+                      for i in range(count)))
 
 
 @pytest.mark.parametrize("cv", [0.003, 0.01, 0.05])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_thousand_sound_nodes_raise_at_most_one_false_alarm_in_a_hundred(cv, seed):
-    assert len(fleet.outliers(nodes(1000, cv, seed))) <= 10
+    assert len(drawn(1000, cv, seed).outliers) <= 10
 
 
 @pytest.mark.parametrize(("cv", "factor"), [(0.003, 0.95), (0.003, 1.05), (0.01, 0.9), (0.05, 0.5)])
 def test_every_fault_well_beyond_the_threshold_is_found(cv, factor):
     bad = dict.fromkeys(range(0, 1000, 97), factor)
-    fleet_nodes = nodes(1000, cv, 1, bad)
-    assert {f"n{i:04d}" for i in bad} <= {outlier.node.name for outlier in fleet.outliers(fleet_nodes)}
+    assert {f"n{i:04d}" for i in bad} <= drawn(1000, cv, 1, bad).outliers.keys()
 
 
 def test_what_drowns_in_the_spread_is_not_claimed():
-    least = fleet.threshold([node.value for node in nodes(1000, 0.05, 1)])
-    assert 0.15 < least < 0.21
+    assert 0.15 < drawn(1000, 0.05, 1).threshold < 0.21
 
 
 def test_equal_nodes_and_small_fleets_raise_no_alarm():
-    assert fleet.outliers([Node(str(i), 1000 + i / 100, "", {}) for i in range(8)]) == []
-    assert fleet.outliers([Node("a", 100.0, "", {}), Node("b", 50.0, "", {}), Node("c", 90.0, "", {})]) == []
+    assert not fleet_of(*(Node(str(i), 1000 + i / 100, "", {}) for i in range(8))).outliers
+    assert not fleet_of(Node("a", 100.0, "", {}), Node("b", 50.0, "", {}), Node("c", 90.0, "", {})).outliers
 
 
 def put(root: Path, number: int, step_ms: float, *, failure: str | None = None, **facts: str) -> None:
@@ -101,9 +103,9 @@ def test_only_what_lies_below_the_named_folder_is_missing(tmp_path, capsys):
 
 def test_two_populations_are_told_apart_without_a_usual_one():
     half = [Node(f"n{i}", 1000.0, "", {"governor": "powersave" if i % 2 else "performance"}) for i in range(6)]
-    odd, = fleet.odd_facts(half)
+    odd, = fleet_of(*half).odd_facts
     assert odd.usual is None and {len(names) for names in odd.others.values()} == {3}
-    assert fleet.odd_facts([Node(f"n{i}", 1.0, "", {"serial": str(i)}) for i in range(6)]) == []
+    assert fleet_of(*(Node(f"n{i}", 1.0, "", {"serial": str(i)}) for i in range(6))).odd_facts == []
 
 
 def put_copy(root: Path, number: int, template: Path, step_ms: float, **facts: str) -> None:

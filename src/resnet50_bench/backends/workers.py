@@ -43,10 +43,10 @@ def summary(nodes: Sequence[WorkerFolder]) -> str:
         (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
     lines = [f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows]
     if len(nodes) > 1:
-        from ..history import fleet_nodes, fleet_summary  # before the set-up ctest.sh does without msgspec
+        from ..history import fleet  # before the set-up ctest.sh does without msgspec
 
-        for (case, unit), compared in fleet_nodes.gather([nodes[0].folder.parent]).items():
-            lines += fleet_summary.summary(case, unit, compared)
+        for compared in fleet.gather([nodes[0].folder.parent]):
+            lines += fleet.lines(compared)
     return "\n".join(lines)
 
 

@@ -9,9 +9,7 @@ import msgspec
 from ..arguments import Parser
 from ..errors import BadInput, Regression, RunFailed
 from ..files import json_text
-from ..history import fleet
-from ..history.fleet_nodes import gather
-from ..history.fleet_summary import rows, summarised, summary
+from ..history.fleet import counted, gather, lines, rows
 from ..tables import as_csv, as_markdown
 
 _TABLES = {"csv": as_csv, "markdown": as_markdown}
@@ -32,22 +30,20 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the summary; status 1 where a node failed or is missing, with --gate 4 where one is slow."""
     given = parser().parse_args(argv)
-    groups = gather(given.folders)
-    if not groups:
+    fleets = gather(given.folders)
+    if not fleets:
         raise BadInput(f"no results below {', '.join(map(str, given.folders))}")
     if given.format in _TABLES:
-        print(_TABLES[given.format]([row for (case, unit), nodes in groups.items()
-                                     for row in rows(case, unit, nodes)]), end="")
+        print(_TABLES[given.format]([row for fleet in fleets for row in rows(fleet)]), end="")
     elif given.format == "json":
-        print(json_text([msgspec.to_builtins(summarised(case, unit, nodes)) for (case, unit), nodes in groups.items()],
-                         indent=1))
+        print(json_text([msgspec.to_builtins(fleet.summary) for fleet in fleets], indent=1))
     else:
-        print("\n\n".join("\n".join(summary(case, unit, nodes)) for (case, unit), nodes in groups.items()))
-    lost = sorted({node.name for nodes in groups.values() for node in nodes if node.value is None})
+        print("\n\n".join("\n".join(lines(fleet)) for fleet in fleets))
+    lost = sorted({node.name for fleet in fleets for node in fleet.nodes if node.value is None})
     if lost:
-        raise RunFailed(f"{fleet.counted(lost)} without a valid result")
-    slow = sorted({outlier.node.name for (_, unit), nodes in groups.items() for outlier in fleet.outliers(nodes)
-                   if (outlier.deviation < 0) != (unit == "ms")})
+        raise RunFailed(f"{counted(lost)} without a valid result")
+    slow = sorted({outlier.node for fleet in fleets for outlier in fleet.outliers.values()
+                   if (outlier.deviation < 0) != (fleet.unit == "ms")})
     if given.gate and slow:
-        raise Regression(f"{fleet.counted(slow)} slower than the others")
+        raise Regression(f"{counted(slow)} slower than the others")
     return 0

@@ -1,4 +1,4 @@
-"""Results of the same case on several nodes -> which nodes differ in speed, and in what else; pure.
+"""Results of the same case on several nodes -> which nodes differ in speed and in what else, which left no result.
 
 Rule: modified z-score above 3.5 (Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers"), which a few bad
 nodes do not spoil, and at least 1 % from the median, so that a fleet of hardly any spread raises no alarm.
@@ -6,15 +6,19 @@ nodes do not spoil, and at least 1 % from the median, so that a fleet of hardly 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from statistics import fmean, median, quantiles, stdev
 
 import msgspec
 
+from ..files import read_text
 from ..result.result import ResultSummary
 from ..result.stats import MAD_TO_SIGMA, OUTLIER_SCORE
+from ..tables import Cell
+from .collection import Entry, find, node_file
 from .comparability import system_facts
 
 LEAST_DEVIATION = 0.01
@@ -35,13 +39,16 @@ class Node:
     noisy: bool = False
 
 
-@dataclass(frozen=True)
-class Outlier:
-    """A node whose KPI is far off: ``deviation`` from the median as a share, ``score`` its modified z-score."""
+class Outlier(msgspec.Struct, frozen=True):
+    """A node far from the median by ``deviation``, a share of it; ``score``: its modified z-score; ``differs``: in what
+    else."""
 
-    node: Node
+    node: str
+    value: float
     deviation: float
     score: float
+    noisy: bool
+    differs: list[str]
 
 
 class OddFact(msgspec.Struct, frozen=True):
@@ -52,79 +59,175 @@ class OddFact(msgspec.Struct, frozen=True):
     others: dict[str, list[str]]
 
 
-def distribution(values: Sequence[float]) -> dict[str, float]:
+class FleetSummary(msgspec.Struct, frozen=True):
+    """What the nodes of one case show; ``threshold`` is None where too few have a value."""
+
+    case: str
+    unit: str
+    distribution: dict[str, float]
+    threshold: float | None
+    outliers: list[Outlier]
+    odd_facts: list[OddFact]
+    without_result: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The nodes of one case by name; ``unit`` is its KPI's."""
+
+    case: str
+    unit: str
+    nodes: Sequence[Node]
+
+    @cached_property
+    def values(self) -> list[float]:
+        """Of the nodes with a valid result."""
+        return [node.value for node in self.nodes if node.value is not None]
+
+    @cached_property
+    def middle(self) -> float:
+        """The median of the values; 0 where there is none."""
+        return median(self.values) if self.values else 0.0
+
+    @cached_property
+    def threshold(self) -> float | None:
+        """The share of the median by which a node has to differ to be an outlier here; None for too few nodes."""
+        if len(self.values) < LEAST_NODES:
+            return None
+        spread = median(abs(value - self.middle) for value in self.values)
+        return max(LEAST_DEVIATION, OUTLIER_SCORE * spread / MAD_TO_SIGMA / self.middle)
+
+    @cached_property
+    def outliers(self) -> dict[str, Outlier]:
+        """The nodes beyond the threshold by name, the farthest first."""
+        if self.threshold is None:
+            return {}
+        far = [Outlier(node.name, node.value, deviation, OUTLIER_SCORE * deviation / self.threshold, node.noisy,
+                       self.differs(node))
+               for node in self.nodes if node.value is not None
+               and abs(deviation := node.value / self.middle - 1) > self.threshold]
+        return {outlier.node: outlier for outlier in sorted(far, key=lambda outlier: -abs(outlier.deviation))}
+
+    @cached_property
+    def odd_facts(self) -> list[OddFact]:
+        """What is not the same on all nodes; a fact that nearly every node has a value of its own for is no fact."""
+        nodes = [node for node in self.nodes if node.facts]
+        odd = []
+        for fact in sorted({name for node in nodes for name in node.facts}):
+            by_value: dict[str, list[str]] = {}
+            for node in nodes:
+                by_value.setdefault(node.facts.get(fact, "(not there)"), []).append(node.name)
+            if len(by_value) < 2 or (len(by_value) > 2 and len(by_value) > len(nodes) / 2):
+                continue
+            value, members = max(by_value.items(), key=lambda item: len(item[1]))
+            usual = value if len(members) > len(nodes) / 2 else None
+            odd.append(OddFact(fact, usual, {value: sorted(names) for value, names in by_value.items()
+                                             if value != usual}))
+        return odd
+
+    def differs(self, node: Node) -> list[str]:
+        """What else sets the node apart: ``microcode 0x1 instead of 0x2b``."""
+        return [f"{odd.fact} {value}" + (f" instead of {odd.usual}" if odd.usual else "")
+                for odd in self.odd_facts for value, names in odd.others.items()
+                if node.name in names and (odd.usual is not None or len(names) == 1)]
+
+    @property
+    def summary(self) -> FleetSummary:
+        """All of it but the nodes."""
+        return FleetSummary(self.case, self.unit, _distribution(self.values), self.threshold,
+                            list(self.outliers.values()), self.odd_facts,
+                            {node.name: node.why_not for node in self.nodes if node.value is None})
+
+
+def _distribution(values: Sequence[float]) -> dict[str, float]:
     """``nodes``, ``sum``, ``median``, ``min``, ``max``; with two or more also ``q1``, ``q3`` and ``cv``."""
-    found = {"nodes": len(values), "sum": sum(values), "median": median(values), "min": min(values),
-             "max": max(values)}
+    if not values:
+        return {}
+    spread = {"nodes": len(values), "sum": sum(values), "median": median(values), "min": min(values),
+              "max": max(values)}
     if len(values) > 1:
         q1, _, q3 = quantiles(values, n=4, method="inclusive")
-        found |= {"q1": q1, "q3": q3, "cv": stdev(values) / fmean(values)}
-    return found
+        spread |= {"q1": q1, "q3": q3, "cv": stdev(values) / fmean(values)}
+    return spread
 
 
-def threshold(values: Sequence[float]) -> float | None:
-    """The share of the median by which a node has to differ to be an outlier here; None for too few nodes."""
-    if len(values) < LEAST_NODES:
-        return None
-    middle = median(values)
-    spread = median(abs(value - middle) for value in values)
-    return max(LEAST_DEVIATION, OUTLIER_SCORE * spread / MAD_TO_SIGMA / middle)
+def gather(folders: Sequence[Path]) -> list[Fleet]:
+    """A fleet for each case; a worker folder without a result is a node without a value."""
+    return _fleets(find(folders), [folder.resolve() for folder in folders])
 
 
-def outliers(nodes: Sequence[Node]) -> list[Outlier]:
-    """The nodes beyond the threshold, the farthest first."""
-    measured = [(node, node.value) for node in nodes if node.value is not None]
-    values = [value for _, value in measured]
-    least = threshold(values)
-    if least is None:
-        return []
-    middle = median(values)
-    found = [Outlier(node, value / middle - 1, OUTLIER_SCORE * (value / middle - 1) / least)
-             for node, value in measured if abs(value / middle - 1) > least]
-    return sorted(found, key=lambda outlier: -abs(outlier.deviation))
+def of_several_nodes(entries: Sequence[Entry]) -> list[Fleet]:
+    """As ``gather``, of results that are read already: the cases that ran on two or more nodes."""
+    return [fleet for fleet in _fleets(entries, [Path("/")]) if len(fleet.nodes) > 1]
 
 
-def odd_facts(nodes: Sequence[Node]) -> list[OddFact]:
-    """What is not the same on all nodes; a fact that nearly every node has a value of its own for is no fact here."""
-    found = []
-    for fact in sorted({name for node in nodes for name in node.facts}):
-        by_value: dict[str, list[str]] = {}
-        for node in nodes:
-            by_value.setdefault(node.facts.get(fact, "(not there)"), []).append(node.name)
-        if len(by_value) < 2 or (len(by_value) > 2 and len(by_value) > len(nodes) / 2):
-            continue
-        usual, members = max(by_value.items(), key=lambda item: len(item[1]))
-        majority = usual if len(members) > len(nodes) / 2 else None
-        found.append(OddFact(fact, majority, {value: sorted(names) for value, names in by_value.items()
-                                          if value != majority}))
-    return found
+def _fleets(entries: Sequence[Entry], tops: Sequence[Path]) -> list[Fleet]:
+    """Empty worker folders count below ``tops`` only."""
+    cases: dict[str, dict[str, list[Entry]]] = {}
+    for entry in entries:
+        cases.setdefault(entry.case, {}).setdefault(entry.node, []).append(entry)
+    nodes = {case: {name: _node(name, runs) for name, runs in by_name.items()} for case, by_name in cases.items()}
+    for logs, case in {entry.logs: entry.case for entry in entries}.items():
+        for folder in logs.glob("itr-*/worker-*-c0"):
+            if any(map(folder.is_relative_to, tops)) and not any(folder.glob("benchmark_*.json")):
+                name, status = node_file(folder) or folder.name, read_text(folder / "status")
+                why = ("no result and no exit status: it never came to its end" if status is None
+                       else f"no result, exit status {status}")
+                nodes[case].setdefault(name, Node(name, None, why, {}))
+    units = {entry.case: entry.primary[1] for entry in reversed(entries) if entry.primary}
+    return [Fleet(case, units.get(case, ""), sorted(by_name.values(), key=lambda node: node.name))
+            for case, by_name in nodes.items()]
 
 
-def facts_of(result: ResultSummary) -> dict[str, str]:
-    """System, software and usable cores of a result, as text; memory in whole GiB, for it varies by what firmware
-    keeps.
-    """
-    found = {name: str(value) for name, value in system_facts(result).items()
-             if name.split(".")[-1] not in _OWN}
-    if "memory_bytes" in found:
-        found["memory_GiB"] = str(round(int(found.pop("memory_bytes")) / 2**30))
-    found |= {f"software.{name}": str(value) for name, value in result.software.items()}
-    return found | {"core_count": str(result.topology.core_count)}
+def _node(name: str, runs: Sequence[Entry]) -> Node:
+    values = [run.primary[2] for run in runs if run.primary]
+    return Node(name, median(values) if values else None, "" if values else runs[0].unusable,
+                _facts(runs[0].result), any(run.verdict == "noisy" for run in runs))
 
 
-def explained(node: Node, odd: Sequence[OddFact]) -> list[str]:
-    """What else sets the node apart: ``microcode 0x1 instead of 0x2b``."""
-    return [f"{each.fact} {value}" + (f" instead of {each.usual}" if each.usual else "")
-            for each in odd for value, names in each.others.items()
-            if node.name in names and (each.usual is not None or len(names) == 1)]
+def _facts(result: ResultSummary) -> dict[str, str]:
+    """System, software and usable cores as text; memory in whole GiB, for it varies by what firmware keeps."""
+    facts = {name: str(value) for name, value in system_facts(result).items() if name.split(".")[-1] not in _OWN}
+    if "memory_bytes" in facts:
+        facts["memory_GiB"] = str(round(int(facts.pop("memory_bytes")) / 2**30))
+    facts |= {f"software.{name}": str(value) for name, value in result.software.items()}
+    return facts | {"core_count": str(result.topology.core_count)}
+
+
+def rows(fleet: Fleet) -> list[dict[str, Cell]]:
+    """A row for each node; ``deviation`` is a share of the median."""
+    return [{"case": fleet.case, "node": node.name, "value": node.value, "unit": fleet.unit,
+             "deviation": node.value / fleet.middle - 1 if node.value is not None else None,
+             "outlier": node.name in fleet.outliers, "noisy": node.noisy, "why_not": node.why_not,
+             "differs": "; ".join(fleet.differs(node))} for node in fleet.nodes]
+
+
+def lines(fleet: Fleet) -> Iterator[str]:
+    """Lines to read."""
+    summary, unit = fleet.summary, fleet.unit
+    spread = summary.distribution
+    yield f"Fleet: {fleet.case}: {len(fleet.nodes)} nodes"
+    if spread:
+        yield (f"  {unit}: sum {spread['sum']:.2f}, median {spread['median']:.2f}, {spread['min']:.2f} to "
+               f"{spread['max']:.2f}" + (f", quartiles {spread['q1']:.2f} and {spread['q3']:.2f}, coefficient of "
+                                         f"variation {100 * spread['cv']:.2f} %" if "cv" in spread else ""))
+    if summary.threshold is None:
+        yield f"  too few nodes to tell one that differs: {LEAST_NODES} are needed"
+    else:
+        yield (f"  a node is an outlier from {100 * summary.threshold:.1f} % off the median; less does not show in "
+               "this spread")
+    for outlier in summary.outliers:
+        why = f"; also differs: {', '.join(outlier.differs)}" if outlier.differs else ""
+        noisy = ", and its result is noisy" if outlier.noisy else ""
+        yield (f"  OUTLIER {outlier.node}: {outlier.value:.2f} {unit}, {100 * outlier.deviation:+.1f} % (score "
+               f"{outlier.score:+.1f}){noisy}{why}")
+    for odd in summary.odd_facts:
+        others = "; ".join(f"{value} on {counted(names)}" for value, names in odd.others.items())
+        yield f"  DIFFERS {odd.fact}: {others}" + (f"; elsewhere {odd.usual}" if odd.usual else "")
+    yield from (f"  MISSING {name}: {why}" for name, why in summary.without_result.items())
 
 
 def counted(names: Sequence[str]) -> str:
     """``3 nodes (a, b, c)``, at most eight of them by name."""
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"{len(names)} node{'s' if len(names) != 1 else ''} ({shown})"
-
-
-def repeated(names: Sequence[str]) -> dict[str, int]:
-    """Names that stand more than once, with how often."""
-    return {name: count for name, count in Counter(names).items() if count > 1}

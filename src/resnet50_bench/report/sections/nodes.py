@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...history import fleet, fleet_nodes
-from ...history.fleet import Node, OddFact, Outlier
+from ...history.fleet import LEAST_DEVIATION, LEAST_NODES, Fleet, Node, of_several_nodes
 from ...result.kpi import KPIS
 from ...result.stats import OUTLIER_SCORE
 from .. import histogram
@@ -21,45 +20,42 @@ _OPEN_UP_TO = 16
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     """A card for each case that ran on two nodes or more."""
     hint = ("Each node counts by the median of its runs. Outliers have a modified z-score above "
-            f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least {100 * fleet.LEAST_DEVIATION:g} % from the "
+            f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least {100 * LEAST_DEVIATION:g} % from the "
             "median.")
-    cards = [_card(case, unit, nodes, gallery)
-             for (case, unit), nodes in fleet_nodes.compared(results.entries).items()]
+    cards = [_card(fleet, gallery) for fleet in of_several_nodes(results.entries)]
     return [el("p", hint, class_="hint"), *cards] if cards else []
 
 
-def _card(case: str, unit: str, nodes: Sequence[Node], gallery: Gallery) -> Html:
-    values = [node.value for node in nodes if node.value is not None]
-    kpi = next((kpi.name for kpi in KPIS.values() if kpi.unit == unit), "KPI")
-    threshold = fleet.threshold(values)
-    odd = fleet.odd_facts([node for node in nodes if node.facts])
-    outliers = {each.node.name: each for each in fleet.outliers(nodes)}
-    drawn = gallery.figure(f"nodes {case}", histogram.of_nodes(case, kpi, unit, values, threshold)) if values else ""
+def _card(fleet: Fleet, gallery: Gallery) -> Html:
+    nodes, values, case = fleet.nodes, fleet.values, fleet.case
+    kpi = next((kpi.name for kpi in KPIS.values() if kpi.unit == fleet.unit), "KPI")
+    drawn = (gallery.figure(f"nodes {case}", histogram.of_nodes(case, kpi, fleet.unit, values, fleet.threshold))
+             if values else "")
     words = [plural(len(nodes), "node")] + [f"{len(nodes) - len(values)} without a result"] * (len(values) < len(nodes))
-    words += [f"{plural(len(outliers), 'outlier')}" if threshold is not None
-              else f"too few to tell one that differs ({fleet.LEAST_NODES} are needed)"]
-    middle = fleet.distribution(values)["median"] if values else None
-    rows = {node.name: _row(node, middle, outliers.get(node.name), odd) for node in nodes}
-    conspicuous = [node.name for node in nodes
-                   if node.value is None or node.name in outliers or fleet.explained(node, odd)]
-    head = ("Node", f"{kpi} ({unit})", "From the median", "Verdict", "What is odd")
-    shown = list(rows) if len(rows) <= _OPEN_UP_TO else conspicuous
+    words += [plural(len(fleet.outliers), "outlier") if fleet.threshold is not None
+              else f"too few to tell one that differs ({LEAST_NODES} are needed)"]
+    conspicuous = [node for node in nodes
+                   if node.value is None or node.name in fleet.outliers or fleet.differs(node)]
+    head = ("Node", f"{kpi} ({fleet.unit})", "From the median", "Verdict", "What is odd")
+    shown = nodes if len(nodes) <= _OPEN_UP_TO else conspicuous
+    is_whole = len(shown) == len(nodes)
     return el("article", el("h3", case), el("p", "; ".join(words)), drawn,
-              table("Nodes" if len(shown) == len(rows) else "Conspicuous nodes", head, [rows[name] for name in shown])
+              table("Nodes" if is_whole else "Conspicuous nodes", head, [_row(fleet, node) for node in shown])
               if shown else "",
-              fold(f"All {len(rows)} nodes", table("All nodes", head, rows.values())) if len(shown) < len(rows) else "",
+              "" if is_whole else fold(f"All {len(nodes)} nodes",
+                                       table("All nodes", head, [_row(fleet, node) for node in nodes])),
               class_="card")
 
 
-def _row(node: Node, middle: float | None, outlier: Outlier | None, odd: Sequence[OddFact]) -> tuple[object, ...]:
-    why = fleet.explained(node, odd)
-    if node.value is None or middle is None:
-        return node.name, "–", "–", el("td", badge("failed")), "; ".join((node.why_not, *why))
-    words = el("b", f"▼ outlier, score {outlier.score:+.1f}" if outlier.deviation < 0
-               else f"▲ outlier, score {outlier.score:+.1f}") if outlier else ""
+def _row(fleet: Fleet, node: Node) -> tuple[object, ...]:
+    differs = fleet.differs(node)
+    if node.value is None:
+        return node.name, "–", "–", el("td", badge("failed")), "; ".join((node.why_not, *differs))
+    outlier = fleet.outliers.get(node.name)
+    words = el("b", f"{'▼' if outlier.deviation < 0 else '▲'} outlier, score {outlier.score:+.1f}") if outlier else ""
     return (node.name, el("td", short(node.value), class_="n"),
-            el("td", f"{100 * (node.value / middle - 1):+.1f} %", class_="n"),
-            el("td", badge("noisy" if node.noisy else "valid"), " ", words), "; ".join(why))
+            el("td", f"{100 * (node.value / fleet.middle - 1):+.1f} %", class_="n"),
+            el("td", badge("noisy" if node.noisy else "valid"), " ", words), "; ".join(differs))
 
 
 SECTION = Section(40, "nodes", "Nodes", _inside)
