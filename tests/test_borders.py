@@ -18,7 +18,7 @@ ALLOWED = {
     "case/parameters.Parameter.default": "the parameters' values by name",
     "ctest/background.records": "the document that becomes JSON",
     "files.write_json": "the document that becomes JSON",
-    "history/gate_documents.as_record": "the document that becomes JSON",
+    "history/gate_words.as_record": "the document that becomes JSON",
     "result/result.Result.document": "the document that becomes JSON",
     "engines/table.document": "the document that becomes JSON",
     "versus/outcome.document": "the document that becomes JSON",

@@ -10,7 +10,7 @@ from ..checkout import typed
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
 from ..files import json_text
-from ..history import gate_documents, gate_words
+from ..history import gate_words
 from ..history.collection import Entry
 from ..history.gate import Judgement, judge
 from ..history.judgement import LAST
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     show(judgement, words.json)
     if words.junit:
         try:
-            words.junit.write_bytes(gate_documents.as_junit(judgement, remedy))
+            words.junit.write_bytes(gate_words.as_junit(judgement, remedy))
         except OSError as error:
             raise Infrastructure(f"--junit {words.junit} cannot be written: {error.strerror}") from error
     require_passed(judgement)
@@ -59,7 +59,7 @@ def show(judgement: Judgement, as_json: bool = False) -> None:
     """Print the judgement on stdout, its notices on stderr."""
     for notice in judgement.notices:
         print(f"NOTICE: {notice}", file=sys.stderr)
-    text = ([json_text(gate_documents.as_record(judgement, remedy), indent=1)] if as_json
+    text = ([json_text(gate_words.as_record(judgement, remedy), indent=1)] if as_json
             else gate_words.lines(judgement, remedy))
     print("\n".join(text), flush=True)
 

@@ -32,19 +32,20 @@ class JudgedPoint:
     point: RepeatedRuns
     findings: Sequence[Finding]
 
-    def of_kind(self, kind: type[AgainstReference] | type[AgainstHistory]) -> list[AgainstReference | AgainstHistory]:
-        """Its comparisons of a kind that were made."""
-        return [finding for finding in self.findings if isinstance(finding, kind)]
+    @property
+    def by_reference(self) -> list[AgainstReference]:
+        """Its comparisons with references."""
+        return [finding for finding in self.findings if isinstance(finding, AgainstReference)]
+
+    @property
+    def by_history(self) -> list[AgainstHistory]:
+        """Its comparisons with earlier runs."""
+        return [finding for finding in self.findings if isinstance(finding, AgainstHistory)]
 
     @property
     def is_compared(self) -> bool:
         """Whether anything was there to judge by."""
         return any(finding.state != SKIPPED for finding in self.findings)
-
-    @property
-    def regressions(self) -> list[Finding]:
-        """What failed."""
-        return [finding for finding in self.findings if finding.state == FAILED]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class WithoutReference:
 class Judgement:
     """Each point with its findings, and what could not be judged. ``references``: the file, None for none.
 
-    ``allow_missing``: whether results without a reference pass.
+    ``allow_missing``: whether results without a reference pass. ``notices``: what disturbs the judgement.
     """
 
     references: Path | None = None
@@ -69,13 +70,13 @@ class Judgement:
     #: (case, why): the newest runs that failed, are invalid or left no result.
     broken: list[tuple[str, str]] = field(default_factory=list)
     without_reference: list[WithoutReference] = field(default_factory=list)
-    #: What disturbs the judgement, for people.
     notices: list[str] = field(default_factory=list)
 
     @property
     def regressions(self) -> list[tuple[RepeatedRuns, Finding]]:
         """Every finding that failed, with its point."""
-        return [(judged.point, finding) for judged in self.judged for finding in judged.regressions]
+        return [(judged.point, finding) for judged in self.judged for finding in judged.findings
+                if finding.state == FAILED]
 
     @property
     def missing(self) -> list[WithoutReference]:
@@ -90,15 +91,14 @@ class Judgement:
 
     def gated(self) -> Gated:
         """The judgement in short, for a case's card."""
-        by_reference = [made for judged in self.judged if (made := judged.of_kind(AgainstReference))]
-        by_history = [made for judged in self.judged if (made := judged.of_kind(AgainstHistory))]
+        by_reference = [judged.by_reference for judged in self.judged if judged.by_reference]
+        by_history = [judged.by_history for judged in self.judged if judged.by_history]
+        alone = by_reference[0] if len(self.judged) == 1 and by_reference else []
         return Gated(
             passed=self.status == 0, compared_nothing=bool(self.missing and not self.regressions and not self.broken),
             references=str(self.references or ""), points=len(self.judged), by_reference=len(by_reference),
-            expected={each.kpi: each.expected for each in by_reference[0]} if len(self.judged) == 1 and by_reference
-            else {}, by_history=len(by_history),
-            earlier=max((each.earlier for made in by_history for each in made if isinstance(each, AgainstHistory)),
-                        default=0))
+            expected={finding.kpi: finding.expected for finding in alone}, by_history=len(by_history),
+            earlier=max((finding.earlier for findings in by_history for finding in findings), default=0))
 
 
 def judge(logs: Path, references: References | None = None, last: int = LAST, base: Path | None = None,
@@ -113,37 +113,29 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
     if not entries:
         raise BadInput(f"{logs}: there is no result to judge", *notices)
     newest = _newest(entries)
-    without_kpi = [entry for entry in newest if _has_no_kpi(entry)]
-    notices += [f"{entry.path} is not judged: {entry.unusable}" for entry in without_kpi]
-    unusable = [entry for entry in newest if not entry.primary and entry not in without_kpi]
-    made = Judgement(references.path if references else None, allow_missing, notices=notices,
-                     broken=[*_without_result(logs, entries),
-                             *((entry.case, f"{entry.path}: {entry.unusable}") for entry in unusable)])
+    judgement = Judgement(references.path if references else None, allow_missing, notices=notices,
+                          broken=_without_result(logs, entries))
     for point in points([entry for entry in newest if entry.primary]):
         # Beside a logs folder are the earlier ones; results outside any are in one folder.
         here = point.newest.logs
         beside = here.parent if LOGS_FOLDER.fullmatch(here.name) else here
-        made.judged.append(JudgedPoint(point, findings(point, references, base or beside, last)))
-    if references:
-        made.without_reference = [*_without_reference(made.judged), *(
-            WithoutReference(entry.case, entry, why) for entry in without_kpi
-            if isinstance(why := references.of(entry), NoReference))]
-    return made
-
-
-def _without_reference(judged: Sequence[JudgedPoint]) -> list[WithoutReference]:
-    found = []
-    for each in judged:
-        lacks = [finding.why for finding in each.findings
+        judged = JudgedPoint(point, findings(point, references, base or beside, last))
+        judgement.judged.append(judged)
+        lacks = [finding.why for finding in judged.findings
                  if isinstance(finding, NotCompared) and isinstance(finding.why, NoReference)]
-        if lacks and not each.of_kind(AgainstReference):
-            found.append(WithoutReference(each.point.label, each.point.newest, lacks[0]))
-    return found
-
-
-def _has_no_kpi(entry: Entry) -> bool:
-    """Whether the run is sound, but of a MODE whose results are not compared."""
-    return entry.failure is None and entry.verdict != "invalid" and entry.mode not in KPIS
+        if lacks and not judged.by_reference:
+            judgement.without_reference.append(WithoutReference(point.label, point.newest, lacks[0]))
+    for entry in newest:
+        if entry.primary:
+            continue
+        if entry.failure is not None or entry.verdict == "invalid" or entry.mode in KPIS:
+            judgement.broken.append((entry.case, f"{entry.path}: {entry.unusable}"))
+            continue
+        # The run is sound, but of a MODE whose results are not compared.
+        notices.append(f"{entry.path} is not judged: {entry.unusable}")
+        if references and isinstance(why := references.of(entry), NoReference):
+            judgement.without_reference.append(WithoutReference(entry.case, entry, why))
+    return judgement
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:
@@ -157,10 +149,10 @@ def _newest(entries: Sequence[Entry]) -> list[Entry]:
 
 def _without_result(logs: Path, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """A case whose newest logs folder holds no result was not measured: an older result must not pass for it."""
-    found: dict[str, Path] = {}
+    newest: dict[str, Path] = {}
     for folder in sorted([logs, *logs.rglob("*-logs-*")], key=lambda folder: folder.resolve().name):
         named = LOGS_FOLDER.fullmatch(folder.resolve().name)
         if named and folder.is_dir():
-            found[named.group(1)] = folder.resolve()
+            newest[named.group(1)] = folder.resolve()
     measured = {entry.logs for entry in entries}
-    return [(case, f"{folder} holds no result") for case, folder in found.items() if folder not in measured]
+    return [(case, f"{folder} holds no result") for case, folder in newest.items() if folder not in measured]

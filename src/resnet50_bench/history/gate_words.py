@@ -1,13 +1,18 @@
-"""The judgement of a gate -> its words: each finding, each line that people read, each reason with its remedy."""
+"""The judgement of a gate -> its words, as lines that people read, as one JSON document and as JUnit XML; pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
 
 from .collection import Entry
 from .gate import Judgement, WithoutReference
 from .judgement import (
+    FAILED,
     LEAST_HISTORY,
     SKIPPED,
     TREND_TOLERANCE,
@@ -26,25 +31,29 @@ ONE_RESTART = ("of one restart: that run keeps the tolerance or not; whether the
                f"(--loop {LEAST_HISTORY} can)")
 #: What is typed to add a result to a file of references.
 Remedy = Callable[[Entry, Path], str]
+#: What XML 1.0 cannot hold, which an instance's last words may have.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NAMES = {AgainstReference.kind: "{} against the reference", AgainstHistory.kind: "{} against earlier runs",
+          Trend.kind: "{} trend"}
 
 
 def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
     """Lines for people: each point, its findings and what disturbs the judgement; the outcome last."""
-    made = []
+    text = []
     for judged in judgement.judged:
         point, count = judged.point, len(judged.point.runs)
-        made.append(f"GATE: {point.label} ({'1 run' if count == 1 else f'median of {count} runs'})")
-        made += [f"  {'NOTICE: not judged' if finding.state == SKIPPED else finding.state}: "
-                 f"{text(finding, point, judgement.references)}" for finding in judged.findings]
-        made += [f"  WARNING: {noise}" for noise in noises(point)]
+        text.append(f"GATE: {point.label} ({'1 run' if count == 1 else f'median of {count} runs'})")
+        text += [f"  {'NOTICE: not judged' if finding.state == SKIPPED else finding.state}: "
+                 f"{_told(finding, point, judgement.references)}" for finding in judged.findings]
+        text += [f"  WARNING: {noise}" for noise in _noises(point)]
         if not judged.is_compared and not judgement.missing:
-            made.append("  NOTICE: nothing was there to judge by: this passes without having been compared")
+            text.append("  NOTICE: nothing was there to judge by: this passes without having been compared")
     if judgement.allow_missing:
-        made += [f"  NOTICE: {missing_line(each, judgement, remedy)}" for each in judgement.without_reference]
-    return [*made, f"GATE: {outcome(judgement)}"]
+        text += [f"  NOTICE: {_missing(each, judgement, remedy)}" for each in judgement.without_reference]
+    return [*text, f"GATE: {_outcome(judgement)}"]
 
 
-def outcome(judgement: Judgement) -> str:
+def _outcome(judgement: Judgement) -> str:
     """``passed``, or how many there are of what failed; and how many results had no reference."""
     failed, broken = len(judgement.regressions), len(judgement.broken)
     lacking = len(judgement.without_reference)
@@ -58,21 +67,71 @@ def outcome(judgement: Judgement) -> str:
 
 def errors(judgement: Judgement, remedy: Remedy) -> list[str]:
     """A line for each thing that fails the gate."""
-    return [*regressions(judgement), *(f"{case}: {why}" for case, why in judgement.broken),
-            *(missing_line(each, judgement, remedy) for each in judgement.missing)]
+    return [*_regressions(judgement), *(f"{case}: {why}" for case, why in judgement.broken),
+            *(_missing(each, judgement, remedy) for each in judgement.missing)]
 
 
-def regressions(judgement: Judgement) -> list[str]:
+def as_record(judgement: Judgement, remedy: Remedy) -> dict[str, object]:
+    """The judgement as JSON has it; docs/reference/files.md describes the keys."""
+    def facts(finding: Finding) -> dict[str, object]:
+        if isinstance(finding, NotCompared):
+            return {"kpi": finding.kpi, **msgspec.to_builtins(finding.why)}
+        return dict(msgspec.to_builtins(finding))
+
+    return {
+        "status": judgement.status,
+        "references": None if judgement.references is None else str(judgement.references),
+        "allow_missing": judgement.allow_missing,
+        "points": [{"label": judged.point.label, "runs": len(judged.point.runs), "compared": judged.is_compared,
+                    "noisy": [str(entry.path) for entry in judged.point.noisy],
+                    "checks": [{"name": _name(finding), "kind": finding.kind, "state": finding.state,
+                                "text": _told(finding, judged.point, judgement.references), **facts(finding)}
+                               for finding in judged.findings]} for judged in judgement.judged],
+        "broken": [{"case": case, "why": why} for case, why in judgement.broken],
+        "without_reference": [{"label": each.label, "logs": str(each.newest.logs), **msgspec.to_builtins(each.why),
+                               "text": _missing(each, judgement, remedy)} for each in judgement.without_reference],
+        "regressions": _regressions(judgement)}
+
+
+def as_junit(judgement: Judgement, remedy: Remedy) -> bytes:
+    """JUnit XML as GitLab and GitHub's reporters read it: a test case for each finding, each broken run and each
+    result without a reference that fails the gate."""
+    element = ElementTree.SubElement
+    root = ElementTree.Element("testsuites")
+    suite = element(root, "testsuite", name="gate", time="0")
+    for judged in judgement.judged:
+        for finding in judged.findings:
+            case = element(suite, "testcase", classname=judged.point.label, name=_name(finding), time="0")
+            words = _told(finding, judged.point, judgement.references)
+            if finding.state == FAILED:
+                element(case, "failure", type="Regression", message=words)
+            elif finding.state == SKIPPED:
+                element(case, "skipped", message=words)
+            element(case, "system-out").text = "\n".join([words, *_noises(judged.point)])
+    broken = [(case, "RunFailed", why) for case, why in judgement.broken]
+    broken += [(each.label, "NothingCompared", _missing(each, judgement, remedy)) for each in judgement.missing]
+    for number, (label, kind, why) in enumerate(broken, start=1):
+        case = element(suite, "testcase", classname=label, name=f"result {number}", time="0")
+        element(case, "error", type=kind, message=why)
+    suite.set("tests", str(len(suite)))
+    for counted, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(counted, str(len(suite.findall(f"testcase/{name}"))))
+    ElementTree.indent(root)
+    text = _NOT_XML.sub("?", ElementTree.tostring(root, encoding="unicode"))
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n".encode()
+
+
+def _regressions(judgement: Judgement) -> list[str]:
     """A line for each; named where several points were judged, and noisy where that may be why."""
     several = len(judgement.judged) > 1
-    return [(f"{point.label}: " if several else "") + text(finding, point, judgement.references)
+    return [(f"{point.label}: " if several else "") + _told(finding, point, judgement.references)
             + ("; the result is noisy" if point.noisy else "") for point, finding in judgement.regressions]
 
 
-def missing_line(missing: WithoutReference, judgement: Judgement, remedy: Remedy) -> str:
+def _missing(missing: WithoutReference, judgement: Judgement, remedy: Remedy) -> str:
     """Why a result has no reference, and what to type; named where several were judged."""
     label = f"{missing.label}: " if len(judgement.judged) > 1 or missing.why.lack is Lack.MODE else ""
-    why = no_reference(missing.why, missing.newest, judgement.references)
+    why = _no_reference(missing.why, missing.newest, judgement.references)
     if missing.why.lack is Lack.BURST:
         return f"{label}{why}; run the case without --burst"
     allow = "" if judgement.allow_missing else "; --allow-missing lets it pass"
@@ -81,31 +140,27 @@ def missing_line(missing: WithoutReference, judgement: Judgement, remedy: Remedy
     return f"{label}{why}; to keep this result as one: {remedy(missing.newest, judgement.references)}{allow}"
 
 
-def name(finding: Finding) -> str:
+def _name(finding: Finding) -> str:
     """``throughput against the reference``."""
     if isinstance(finding, NotCompared) and isinstance(finding.why, NoReference) and finding.why.lack is not Lack.KPI:
         return "reference"
     return _NAMES[finding.kind].format(finding.kpi)
 
 
-_NAMES = {AgainstReference.kind: "{} against the reference", AgainstHistory.kind: "{} against earlier runs",
-          Trend.kind: "{} trend"}
-
-
-def text(finding: Finding, point: RepeatedRuns, references: Path | None) -> str:
+def _told(finding: Finding, point: RepeatedRuns, references: Path | None) -> str:
     """With numbers how a comparison ended, or why it was not made."""
     if isinstance(finding, NotCompared):
-        return (no_reference(finding.why, point.newest, references) if isinstance(finding.why, NoReference)
+        return (_no_reference(finding.why, point.newest, references) if isinstance(finding.why, NoReference)
                 else _few(finding.why))
     if isinstance(finding, AgainstReference):
-        held = _against(finding, f"the reference {_shown(finding.expected)}")
-        return held if finding.runs > 1 else f"{held}; {ONE_RESTART}"
+        told = _against(finding, f"the reference {_shown(finding.expected)}")
+        return told if finding.runs > 1 else f"{told}; {ONE_RESTART}"
     if isinstance(finding, AgainstHistory):
         return _against(finding, f"{_shown(finding.expected)}, the median of the last {finding.earlier} valid runs")
     return _trend(finding)
 
 
-def no_reference(why: NoReference, entry: Entry, references: Path | None) -> str:
+def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> str:
     """What the file has instead of a reference for the result, and what differs."""
     instead = ", ".join(why.instead) or "none"
     if why.lack is Lack.BURST:
@@ -124,7 +179,7 @@ def no_reference(why: NoReference, entry: Entry, references: Path | None) -> str
     return f"{references} has references only with {_values(nearest, 0)}{more}, this ran with {_values(nearest, 1)}"
 
 
-def noises(point: RepeatedRuns) -> list[str]:
+def _noises(point: RepeatedRuns) -> list[str]:
     """A line for each noisy run."""
     return [f"{entry.path} is noisy: {entry.reasons}" for entry in point.noisy]
 
@@ -139,19 +194,19 @@ def _few(why: FewEarlier) -> str:
     return f"{why.needed} comparable valid earlier runs are needed, {why.there} are there{passed_over}{apart}"
 
 
-def _trend(found: Trend) -> str:
-    verb = "rose" if found.change > 0 else "fell"
-    line = (f"{found.kpi} {verb} by {_percent(abs(found.change))} along a line through the last {found.runs} runs "
-            f"(first {_shown(found.first)}, newest {_shown(found.newest)})")
-    if found.state == "failed":
+def _trend(trend: Trend) -> str:
+    verb = "rose" if trend.change > 0 else "fell"
+    line = (f"{trend.kpi} {verb} by {_percent(abs(trend.change))} along a line through the last {trend.runs} runs "
+            f"(first {_shown(trend.first)}, newest {_shown(trend.newest)})")
+    if trend.state == FAILED:
         return f"{line}, which chance does not explain (tolerance {_percent(TREND_TOLERANCE)})"
-    return line if found.is_significant else f"{line}, which chance explains"
+    return line if trend.is_significant else f"{line}, which chance explains"
 
 
-def _against(found: AgainstReference | AgainstHistory, what: str) -> str:
-    change = found.change
+def _against(finding: AgainstReference | AgainstHistory, what: str) -> str:
+    change = finding.change
     how = f"{_percent(abs(change))} {'above' if change > 0 else 'below'}" if abs(change) >= 0.0005 else "equal to"
-    return f"{found.kpi} {_shown(found.value)} is {how} {what} (tolerance {_percent(found.tolerance)})"
+    return f"{finding.kpi} {_shown(finding.value)} is {how} {what} (tolerance {_percent(finding.tolerance)})"
 
 
 def _percent(share: float) -> str:
