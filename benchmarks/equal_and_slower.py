@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from resnet50_bench.history import collection, comparison, comparison_words  # noqa: E402
+from resnet50_bench.history import collection, comparison  # noqa: E402
 
 SIDE = 5
 
@@ -56,7 +56,7 @@ def equal_runs(folder: Path, count: int, flags: list[str]) -> list[dict]:
 
 def called_different(sides: list[tuple[list, list]]) -> tuple[int, list[str]]:
     """(of how many pairs of sides ``compare`` says faster or slower, its words)."""
-    said = [comparison_words.verdict(comparison.measure(*each)) for each in sides]
+    said = [comparison.verdict(comparison.measure(*each)) for each in sides]
     wrong = [text for text in said if text.startswith("B is ")]
     return len(wrong), wrong
 

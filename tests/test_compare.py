@@ -9,13 +9,18 @@ import re
 import pytest
 
 from resnet50_bench.cli.tree import main
-from resnet50_bench.history.comparison_words import ratio_verdict
+from resnet50_bench.history.comparison import SpeedRatio, verdict
 from resnet50_bench.result.comparison_stats import Ratio, ratio_interval
 from resnet50_bench.result.kpi import KPIS
 from support.results import put, synthetic
 
 LATENCY = {"MODE": "latency"}
-THROUGHPUT = KPIS["throughput"]
+
+
+def told_of(ratio, mode="throughput"):
+    """The verdict's words."""
+    kpi = KPIS[mode]
+    return verdict(SpeedRatio(kpi.name, kpi.unit, 1.0, ratio.value, ratio.value, ratio.ci))
 
 
 def runs(folder, *rates, kind="rate", name="inference_throughput_amx_int8", **changes):
@@ -94,7 +99,7 @@ def test_restarts_of_one_thing_are_told_apart_in_at_most_5_percent(draw, count):
     told = 0
     for _ in range(trials):
         a, b = ([draw(rng) for _ in range(count)] for _ in "ab")
-        told += "no difference" not in ratio_verdict(ratio_interval(a, b), THROUGHPUT)
+        told += "no difference" not in told_of(ratio_interval(a, b))
     assert told <= (0.05 + 2 * math.sqrt(0.05 * 0.95 / trials)) * trials
 
 
@@ -102,14 +107,14 @@ def test_single_restarts_of_one_thing_are_never_told_apart():
     rng = random.Random(2)
     for _ in range(200):
         found = ratio_interval([_heavy_tailed(rng)], [_heavy_tailed(rng)])
-        assert ratio_verdict(found, THROUGHPUT).startswith("no difference shown")
+        assert told_of(found).startswith("no difference shown")
 
 
 def test_a_difference_of_10_percent_between_5_restarts_a_side_is_shown():
     rng, told = random.Random(3), 0
     for _ in range(200):
         a, b = ([factor * rng.gauss(100, 4) for _ in range(5)] for factor in (1, 0.9))
-        told += "slower" in ratio_verdict(ratio_interval(a, b), THROUGHPUT)
+        told += "slower" in told_of(ratio_interval(a, b))
     assert told >= 160
 
 
@@ -219,4 +224,4 @@ def test_runs_of_several_machines_are_not_repeated_runs(tmp_path, compare):
     (Ratio(0.8, 0.7, 0.9), "latency", "B is faster by 20.0 % (95 % interval 10.0 to 30.0 %): lower latency"),
     (Ratio(1.0, 0.99, 1.02), "latency", "no difference shown (95 % interval -1.0 to +2.0 %)")])
 def test_verdict(found, mode, words):
-    assert ratio_verdict(found, KPIS[mode]) == words
+    assert told_of(found, mode) == words

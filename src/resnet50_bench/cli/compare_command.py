@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..errors import BadInput
-from ..history import comparison_words
-from ..history.comparison import compare
+from ..history import comparison
 
 
 def parser() -> Parser:
@@ -25,11 +24,11 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the comparison. Raises BadInput where nothing, or not everything, can be compared."""
     words = parser().parse_args(argv)
-    comparison = compare(words.a, words.b, words.anyway)
-    for line in comparison_words.lines(comparison):
+    compared = comparison.compare(words.a, words.b, words.anyway)
+    for line in comparison.lines(compared):
         print(line, file=sys.stderr if words.json else sys.stdout)
     if words.json:
-        print(comparison_words.as_json(comparison))
-    if errors := comparison_words.errors(comparison):
+        print(comparison.as_json(compared))
+    if errors := comparison.errors(compared):
         raise BadInput(*errors)
     return 0

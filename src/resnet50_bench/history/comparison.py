@@ -1,38 +1,42 @@
 """Two results, or two folders of repeated runs, enter; by case and point what differs and a ratio leave.
 
-Prints nothing: ``comparison_words`` has the lines and the records.
+Prints nothing: ``lines``, ``as_json`` and ``errors`` are the words and records of a comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 from pathlib import Path
 from statistics import fmean
 
 import msgspec
 
+from ..case.engines import UNPROVEN_WORDS
 from ..case.parameters import Role, having
+from ..files import json_text
 from ..result import accuracy
-from ..result.comparison_stats import ratio_interval
-from ..result.kpi import KPIS
+from ..result.comparison_stats import CANNOT_TELL, ratio_interval
+from ..result.kpi import KPIS, NO_DIFFERENCE
 from . import comparability
 from .collection import Entry, find, restarts
 from .comparability import CPU, VERSIONS
 
 #: What people compare on purpose: it may differ where nothing else does.
-ON_PURPOSE = {*having(Role.COMPARED), VERSIONS, CPU}
+_ON_PURPOSE = {*having(Role.COMPARED), VERSIONS, CPU}
+_LONGEST_VALUE = 100
+Runs = Mapping[str, list[Entry]]
 
 
 class Barrier(Enum):
-    """Why the runs of a point are not comparable."""
+    """Why the runs of a point are not comparable, in words with a place for the things that it is about."""
 
-    MIXED_A = auto()
-    MIXED_B = auto()
-    MUST_BE_EQUAL = auto()
-    MORE_THAN_ONE = auto()
-    NO_RATIO = auto()
+    MIXED_A = "A's runs are not of one thing: {} differ among them"
+    MIXED_B = "B's runs are not of one thing: {} differ among them"
+    MUST_BE_EQUAL = "{} must be equal"
+    MORE_THAN_ONE = "more than one thing differs: {}"
+    NO_RATIO = "{} have no ratio, not even with --anyway"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class Objection:
 
     barrier: Barrier
     things: Sequence[str]
+
+    def __str__(self) -> str:
+        return self.barrier.value.format((" and " if self.barrier is Barrier.NO_RATIO else ", ").join(self.things))
 
 
 class SpeedRatio(msgspec.Struct, frozen=True):
@@ -69,14 +76,14 @@ class AccuracyGap(msgspec.Struct, frozen=True):
 class ComparedPoint:
     """A case, or a point of its sweep: the runs of both sides, the newest first.
 
-    ``found`` is None where the objections forbid a verdict.
+    ``outcome`` is None where the objections forbid a verdict.
     """
 
     label: str
     a: Sequence[Entry]
     b: Sequence[Entry]
     objections: Sequence[Objection]
-    found: SpeedRatio | AccuracyGap | None
+    outcome: SpeedRatio | AccuracyGap | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class ComparedSide:
-    """What was found at ``path``; ``notices``: what is no result."""
+    """The results at ``path``; ``notices``: what is no result."""
 
     name: str
     path: Path
@@ -121,21 +128,15 @@ def compare(path_a: Path, path_b: Path, anyway: bool) -> Comparison:
         sides.append(ComparedSide(name, path, find([path], notices), notices))
     a, b = (side.usable for side in sides)
     pairs, alone = _pairs(a, b) if a and b else ({}, [])
-    points = [_compared(label, *runs, anyway) for label, runs in pairs.items()]
+    points = []
+    for label, runs in pairs.items():
+        against = objections(*runs)
+        is_refused = bool(against) and (not anyway or against[-1].barrier is Barrier.NO_RATIO)
+        points.append(ComparedPoint(label, *runs, against, None if is_refused else measure(*runs)))
     return Comparison(sides, points, alone, anyway)
 
 
-def _compared(label: str, a: Sequence[Entry], b: Sequence[Entry], anyway: bool) -> ComparedPoint:
-    against = objections(a, b)
-    is_refused = bool(against) and (not anyway or against[-1].barrier is Barrier.NO_RATIO)
-    return ComparedPoint(label, a, b, against, None if is_refused else measure(a, b))
-
-
-Runs = Mapping[str, list[Entry]]
-Pairs = dict[str, tuple[list[Entry], list[Entry]]]
-
-
-def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[Pairs, list[Alone]]:
+def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[dict[str, tuple[list[Entry], list[Entry]]], list[Alone]]:
     """(label -> both sides' repeated runs, what has no counterpart).
 
     Cases match by name, and the points of a sweep by the parameters swept; one case a side matches whatever its name.
@@ -145,7 +146,7 @@ def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[Pairs, list[Alone]]:
         label = " -> ".join([*mine, *others])
         mine, others = ({label: runs} for side in (mine, others) for runs in side.values())
     alone = _without_counterpart(mine, others, "case")
-    pairs: Pairs = {}
+    pairs = {}
     for label in mine:
         if label in others:
             points = _by_point(label, mine[label], others[label])
@@ -173,8 +174,7 @@ def _by_point(label: str, a: list[Entry], b: list[Entry]) -> tuple[Runs, Runs]:
                     if group == "parameter"})
 
     def point(entry: Entry) -> str:
-        values = entry.result.parameters()
-        return " ".join([label, *(f"{name}={values.get(name, '')}" for name in swept)])
+        return " ".join([label, *(f"{name}={entry.result.parameter(name)}" for name in swept)])
 
     return _grouped(a, point), _grouped(b, point)
 
@@ -189,7 +189,7 @@ def objections(a: Sequence[Entry], b: Sequence[Entry]) -> list[Objection]:
     differing = comparability.things(a[0].result, b[0].result)
     kpis = {entry.primary[0] for entry in (*a, *b) if entry.primary}
     return [Objection(barrier, sorted(things)) for barrier, things in (
-        (Barrier.MIXED_A, mixed[0]), (Barrier.MIXED_B, mixed[1]), (Barrier.MUST_BE_EQUAL, differing - ON_PURPOSE),
+        (Barrier.MIXED_A, mixed[0]), (Barrier.MIXED_B, mixed[1]), (Barrier.MUST_BE_EQUAL, differing - _ON_PURPOSE),
         (Barrier.MORE_THAN_ONE, differing if len(differing) > 1 else ()),
         (Barrier.NO_RATIO, kpis if len(kpis) > 1 else ())) if things]
 
@@ -204,3 +204,98 @@ def measure(a: Sequence[Entry], b: Sequence[Entry]) -> SpeedRatio | AccuracyGap:
     values_a, values_b = ([entry.primary[2] for entry in restarts(side) if entry.primary] for side in (a, b))
     ratio = ratio_interval(values_a, values_b)
     return SpeedRatio(kpi.name, kpi.unit, fmean(values_a), fmean(values_b), ratio.value, ratio.ci)
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """What was left out, then each point with what differs, the ratio and the verdict."""
+    for side in comparison.sides:
+        yield from (f"LEFT OUT: {side.name}: {notice}" for notice in side.notices)
+        for entry in side.entries:
+            if not entry.primary:
+                yield f"LEFT OUT: {side.name}: {entry.path}: {entry.unusable}"
+            elif entry.verdict == "noisy":
+                yield f"WARNING: {side.name}: {entry.path} is noisy: {entry.reasons}"
+        unproven = {entry.result.parameter("TORCH_TYPE") for entry in side.entries if entry.result.is_unproven}
+        yield from (f"NOTICE: {side.name}: {engine}: {UNPROVEN_WORDS}" for engine in sorted(unproven))
+    yield from (f"LEFT OUT: {alone.side}: {alone.label}: the other side has no such {alone.kind}"
+                for alone in comparison.alone)
+    for point in comparison.points:
+        yield from _point(point)
+
+
+def errors(comparison: Comparison) -> list[str]:
+    """Why nothing, or not everything, could be compared; empty where all was."""
+    empty = [f"{side.name}: {side.path} has no valid result to compare" for side in comparison.sides if not side.usable]
+    if empty:
+        return empty
+    if not comparison.points:
+        a, b = comparison.sides
+        return [f"{a.path} and {b.path} have no case in common: nothing to compare"]
+    refused = [f"{point.label}: no verdict: {'; '.join(map(str, point.objections))}"
+               for point in comparison.points if not point.outcome]
+    return [*refused, *(["--anyway compares what is not comparable"] if refused and not comparison.anyway else [])]
+
+
+def as_json(comparison: Comparison) -> str:
+    """A list with an object for each point; without a verdict it ends at ``not_comparable``."""
+    return json_text([{
+        "case": point.label, "a_runs": len(point.a), "b_runs": len(point.b),
+        "not_comparable": list(map(str, point.objections)),
+        **({**msgspec.to_builtins(point.outcome), "verdict": verdict(point.outcome)} if point.outcome else {})}
+        for point in comparison.points], indent=1)
+
+
+def _point(point: ComparedPoint) -> Iterator[str]:
+    a, b = point.a, point.b
+    yield f"== {point.label}: A has {_count(a)}, B has {_count(b)}"
+    yield from (f"{group} {name}: {_shown(mine)} -> {_shown(other)}"
+                for group, name, mine, other in comparability.differences(a[0].result, b[0].result))
+    for side, runs in (("A", a), ("B", b)):
+        names = {name for entry in runs
+                 for _, name, _, _ in comparability.differences(runs[0].result, entry.result)}
+        if names:
+            yield f"NOTICE: {side}'s runs differ among themselves in {', '.join(sorted(names))}"
+    yield from ([f"WARNING: not comparable: {objection}" for objection in point.objections]
+                or [f"WARNING: {thing} differs" for thing in sorted(comparability.things(a[0].result, b[0].result))])
+    if not point.outcome:
+        return
+    for side, runs in (("A", a), ("B", b)):
+        if len(counting := restarts(runs)) < len(runs):
+            yield (f"NOTICE: {side}: {_count(counting)} of {len(runs)} counts: a warm worker's further runs are no "
+                   "restarts")
+    yield from _means(point)
+    yield verdict(point.outcome)
+
+
+def _means(point: ComparedPoint) -> Iterator[str]:
+    a, b = (side[0].result.statistics.accuracy for side in (point.a, point.b))
+    outcome = point.outcome
+    if isinstance(outcome, AccuracyGap) and a and b:
+        yield f"{outcome.kpi}: A {outcome.a:.4f} % of {a.count} images, B {outcome.b:.4f} % of {b.count}"
+    elif isinstance(outcome, SpeedRatio):
+        yield f"{outcome.kpi}: A {outcome.a:.4f} {outcome.unit}, B {outcome.b:.4f} {outcome.unit}"
+        yield f"Ratio B/A: {outcome.ratio:.4f}" + (
+            f" (95 % interval {outcome.ci95[0]:.4f} to {outcome.ci95[1]:.4f}; between restarts, by Welch's t of the "
+            "logarithms)" if outcome.ci95 else "")
+
+
+def verdict(outcome: SpeedRatio | AccuracyGap) -> str:
+    """``B is faster by 12.3 % (95 % interval 10.1 to 14.6 %)``, slower, more or less accurate, or no difference."""
+    if not outcome.ci95:
+        return f"{NO_DIFFERENCE}: {CANNOT_TELL}"
+    low, high = outcome.ci95
+    if isinstance(outcome, SpeedRatio):
+        kpi = next(kpi for kpi in KPIS.values() if kpi.name == outcome.kpi)
+        told, by = kpi.told(low, outcome.ratio, high)
+        return f"{'' if told == NO_DIFFERENCE else 'B is '}{told} {by}"
+    word = NO_DIFFERENCE if low <= 0 <= high else f"B is {'more' if outcome.difference > 0 else 'less'} accurate"
+    return f"{word}: {outcome.difference:+.3f} points (95 % interval {low:+.3f} to {high:+.3f})"
+
+
+def _shown(value: comparability.Fact) -> str:
+    text = "(absent)" if value is None else str(value) or "(empty)"
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+
+
+def _count(runs: Sequence[Entry]) -> str:
+    return f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
