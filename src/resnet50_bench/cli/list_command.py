@@ -8,7 +8,7 @@ from pathlib import Path
 from ..arguments import Parser, number_of
 from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
 from ..files import json_text
-from ..history import listing, prometheus
+from ..history import listing
 from ..history.collection import find
 from ..tables import as_csv, as_markdown
 
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     if words.format == "list":
         text = "".join(f"{line}\n" for line in listing.lines(entries, words.all, words.params))
     elif words.format == "prometheus":
-        text = prometheus.text(entries, words.all)
+        text = listing.prometheus(entries, words.all)
     else:
         text = _TABLES[words.format](listing.rows(entries, words.all, words.params))
     print(text, end="")

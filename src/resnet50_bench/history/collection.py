@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from .. import WORKLOAD
 from ..errors import BadInput
+from ..files import read_text
 from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
 from ..result.result import WARM, ResultSummary, read_summary
@@ -19,6 +21,8 @@ from ..result.result import WARM, ResultSummary, read_summary
 #: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
 _OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
 _DEEPEST = 4
+#: What the case is called in the name of a logs folder, after the date and the workload.
+_CASE_NAME = ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")
 LOGS_FOLDER = re.compile(rf"\d{{8}}-\d{{6}}-logs-(?:{WORKLOAD}_)?(.+)")
 
 
@@ -41,6 +45,13 @@ class Entry:
     def verdict(self) -> str:
         """``valid``, ``noisy`` or ``invalid``."""
         return self.result.verdict
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or ``failed``; whatever else a file says is ``invalid``."""
+        if self.failure is not None:
+            return "failed"
+        return self.verdict if self.verdict in ("valid", "noisy") else "invalid"
 
     @property
     def failure(self) -> str | None:
@@ -75,9 +86,7 @@ class Entry:
     @property
     def primary(self) -> tuple[str, str, float] | None:
         """(name, unit, value) of the primary KPI; None for a result that failed, is invalid, or of emulated AMX."""
-        if self.failure is not None or self.verdict not in ("valid", "noisy") or self.mode not in KPIS:
-            return None
-        if is_emulated(self.result.system.cpu):
+        if self.outcome not in ("valid", "noisy") or self.mode not in KPIS or is_emulated(self.result.system.cpu):
             return None
         kpi = KPIS[self.mode]
         value = kpi.value(self.result.statistics)
@@ -89,7 +98,7 @@ class Entry:
         """Why there is no primary KPI; empty where there is one."""
         if self.primary:
             return ""
-        if self.failure is not None or self.verdict == "invalid":
+        if self.outcome in ("failed", "invalid"):
             return " ".join((self.failure or self.reasons or "invalid, without a reason").split())
         if is_emulated(self.result.system.cpu):
             return f"{self.result.system.cpu} computes AMX in software: its speed is not comparable with any"
@@ -98,10 +107,7 @@ class Entry:
 
 def node_file(folder: Path) -> str:
     """What the scheduler calls the node of a worker folder, empty where there was none; one host may be several."""
-    try:
-        return (folder / "node").read_text().strip()
-    except OSError:
-        return ""
+    return read_text(folder / "node") or ""
 
 
 def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entry]:
@@ -111,8 +117,7 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
     there is no such folder or file.
     """
     told = notices if notices is not None else []
-    missing = [f"{folder}: there is no such folder or file" for folder in folders if not folder.exists()]
-    if missing:
+    if missing := [f"{folder}: there is no such folder or file" for folder in folders if not folder.exists()]:
         raise BadInput(*missing)
     entries: dict[Path, Entry] = {}
     silent: dict[Path, None] = {}
@@ -126,7 +131,10 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             except BadInput as error:
                 told.append(str(error))
             silent.pop(_logs_folder(path), None)
-    told += [f"{folder} holds no result{_why(folder)}" for folder in silent]
+    for folder in silent:
+        kpis = read_text(folder / "kpi.txt") or ""
+        why = re.search(r"^# INVALID RESULT: (.+)$", kpis, re.M)
+        told.append(f"{folder} holds no result" + (f": {why[1]}" if why else ""))
     return sorted(entries.values(), key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
 
 
@@ -144,17 +152,16 @@ def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list
 
     ``notices`` gets a line for each folder of such.
     """
-    left_out: dict[str, int] = {}
-    kept = []
-    for entry in entries:
-        if other := _other_work(entry):
-            left_out[other] = left_out.get(other, 0) + 1
-        else:
-            kept.append(entry)
+    work = [_other_work(entry) for entry in entries]
     if notices is not None:
-        notices += [f"{other} is left out: {count} result{'s' * (count > 1)}, none of a case" for other, count
-                    in left_out.items()]
-    return kept
+        notices += [f"{other} is left out: {count} result{'s' * (count > 1)}, none of a case"
+                    for other, count in Counter(filter(None, work)).items()]
+    return [entry for entry, other in zip(entries, work, strict=True) if not other]
+
+
+def values(runs: Sequence[Entry]) -> list[float]:
+    """Their primary KPIs, of those that have one."""
+    return [entry.primary[2] for entry in runs if entry.primary]
 
 
 def _other_work(entry: Entry) -> str:
@@ -182,8 +189,7 @@ def uncollected() -> Iterator[None]:
 
 def _paths(folders: Sequence[Path], told: list[str]) -> Iterator[Path]:
     """Logs folders, each before the files in it, and the files that may be results."""
-    for given in folders:
-        top = given.resolve()
+    for top in map(Path.resolve, folders):
         if top.is_file():
             yield top
             continue
@@ -202,25 +208,10 @@ def _read(path: Path) -> Entry:
     logs = _logs_folder(path)
     named = LOGS_FOLDER.fullmatch(logs.name)
     iteration = re.search(r"/itr-(\d+)/", str(path))
-    return Entry(path, logs, named.group(1) if named else _case_name(result),
-                 int(iteration.group(1)) if iteration else None, result)
+    case = named[1] if named else "_".join(filter(None, map(result.parameter, _CASE_NAME)))
+    return Entry(path, logs, case, int(iteration[1]) if iteration else None, result)
 
 
 def _logs_folder(path: Path) -> Path:
     """The logs folder that ``path`` lies in, else the folder of the file."""
     return next((folder for folder in path.parents if LOGS_FOLDER.fullmatch(folder.name)), path.parent)
-
-
-def _case_name(result: ResultSummary) -> str:
-    """What the case is called in the name of a logs folder."""
-    return "_".join(filter(None, map(result.parameter, ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE"))))
-
-
-def _why(logs: Path) -> str:
-    """What kpi.txt says of a run that left no result."""
-    try:
-        text = (logs / "kpi.txt").read_text(errors="replace")
-    except OSError:
-        return ""
-    found = re.search(r"^# INVALID RESULT: (.+)$", text, re.M)
-    return f": {found.group(1)}" if found else ""

@@ -23,9 +23,9 @@ Difference = tuple[str, str, Fact, Fact]
 def placement(result: ResultSummary) -> dict[str, Fact]:
     """Usable cores, instances, how many cpus each of them has, and how many runs shared them where there were more."""
     sizes = [len(instance.cpus) for instance in result.placement.instances]
-    found: dict[str, Fact] = {"core_count": result.topology.core_count, "instances": len(sizes),
-                              "cpus_per_instance": ",".join(map(str, sorted(set(sizes))))}
-    return found if result.placement.burst is None else found | {"burst": result.placement.burst}
+    burst = {} if result.placement.burst is None else {"burst": result.placement.burst}
+    return {"core_count": result.topology.core_count, "instances": len(sizes),
+            "cpus_per_instance": ",".join(map(str, sorted(set(sizes)))), **burst}
 
 
 def key(result: ResultSummary) -> dict[str, Fact]:
@@ -33,11 +33,6 @@ def key(result: ResultSummary) -> dict[str, Fact]:
     return {**result.parameters(), **placement(result),
             **{name: getattr(result.system, name) for name in _CPU_FACTS},
             **{name: result.software.get(name) for name in PACKAGES}}
-
-
-def key_but_versions(result: ResultSummary) -> dict[str, Fact]:
-    """The same without the versions of packages."""
-    return {name: value for name, value in key(result).items() if name not in PACKAGES}
 
 
 def things(a: ResultSummary, b: ResultSummary) -> set[str]:

@@ -20,13 +20,14 @@ from ..result import accuracy
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
 from ..result.kpi import KPIS, NO_DIFFERENCE
 from . import comparability
-from .collection import Entry, find, restarts
+from .collection import Entry, find, restarts, values
 from .comparability import CPU, VERSIONS
 
 #: What people compare on purpose: it may differ where nothing else does.
 _ON_PURPOSE = {*having(Role.COMPARED), VERSIONS, CPU}
 _LONGEST_VALUE = 100
 Runs = Mapping[str, list[Entry]]
+Pairs = dict[str, tuple[list[Entry], list[Entry]]]
 
 
 class Barrier(Enum):
@@ -136,7 +137,7 @@ def compare(path_a: Path, path_b: Path, anyway: bool) -> Comparison:
     return Comparison(sides, points, alone, anyway)
 
 
-def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[dict[str, tuple[list[Entry], list[Entry]]], list[Alone]]:
+def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[Pairs, list[Alone]]:
     """(label -> both sides' repeated runs, what has no counterpart).
 
     Cases match by name, and the points of a sweep by the parameters swept; one case a side matches whatever its name.
@@ -146,7 +147,7 @@ def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[dict[str, tuple[list
         label = " -> ".join([*mine, *others])
         mine, others = ({label: runs} for side in (mine, others) for runs in side.values())
     alone = _without_counterpart(mine, others, "case")
-    pairs = {}
+    pairs: Pairs = {}
     for label in mine:
         if label in others:
             points = _by_point(label, mine[label], others[label])
@@ -201,7 +202,7 @@ def measure(a: Sequence[Entry], b: Sequence[Entry]) -> SpeedRatio | AccuracyGap:
     if kpi is KPIS["accuracy"] and mine and other:
         points, low, high = accuracy.difference(mine, other)
         return AccuracyGap(kpi.name, kpi.unit, mine.top1, other.top1, points, (low, high))
-    values_a, values_b = ([entry.primary[2] for entry in restarts(side) if entry.primary] for side in (a, b))
+    values_a, values_b = (values(restarts(side)) for side in (a, b))
     ratio = ratio_interval(values_a, values_b)
     return SpeedRatio(kpi.name, kpi.unit, fmean(values_a), fmean(values_b), ratio.value, ratio.ci)
 

@@ -18,7 +18,7 @@ from ..files import read_text
 from ..result.result import ResultSummary
 from ..result.stats import MAD_TO_SIGMA, OUTLIER_SCORE
 from ..tables import Cell
-from .collection import Entry, find, node_file
+from .collection import Entry, find, node_file, values
 from .comparability import system_facts
 
 LEAST_DEVIATION = 0.01
@@ -180,8 +180,8 @@ def _fleets(entries: Sequence[Entry], tops: Sequence[Path]) -> list[Fleet]:
 
 
 def _node(name: str, runs: Sequence[Entry]) -> Node:
-    values = [run.primary[2] for run in runs if run.primary]
-    return Node(name, median(values) if values else None, "" if values else runs[0].unusable,
+    measured = values(runs)
+    return Node(name, median(measured) if measured else None, "" if measured else runs[0].unusable,
                 _facts(runs[0].result), any(run.verdict == "noisy" for run in runs))
 
 

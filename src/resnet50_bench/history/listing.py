@@ -1,53 +1,53 @@
-"""Results -> their KPIs, as lines in the format of kpi.sh and as rows of a table; pure."""
+"""Results -> their KPIs, as lines in the format of kpi.sh, as rows of a table and in Prometheus' text format; pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from ..case.engines import UNPROVEN_WORDS
+from ..case.parameters import Role, having
 from ..result.kpi import finite, step_ms
 from ..result.stats import PERCENTILES
 from ..tables import Cell
 from .collection import Entry
 
-#: (KPI, unit) -> value.
-Kpis = dict[tuple[str, str], float]
+#: As Prometheus has the units.
+_UNITS = {"samples/sec": "samples_per_second", "%": "percent"}
 
 
-def kpis(entry: Entry, every: bool) -> Kpis:
-    """The primary KPI or every one, by the names and in the order of kpi.sh; empty where there is no primary KPI."""
-    if not entry.primary:
-        return {}
-    return _every_kpi(entry) if every else {entry.primary[:2]: entry.primary[2]}
+def kpis(entry: Entry, every: bool) -> dict[tuple[str, str], float]:
+    """(name, unit) -> value of the primary KPI or of every one, by the names and in the order of kpi.sh.
 
-
-def _every_kpi(entry: Entry) -> Kpis:
+    Empty where there is no primary KPI.
+    """
+    if not entry.primary or not every:
+        return {entry.primary[:2]: entry.primary[2]} if entry.primary else {}
     statistics, limits = entry.result.statistics, entry.result.limits
     low, high = statistics.throughput_ci95 or (None, None)
     accuracy, window = statistics.accuracy, statistics.window
-    latency = {"Latency": "mean", "Latency Min": "min", "Latency Max": "max"}
-    found: dict[tuple[str, str], float | None] = {
+    compute, memory = limits.get("compute_utilization"), limits.get("memory_utilization")
+    values: dict[tuple[str, str], float | None] = {
         ("Throughput", "samples/sec"): statistics.throughput_images_per_s,
         ("Throughput CI95 Low", "samples/sec"): low,
         ("Throughput CI95 High", "samples/sec"): high,
-        **{(name, "ms"): step_ms(statistics.latency_ms, which) for name, which in latency.items()},
+        ("Latency", "ms"): step_ms(statistics.latency_ms, "mean"),
+        ("Latency Min", "ms"): step_ms(statistics.latency_ms, "min"),
+        ("Latency Max", "ms"): step_ms(statistics.latency_ms, "max"),
         **{(f"Latency P{p}", "ms"): step_ms(statistics.latency_ms, str(p)) for p in PERCENTILES},
         ("Accuracy", "%"): accuracy.top1 if accuracy else None,
         ("Accuracy Top5", "%"): accuracy.top5 if accuracy else None,
-        ("Window Overlap", "%"): _percent(window.overlap if window else None),
+        ("Window Overlap", "%"): 100 * window.overlap if window else None,
         ("Window Duration", "s"): window.duration_s if window else None,
-        ("Compute Utilization", "%"): _percent(limits.get("compute_utilization")),
-        ("Memory Utilization", "%"): _percent(limits.get("memory_utilization")),
+        ("Compute Utilization", "%"): None if compute is None else 100 * compute,
+        ("Memory Utilization", "%"): None if memory is None else 100 * memory,
     }
     if len(statistics.instances) > 1:
-        found |= {(f"Instance {instance.instance} Throughput", "samples/sec"): instance.throughput_images_per_s
-                  for instance in statistics.instances}
-    return {name: value for name, measured in found.items() if (value := finite(measured)) is not None}
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+        values |= {(f"Instance {instance.instance} Throughput", "samples/sec"): instance.throughput_images_per_s
+                   for instance in statistics.instances}
+    return {name: value for name, measured in values.items() if (value := finite(measured)) is not None}
 
 
 def lines(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[str]:
@@ -85,19 +85,55 @@ def _burst(entry: Entry) -> str:
 
 def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str, Cell]]:
     """A row for each result, all with the same columns; None for what a result does not have."""
-    found: list[dict[str, Cell]] = []
+    table: list[dict[str, Cell]] = []
     for entry in entries:
         name, unit, value = entry.primary or (None, None, None)
         why = "; ".join(filter(None, (_burst(entry), entry.unusable or entry.reasons,
                                       "kernels unproven" if entry.result.is_unproven else "")))
         row: dict[str, Cell] = {
             "logs": entry.logs.name, "case": entry.case, "iteration": entry.iteration, "file": str(entry.path),
-            "started_at": entry.started_at, "verdict": "failed" if entry.failure is not None else entry.verdict,
+            "started_at": entry.started_at, "verdict": entry.outcome,
             "why": why, "kpi": name, "unit": unit, "value": value}
         if tunables:
             row |= entry.result.parameters()
         if every:
-            row |= {f"{metric} ({its_unit})": its_value for (metric, its_unit), its_value in kpis(entry, every).items()}
-        found.append(row)
-    columns = dict.fromkeys(column for row in found for column in row)
-    return [{column: row.get(column) for column in columns} for row in found]
+            row |= {f"{metric} ({its_unit})": its_value for (metric, its_unit), its_value in kpis(entry, True).items()}
+        table.append(row)
+    columns = dict.fromkeys(column for row in table for column in row)
+    return [{column: row.get(column) for column in columns} for row in table]
+
+
+def prometheus(entries: Sequence[Entry], every: bool) -> str:
+    """Of each configuration on each node its newest result: its primary KPI or all, its verdict, when it began.
+
+    As node_exporter's textfile collector reads it:
+    https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+    """
+    newest: dict[str, Entry] = {}
+    for entry in entries:
+        newest.setdefault(_labels(entry), entry)
+    families: dict[tuple[str, str], list[str]] = {}
+
+    def add(name: str, about: str, labels: str, value: float) -> None:
+        families.setdefault((name, about), []).append(f"{name}{{{labels}}} {value!r}")
+
+    for labels, entry in newest.items():
+        for (kpi, unit), value in kpis(entry, every).items():
+            words = re.sub(r"[^a-z0-9]+", "_", f"{kpi} {_UNITS.get(unit, unit)}".lower()).strip("_")
+            add(f"resnet50_bench_{words}", f"{kpi} ({unit})", labels, value)
+        add("resnet50_bench_result", "1: the verdict on the newest result", f'{labels},verdict="{entry.outcome}"', 1)
+        try:
+            began = datetime.fromisoformat(entry.started_at).timestamp()
+        except ValueError:  # a result that does not say it
+            began = float("nan")
+        add("resnet50_bench_started_at_seconds", "When that run began, as Unix time", labels, began)
+    return "".join(f"# HELP {name} {about}\n# TYPE {name} gauge\n" + "".join(f"{line}\n" for line in lines)
+                   for (name, about), lines in families.items())
+
+
+def _labels(entry: Entry) -> str:
+    """What makes a series: other values are another configuration, not another point of it."""
+    values = {"case": entry.case, "node": entry.node,
+              **{name.lower(): entry.result.parameter(name) for name in having(Role.SHOWN)}}
+    escapes = str.maketrans({"\\": r"\\", '"': r'\"', "\n": r"\n"})
+    return ",".join(f'{name}="{value.translate(escapes)}"' for name, value in values.items())

@@ -17,7 +17,7 @@ from ..markup import Html, el, plural, short, table, when
 from ..palette import COLOURS, Palette
 from ..points import newest, step_times
 from . import Results, Section
-from .health import badge, verdict
+from .health import badge
 
 #: So many cases are shown: each costs reading a file with all its step times.
 DETAILED = 8
@@ -42,7 +42,7 @@ def _case(entry: Entry, results: Results, gallery: Gallery) -> Html:
     except BadInput as error:
         results.left_out.append(str(error))
         steps = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
-    return el("article", el("h3", entry.case), el("p", badge(verdict(entry)), words), _percentiles(entry),
+    return el("article", el("h3", entry.case), el("p", badge(entry.outcome), words), _percentiles(entry),
               el("div", steps, _places(entry, gallery), class_="pair"), class_="card")
 
 

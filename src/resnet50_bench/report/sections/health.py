@@ -15,13 +15,6 @@ SIGNS = {"valid": "✓", "noisy": "≈", "invalid": "✕", "failed": "✕", "ok"
 _OPEN_UP_TO = 12
 
 
-def verdict(entry: Entry) -> str:
-    """``valid``, ``noisy``, ``invalid`` or ``failed``; whatever else a file says is ``invalid``."""
-    if entry.failure is not None:
-        return "failed"
-    return entry.verdict if entry.verdict in ("valid", "noisy") else "invalid"
-
-
 def badge(word: str) -> Html:
     """A verdict in words, with sign and colour."""
     kind = word if word in SIGNS else "unknown"
@@ -36,7 +29,7 @@ def _inside(results: Results, _: Gallery) -> Sequence[Html]:
     folds = []
     few = len(results.entries) <= _OPEN_UP_TO
     for case, runs in cases.items():
-        words = [verdict(entry) for _, entry in runs]
+        words = [entry.outcome for _, entry in runs]
         counts = [f"{words.count(word)} {word}" for word in ("failed", "invalid", "noisy", "valid") if word in words]
         folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*run, few) for run in runs),
                           class_="case", open=few))
@@ -63,9 +56,9 @@ def _result(index: int, entry: Entry, few: bool) -> Html:
     inside.append(el("p", "Parameters: ", " ".join(given), class_="fine"))
     inside.append(el("p", f"File: {entry.path}", class_="fine"))
     iteration = f", iteration {entry.iteration}" if entry.iteration else ""
-    title = join((badge(verdict(entry)), f" {when(entry.started_at)}{iteration}, batch "
+    title = join((badge(entry.outcome), f" {when(entry.started_at)}{iteration}, batch "
                   f"{entry.result.parameter('BATCH_SIZE') or '?'}, {_value(entry)}{_found(bad)}"))
-    return fold(title, *inside, id=f"r{index}", class_="result", open=few and verdict(entry) != "valid")
+    return fold(title, *inside, id=f"r{index}", class_="result", open=few and entry.outcome != "valid")
 
 
 def _value(entry: Entry) -> str:

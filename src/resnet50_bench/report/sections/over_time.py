@@ -94,7 +94,9 @@ def _is_turn(entry: Entry) -> bool:
 
 
 def _key(entry: Entry) -> str:
-    return json.dumps(comparability.key_but_versions(entry.result), sort_keys=True, default=str)
+    """All that comparability asks for, but the versions."""
+    key = {name: value for name, value in comparability.key(entry.result).items() if name not in PACKAGES}
+    return json.dumps(key, sort_keys=True, default=str)
 
 
 def _machine(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from ..drawing import Gallery
 from ..markup import Html, el, scroll, short, when
 from ..points import interval
 from . import Results, Section
-from .health import badge, verdict
+from .health import badge
 
 #: (heading, what a click sorts by: "n" a number, "t" a text)
 _COLUMNS = (("Verdict", "t"), ("Case", "t"), ("KPI", "n"), ("Unit", "t"), ("95 % interval", "n"),
@@ -40,7 +40,7 @@ def _row(index: int, entry: Entry) -> Html:
     # Numbers of an invalid result would be taken for its KPIs.
     latency = partial(step_ms, result.statistics.latency_ms if entry.primary else None)
     used = finite(result.limits.get("compute_utilization")) if entry.primary else None
-    word = verdict(entry)
+    word = entry.outcome
     why = (el("span", entry.unusable, class_="why"),) if entry.unusable else ()
     # The browser adds nothing to an empty data-v: what is missing sorts last.
     cells = [_number(value), el("td", unit),

@@ -12,7 +12,7 @@ from ..drawing import Gallery
 from ..markup import Html, el, short, table
 from ..points import Point, best
 from . import Results, Section
-from .health import badge, verdict
+from .health import badge
 
 _COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
             "Of compute peak", "KPI", "Run by")
@@ -22,7 +22,7 @@ does not hold what changes between restarts."""
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:
-    counts = Counter(map(verdict, results.entries))
+    counts = Counter(entry.outcome for entry in results.entries)
     tiles = [el("li", el("b", counts[word]), badge(word)) for word in ("valid", "noisy", "invalid", "failed")]
     rows = [_row(*choice) for choice in best(results.points)]
     nothing = "No result has a KPI." if results.entries else "There are no results here."
