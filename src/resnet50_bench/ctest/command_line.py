@@ -52,8 +52,7 @@ class Item:
 
 def split(argv: Sequence[str], ours: Mapping[str, Takes]) -> list[Item]:
     """Every word in its place. Raises BadInput with a line for each that is not understood."""
-    options = {name: Item(Owner.CTEST, name, takes) for name, takes in ctest_words.known().items()}
-    options |= {name: Item(Owner.OURS, name, takes) for name, takes in ours.items()}
+    options = {name: Item(Owner.OURS, name, takes) for name, takes in ours.items()}
     options |= {f"--{name}": Item(Owner.PARAMETER, name, Takes.NOTHING if name in SWITCHES else Takes.VALUE)
                 for name in CATALOGUE}
     items: list[Item] = []
@@ -84,17 +83,22 @@ def split(argv: Sequence[str], ours: Mapping[str, Takes]) -> list[Item]:
 
 
 def _meant(word: str, options: Mapping[str, Item]) -> Item | None:
-    """The option that a word names; None for what nobody understands."""
+    """The option that a word names, one of ``options`` or ctest's; None for what nobody understands."""
     flag = word.partition("=")[0]
     spelt = flag.upper().replace("-", "_").replace("__", "--", 1), flag.lower().replace("_", "-")
-    return next((options[name] for name in (flag, *(spelt if flag.startswith("--") else ())) if name in options), None)
+    for name in (flag, *(spelt if flag.startswith("--") else ())):
+        if name in options:
+            return options[name]
+        if name in ctest_words.known():
+            return Item(Owner.CTEST, name, ctest_words.known()[name])
+    return None
 
 
 def _is_value(word: str, owner: Owner, options: Mapping[str, Item]) -> bool:
     """A regular expression or a file for ctest may begin with a dash as long as it is no option."""
     if owner is Owner.PARAMETER:
         return not word.startswith("--")
-    return not is_option(word) or (owner is Owner.CTEST and not word.startswith("--") and word not in options)
+    return not is_option(word) or (owner is Owner.CTEST and not word.startswith("--") and not _meant(word, options))
 
 
 def _wrong(option: Item, value: str | None) -> str | None:
@@ -119,8 +123,8 @@ def _refusal(word: str, options: Mapping[str, Item]) -> str:
         return f"{word} is not an option (did you mean --{name.lower()}={value}?); {_SEE}"
     if word.startswith(("test_", "resnet50_", "inference_", "training_")):
         return f"{word} is not an option (did you mean --testcase {word}?); {_SEE}"
-    spelt = [f"--{option.name.lower()}" if option.owner is Owner.PARAMETER else name
-             for name, option in options.items()]
+    spelt = [*(f"--{option.name.lower()}" if option.owner is Owner.PARAMETER else name
+               for name, option in options.items()), *ctest_words.known()]
     return f"{flag} is not an option{nearest(flag, spelt)}; {_SEE}"
 
 

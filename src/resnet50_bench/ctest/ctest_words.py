@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import warnings
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
+
+from ..errors import Infrastructure
 
 
 class Takes(Enum):
@@ -23,38 +24,27 @@ class Takes(Enum):
     MAYBE = "a value or none"
 
 
-_REGEXES = ("-R", "--tests-regex", "-E", "--exclude-regex", "-L", "--label-regex", "-LE", "--label-exclude",
-            "-FA", "--fixture-exclude-any", "-FS", "--fixture-exclude-setup", "-FC", "--fixture-exclude-cleanup")
-_JOBS = ("-j", "--parallel")
-_NUMBERS = (*_JOBS, "--max-width", "--test-output-size-passed", "--test-output-size-failed", "--repeat-until-fail",
-            "--test-load")
-_VALUES = (*_REGEXES, *_NUMBERS, "-C", "--build-config", "-O", "--output-log", "--output-junit", "-I",
-           "--tests-information", "--repeat", "--interactive-debug-mode", "--resource-spec-file", "--test-dir",
-           "--preset", "--stop-time", "--test-output-truncation", "-D", "--dashboard", "-M", "--test-model", "-T",
-           "--test-action", "--group", "-S", "--script", "-SP", "--script-new-process", "-A", "--add-notes",
-           "--extra-submit", "--submit-index", "--overwrite")
-_ALONE = ("-V", "--verbose", "-VV", "--extra-verbose", "--debug", "--progress", "--output-on-failure",
-          "--stop-on-failure", "-F", "-Q", "--quiet", "-U", "--union", "--rerun-failed", "--no-label-summary",
-          "--no-subproject-summary", "--schedule-random", "--print-labels", "--list-presets",
-          "--force-new-ctest-process", "--no-compress-output", "--http1.0", "--tomorrow-tag")
-#: For a machine without ctest, and where its help does not say what follows.
-_TABLE = {**dict.fromkeys(_ALONE, Takes.NOTHING), **dict.fromkeys(_VALUES, Takes.VALUE),
-          **dict.fromkeys(("-N", "--show-only", "--no-tests"), Takes.JOINED)}
 #: ctest's help pages, its building of other projects, and words that mean something else here.
 _OTHER_TOOLS = re.compile(r"--?(help|h|H|usage|version|timeout|build-(?!config$)|test-command|test-timeout)")
+#: The help does not say that a value follows.
+_UNSAID = dict.fromkeys(("--test-load", "--overwrite", "--submit-index"), Takes.VALUE)
 
+_INFORMATION = ("-I", "--tests-information")
+_FIXTURES = ("-FA", "--fixture-exclude-any", "-FS", "--fixture-exclude-setup", "-FC", "--fixture-exclude-cleanup")
 #: Of those that choose cases, the ones that would take the place of a testset's own choice instead of narrowing it.
-REPLACING = ("-R", "--tests-regex", "-I", "--tests-information", "--rerun-failed")
+REPLACING = ("-R", "--tests-regex", *_INFORMATION, "--rerun-failed")
 #: Those that choose cases, which a named case (--testcase) and a testset do already.
 CHOOSING = (*REPLACING, "-E", "--exclude-regex", "-L", "--label-regex", "-LE", "--label-exclude")
 #: Those that leave some of the chosen out.
-NARROWING = ("-U", "--union", *_REGEXES[8:])
+NARROWING = ("-U", "--union", *_FIXTURES)
 VERBOSE = ("-V", "--verbose")
 EXTRA_VERBOSE = ("-VV", "--extra-verbose", "--debug")
 QUIET = ("-Q", "--quiet")
 LISTING = ("-N", "--show-only", "--print-labels")
 
-_INFORMATION = ("-I", "--tests-information")
+_REGEXES = {*CHOOSING, *_FIXTURES} - {*_INFORMATION, "--rerun-failed"}
+_NUMBERS = ("-j", "--parallel", "--max-width", "--test-output-size-passed", "--test-output-size-failed",
+            "--repeat-until-fail", "--test-load")
 #: (pattern of the values that ctest takes, what these are)
 _ALLOWED = {
     **dict.fromkeys(_NUMBERS, ("[0-9]{1,9}", "a whole number")),
@@ -70,15 +60,12 @@ _ALLOWED = {
 
 @lru_cache
 def known() -> Mapping[str, Takes]:
-    """Every option of the ctest that is installed; where there is none, of the one that this was written for."""
-    ctest = shutil.which("ctest")
-    if not ctest:
-        return _TABLE
+    """Every option of the ctest that is installed. Raises Infrastructure where there is none."""
     try:
-        shown = subprocess.run([ctest, "--help"], capture_output=True, text=True, check=False, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return _TABLE
-    return options_in(shown) or _TABLE
+        done = subprocess.run(["ctest", "--help"], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Infrastructure(f"ctest does not answer ({error}): apt-get install cmake") from error
+    return options_in(done.stdout)
 
 
 def options_in(help_text: str) -> dict[str, Takes]:
@@ -89,12 +76,18 @@ def options_in(help_text: str) -> dict[str, Takes]:
             continue
         head = re.split(r"(?:\s+|(?<=>))= ", f" {line.strip()} ")[0]
         for name, after in re.findall(r"(?<=[ ,])(--?[A-Za-z][\w.-]*)(.?)", head):
-            guessed = Takes.JOINED if after in "=[" and after else Takes.VALUE if "<" in head else Takes.NOTHING
             if not _OTHER_TOOLS.match(name):
-                options[name] = _TABLE.get(name, guessed)
-            if name in _JOBS and "[" in head:  # since CMake 3.29
-                options[name] = Takes.MAYBE
+                options.setdefault(name, _UNSAID.get(name) or _takes(head, after == "="))
     return options
+
+
+def _takes(head: str, is_joined: bool) -> Takes:
+    """What follows an option of a line such as ``-j [<level>], --parallel [<level>]``."""
+    if is_joined or "[=" in head:
+        return Takes.JOINED
+    if "[<" in head:  # of -j since CMake 3.29
+        return Takes.MAYBE
+    return Takes.VALUE if re.search("[<[]", head) else Takes.NOTHING
 
 
 def problem(name: str, value: str) -> str | None:
