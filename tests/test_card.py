@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from resnet50_bench.cli import result_card
-from resnet50_bench.ctest import brief_output, case_records
-from resnet50_bench.ctest.case_records import CaseRecord
+from resnet50_bench.ctest import brief_output, handover
+from resnet50_bench.ctest.handover import CaseRecord
 from resnet50_bench.ctest.options import parse
 from resnet50_bench.result.card import MOST_LINES, Commands, card, next_command, table
 from resnet50_bench.result.ended import Ended
@@ -204,7 +204,7 @@ def test_the_results_of_a_logs_folder_are_found(tmp_path, capsys, monkeypatch):
     record = CaseRecord("inference_throughput_amx_int8", 0, "", str(logs), Gated(True, references=f"{tmp_path}/r.yaml",
                                                                                  by_reference=1, expected={}))
     record.append(tmp_path / "records")
-    assert case_records.read(tmp_path / "records") == [record] and case_records.read(tmp_path / "none") == []
+    assert handover.read_records(tmp_path / "records") == [record] and handover.read_records(tmp_path / "none") == []
     result_card.show_cases([record])
     text = capsys.readouterr().out
     assert "judged by r.yaml" in text

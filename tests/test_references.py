@@ -12,7 +12,7 @@ import pytest
 
 from resnet50_bench.cli import gate_command
 from resnet50_bench.cli.tree import main
-from resnet50_bench.ctest import case_records, case_run, logs, options, overrides
+from resnet50_bench.ctest import case_run, handover, logs, options
 from resnet50_bench.errors import BadInput
 from resnet50_bench.history.references import read_references
 from resnet50_bench.yaml_files import load_yaml
@@ -252,13 +252,13 @@ def test_a_regression_or_no_comparison_fails_the_case(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(case_run, "choose", lambda settings: (FakeBackend(), "BACKEND: fake"))
     monkeypatch.setattr(logs, "run_kpi", lambda folder: (0, "*Throughput (samples/sec): 90.1\n"))
-    handed = overrides.Overrides(gate=one(tmp_path, reference, more=more) if reference else "",
+    handed = handover.Overrides(gate=one(tmp_path, reference, more=more) if reference else "",
                                statuses=str(tmp_path / "statuses"))
     handed.write(tmp_path / "overrides.json")
-    monkeypatch.setenv(overrides.VARIABLE, str(tmp_path / "overrides.json"))
+    monkeypatch.setenv(handover.VARIABLE, str(tmp_path / "overrides.json"))
     assert main(["case", "inference_throughput_amx_int8"]) == status
     said = capsys.readouterr()
-    told, = case_records.read(tmp_path / "statuses")
+    told, = handover.read_records(tmp_path / "statuses")
     assert (told.option, told.status) == ("inference_throughput_amx_int8", status)
     assert ("below the reference" in told.why) == (status == 4) and told.logs.endswith("inference_throughput_amx_int8")
     assert ("GATE: " in said.out) == bool(reference)

@@ -1,4 +1,4 @@
-"""Small files: text from a machine or a container, files replaced in one step, and a lock by a file."""
+"""Small files: text from a machine or a container, files replaced in one step, new folders, and a lock by a file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+
+from .errors import Infrastructure
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: What ends or hides a line for some reader: control characters but the tab, and what str.splitlines takes for an end.
@@ -87,6 +91,23 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Replace ``path`` by ``document`` as ``json_text``."""
     with replacing(path) as temporary:
         temporary.write_text(json_text(document))
+
+
+def stamped_folder(base: Path, name: str) -> Path:
+    """``base/name`` with the time for its ``{}``, made for the caller alone: a name that is taken is waited out.
+
+    Raises Infrastructure if it cannot be made.
+    """
+    for _ in range(100):
+        folder = base / name.format(f"{datetime.now():%Y%m%d-%H%M%S}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            time.sleep(0.2)
+        except OSError as error:
+            raise Infrastructure(f"the folder {folder} cannot be made: {error.strerror}") from error
+    raise Infrastructure(f"no free name for a folder below {base}")
 
 
 @contextmanager

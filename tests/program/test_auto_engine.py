@@ -13,7 +13,7 @@ from resnet50_bench.backends import Settings
 from resnet50_bench.backends.native import NativeBackend
 from resnet50_bench.case.engines import KnownEngine
 from resnet50_bench.ctest import case_run
-from resnet50_bench.ctest.overrides import Overrides
+from resnet50_bench.ctest.handover import Overrides
 from resnet50_bench.engines import memory
 from resnet50_bench.errors import BadInput
 from resnet50_bench.machine.cpu import read_cpu

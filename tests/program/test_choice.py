@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench import WORKLOAD
-from resnet50_bench.ctest.case_records import CaseRecord, status_of_all
+from resnet50_bench.ctest.handover import CaseRecord, status_of_all
 from resnet50_bench.errors import Infrastructure, RunFailed
 from support.fake_checkout import FAILS, FAILS_ONCE, Checkout
 

@@ -13,8 +13,8 @@ import pytest
 
 from resnet50_bench import WORKLOAD
 from resnet50_bench.ctest import outlook
-from resnet50_bench.ctest.case_records import CaseRecord
 from resnet50_bench.ctest.config import config_notice
+from resnet50_bench.ctest.handover import CaseRecord
 from support.fake_checkout import Checkout
 
 FAST = "inference_throughput_avx_fp32_gated"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import options
-from resnet50_bench.ctest.selection import CasesDocument
+from resnet50_bench.ctest.choice import CasesDocument
 from resnet50_bench.ctest.testset import _every_key, read_testset
 from resnet50_bench.errors import BadInput
 from support.fake_checkout import FAILS, Checkout

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from datetime import datetime
 from pathlib import Path
 
 from ..arguments import Parser, number_of
 from ..ctest import background
 from ..ctest.build_folder import build_folder
 from ..ctest.options import STATUS_LINES
-from ..errors import BadInput
-from ..files import json_text, replacing, write_json
-from ..machine.process_facts import start_ticks
-from ..signals import interruptible
+from ..files import json_text
 from .tree import PROG
 from .tree import main as command_line
 
@@ -61,21 +56,5 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """``background FOLDER LOG WORDS...``: what ``launch`` starts."""
-    given = parser().parse_args(argv[:2])
-    folder, log, words = given.folder, given.log, argv[2:]
-    if not folder.is_dir():
-        raise BadInput(f"background {folder}: there is no such folder; ctest.sh --nohup makes one and calls this")
-    status = 1
-    try:
-        with interruptible():
-            write_json(folder / "run.json", {
-                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": background.boot_id(), "log": log,
-                "folder": str(folder.resolve()), "words": words, "started": datetime.now().isoformat(" ", "seconds")})
-            status = command_line(["ctest", *words])
-    except BaseException as error:
-        status = getattr(error, "exit_status", status)
-        raise
-    finally:
-        with replacing(folder / "status") as temporary:
-            temporary.write_text(f"{status}\n")
-    return status
+    words = parser().parse_args(argv[:2])
+    return background.run(words.folder, words.log, argv[2:], lambda words: command_line(["ctest", *words]))

@@ -9,8 +9,7 @@ from pathlib import Path
 from ..arguments import Parser
 from ..backends import Settings, choose
 from ..ctest import case_run, settings
-from ..ctest.case_records import CaseRecord
-from ..ctest.overrides import VARIABLE, Overrides
+from ..ctest.handover import VARIABLE, CaseRecord, Overrides
 from ..errors import BenchError, RunFailed
 from ..signals import end_with_ctest, interruptible
 from ..stack.environment import StackChoice

@@ -6,7 +6,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from ..ctest.case_records import CaseRecord
+from ..ctest.handover import CaseRecord
 from ..ctest.options import STATUS_LINES, Mode, Options, parse, parser
 
 Environment = Mapping[str, str]
@@ -84,12 +84,12 @@ def _show_cases(cases: Sequence[CaseRecord]) -> None:
 
 
 def _testset(options: Options, environment: Environment) -> int:
-    from ..ctest import testset_run
+    from ..ctest import testset
 
-    jobs = testset_run.prepared(options, environment)
+    jobs = testset.prepared(options, environment)
     if options.background_log is not None:
         return _in_background(options)
-    return testset_run.run(options, jobs, environment, _show_cases)
+    return testset.run(options, jobs, environment, _show_cases)
 
 
 def _sweep(options: Options, environment: Environment) -> int:

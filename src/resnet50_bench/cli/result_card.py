@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import WORKLOAD
 from ..checkout import near, typed
 from ..ctest import logs
-from ..ctest.case_records import CaseRecord
+from ..ctest.handover import CaseRecord
 from ..result.card import Commands, card, table
 from ..result.ended import Ended
 

@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
+from ..files import replacing, stamped_folder, write_json
 from ..machine.process_facts import start_ticks
+from ..signals import interruptible
 from .build_folder import same
 from .options import Options
 
@@ -68,12 +70,12 @@ class BackgroundRun:
 def launch(build: Path, options: Options) -> int:
     """Start ``ctest.sh`` with the same words in a session of its own; returns as soon as it runs."""
     asked = options.background_log
-    folder = _make_folder(build, Path(asked or options.testcase or options.testset or "ctest").stem)
+    label = re.sub(r"[^A-Za-z0-9_.]+", "-", Path(asked or options.testcase or options.testset or "").stem).strip("-.")
+    folder = stamped_folder(build / "background", f"{label or 'ctest'}-{{}}")
     log = Path(asked).absolute() if asked else folder / "log"
-    for other in _runs(build):
-        if other.runs:
-            print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
-                  f"./ctest.sh --stop {other.name} ends it")
+    for other in _running(build):
+        print(f"NOTICE: {other.name} is running, too: while it measures, cases on the same cores are refused; "
+              f"./ctest.sh --stop {other.name} ends it")
     words = [*options.words_without("--nohup", "--daemon"), *(["--noenv"] if options.daemon is not None else [])]
     try:
         with log.open("ab") as sink:  # as nohup: what an earlier run left there stays
@@ -104,11 +106,32 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
+def run(folder: Path, log: str, words: Sequence[str], ctest_sh: Callable[[Sequence[str]], int]) -> int:
+    """What ``launch`` has started: ``ctest_sh`` of the words, its exit status told in the run's folder."""
+    if not folder.is_dir():
+        raise BadInput(f"background {folder}: there is no such folder; ctest.sh --nohup makes one and calls this")
+    status = 1
+    try:
+        with interruptible():
+            write_json(folder / "run.json", {
+                "pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": boot_id(), "log": log,
+                "folder": str(folder.resolve()), "words": words, "started": datetime.now().isoformat(" ", "seconds")})
+            status = ctest_sh(words)
+    except BaseException as error:
+        status = getattr(error, "exit_status", status)
+        raise
+    finally:
+        with replacing(folder / "status") as temporary:
+            temporary.write_text(f"{status}\n")
+    return status
+
+
 def show(build: Path, lines: int) -> int:
     """Print every run of the build folder that runs, the newest that ended, and the last ``lines`` of their logs."""
-    runs = sorted(_runs(build), key=lambda run: run.started, reverse=True)
-    ended = [run for run in runs if not run.runs]
-    for run in [*(run for run in runs if run not in ended), *ended[:_MOST_ENDED]]:
+    runs = _runs(build)
+    running = [run for run in runs if run.runs]
+    ended = [run for run in runs if run not in running]
+    for run in [*running, *ended[:_MOST_ENDED]]:
         tail = _tail(run.log)
         print(f"{run.name}: {_state(run)}, started {run.started}{_case(run, tail)}", f"  log: {run.log}",
               *(f"  | {line}" for line in tail[-lines:] if lines), sep="\n")
@@ -121,9 +144,8 @@ def show(build: Path, lines: int) -> int:
 
 def records(build: Path) -> list[dict[str, object]]:
     """Every background run of the build folder, newest first, for a program: ``status`` is null while it runs."""
-    runs = sorted(_runs(build), key=lambda run: run.started, reverse=True)
     return [{"name": run.name, "running": run.runs, "status": run.status, "pid": run.pid, "started": run.started,
-             "log": str(run.log)} for run in runs]
+             "log": str(run.log)} for run in _runs(build)]
 
 
 def stop(build: Path, prefix: str) -> int:
@@ -131,7 +153,7 @@ def stop(build: Path, prefix: str) -> int:
 
     Raises BadInput where nothing begins so, Infrastructure where one does not end.
     """
-    running = [run for run in _runs(build) if run.runs]
+    running = _running(build)
     chosen = [run for run in running if prefix in ("", "all") or run.name.startswith(prefix)]
     if not chosen and prefix not in ("", "all"):
         raise BadInput(f"--stop {prefix}: no running name begins with it; running: "
@@ -139,7 +161,14 @@ def stop(build: Path, prefix: str) -> int:
     if not chosen:
         print(f"nothing runs in the background of {build}")
     deadline = time.monotonic() + _STOP_S
-    bad = [why for run in chosen if (why := _signal(run))]
+    bad = []
+    for run in chosen:
+        try:
+            os.kill(run.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
+        except PermissionError:
+            bad.append(f"{run.name}: process {run.pid} is another user's")
     for run in chosen if not bad else []:
         while run.runs and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -152,45 +181,24 @@ def stop(build: Path, prefix: str) -> int:
     return 0
 
 
-def _signal(run: BackgroundRun) -> str:
-    """Tell it to end; why that cannot be, or nothing."""
-    try:
-        os.kill(run.pid, signal.SIGTERM)
-    except ProcessLookupError:
-        return ""  # it ended meanwhile
-    except PermissionError:
-        return f"{run.name}: process {run.pid} is another user's"
-    return ""
-
-
-def _make_folder(build: Path, label: str) -> Path:
-    """``<label>-<stamp>``, made for one run alone."""
-    label = re.sub(r"[^A-Za-z0-9_.]+", "-", label).strip("-.") or "ctest"
-    for number in range(1, 1000):
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = build / "background" / (f"{label}-{stamp}" + (f"-{number}" if number > 1 else ""))
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise Infrastructure(f"{folder} cannot be made: {error.strerror}") from error
-    raise Infrastructure(f"no free name for a background run in {build / 'background'}")
-
-
-def _runs(build: Path) -> Iterator[BackgroundRun]:
-    """Every run that is told of; what cannot be read is named on stderr."""
+def _runs(build: Path) -> list[BackgroundRun]:
+    """Every run that is told of, the newest first; what cannot be read is named on stderr."""
+    runs = []
     for path in sorted((build / "background").glob("*/run.json")):
         try:
             told = json.loads(path.read_text())
             made_as = Path(told.get("folder", path.parent))
             if made_as.exists() and not same(made_as, path.parent):  # a copy, with the checkout, of another one's run
                 continue
-            yield BackgroundRun(path.parent, int(told["pid"]), int(told["ticks"]), str(told["boot"]),
-                                str(told["started"]), Path(told["log"]))
+            runs.append(BackgroundRun(path.parent, int(told["pid"]), int(told["ticks"]), str(told["boot"]),
+                                      str(told["started"]), Path(told["log"])))
         except (OSError, ValueError, LookupError, TypeError):
             print(f"NOTICE: {path} is damaged and left out", file=sys.stderr)
+    return sorted(runs, key=lambda run: run.started, reverse=True)
+
+
+def _running(build: Path) -> list[BackgroundRun]:
+    return [run for run in reversed(_runs(build)) if run.runs]
 
 
 def _state(run: BackgroundRun) -> str:

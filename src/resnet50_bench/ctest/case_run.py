@@ -26,9 +26,8 @@ from ..machine.topology import read_topology
 from ..stack.environment import StackChoice
 from . import logs
 from .at_once import LEAST_OVERLAP, at_once, overlap
-from .case_records import CaseRecord
 from .config import texts_for
-from .overrides import Overrides
+from .handover import CaseRecord, Overrides
 
 #: What is known was measured by this host's environments.
 _OF_AN_IMAGE = KnownEngines(why_none="nothing is known of an image's engines; name one of them, or give BACKEND=native")

@@ -19,16 +19,13 @@ from pathlib import Path
 from ..errors import Infrastructure, Interrupted, RunFailed
 from ..launch.surroundings import STATE_VARIABLE, TERMINAL_VARIABLE
 from ..signals import end_with_parent, interruptible, shell_status
-from . import case_records, ctest_words
-from . import overrides as overrides_file
+from . import ctest_words
 from .build_folder import results_folder
-from .case_records import CaseRecord
-from .choice import Choice, choose
+from .choice import CasesDocument, Choice, choose
 from .config import config_notice
+from .handover import VARIABLE, CaseRecord, Overrides, read_records, status_of_all
 from .options import Options
 from .outlook import Watch, forecast, last_durations, telling
-from .overrides import Overrides
-from .selection import CasesDocument
 
 #: What --noenv leaves: what programs need to start, and what says where our own things lie.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
@@ -77,15 +74,15 @@ class CtestJob:
             overrides = replace(self.overrides, statuses=f"{scratch}/statuses", stop_file=f"{scratch}/stop",
                                 started=f"{scratch}/started", named=choice.is_named)
             overrides.write(file)
-            for_cases |= {overrides_file.VARIABLE: str(file), STATE_VARIABLE: f"{scratch}/progress"}
+            for_cases |= {VARIABLE: str(file), STATE_VARIABLE: f"{scratch}/progress"}
             try:
                 with telling(self._watch(choice, overrides, for_cases)):
                     status = _run_ctest([*sizes, *choice.words, *self.options.for_ctest], choice.build, for_cases,
                                         overrides, self.options.brief)
             finally:
-                ended = case_records.read(Path(overrides.statuses))
+                ended = read_records(Path(overrides.statuses))
                 hear(ended)
-        outcome = CtestOutcome(case_records.status_of_all(ended, status, choice.build), ended)
+        outcome = CtestOutcome(status_of_all(ended, status, choice.build), ended)
         if self.overrides.gate and not ended and not self.options.lists and not outcome.status:
             raise RunFailed(f"--gate {self.overrides.gate}: no case was run, so nothing was compared; choose cases by "
                             "-R, ./ctest.sh -N lists them")

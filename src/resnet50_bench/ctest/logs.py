@@ -6,18 +6,17 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import WORKLOAD
 from ..checkout import ROOT, near
-from ..errors import BadInput, Infrastructure
-from .case_records import CaseRecord
+from ..errors import BadInput
+from ..files import stamped_folder
+from .handover import CaseRecord
 
 if TYPE_CHECKING:
     from ..result.ended import Ended
@@ -27,19 +26,10 @@ _METRIC = re.compile(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", re.M)
 
 
 def make_logs_folder(base: Path, option: str) -> Path:
-    """``<base>/<stamp>-logs-<case>``; a stamp that is taken is waited out, nothing is ever reused."""
-    for _ in range(100):
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = base / f"{stamp}-logs-{WORKLOAD}_{option}"
-        try:
-            folder.mkdir(parents=True)
-            shutil.copy2(ROOT / "kpi.sh", folder)
-            return folder
-        except FileExistsError:
-            time.sleep(0.2)
-        except OSError as error:
-            raise Infrastructure(f"the logs folder {folder} cannot be made: {error.strerror}") from error
-    raise Infrastructure(f"no free name for a logs folder below {base}")
+    """``<base>/<stamp>-logs-<case>``; nothing is ever reused."""
+    folder = stamped_folder(base, f"{{}}-logs-{WORKLOAD}_{option}")
+    shutil.copy2(ROOT / "kpi.sh", folder)
+    return folder
 
 
 def worker_folder(logs: Path, iteration: int) -> Path:

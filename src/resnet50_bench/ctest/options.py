@@ -20,7 +20,7 @@ from . import ctest_words, settings
 from .command_line import Item, Owner, split, two_values
 from .config import read_config
 from .ctest_words import Takes
-from .overrides import Overrides
+from .handover import Overrides
 from .set_values import MOST_POINTS, points
 
 #: What --status shows of each log.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import WORKLOAD
 from ..files import read_text
-from . import case_records
+from .handover import read_records
 
 #: Without -V nothing else is printed while a case runs.
 EVERY_S = 25.0
@@ -78,7 +78,7 @@ class Watch:
 
     def line(self) -> str:
         """How far the running case is and what is left; empty if no case runs, or the screen shows it already."""
-        option, ended = read_text(self.started), {record.option for record in case_records.read(self.statuses)}
+        option, ended = read_text(self.started), {record.option for record in read_records(self.statuses)}
         state = read_text(self.state)
         if not option or option in ended or (self.shown_elsewhere and _age_s(self.state) < EVERY_S):
             return ""

@@ -1,4 +1,4 @@
-"""A ``--testset`` file (YAML documents) enters; for each document its cases and the words of a ctest.sh call leave.
+"""A ``--testset`` file (YAML documents) -> for each document its cases and the words of a ctest.sh call, run in turn.
 
     testcase: test_resnet50_pytorch_xeon_public_inference_throughput_amx_int8
     BATCH_SIZE: 32 64
@@ -15,6 +15,8 @@ The keys and ``/regex/`` and ``!/regex/`` are WSF's (its ctest.md); globs, ``cas
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,11 +25,15 @@ import msgspec
 
 from .. import WORKLOAD
 from ..case.parameters import CATALOGUE
-from ..errors import BadInput
+from ..errors import BadInput, BenchError, Interrupted
+from ..signals import interruptible
 from ..spelling import nearest
 from ..yaml_files import Scalar, Value, Values, decoded, load_yaml, shown, text_of
 from . import settings
-from .selection import CasesDocument, is_regex, regex_of
+from .choice import CasesDocument, is_regex, regex_of
+from .ctest_call import CtestJob, CtestOutcome
+from .handover import PASSED, CaseRecord, overall
+from .options import Options, parse
 
 _CASES = ("testcase", "cases")
 _OPTIONS = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
@@ -162,3 +168,77 @@ def _file(name: str, beside: Path) -> Path:
         except OSError:  # the name is too long
             break
     raise BadInput(f"{name}: there is no such file, neither here nor beside the testset")
+
+
+#: A document and the call of ctest that it asks for.
+Job = tuple[CasesDocument, CtestJob]
+
+
+def prepared(options: Options, environment: Mapping[str, str]) -> list[Job]:
+    """A job for each document: its words, then the command line's, so that the latter win. Raises BadInput."""
+    assert options.testset is not None  # what makes the mode
+    rest = options.words_without("--testset", "--nohup", "--daemon")
+    jobs = []
+    problems: list[str] = []
+    for document in read_testset(options.testset):
+        try:
+            its_options = parse(rest, environment, below=document.words)
+            job = CtestJob(its_options, its_options.overrides(), document)
+            job.prepare()
+            jobs.append((document, job))
+        except BadInput as error:
+            problems += [f"{options.testset}: document {document.number}: {problem}" for problem in error.violations]
+    if problems:
+        raise BadInput(*problems)
+    return jobs
+
+
+def run(options: Options, jobs: Sequence[Job], environment: Mapping[str, str],
+        show: Callable[[Sequence[CaseRecord]], None]) -> int:
+    """Run the documents, and let ``show`` tell of their cases.
+
+    Returns the status of the first document that failed, after which only --continue goes on; 77 if all were skipped.
+    """
+    outcomes: list[CtestOutcome] = []
+    cases: list[CaseRecord] = []
+    try:
+        with interruptible():
+            for document, job in jobs:
+                words = shlex.join(document.words)
+                print(f"== {options.testset}: document {document.number}: {words}".rstrip(": "), flush=True)
+                outcomes.append(_outcome(job, environment, cases.extend))
+                if outcomes[-1].status not in PASSED and not (options.keep_going or job.options.keep_going):
+                    break
+    except Interrupted as error:
+        outcomes.append(CtestOutcome(error.exit_status))
+        raise
+    finally:
+        if not options.dry_run:
+            show(cases)
+        print("\n".join(_summary(options, jobs, outcomes)), flush=True)
+    return overall([outcome.status for outcome in outcomes])
+
+
+def _outcome(job: CtestJob, environment: Mapping[str, str],
+             hear: Callable[[Sequence[CaseRecord]], None]) -> CtestOutcome:
+    """What the job came to; what could not be run is told here, for the next document may run."""
+    try:
+        return job.run(environment, hear)
+    except Interrupted:
+        raise
+    except BenchError as error:
+        print(f"error: {error}", flush=True)
+        return CtestOutcome(error.exit_status)
+
+
+def _summary(options: Options, jobs: Sequence[Job], outcomes: Sequence[CtestOutcome]) -> Iterator[str]:
+    yield f"== {options.testset}: summary" + (" (dry run: nothing was measured)" if options.dry_run else "")
+    for (document, _), outcome in itertools.zip_longest(jobs, outcomes):
+        if outcome is None:
+            yield f"document {document.number}: not run"
+            continue
+        failed = [case for case in outcome.cases if case.status not in PASSED]
+        skipped = sum(case.status == 77 for case in outcome.cases)
+        yield (f"document {document.number}: {len(outcome.cases) - len(failed) - skipped} passed, {len(failed)} "
+               f"failed, {skipped} skipped, status {outcome.status}")
+        yield from (f"  failed: {case.option}, status {case.status}" for case in failed)

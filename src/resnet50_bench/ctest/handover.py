@@ -1,18 +1,25 @@
-"""What each case tells ctest.sh of its end, which ctest itself would hide: a JSON line a case in one file."""
+"""What ctest.sh and the cases that ctest starts tell each other, which ctest itself would hide.
+
+Each case reads its ``Overrides`` from a file that an environment variable names, and appends a ``CaseRecord`` of its
+end, a JSON line, to another one.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Infrastructure, RunFailed, UnsupportedCpu
 from ..files import read_text
 from ..result.gated import Gated
+from .config import Rules
 
+#: How the cases find the file.
+VARIABLE = "RESNET50_BENCH_OVERRIDES"
 #: The statuses of cases that did not fail: passed and skipped.
 PASSED = (0, UnsupportedCpu.exit_status)
 #: ctest's own status if a test failed.
@@ -20,6 +27,41 @@ _TESTS_FAILED = 8
 #: What ctest's log has of a test that could not be started.
 _NOT_STARTED = ("Failed to change working directory", "Unable to find executable", "Could not find executable",
                 "Process not started")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Parameter texts by their source, and how to run."""
+
+    flags: Mapping[str, str] = field(default_factory=dict)
+    #: One for each run, in their order; ``burst`` neighbours run at once.
+    points: Sequence[Mapping[str, str]] = field(default_factory=lambda: [{}])
+    burst: int = 1
+    config: Rules = ()
+    dry_run: bool = False
+    keep_going: bool = False
+    #: Whether the user named the one case that is run: what it lacks is then an error, not a reason to skip it.
+    named: bool = False
+    backend_options: str = ""
+    attachments: Sequence[str] = ()
+    #: The references file that each case's result is judged by; empty: no gate.
+    gate: str = ""
+    #: Whether a result passes that the file has no reference for.
+    allow_missing: bool = False
+    #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
+    statuses: str = ""
+    stop_file: str = ""
+    #: A file that each case writes its name to when it starts.
+    started: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def read(cls, path: str | None) -> Overrides:
+        """Read what ``write`` wrote; nothing overridden where a case is run without ctest.sh."""
+        return cls(**json.loads(Path(path).read_text())) if path else cls()
 
 
 @dataclass
@@ -39,7 +81,7 @@ class CaseRecord:
             stream.write(json.dumps(dataclasses.asdict(self)) + "\n")
 
 
-def read(file: Path) -> list[CaseRecord]:
+def read_records(file: Path) -> list[CaseRecord]:
     """In the order in which the cases ended; none where no case was started."""
     return list(map(_record, file.read_text().splitlines())) if file.exists() else []
 
