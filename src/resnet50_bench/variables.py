@@ -9,7 +9,7 @@ from .errors import BadInput
 from .spelling import nearest
 
 PREFIX = "RESNET50_BENCH_"
-#: What users set: docs/how-to/set-up.md, docs/how-to/engines.md.
+#: What users set: docs/reference/parameters.md.
 FOR_USERS = tuple(f"{PREFIX}{name}" for name in (
     "STACK", "ENV", "INDEX_URL", "PYTHON", "CACHE", "BUILD", "LOCK_FOLDER"))
 #: What one of our processes hands to the next.
