@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.case.ground_truth import FIRST_ID, FIRST_SYNSETS, read_ground_truth
+from resnet50_bench.case.imagenet import FIRST_ID, FIRST_SYNSETS, read_ground_truth
 from resnet50_bench.errors import BadInput
 
 #: How ILSVRC2012_validation_ground_truth.txt begins.

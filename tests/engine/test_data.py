@@ -20,7 +20,7 @@ numpy = pytest.importorskip("numpy")
 PilImage = pytest.importorskip("PIL.Image")
 torchvision = pytest.importorskip("torchvision")
 
-from resnet50_bench.case import dataset, imagenet_tar  # noqa: E402
+from resnet50_bench.case import dataset, imagenet  # noqa: E402
 from resnet50_bench.cli import dataset_command  # noqa: E402
 from resnet50_bench.errors import BadInput, Infrastructure, RunFailed  # noqa: E402
 from resnet50_bench.worker import data  # noqa: E402
@@ -234,8 +234,6 @@ def test_parts_are_even_and_cover_every_image_once(pictures, count):
     sizes = [len(part.images) for part in parts]
     assert len(parts) == count and max(sizes) - min(sizes) <= 1
     assert [parts[i % count].images[i // count] for i in range(11)] == list(whole.images)
-    with pytest.raises(BadInput):
-        dataset.split(whole, 0)
 
 
 def test_the_calibration_sample_is_fixed_seeded_and_spread(pictures, tmp_path_factory):
@@ -248,9 +246,6 @@ def test_the_calibration_sample_is_fixed_seeded_and_spread(pictures, tmp_path_fa
     assert [image.path.name for image in dataset.calibration_sample(dataset.scan(elsewhere), 6, 1)] == names
     assert [image.path.name for image in dataset.calibration_sample(whole, 6, 2)] != names
     assert set(dataset.calibration_sample(whole, 11, 1)) == set(whole.images)
-    for count in (0, 12):
-        with pytest.raises(BadInput, match="1 to 11"):
-            dataset.calibration_sample(whole, count, 1)
 
 
 # --- Loader ---
@@ -350,7 +345,7 @@ def test_prepare_makes_the_class_folders(given, tmp_path, capsys):
 
 
 def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, capsys):
-    write, count = imagenet_tar._write, iter(range(99))
+    write, count = imagenet._write, iter(range(99))
 
     def broken(archive, member, target):
         if next(count) == 20:
@@ -358,7 +353,7 @@ def test_prepare_goes_on_where_it_was_broken_off(given, tmp_path, monkeypatch, c
             raise OSError(28, "No space left on device")
         write(archive, member, target)
 
-    monkeypatch.setattr(imagenet_tar, "_write", broken)
+    monkeypatch.setattr(imagenet, "_write", broken)
     with pytest.raises(Infrastructure, match="No space left"):
         dataset_command.main(given)
     monkeypatch.undo()

@@ -12,12 +12,13 @@ from dataclasses import dataclass, fields
 from .. import WORKLOAD
 from ..errors import BadInput, Infrastructure, UnsupportedCpu
 from ..machine.cpu import AMX_REMEDY, Cpu
-from .cross_checks import cross_checks
-from .defaults import Machine, complete
+from .defaults import Machine, complete, cross_checks
 from .engines import ENGINES, EngineFacts
-from .parameters import ALL, AUTO, CATALOGUE, refusal, text_of
+from .parameters import ALL, AUTO, CATALOGUE, SEARCHED, read, text_of
 from .precision import FP32, PRECISIONS, Precision
 
+#: The origin of the layer made by ``parse_option``.
+CASE_NAME = "case name"
 #: From this batch size on, PyTorch's fp32 convolutions of 1x1 are oneDNN's on one thread, too (ATen's use_mkldnn).
 _ONEDNN_BATCH = 16
 
@@ -118,8 +119,7 @@ class UndecidedCase(_Settled):
     @property
     def sought(self) -> tuple[str, ...]:
         """The names of what is to be found."""
-        numbers = {"BATCH_SIZE": self.batch_size, "CORES_PER_INSTANCE": self.cores_per_instance}
-        return tuple(name for name, number in numbers.items() if number is None)
+        return tuple(name for name in SEARCHED if getattr(self, name.lower()) is None)
 
     def texts(self) -> dict[str, str]:
         """As a Case's, with ``auto`` for what is to be found."""
@@ -170,23 +170,11 @@ def parse_option(option: str) -> dict[str, str]:
     mode, _, rest = rest.partition("_")
     precision = next((name for name in PRECISIONS if rest == name or rest.startswith(name + "_")), rest)
     case_type = rest[len(precision):].removeprefix("_")
-    values = {"FUNCTION": function, "MODE": mode, "PRECISION": precision, "CASE_TYPE": case_type}
-    bad = [f"case name {option!r}: {name} {message}"
-           for name, message in _violations(values).items()]
-    if bad:
-        raise BadInput(*bad)
-    return values
-
-
-def _violations(values: Mapping[str, str]) -> dict[str, str]:
-    wrong = {}
-    for name, text in values.items():
-        try:
-            if text or name in ("FUNCTION", "MODE"):
-                CATALOGUE[name].parse(text)
-        except ValueError as error:
-            wrong[name] = f"{text!r} {error}"
-    return wrong
+    texts = {"FUNCTION": function, "MODE": mode, "PRECISION": precision, "CASE_TYPE": case_type}
+    _, wrong = read({name: text for name, text in texts.items() if text or name != "PRECISION"})
+    if wrong:
+        raise BadInput(*(f"case name {option!r}: {line}" for line in wrong))
+    return texts
 
 
 def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
@@ -195,16 +183,15 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     Raises BadInput with one line for each violation, UnsupportedCpu where all is well but this CPU lacks instructions
     that the precision needs, Infrastructure where it has them and the kernel refuses their use.
     """
-    texts, origins, bad = _merge(layers)
-    given: dict[str, object] = {}
-    for name, text in texts.items():
-        try:
-            given[name] = CATALOGUE[name].parse(text)
-        except ValueError as error:
-            bad.append(f"{name}={text!r} ({origins[name]}) {error}")
+    texts: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for name, text in layer.values.items():
+            if (text.strip() or name not in CATALOGUE) and name not in texts:
+                texts[name], origins[name] = text.strip(), layer.origin
+    given, bad = read(texts, origins)
     draft = complete(given, machine)
-    bad += draft.refusals
-    bad += cross_checks(draft.chosen, given, machine.topology)
+    bad += [*draft.refusals, *cross_checks(draft)]
     if bad:
         raise BadInput(*bad)
     _require_cpu("PRECISION", PRECISIONS[str(draft.chosen["PRECISION"])], machine.cpu)
@@ -212,29 +199,13 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
     values = {name.lower(): value for name, value in draft.chosen.items()}
     if given.get("TORCH_TYPE") == AUTO:
         origins["TORCH_TYPE"] = AUTO
-    undecided = False
-    for number in ("batch_size", "cores_per_instance"):
-        if values[number] == AUTO:
-            values[number], undecided = None, True
+    sought = {name.lower(): None for name in SEARCHED if draft.chosen[name] == AUTO}
+    values |= sought
     # The catalogue's parsers give each field its type; a test holds them against it.
-    return (UndecidedCase if undecided else Case)(
+    return (UndecidedCase if sought else Case)(
         **values, origins=tuple((name, origins.get(name, "default")) for name in CATALOGUE),  # type: ignore[arg-type]
         notices=(*draft.notices, *_overridden_name(layers, texts, origins)),
         stack=draft.stack)
-
-
-def _merge(layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """The first non-empty text of each parameter, where it came from, and unknown names."""
-    texts: dict[str, str] = {}
-    origins: dict[str, str] = {}
-    bad: list[str] = []
-    for layer in layers:
-        for name, text in layer.values.items():
-            if name not in CATALOGUE:
-                bad.append(refusal(name, text, layer.origin))
-            elif text.strip() and name not in texts:
-                texts[name], origins[name] = text.strip(), layer.origin
-    return texts, origins, bad
 
 
 def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> None:
@@ -250,11 +221,6 @@ def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> N
 def _overridden_name(layers: Sequence[Layer], texts: Mapping[str, str],
                      origins: Mapping[str, str]) -> list[str]:
     """Notices for what the case's name says but a stronger layer overrode."""
-    named = next((layer for layer in layers if layer.origin == CASE_NAME), None)
     return [f"{name}: {texts[name]} ({origins[name]}) instead of the case name's {text}"
-            for name, text in (named.values if named else {}).items()
-            if text and texts.get(name, text) != text]
-
-
-#: The origin of the layer made by ``parse_option``.
-CASE_NAME = "case name"
+            for layer in layers if layer.origin == CASE_NAME for name, text in layer.values.items()
+            if text and texts[name] != text]

@@ -76,14 +76,14 @@ def scan(root: Path, part: str = "val") -> DataSet:
             empty += [name] if len(images) == count else []
     except OSError as error:
         raise BadInput(f"the data set {root} cannot be read ({error}); make it readable for this user") from error
-    notices = [f"{len(names)} {what}: {_some(names)}" for what, names in left_out.items()]
+    notices = [f"{len(entries)} {what}: {some(entries)}" for what, entries in left_out.items()]
     if not classes:
         raise BadInput("; ".join([f"{folder} holds no class folders", *notices, layout]))
     if not images:
-        raise BadInput(f"{folder} holds {len(classes)} folders ({_some(classes)}) and not one image "
+        raise BadInput(f"{folder} holds {len(classes)} folders ({some(classes)}) and not one image "
                        f"({' '.join(sorted(EXTENSIONS))}); {_deeper(folder, left_out[_FOLDERS])}{layout}")
     if empty:
-        notices.append(f"{len(empty)} class folders without an image: {_some(empty)}")
+        notices.append(f"{len(empty)} class folders without an image: {some(empty)}")
     return DataSet(root, classes, tuple(images), (*_order_notice(classes), *_width_notice(classes), *notices))
 
 
@@ -143,25 +143,21 @@ def _width_notice(classes: Sequence[str]) -> Iterator[str]:
             last[found[1]] = number, name
 
 
-def _some(names: Sequence[object]) -> str:
-    return ", ".join(str(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+def some(names: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def split(dataset: DataSet, count: int) -> list[DataSet]:
-    """``count`` parts whose sizes differ by at most 1; image i is in part ``i % count``. Raises BadInput."""
-    if count < 1:
-        raise BadInput(f"a data set cannot be split into {count} parts; allowed are 1 or more")
+    """``count`` parts whose sizes differ by at most 1; image i is in part ``i % count``."""
     return [replace(dataset, images=dataset.images[part::count]) for part in range(count)]
 
 
 def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, ...]:
-    """``count`` different images, one of each class before any class gives its next.
+    """``count`` different images, or all there are; one of each class before any class gives its next.
 
-    In the order of SHA-256 over seed, class and file name: the same wherever the set lies. Raises BadInput.
+    In the order of SHA-256 over seed, class and file name: the same wherever the set lies.
     """
-    if not 1 <= count <= len(dataset.images):
-        raise BadInput(f"{count} calibration images asked for; allowed are 1 to {len(dataset.images)}, "
-                       f"the images in {dataset.root}: ask for fewer or give a larger set")
     ranked = sorted(dataset.images, key=lambda image: hashlib.sha256(
         os.fsencode(f"{seed}/{dataset.classes[image.label]}/{image.path.name}")).digest())
     turns: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
@@ -172,14 +168,10 @@ def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, 
 def digest(dataset: DataSet) -> str:
     """SHA-256 over class, name and size of every image: equal for equal sets, wherever they are, as files or links."""
     names = hashlib.sha256()
-    for image in dataset.images:
-        names.update(os.fsencode(f"{dataset.classes[image.label]}/{image.path.name} {_size(image.path)}\n"))
+    for path, label in dataset.images:
+        try:
+            size = path.stat().st_size  # links are followed
+        except OSError:  # one that leads nowhere, which the loader then names
+            size = -1
+        names.update(os.fsencode(f"{dataset.classes[label]}/{path.name} {size}\n"))
     return names.hexdigest()
-
-
-def _size(path: Path) -> int:
-    """Of the file, links followed; -1 where a link leads nowhere, which the loader then names."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -1,17 +1,19 @@
-"""The values that were given + the machine -> a value for every parameter; one resolver for each that needs more than
-the catalogue's default."""
+"""The values that were given + the machine -> a value for every parameter, and what is wrong between them.
+
+One resolver for each parameter that needs more than the catalogue's default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..machine.cpu import Cpu
 from ..machine.topology import Topology
 from . import engines, platforms
-from .engines import KnownEngines
+from .engines import ENGINES, KnownEngines
 from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET
-from .precision import PRECISIONS
+from .precision import INT8, PRECISIONS, Precision
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,11 @@ def complete(given: Mapping[str, object], machine: Machine) -> Draft:
 
 
 def _platform(value: object, draft: Draft) -> object:
-    cpu = draft.machine.cpu
     if value != AUTO:
         return value
-    detected = platforms.detect(cpu)
-    if not detected.known:
-        flag = f": taken for its {detected.flag}" if detected.flag else " without AVX2"
-        draft.notices.append(f"PLATFORM: {detected.name} (unknown CPU {cpu.vendor} family {cpu.family} model "
-                             f"{cpu.model}{flag})")
-    return detected.name
+    name, doubt = platforms.detect(draft.machine.cpu)
+    draft.notices += [f"PLATFORM: {name} ({doubt})"] if doubt else []
+    return name
 
 
 def _precision(value: object, draft: Draft) -> object:
@@ -64,8 +62,7 @@ def _precision(value: object, draft: Draft) -> object:
     if value != BEST:
         return value
     names = platforms.precisions_of(str(draft.chosen["PLATFORM"]))
-    runnable = [name for name in names if not PRECISIONS[name].missing_flags(draft.machine.cpu.flags)]
-    return [*runnable, *names][0]
+    return next((name for name in names if not PRECISIONS[name].missing_flags(draft.machine.cpu.flags)), names[0])
 
 
 def _cores(value: object, draft: Draft) -> object:
@@ -81,10 +78,6 @@ def _cores(value: object, draft: Draft) -> object:
         draft.notices.append(
             f"CORES_PER_INSTANCE: default {wanted} lowered to the {topology.core_count} cores there are")
     return min(wanted, topology.core_count)
-
-
-def _steps(value: object, draft: Draft) -> object:
-    return None if value == ALL else value
 
 
 def _torch_type(value: object, draft: Draft) -> object:
@@ -104,5 +97,48 @@ def _torch_type(value: object, draft: Draft) -> object:
 
 
 _RESOLVERS: Mapping[str, Callable[[object, Draft], object]] = {
-    "PLATFORM": _platform, "PRECISION": _precision, "CORES_PER_INSTANCE": _cores, "STEPS": _steps,
-    "TORCH_TYPE": _torch_type}
+    "PLATFORM": _platform, "PRECISION": _precision, "CORES_PER_INSTANCE": _cores, "TORCH_TYPE": _torch_type,
+    "STEPS": lambda value, draft: None if value == ALL else value}
+
+
+def cross_checks(draft: Draft) -> Iterator[str]:
+    """What is wrong between parameters, or between a given value and the machine."""
+    chosen, cores, topology = draft.chosen, draft.given.get("CORES_PER_INSTANCE"), draft.machine.topology
+    precision, engine = PRECISIONS[str(chosen["PRECISION"])], ENGINES[str(chosen["TORCH_TYPE"])]
+    if isinstance(cores, int) and cores > topology.core_count:
+        yield (f"CORES_PER_INSTANCE={cores} does not fit: this machine gives {topology.core_count} "
+               f"cores (nearest: {topology.core_count}){topology.why_fewer()}")
+    if chosen["WEIGHT_SHARING"] and not precision.weight_sharing:
+        yield (f"WEIGHT_SHARING=True is not supported with {precision.name}; it is with "
+               + ", ".join(other.name for other in PRECISIONS.values() if other.weight_sharing))
+    if chosen["WEIGHT_SHARING"] and not engine.shares_weights:
+        yield (f"WEIGHT_SHARING=True is not supported with TORCH_TYPE={engine.name}, whose threads cannot be bound "
+               "to one instance's cores; it is with "
+               + ", ".join(other.name for other in ENGINES.values() if other.shares_weights))
+    if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
+        yield "DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real"
+    if chosen["FUNCTION"] == "training":
+        yield from _training_checks(chosen, precision)
+    elif chosen["CHECKPOINT"]:
+        yield "CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS"
+    if chosen["QCONF"] and (precision.dtype is not INT8 or not engine.takes_qconf):
+        yield f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision.name} with {engine.name}"
+    if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
+        yield "DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty"
+    if why := engine.why_not(precision):
+        yield (f"TORCH_TYPE={engine.name} is not supported with {precision.name} ({why}); it is with "
+               + ", ".join(engine.precisions()))
+
+
+def _training_checks(chosen: Mapping[str, object], precision: Precision) -> Iterator[str]:
+    if chosen["MODE"] != "throughput":
+        yield f"MODE={chosen['MODE']} is not supported with FUNCTION=training; MODE=throughput is"
+    if not precision.training:
+        yield (f"FUNCTION=training is not supported with {precision.name}; it is with "
+               + ", ".join(other.name for other in PRECISIONS.values() if other.training))
+    if chosen["WEIGHT_SHARING"]:
+        yield ("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
+               "exchange gradients")
+    if not ENGINES[str(chosen["TORCH_TYPE"])].trains:
+        yield (f"FUNCTION=training is not supported with TORCH_TYPE={chosen['TORCH_TYPE']}; it is with "
+               + ", ".join(other.name for other in ENGINES.values() if other.trains))

@@ -16,11 +16,9 @@ from .precision import BF16, FP32, INT8, PRECISIONS, DType, Precision
 class EngineFacts:
     """One value of TORCH_TYPE.
 
-    ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``, ``packages`` the modules that
-    importing it needs beside torch, ``made_with`` the distributions, where they are installed, whose versions decide
-    beside torch's what its prepared models are; ``dtypes`` those that it
-    computes in. ``stacks`` are those that serve
-    it, the one that is set up for it first.
+    ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``; ``stacks`` are those that serve
+    it, the one that is set up for it first. ``packages`` are the modules that importing it needs beside torch,
+    ``made_with`` the distributions whose versions decide, beside torch's, what its prepared models are.
     """
 
     name: str
@@ -105,16 +103,6 @@ def is_unproven(name: str) -> bool:
 def of_stack(stack: str) -> tuple[str, ...]:
     """The names of the engines that a stack serves."""
     return tuple(engine.name for engine in ENGINES.values() if stack in engine.stacks)
-
-
-def sharing_weights() -> tuple[str, ...]:
-    """The names of the engines whose instances can share one copy of the weights."""
-    return tuple(engine.name for engine in ENGINES.values() if engine.shares_weights)
-
-
-def that_train() -> tuple[str, ...]:
-    """The names of the engines that learn weights."""
-    return tuple(engine.name for engine in ENGINES.values() if engine.trains)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,7 @@ from collections.abc import Sequence
 
 from ..arguments import Parser, doubled
 from ..errors import BadInput
-from .parameters import CATALOGUE, rows
-
-#: Parameters whose flag may stand alone and then means True.
-SWITCHES = ("WEIGHT_SHARING", "VERBOSE", "FAIL_ON_NOISY")
+from .parameters import CATALOGUE, SWITCHES, rows
 
 
 def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import BadInput, BenchError, Skipped
+from ..files import sha256_of
 from ..stack import user_cache
 from . import dataset
 from .case import AnyCase
@@ -70,25 +70,21 @@ def _find(case: AnyCase) -> Inputs:
     why = missing(case, may_skip=os.environ.get(SKIP_VARIABLE) == SKIP)
     if why and not case.dataset:
         raise why
-    notices: list[str] = []
-    images = None
-    if case.data_type == "real":
-        images = dataset.scan(Path(case.dataset or _IMAGE_DATASET), "train" if case.training else "val")
-        notices += [f"data set: {notice}" for notice in images.notices]
+    images = (dataset.scan(Path(case.dataset or _IMAGE_DATASET), "train" if case.training else "val")
+              if case.data_type == "real" else None)
+    notices = [f"data set: {notice}" for notice in images.notices] if images else []
     if why:  # what is wrong with the DATASET that was given comes first
         raise why
     weights = _weights(case)
-    sha256 = _sha256(weights) if weights else ""
-    if weights:
-        _check_name(weights, sha256)
-    elif images and not case.training:
+    if images and not weights and not case.training:
         notices.append("no weights were given: seeded random ones are as fast, and know nothing")
     if case.qconf and not Path(case.qconf).is_file():
         raise BadInput(f"QCONF={case.qconf}: there is no such file; each run of an int8 case writes one "
                        "(qconf_summary.json)")
     if case.checkpoint and not Path(case.checkpoint).parent.is_dir():
         raise BadInput(f"CHECKPOINT={case.checkpoint}: there is no such folder; make it first")
-    return Inputs(images, dataset.digest(images) if images else "", weights, sha256, tuple(notices))
+    return Inputs(images, dataset.digest(images) if images else "", weights,
+                  _digest(weights) if weights else "", tuple(notices))
 
 
 def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
@@ -97,7 +93,8 @@ def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
     Skipped is for an accuracy case of many (``may_skip``) with neither DATASET nor WEIGHTS: nobody asked for it.
     """
     kind = Skipped if may_skip and case.accuracy and not (case.dataset or case.weights) else BadInput
-    if case.data_type == "real" and not case.dataset and not _has_entries(_IMAGE_DATASET):
+    empty = not _IMAGE_DATASET.is_dir() or not any(_IMAGE_DATASET.iterdir())
+    if case.data_type == "real" and not case.dataset and empty:
         asked = "MODE=accuracy" if case.accuracy else "DATA_TYPE=real"
         return kind(f"{asked} needs images, and {_IMAGE_DATASET} holds none: give DATASET=<folder with "
                     "[val/]<class>/<image>>; this makes one of ImageNet's tar: scripts/resnet50-bench.sh dataset "
@@ -108,16 +105,11 @@ def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
     return None
 
 
-def _has_entries(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
-
-
 def _weights(case: AnyCase) -> Path | None:
     if case.weights:
-        if Path(case.weights).is_dir():
-            raise BadInput(f"WEIGHTS={case.weights} is a folder; give the checkpoint file in it")
         if not Path(case.weights).is_file():
-            raise BadInput(f"WEIGHTS={case.weights}: there is no such file")
+            raise BadInput(f"WEIGHTS={case.weights}" + (" is a folder; give the checkpoint file in it" if Path(
+                case.weights).is_dir() else ": there is no such file"))
         return Path(case.weights)
     return None if case.data_type == "dummy" or case.training else _usual_weights()
 
@@ -132,20 +124,14 @@ def _places() -> Iterator[Path]:
     yield torch_home / "hub/checkpoints" / WEIGHTS_NAME
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def _digest(weights: Path) -> str:
+    """The file's SHA-256, which begins with the eight hexadecimal digits at the end of its name (torch's rule)."""
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        sha256 = sha256_of(weights)
     except OSError as error:
-        raise BadInput(f"the weights {path} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
-
-
-def _check_name(path: Path, sha256: str) -> None:
-    """torch's rule: a name that ends in eight hexadecimal digits tells how the SHA-256 begins."""
-    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if named and not sha256.startswith(named.group(1)):
-        raise BadInput(f"the weights {path} have the SHA-256 {sha256[:16]}..., which does not begin with "
-                       f"{named.group(1)} as their name says: the download broke, fetch them again")
+        raise BadInput(f"the weights {weights} cannot be read: {error.strerror}") from error
+    named = re.search(r"-([0-9a-f]{8})\.pth$", weights.name)
+    if named and not sha256.startswith(named[1]):
+        raise BadInput(f"the weights {weights} have the SHA-256 {sha256[:16]}..., which does not begin with "
+                       f"{named[1]} as their name says: the download broke, fetch them again")
+    return sha256

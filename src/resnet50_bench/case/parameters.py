@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 
 from .. import WORKLOAD
 from ..files import readable
 from ..spelling import nearest
+from ..tables import as_markdown
 from . import engines
 from .platforms import PLATFORMS, REFUSED
 from .precision import PRECISIONS
 
+#: A parameter's value.
+Value = str | int | float | bool | tuple[tuple[str, str], ...]
 #: Defaults that only the machine can tell: resolved in ``case``.
 AUTO = "auto"
 BEST = "best"
@@ -55,11 +58,7 @@ class Rule:
     """A default that holds where every parameter of ``when`` has the named value."""
 
     value: object
-    when: tuple[tuple[str, str], ...] = ()
-
-    def holds(self, chosen: Mapping[str, object]) -> bool:
-        """Whether the values chosen so far meet the condition."""
-        return all(chosen.get(name) == value for name, value in self.when)
+    when: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,27 +68,27 @@ class Parameter:
     name: str
     meaning: str
     allowed: str
-    parse: Callable[[str], object]
+    parse: Callable[[str], Value]
     rules: tuple[Rule, ...]
     roles: Role = Role.NONE
     applies_to: str = "every case"
 
     def default(self, chosen: Mapping[str, object]) -> object:
         """The first default whose rule holds; may be AUTO, BEST, SOCKET or ALL."""
-        return next(rule.value for rule in self.rules if rule.holds(chosen))
+        return next(rule.value for rule in self.rules
+                    if all(chosen.get(name) == value for name, value in rule.when.items()))
 
     def default_text(self) -> str:
         """The rules in words: ``latency 1; accuracy 100; else 32``."""
         words = []
         for rule in self.rules:
-            shown = _SYMBOLS.get(str(rule.value), "" if rule.value is None else str(rule.value))
-            condition = " ".join(value for _, value in rule.when)
-            prefix = condition or ("else" if len(self.rules) > 1 else "")
-            words.append(f"{prefix} {shown or 'empty'}".strip())
+            shown = _SYMBOLS.get(str(rule.value), text_of(rule.value)) or "empty"
+            condition = " ".join(rule.when.values()) or ("else" if len(self.rules) > 1 else "")
+            words.append(f"{condition} {shown}".strip())
         return "; ".join(words)
 
 
-def _one_of(*choices: str) -> Callable[[str], object]:
+def _one_of(*choices: str) -> Callable[[str], Value]:
     by_lower = {choice.lower(): choice for choice in choices}
 
     def parse(text: str) -> str:
@@ -100,7 +99,7 @@ def _one_of(*choices: str) -> Callable[[str], object]:
     return parse
 
 
-def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
+def _integer(least: int, most: int = 10**18) -> Callable[[str], Value]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise ValueError(f"is not a whole number of {least} or more")
@@ -114,26 +113,24 @@ def _integer(least: int, most: int = 10**18) -> Callable[[str], object]:
     return parse
 
 
-def _platform(text: str) -> object:
+def _platform(text: str) -> Value:
     if why := REFUSED.get(text.upper()):
         raise ValueError(f"is not supported: {why}; supported are {', '.join(PLATFORMS)}, {AUTO}")
     return _one_of(*PLATFORMS, AUTO)(text)
 
 
-def _or_auto(parse: Callable[[str], object]) -> Callable[[str], object]:
+def _or_auto(parse: Callable[[str], Value]) -> Callable[[str], Value]:
     return lambda text: AUTO if text.lower() == AUTO else parse(text)
 
 
 def _boolean(text: str) -> bool:
-    lowered = text.lower()
-    if lowered in ("true", "1", "yes", "on"):
-        return True
-    if lowered in ("false", "0", "no", "off"):
-        return False
-    raise ValueError("is not one of True, False")
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError("is not one of True, False")
+    return words[text.lower()]
 
 
-def _number(least: float, most: float) -> Callable[[str], object]:
+def _number(least: float, most: float) -> Callable[[str], Value]:
     def parse(text: str) -> float:
         if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?", text) or not least <= float(text) <= most:
             raise ValueError(f"is not a number from {least:g} to {most:g}")
@@ -164,7 +161,7 @@ def _environment(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _when(value: object, **when: str) -> Rule:
-    return Rule(value, tuple(when.items()))
+    return Rule(value, when)
 
 
 def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule, roles: Role = Role.NONE) -> Parameter:
@@ -237,8 +234,8 @@ def having(roles: Role) -> tuple[str, ...]:
 
 #: What a sweep, or ``auto``, looks for.
 SEARCHED = having(Role.SEARCHED)
-
-
+#: Those whose flag may stand alone and then means True.
+SWITCHES = tuple(name for name, parameter in CATALOGUE.items() if parameter.parse is _boolean)
 #: Parameters of the Workload Services Framework's own ResNet50 workload that there is no like of here: what there is.
 FOREIGN = {
     "TRAIN_EPOCH": "training is measured in steps: STEPS=N",
@@ -249,24 +246,31 @@ FOREIGN = {
 
 def refusal(name: str, text: str, origin: str = "") -> str:
     """Why a name that is not in the catalogue is no parameter, and what is one. ``origin``: where it was given."""
-    given = f" ({origin})" if origin else ""
+    place = f" ({origin})" if origin else ""
     if name in FOREIGN:
-        return f"{name}={text}{given} is not supported; {FOREIGN[name]}"
-    return (f"{name}{given} is not a parameter{nearest(name, tuple(CATALOGUE))}; the parameters are "
-            + ", ".join(CATALOGUE))
+        return f"{name}={text}{place} is not supported; {FOREIGN[name]}"
+    return f"{name}{place} is not a parameter{nearest(name, CATALOGUE)}; the parameters are {', '.join(CATALOGUE)}"
 
 
-def wrong_values(texts: Mapping[str, str]) -> Iterator[str]:
-    """Names and single values that no case could take; the rest shows when a case is resolved."""
+def read(texts: Mapping[str, str], origins: Mapping[str, str] | None = None) -> tuple[dict[str, Value], list[str]]:
+    """The typed values, and a line for each name or value that no case could take, with its origin."""
+    values: dict[str, Value] = {}
+    wrong = []
     for name, text in texts.items():
+        origin = (origins or {}).get(name, "")
         if name not in CATALOGUE:
-            yield refusal(name, text)
+            wrong.append(refusal(name, text, origin))
             continue
         try:
-            if text.strip():
-                CATALOGUE[name].parse(text.strip())
+            values[name] = CATALOGUE[name].parse(text)
         except ValueError as error:
-            yield f"{name}={text!r} {error}"
+            wrong.append(f"{name}={text!r}{f' ({origin})' if origin else ''} {error}")
+    return values, wrong
+
+
+def wrong_values(texts: Mapping[str, str]) -> list[str]:
+    """Names and single values that no case could take; the rest shows when a case is resolved. Empty is the default."""
+    return read({name: text.strip() for name, text in texts.items() if text.strip() or name not in CATALOGUE})[1]
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -294,9 +298,8 @@ def rows() -> list[tuple[str, str, str, str, str]]:
 
 def markdown_table() -> str:
     """The table of docs/reference/parameters.md."""
-    lines = ["| parameter | meaning | values | default | applies to |", "| --- | --- | --- | --- | --- |"]
-    lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows()]
-    return "\n".join(lines)
+    columns = ("parameter", "meaning", "values", "default", "applies to")
+    return as_markdown([dict(zip(columns, (f"`{name}`", *rest), strict=True)) for name, *rest in rows()]).rstrip()
 
 
 def plain_text() -> str:

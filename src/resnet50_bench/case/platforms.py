@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import BadInput
 from ..machine.cpu import Cpu
@@ -51,13 +52,11 @@ REFUSED = {
 _BY_FLAG = (("amx_tile", "SPR"), ("avx512_bf16", "GENOA"), ("avx512_vnni", "ICX"), ("avx2", "MILAN"))
 
 
-@dataclass(frozen=True)
-class Detected:
-    """The platform of a CPU. One of an unknown model has that of its ``flag``; empty: none of ours matches."""
+class Detected(NamedTuple):
+    """The platform of a CPU; ``doubt`` says why it may be another one, empty for a known model."""
 
     name: str
-    known: bool = True
-    flag: str = ""
+    doubt: str = ""
 
 
 def detect(cpu: Cpu) -> Detected:
@@ -65,8 +64,9 @@ def detect(cpu: Cpu) -> Detected:
     for platform in _ALL:
         if (cpu.vendor, cpu.family) == (platform.vendor, platform.family) and cpu.model in platform.models:
             return Detected(platform.name)
-    return next((Detected(name, False, flag) for flag, name in _BY_FLAG if flag in cpu.flags),
-                Detected("MILAN", False))
+    unknown = f"unknown CPU {cpu.vendor} family {cpu.family} model {cpu.model}"
+    return next((Detected(name, f"{unknown}: taken for its {flag}") for flag, name in _BY_FLAG if flag in cpu.flags),
+                Detected("MILAN", f"{unknown} without AVX2"))
 
 
 def precisions_of(platform: str) -> list[str]:

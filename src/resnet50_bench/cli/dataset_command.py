@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from ..arguments import Parser
-from ..case import imagenet_tar
-from ..case.ground_truth import read_ground_truth
+from ..case import imagenet
 from ..errors import BadInput
 
 
@@ -21,7 +20,7 @@ def parser() -> Parser:
     made.add_argument("--ground-truth", type=Path, required=True,
                       help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
     made.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
-    made.add_argument("--sha256", help=f"of the tar; the official one is {imagenet_tar.OFFICIAL_SHA256}")
+    made.add_argument("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
     return made
 
 
@@ -33,10 +32,10 @@ def main(argv: list[str]) -> int:
         if path is not None and not path.is_file()]
     if wrong:
         raise BadInput(*wrong)
-    synsets = read_ground_truth(given.ground_truth, given.synsets)
+    synsets = imagenet.read_ground_truth(given.ground_truth, given.synsets)
     if given.sha256:
-        imagenet_tar.check_sha256(given.tar, given.sha256, _say)
-    kept = imagenet_tar.unpack(given.tar, synsets, given.ground_truth, given.folder, _say)
+        imagenet.check_sha256(given.tar, given.sha256, _say)
+    kept = imagenet.unpack(given.tar, synsets, given.ground_truth, given.folder, _say)
     _say(f"{given.folder}/val is complete: {len(synsets)} images in {len(set(synsets))} classes ({kept} were there)")
     return 0
 

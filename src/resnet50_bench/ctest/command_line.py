@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..arguments import doubled, is_option
-from ..case.flags import SWITCHES
-from ..case.parameters import CATALOGUE
+from ..case.parameters import CATALOGUE, SWITCHES
 from ..errors import BadInput
 from ..spelling import nearest
 from . import ctest_words

@@ -141,7 +141,7 @@ def data(inputs: Inputs, case: Case, parts: int) -> Data:
 def _sample(images: DataSet | None, count: int, seed: int) -> tuple[str, ...]:
     if images is None:
         return ()
-    sample = dataset.calibration_sample(images, min(count, len(images.images)), seed)
+    sample = dataset.calibration_sample(images, count, seed)
     return tuple(str(image.path) for image in sample)
 
 

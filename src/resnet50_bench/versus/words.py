@@ -11,9 +11,8 @@ from ..case import inputs
 from ..case.case import AnyCase, Case, Layer, resolve
 from ..case.defaults import Machine
 from ..case.engines import KnownEngines
-from ..case.flags import SWITCHES
 from ..case.inputs import Inputs
-from ..case.parameters import CATALOGUE
+from ..case.parameters import CATALOGUE, SWITCHES
 from ..errors import BadInput, BenchError, DoesNotFit
 from ..launch.placement import place
 from ..launch.surroundings import Surroundings

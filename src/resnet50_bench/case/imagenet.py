@@ -6,24 +6,91 @@ makes ``FOLDER/val/<synset>/ILSVRC2012_val_00000001.JPEG``. What a broken-off ca
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
-from ..files import Locked, locked
-from .ground_truth import some
+from ..files import Locked, locked, sha256_of
+from .dataset import some
 
 #: Of ILSVRC2012_img_val.tar, 6,744,924,160 bytes, 50,000 images.
 OFFICIAL_SHA256 = "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0"
 _IMAGE = re.compile(r"ILSVRC2012_val_([0-9]{8})\.JPEG")
-_BLOCK = 1 << 20
 #: Hears a line about the progress.
 Say = Callable[[str], None]
+_SYNSET = re.compile(r"n[0-9]{8}")
+#: Of ILSVRC2012_val_00000001.JPEG to ..._00000010.JPEG, as soumith/imagenetloader.torch's valprep.sh sorts them.
+FIRST_SYNSETS = ("n01751748", "n09193705", "n02105855", "n04263257", "n03125729", "n01735189", "n02346627", "n02776631",
+                 "n03794056", "n02328150")
+#: The first of ILSVRC2012_validation_ground_truth.txt: the synset's line in the development kit's meta.mat.
+FIRST_ID = 490
+IMAGES = 50_000
+
+
+def read_ground_truth(truth: Path, synsets: Path | None) -> list[str]:
+    """The synset of each image, in the images' order; ids are 1-based lines of ``synsets``.
+
+    ILSVRC ids are those of the development kit (meta.mat), not the sorted order of the synsets.
+    Raises BadInput for a line that is neither a synset nor an id that ``synsets`` has, and where ImageNet's first
+    images would get other synsets than theirs.
+    """
+    labels, names = _labels(truth, synsets)
+    why = _not_imagenets(labels, names)
+    if why:
+        raise BadInput(f"{truth} {f'with {synsets} ' if names else ''}gives wrong labels: {why}")
+    return labels
+
+
+def _labels(truth: Path, synsets: Path | None) -> tuple[list[str], list[str]]:
+    """(the synset of each image, the synset of each id where the ground truth has ids)."""
+    lines = _lines(truth)
+    if not lines:
+        raise BadInput(f"{truth} is empty; it must have one line for each image")
+    if all(_SYNSET.fullmatch(line) for line in lines):
+        return lines, []
+    wrong = [f"line {number} ({line[:40]!r})" for number, line in enumerate(lines, 1)
+             if not re.fullmatch(r"[0-9]{1,9}", line)]
+    if wrong:
+        raise BadInput(f"{truth}: {some(wrong)} cannot be used; allowed are either synsets such as n01440764 on "
+                       "every line or 1-based ILSVRC ids on every line")
+    if synsets is None:
+        raise BadInput(f"{truth} holds ILSVRC ids; give --synsets FILE, whose line k begins with the synset of id k")
+    names = [(line.split() or [""])[0] for line in _lines(synsets)]
+    wrong = [f"line {number} ({name[:40]!r})" for number, name in enumerate(names, 1) if not _SYNSET.fullmatch(name)]
+    wrong += [f"{name} twice" for name, count in Counter(names).items() if count > 1 and not wrong]
+    if wrong:
+        raise BadInput(f"{synsets}: {some(wrong)} cannot be used; each line must begin with another synset")
+    wrong = [f"line {number} (id {line})" for number, line in enumerate(lines, 1) if not 1 <= int(line) <= len(names)]
+    if wrong:
+        raise BadInput(f"{truth}: {some(wrong)} cannot be used; allowed are 1 to {len(names)}, the lines of {synsets}")
+    return [names[int(line) - 1] for line in lines], names
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as text ({error}); give a text file") from error
+
+
+def _not_imagenets(labels: Sequence[str], names: Sequence[str]) -> str:
+    """What is wrong where the lists are ImageNet's and its first images would get other synsets than theirs.
+
+    A list in another order, such as a sorted one, gives every image a wrong label.
+    """
+    wrong = [f"ILSVRC2012_val_{number:08d}.JPEG is {theirs}, not {ours}" for number, (theirs, ours)
+             in enumerate(zip(FIRST_SYNSETS, labels, strict=False), 1) if theirs != ours]
+    if not wrong or not (len(labels) == IMAGES or {*labels, *names}.issuperset(FIRST_SYNSETS)):
+        return ""
+    if not names:
+        return f"{some(wrong)}; line k must be the synset of ILSVRC2012_val_<k>.JPEG"
+    order = "the synsets are sorted, but " if list(names) == sorted(names) else ""
+    return (f"{some(wrong)}; {order}ILSVRC ids count the synsets in the order of the development kit's meta.mat, where "
+            f"{FIRST_SYNSETS[0]} is {FIRST_ID}: give --synsets in that order")
 
 
 def unpack(tar: Path, synsets: list[str], truth: Path, folder: Path, say: Say) -> int:
@@ -56,12 +123,8 @@ def check_sha256(tar: Path, expected: str, say: Say) -> None:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
         raise BadInput(f"--sha256 {expected} is not a SHA-256, which has 64 hexadecimal digits, not {len(expected)}")
     say(f"reading {tar} for its SHA-256 ({tar.stat().st_size} bytes)")
-    digest = hashlib.sha256()
-    with tar.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != expected.lower():
-        raise BadInput(f"{tar} has the SHA-256 {digest.hexdigest()}, not {expected.lower()}; fetch the tar again")
+    if (digest := sha256_of(tar)) != expected.lower():
+        raise BadInput(f"{tar} has the SHA-256 {digest}, not {expected.lower()}; fetch the tar again")
 
 
 def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Path) -> dict[str, tarfile.TarInfo]:
@@ -69,16 +132,11 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
     members = archive.getmembers()
     names = [member.name for member in members]
     wrong = []
-    paths = [name for name in names if "/" in name or ".." in name]
-    others = [member.name for member in members if "/" not in member.name and ".." not in member.name
-              and not (member.isreg() and _IMAGE.fullmatch(member.name))]
+    others = [member.name for member in members if not (member.isreg() and _IMAGE.fullmatch(member.name))]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    if paths:
-        wrong.append(f"{tar} holds names with a folder or '..', which are refused: {some(paths)}; "
-                     "give the flat tar as image-net.org has it")
     if others:
-        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG: {some(others)}; "
-                     "give the validation tar as image-net.org has it")
+        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG, which is refused: "
+                     f"{some(others)}; give the flat validation tar as image-net.org has it")
     if twice:
         wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
     if len(members) != len(synsets):
@@ -131,7 +189,7 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
     if source is None:
         raise tarfile.ReadError(f"{member.name} is no file")
     with partial.open("wb") as sink:
-        shutil.copyfileobj(source, sink, _BLOCK)
+        shutil.copyfileobj(source, sink, 1 << 20)
     if partial.stat().st_size != member.size:
         raise tarfile.ReadError(f"{member.name} is cut off")
     partial.replace(target)
