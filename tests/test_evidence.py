@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet50_bench.case.precision import PRECISIONS
-from resnet50_bench.worker.evidence import RESNET50_CONVOLUTIONS, parse
+from resnet50_bench.worker.evidence import RESNET50_CONVOLUTIONS, of_onednn
 
 LINE = ("onednn_verbose,v1,primitive,exec,cpu,convolution,{kernel},forward_inference,"
         "src:{source}::blocked:acdb::f0 wei:{source}:a:blocked:Acdb16a::f0 dst:{source}::blocked:acdb::f0,"
@@ -39,7 +39,7 @@ def _ran(kernel: str, source: str, count: int = RESNET50_CONVOLUTIONS) -> list[s
 
 
 def test_convolutions_are_counted_by_kernel_and_input_type():
-    found = parse(_ran("brgconv_1x1:avx10_1_512_amx", "u8", 36) + _ran("brg_conv_fwd:avx10_1_512_amx", "s8", 17))
+    found = of_onednn(_ran("brgconv_1x1:avx10_1_512_amx", "u8", 36) + _ran("brg_conv_fwd:avx10_1_512_amx", "s8", 17))
     assert found.kernels() == {"brgconv_1x1:avx10_1_512_amx src:u8": 36,
                                "brg_conv_fwd:avx10_1_512_amx src:s8": 17}
     assert found.convolutions[0].time_ms == 16.481
@@ -48,7 +48,7 @@ def test_convolutions_are_counted_by_kernel_and_input_type():
 
 def test_real_lines_of_amx_prove_their_precision_only():
     for lines, source, name in ((AMX_INT8, "u8", "amx_int8"), (AMX_BF16, "bf16", "amx_bfloat16")):
-        found = parse(lines)
+        found = of_onednn(lines)
         assert found.kernels() == {f"brg_conv_fwd:avx10_1_512_amx src:{source}": 1,
                                    f"brgconv_1x1:avx10_1_512_amx src:{source}": 1}
         proven = {p.name for p in PRECISIONS.values() if not found.doubt(p, expected=2)}
@@ -57,7 +57,7 @@ def test_real_lines_of_amx_prove_their_precision_only():
 
 def test_a_trainings_gradients_are_proven_by_the_last_of_two_kernels():
     """As a bf16 training ran on Emerald Rapids: gradients of inputs are two primitives in one."""
-    found = parse(_ran("brg_conv_bwd:avx10_1_512_amx+brgconv_1x1:avx10_1_512_amx", "bf16"))
+    found = of_onednn(_ran("brg_conv_bwd:avx10_1_512_amx+brgconv_1x1:avx10_1_512_amx", "bf16"))
     assert found.doubt(PRECISIONS["amx_bfloat16"]) is None
     assert "53 of 53" in found.doubt(PRECISIONS["avx_bfloat16"])
 
@@ -69,21 +69,21 @@ def test_each_precision_is_proven_by_its_own_kernels_only():
                "avx2_fp32": ("avx2", "f32"), "avx2_int8": ("avx2", "u8")}
     assert set(kernels) == set(PRECISIONS)
     for name, (isa, source) in kernels.items():
-        proven = {p.name for p in PRECISIONS.values() if not parse(_ran(f"brg:{isa}", source)).doubt(p)}
+        proven = {p.name for p in PRECISIONS.values() if not of_onednn(_ran(f"brg:{isa}", source)).doubt(p)}
         # bf32 is bf16 arithmetic inside: its kernels cannot be told from bf16's where oneDNN
         # converts the input before the convolution.
         assert proven - ({"amx_bfloat32"} if name == "amx_bfloat16" else set()) == {name}
 
 
 def test_emulated_bf16_is_found_out_and_the_kernels_are_named():
-    doubt = parse(_ran("brgconv_1x1:avx512_core_vnni", "bf16")).doubt(PRECISIONS["amx_bfloat16"])
+    doubt = of_onednn(_ran("brgconv_1x1:avx512_core_vnni", "bf16")).doubt(PRECISIONS["amx_bfloat16"])
     assert "53 of 53" in doubt
     assert "brgconv_1x1:avx512_core_vnni src:bf16 53" in doubt
 
 
 def test_missing_convolutions_are_found_out():
-    assert "52 convolutions" in parse(_ran("brg:avx2", "f32", 52)).doubt(PRECISIONS["avx2_fp32"])
-    assert "0 convolutions" in parse(OTHERS).doubt(PRECISIONS["avx2_fp32"])
+    assert "52 convolutions" in of_onednn(_ran("brg:avx2", "f32", 52)).doubt(PRECISIONS["avx2_fp32"])
+    assert "0 convolutions" in of_onednn(OTHERS).doubt(PRECISIONS["avx2_fp32"])
 
 
 def test_only_int8_without_vnni_saturates():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.result.limits import parse_shape, sizes
-from resnet50_bench.worker.evidence import Evidence
-from resnet50_bench.worker.openvino_graph import parse
+from resnet50_bench.worker.evidence import Evidence, of_openvino
 
 INT8 = {"execOrder": "7", "execTimeMcs": "not_executed", "layerType": "Convolution",
         "originalLayersNames": "Multiply_9858,__module.layer1.0.relu/aten::relu_/Relu/fq_output_0",
@@ -23,7 +22,7 @@ OTHERS = [
 
 
 def model(*counted: tuple[dict[str, str], int]) -> Evidence:
-    return parse([*OTHERS, *(node for node, count in counted for _ in range(count))], {})
+    return of_openvino([*OTHERS, *(node for node, count in counted for _ in range(count))], {})
 
 
 def test_convolutions_are_named_as_onednn_names_them_and_counted():
@@ -36,7 +35,7 @@ def test_convolutions_are_named_as_onednn_names_them_and_counted():
 
 
 def test_they_come_in_the_order_of_execution_with_their_times():
-    ran = parse([INT8, FIRST_INT8], {"Multiply_9858": 1.5, "Multiply_9851": 22.137})
+    ran = of_openvino([INT8, FIRST_INT8], {"Multiply_9858": 1.5, "Multiply_9851": 22.137})
     assert [(c.kernel, c.shape, c.time_ms) for c in ran.convolutions] == [
         ("jit:avx2", "mb8_ic3oc64_ih224oh112kh7_iw224ow112kw7", 22.137),
         ("jit_1x1:avx2", "mb8_ic64oc64_ih56oh56kh1_iw56ow56kw1", 1.5)]

@@ -35,7 +35,7 @@ torchvision.models.resnet50 = lambda weights, num_classes: torchvision.models.Re
 precision = PRECISIONS[sys.argv[1]]
 for batch_size in map(int, sys.argv[2].split(",")):
     request = ModelRequest(precision, precision.isa_cap, batch_size, Path(sys.argv[3]))
-    prepared = inductor.ENGINE.prepare(request)
+    prepared = inductor.ENGINE.prepare(request, request.model())
     batch = dummy_batch(batch_size, request.input_dtype)
     compiled = dict(torch._dynamo.utils.counters["stats"])
     # Whatever is not compiled runs by PyTorch's own operators, which the profiler then sees.
@@ -44,7 +44,7 @@ for batch_size in map(int, sys.argv[2].split(",")):
     eager = sum(event.count for event in seen.key_averages() if event.key in ("aten::batch_norm", "aten::relu_"))
     with torch.inference_mode(), proof.captured_stdout() as lines, inductor.ENGINE.onednn_verbose():
         prepared.model(batch)
-    kernels = evidence.parse(lines)
+    kernels = evidence.of_onednn(lines)
     print(json.dumps({"batch": batch_size, "eager": eager, "convolutions": len(kernels.convolutions),
                       "doubt": kernels.doubt(precision, CONVOLUTIONS), "graphs": compiled["unique_graphs"],
                       "recompiled": dict(torch._dynamo.utils.counters["stats"]) != compiled,

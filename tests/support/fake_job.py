@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -19,9 +19,9 @@ from resnet50_bench.protocol.channel import Channel
 from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Event, Failed, Group, Order, Part, Spec
 from resnet50_bench.result.processes import Agreement, Answers, Convolution, FeedRecord
 from resnet50_bench.worker.evidence import Evidence
-from resnet50_bench.worker.job import Job, Kept, Proof, Say
+from resnet50_bench.worker.job import Job, Kept, PreparedModel, Say
 from resnet50_bench.worker.main import work
-from resnet50_bench.worker.stepper import Shown
+from resnet50_bench.worker.stepper import Feed, Shown
 
 CPU = min(os.sched_getaffinity(0))
 STEP_S = 0.1
@@ -41,18 +41,14 @@ class Clock(threading.local):
         return self.now_ns
 
 
-class FakeFeed:
+class FakeFeed(Feed):
     """Numbers as batches, letters as labels."""
 
-    length = most_warm_up = None
     example = -1
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, str]] = []
         self.closed = False
-
-    def warm_batch(self) -> int:
-        return self.example
 
     def batches(self) -> Iterator[tuple[int, str]]:
         return ((number, f"label {number}") for number in itertools.count())
@@ -85,10 +81,10 @@ class FakeEngine:
             raise self._fails
         say("model ready")
         self.feeds = {part.index: FakeFeed() for part in spec.instances}
-        get_ready = None if kept.peaks.are_known() else self._get_peak_ready
-        proof = Proof(Evidence((Convolution("brg:avx2", "f32", "mb1", 0.5),)), 0.25, Agreement())
-        return Job(self._step, self.feeds, self, proof, lambda part: kept.peaks.look(part, get_ready), "hit", 1.5,
-                   lambda: 0.125)
+        evidence = Evidence((Convolution("brg:avx2", "f32", "mb1", 0.5),))
+        return Job(PreparedModel(self._step, "hit"), self.feeds, evidence, 0.25, Agreement(), 1.5, lambda: 0.125,
+                   None if kept.peaks else self._get_peak_ready, lambda enabled: nullcontext(), lambda: 1,
+                   self._look_at)
 
     def _step(self, batch: int) -> int:
         if batch >= 0 and self._step_fails(batch):
@@ -107,13 +103,7 @@ class FakeEngine:
             return {"operations_per_s": 1e9 + part.index}
         return look
 
-    def inference(self, enabled: bool) -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def num_threads(self) -> int:
-        return 1
-
-    def look_at(self, output: int | None) -> Answers:
+    def _look_at(self, output: int | None) -> Answers:
         """Three answers, one of which is no number where a test says so."""
         return Answers(3, int(self.not_finite))
 

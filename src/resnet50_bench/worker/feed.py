@@ -10,43 +10,24 @@ import torch
 from ..errors import RunFailed
 from ..result.processes import FeedRecord, RightAnswers
 from .data import Loader
-from .stepper import Shown
+from .stepper import Feed, Shown
 
 #: Decoded images that a process keeps for a measurement of time; the model's caches see none of them twice in a row.
 POOL_BYTES = 512 * 2**20
 
 
-class CycleFeed:
+class CycleFeed(Feed):
     """The same batches in turn, without an end; nothing is asked of the answers."""
-
-    length: int | None = None
-    most_warm_up: int | None = None
 
     def __init__(self, batches: Sequence[torch.Tensor], record: FeedRecord | None = None) -> None:
         """``record`` is what the result keeps of where the batches came from."""
         self._batches, self._record = batches, record or FeedRecord()
         self.example = batches[0]
 
-    def warm_batch(self) -> torch.Tensor:
-        """The first, so that its caches are as warm as they get."""
-        return self.example
-
     def batches(self) -> Iterator[tuple[torch.Tensor, None]]:
-        """In turn."""
         return itertools.cycle([(batch, None) for batch in self._batches])
 
-    def after(self, output: torch.Tensor, labels: None) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing decodes any more."""
-
-    def shown(self) -> Shown:
-        """Nothing beside steps."""
-        return Shown()
-
     def record(self) -> FeedRecord:
-        """As it was given."""
         return self._record
 
 
@@ -71,24 +52,18 @@ def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
     return CycleFeed(pool, record)
 
 
-class PassFeed:
+class PassFeed(Feed):
     """Every image of a part once; the answers are counted."""
-
-    most_warm_up: int | None = None
 
     def __init__(self, loader: Loader) -> None:
         """Raises RunFailed where not one image can be decoded."""
         self._loader = loader
-        self.length: int | None = -(-len(loader.part.images) // loader.batch_size)
+        self.length = -(-len(loader.part.images) // loader.batch_size)
         self.counts = RightAnswers(count=0, top1=0, top5=0)
         first = next(iter(loader), None)
         if first is None:
             raise RunFailed(f"not one image of {loader.part.root} could be decoded")
         self.example = padded(first[0], loader.batch_size)
-
-    def warm_batch(self) -> torch.Tensor:
-        """The first batch again and again."""
-        return self.example
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Each batch once; the last is filled up, for a model traced at one size, and has fewer labels."""
@@ -105,15 +80,10 @@ class PassFeed:
         self.counts.top5 += int(right.sum())
         self.counts.not_finite += not_finite(answers)
 
-    def close(self) -> None:
-        """The loader ends its processes itself."""
-
     def shown(self) -> Shown:
-        """The running counts."""
         return Shown(counted=self.counts.count, right=self.counts.top1)
 
     def record(self) -> FeedRecord:
-        """The counts and the loader's own figures."""
         record = loader_record(self._loader)
         record.counts = self.counts
         return record

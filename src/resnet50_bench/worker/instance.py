@@ -14,17 +14,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from ..errors import Infrastructure
 from ..machine import process_facts
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
 from ..result.processes import Answers, Run
-from .job import Job
+from .job import Job, Kept
 from .stepper import Stepper
 
 
@@ -47,24 +47,8 @@ def give_back_memory() -> None:
         ctypes.CDLL(None).mallctl(b"arena.4096.purge", None, None, None, ctypes.c_size_t(0))
 
 
-class Gates:
-    """What the launcher has said to all instances of a process: each order opens a gate, once."""
-
-    def __init__(self) -> None:
-        self._gates: dict[type[Order], threading.Event] = {
-            order: threading.Event() for order in (Warm, Go, Stop, Report)}
-
-    def open(self, order: type[Order]) -> None:
-        """The launcher has said it."""
-        self._gates[order].set()
-
-    def wait(self, order: type[Order]) -> None:
-        """Block until it has."""
-        self._gates[order].wait()
-
-    def is_open(self, order: type[Order]) -> Callable[[], bool]:
-        """To ask again and again, as cheaply as that goes."""
-        return self._gates[order].is_set
+#: What the launcher says to all instances of a process: each order opens its gate, once.
+Gates: TypeAlias = Mapping[type[Order], threading.Event]
 
 
 @dataclass(frozen=True)
@@ -76,40 +60,76 @@ class Measured:
     answers: Answers
 
 
-class Instance:
-    """One instance's measurement, in whatever thread ``measure`` is called."""
+class Instance(threading.Thread):
+    """The thread with an instance's cores. What fails is said at once by ``failed``, and kept in ``error``.
 
-    def __init__(self, part: Part, spec: Spec, gates: Gates, say: Callable[[Event], None]) -> None:
-        self.part, self._spec, self._gates, self._say = part, spec, gates, say
-        self._stepper: Stepper[Any, Any, Any] | None = None
+    ``measured`` is there as soon as the instance has measured; the thread lives on until Report.
+    """
 
-    def measure(self, job: Job) -> Measured:
+    def __init__(self, part: Part, spec: Spec, gates: Gates, kept: Kept, say: Callable[[Event], None],
+                 get_job: Callable[[], Job | None], failed: Callable[[BaseException], None],
+                 report: Callable[[Job], None] | None) -> None:
+        """``get_job`` gives None where another thread has failed to make it; ``report`` is the first instance's."""
+        super().__init__(name=f"instance-{part.index}", daemon=True)
+        self.part, self._spec, self._gates, self._kept, self._say = part, spec, gates, kept, say
+        self._get_job, self._failed, self._report = get_job, failed, report
+        self._stepper: Stepper | None = None
+        self.measured: Future[Measured] = Future()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """The thread's life."""
+        try:
+            self._live()
+        except BaseException as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            self.error = error
+            self._failed(error)
+            if not self.measured.done():
+                self.measured.set_exception(error)
+
+    def _live(self) -> None:
+        pin(self.part.cpus)
+        job = self._get_job()
+        if job is None:
+            self.measured.cancel()
+            return
+        self.measured.set_result(self._measure(job))
+        # The kernel's counters of a thread end with it: stay until they have been read.
+        self._gates[Report].wait()
+        if self._report:
+            self._report(job)
+
+    def _measure(self, job: Job) -> Measured:
         """Peak, warm-up and measurement, each begun and ended by its gate."""
-        index, spec, feed = self.part.index, self._spec, job.feeds[self.part.index]
-        look = job.peak_look(self.part)
+        index, cpus, spec, feed = self.part.index, self.part.cpus, self._spec, job.feeds[self.part.index]
+        look = job.get_peak_ready(self.part) if job.get_peak_ready else None
         stepper = self._stepper = Stepper(
-            job.step, feed, steps=spec.steps, warmup_steps=spec.warmup_steps, min_duration_s=spec.min_duration_s,
-            exact=spec.training or spec.accuracy or spec.disturbed)
+            job.prepared.model, feed, steps=spec.steps, warmup_steps=spec.warmup_steps,
+            min_duration_s=spec.min_duration_s, exact=spec.training or spec.accuracy or spec.disturbed)
         self._say(Prepared(index))
-        self._gates.wait(Warm)
-        with job.runtime.inference(True):
-            peak = look()
+        self._gates[Warm].wait()
+        if look:
+            with job.inference(True):
+                peak = self._kept.peaks[cpus] = look()
+        else:
+            peak = self._kept.peaks[cpus]
         del look  # and with it the arrays that outgrow the caches
         give_back_memory()
-        with job.runtime.inference(not spec.training):
-            stepper.warm_up(lambda step_s: self._say(Ready(index, job.proof.step_s if math.isnan(step_s) else step_s)),
-                            self._gates.is_open(Go))
-            self._gates.wait(Go)
-            stepper.measure(lambda: self._say(Enough(index)), self._gates.is_open(Stop))
+        with job.inference(not spec.training):
+            stepper.warm_up(lambda step_s: self._say(Ready(index, job.step_s if math.isnan(step_s) else step_s)),
+                            self._gates[Go].is_set)
+            self._gates[Go].wait()
+            stepper.measure(lambda: self._say(Enough(index)), self._gates[Stop].is_set)
             feed.close()
-            answers = job.runtime.look_at(stepper.last_output)
-        observed = process_facts.observed_cpus(process_facts.thread_masks(), self.part.cpus, spec.cpus,
-                                               self.part.loader_cpus)
+            answers = job.look_at(stepper.last_output)
+        observed = process_facts.observed_cpus(process_facts.thread_masks(), cpus, spec.cpus, self.part.loader_cpus)
         run = Run(
-            instance=index, process=spec.process, pid=os.getpid(), cpus=self.part.cpus, observed_cpus=observed,
+            instance=index, process=spec.process, pid=os.getpid(), cpus=cpus, observed_cpus=observed,
             memory_node=self.part.memory_node, warmup_steps=stepper.warmup_steps, warmup_s=stepper.warmup_s,
             steady=stepper.steady, peak=peak, starts_ns=tuple(stepper.starts), ends_ns=tuple(stepper.ends))
-        return Measured(run, job.runtime.num_threads(), answers)
+        return Measured(run, job.num_threads(), answers)
 
     def progress(self) -> Progress | None:
         """Where the measurement stands, read by another thread while it runs; None before the instance is prepared."""
@@ -122,45 +142,3 @@ class Instance:
         shown = stepper.feed.shown()
         return Progress(self.part.index, done, stepper.wanted, elapsed_s=(now - began) / 1e9, last_ms=last_ms,
                         counted=shown.counted, right=shown.right, loss=shown.loss)
-
-
-class InstanceThread(threading.Thread):
-    """The thread with an instance's cores. What fails is said at once, and raised where a future is asked.
-
-    ``measured`` is there as soon as the instance has measured, ``ended`` once the thread has nothing more to do.
-    """
-
-    def __init__(self, instance: Instance, gates: Gates, get_job: Callable[[], Job | None],
-                 failed: Callable[[BaseException], None], report: Callable[[Job], None] | None = None) -> None:
-        """``get_job`` gives None where another thread has failed to make it; ``report`` is the first instance's."""
-        super().__init__(name=f"instance-{instance.part.index}", daemon=True)
-        self.instance, self._gates = instance, gates
-        self._get_job, self._failed, self._report = get_job, failed, report
-        self.measured: Future[Measured] = Future()
-        self.ended: Future[None] = Future()
-
-    def run(self) -> None:
-        """The thread's life."""
-        try:
-            self._live()
-        except BaseException as error:
-            traceback.print_exc()
-            sys.stderr.flush()
-            self._failed(error)
-            for future in (self.measured, self.ended):
-                if not future.done():
-                    future.set_exception(error)
-
-    def _live(self) -> None:
-        pin(self.instance.part.cpus)
-        job = self._get_job()
-        if job is None:
-            self.measured.cancel()
-            self.ended.cancel()
-            return
-        self.measured.set_result(self.instance.measure(job))
-        # The kernel's counters of a thread end with it: stay until they have been read.
-        self._gates.wait(Report)
-        if self._report:
-            self._report(job)
-        self.ended.set_result(None)

@@ -1,6 +1,6 @@
-"""What a process's instances run, prepared and proven: the values between preparing, measuring and reporting.
+"""What the instances of a process run, prepared and proven; nothing here needs torch.
 
-Nothing here needs torch; what an instance wants of it comes as a Runtime.
+``preparation.make_job`` makes a Job of a Spec; each Instance measures it; ``measurement`` reports it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from ..protocol.messages import Part, Spec
 from ..result.processes import Agreement, Answers
@@ -24,77 +24,54 @@ GetPeakReady: TypeAlias = Callable[[Part], Callable[[], Peak]]
 Say: TypeAlias = Callable[[str], None]
 
 
-class Runtime(Protocol):
-    """What an instance's thread wants of torch."""
-
-    def inference(self, enabled: bool) -> AbstractContextManager[object]:
-        """While entered, no gradients are recorded in this thread; or they are, where it is not ``enabled``."""
-
-    def num_threads(self) -> int:
-        """Threads that this one computes with."""
-
-    def look_at(self, output: Any) -> Answers:
-        """How many answers of a step's output are finite numbers; nothing of None."""
-
-
-class Peaks:
-    """What the cpus of each instance reach, measured in the process's first case and kept for its next ones."""
-
-    def __init__(self) -> None:
-        self._measured: dict[tuple[int, ...], Peak] = {}
-
-    def are_known(self) -> bool:
-        """Whether the instances of this process, which are the same in each case, have measured them."""
-        return bool(self._measured)
-
-    def look(self, part: Part, get_ready: GetPeakReady | None) -> Callable[[], Peak]:
-        """Get an instance's measurement ready; all take it together. ``get_ready`` is None where all are known."""
-        if get_ready is None:
-            return lambda: self._measured[part.cpus]
-        measure = get_ready(part)
-
-        def look() -> Peak:
-            self._measured[part.cpus] = measure()
-            return self._measured[part.cpus]
-
-        return look
-
-
 @dataclass
 class Kept:
-    """What holds for every case of a process: the peaks, and the share of denormals by the weights' SHA-256."""
+    """What holds for every case of a process: the peaks by an instance's cpus, denormals by the weights' SHA-256."""
 
-    peaks: Peaks = field(default_factory=Peaks)
+    peaks: dict[tuple[int, ...], Peak] = field(default_factory=dict)
     denormal_shares: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What one step ran and how long it took; how far the model's answers agree with the plain one's."""
+class PreparedModel:
+    """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
 
-    evidence: Evidence
-    step_s: float
-    agreement: Agreement
+    ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
+    of an exported graph turn numbers into 8 bits or back. ``read_kernels`` says what the model ran, where that is not
+    oneDNN's log; ``threads`` is how many it computes with, where that is not torch's number.
+    """
+
+    model: Callable[[Any], Any]
+    cache: str
+    recipe: Path | None = None
+    quantise_nodes: int | None = None
+    read_kernels: Callable[[], Evidence] | None = None
+    threads: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """``step`` takes what the feeds give; ``feeds`` are by instance."""
+    """``prepared.model`` takes what the feeds give; ``feeds`` are by instance.
 
-    step: Callable[[Any], Any]
-    feeds: Mapping[int, Feed[Any, Any, Any]]
-    runtime: Runtime
-    proof: Proof
-    #: Of each instance, as ``Peaks.look``.
-    peak_look: GetPeakReady
-    #: hit, built, rebuilt (why) or unused.
-    model_cache: str
+    ``step_s`` is how long the step took that ``evidence`` is of, ``agreement`` how far the model's answers are the
+    plain one's, ``denormal_share`` that of denormal numbers among the activations of these weights.
+    """
+
+    prepared: PreparedModel
+    feeds: Mapping[int, Feed]
+    evidence: Evidence
+    step_s: float
+    agreement: Agreement
     prepare_s: float
-    #: The share of denormal numbers among the activations of these weights.
     denormal_share: Callable[[], float]
-    #: The file with the quantisation's scales, and how many nodes of an exported graph quantise.
-    recipe: Path | None = None
-    quantise_nodes: int | None = None
+    #: None where the process's first case has measured the peaks.
+    get_peak_ready: GetPeakReady | None
+    #: While entered, no gradients are recorded in this thread; or they are, where it is not given True.
+    inference: Callable[[bool], AbstractContextManager[object]]
+    #: Threads that this one computes with.
+    num_threads: Callable[[], int]
+    #: How many answers of a step's output are finite numbers; nothing of None.
+    look_at: Callable[[Any], Answers]
 
 
 #: Prepares and proves. Raises what BenchError the failure is.

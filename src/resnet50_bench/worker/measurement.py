@@ -1,6 +1,7 @@
 """A Spec, and the launcher's orders on a channel -> one case measured by the instances of this process, and reported.
 
-The thread that runs this only talks: what computes does so in the threads of the instances.
+The thread that runs this only talks: what computes does so in the threads of the instances. The ProcessReport goes
+into a file, which the launcher reads.
 """
 
 from __future__ import annotations
@@ -8,18 +9,26 @@ from __future__ import annotations
 import os
 import resource
 import select
+import shutil
+import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
 
 from ..errors import BenchError
+from ..files import write_json
 from ..machine import process_facts
 from ..protocol.channel import Channel
 from ..protocol.messages import Event, Failed, Go, Order, Report, Reported, Spec, Stage, Stop, Stopped, Warm
 from ..result import causes
-from .instance import Gates, Instance, InstanceThread, pin
+from ..result.processes import Facts, ProcessReport
+from .instance import Gates, Instance, pin
 from .job import Job, Kept, MakeJob
-from .report import write_report
 
 _USAGE = ("ru_minflt", "ru_majflt", "ru_nvcsw", "ru_nivcsw", "ru_utime", "ru_stime")
 
@@ -30,32 +39,31 @@ class Measurement:
     def __init__(self, spec: Spec, channel: Channel[Order], kept: Kept, make_job: MakeJob) -> None:
         self._spec, self._channel, self._kept, self._make_job = spec, channel, kept, make_job
         self._orders = self._received()
-        self._gates = Gates()
+        self._gates: Gates = {order: threading.Event() for order in (Warm, Go, Stop, Report)}
         self._job: Future[Job | None] = Future()
         self._usage: dict[str, float] = {}
         self._computing: dict[str, list[list[int]]] = {}
-        self._threads: list[InstanceThread] = []
+        self._instances: list[Instance] = []
         for part in spec.instances:
-            instance = Instance(part, spec, self._gates, self._say)
-            first = not self._threads  # prepares for all of them, and reports for all at the end
-            self._threads.append(InstanceThread(
-                instance, self._gates, self._prepare if first else self._job.result, self._fail,
+            first = not self._instances  # prepares for all of them, and reports for all at the end
+            self._instances.append(Instance(
+                part, spec, self._gates, kept, self._say, self._prepare if first else self._job.result, self._fail,
                 self._report if first else None))
 
     def run(self) -> None:
         """Drive the instances by the launcher's orders; re-raise what failed in one."""
         pin(self._spec.cpus)
-        for thread in self._threads:
-            thread.start()
+        for instance in self._instances:
+            instance.start()
         self._pass_on(Warm)
         self._expect(Go)
         # Once for all instances, while they still warm up: none waits for it.
         before, spent = resource.getrusage(resource.RUSAGE_SELF), process_facts.thread_seconds()
-        self._gates.open(Go)
+        self._gates[Go].set()
         self._say_progress_until_told()
         self._pass_on(Stop)
-        for thread in self._threads:
-            thread.measured.result()
+        for instance in self._instances:
+            instance.measured.result()
         after = resource.getrusage(resource.RUSAGE_SELF)
         now, masks = process_facts.thread_seconds(), process_facts.thread_masks()
         self._computing = {str(part.index): process_facts.computing_cpus(masks, spent, now, part.cpus)
@@ -63,14 +71,15 @@ class Measurement:
         self._usage = {name: getattr(after, name) - getattr(before, name) for name in _USAGE}
         self._say(Stopped())
         self._pass_on(Report)
-        for thread in self._threads:
-            thread.ended.result()
-            thread.join()  # its team of threads is gone with it
+        for instance in self._instances:
+            instance.join()  # its team of threads is gone with it
+            if instance.error:
+                raise instance.error
         self._say(Reported())
 
     def _pass_on(self, order: type[Order]) -> None:
         self._expect(order)
-        self._gates.open(order)
+        self._gates[order].set()
 
     def _expect(self, order: type[Order]) -> None:
         said = next(self._orders)
@@ -85,8 +94,8 @@ class Measurement:
     def _say_progress_until_told(self) -> None:
         every_s = self._spec.progress_s
         while every_s and not select.select([self._channel], [], [], every_s)[0]:
-            for thread in self._threads:
-                if state := thread.instance.progress():
+            for instance in self._instances:
+                if state := instance.progress():
                     self._say(state)
 
     def _say(self, event: Event) -> None:
@@ -110,9 +119,37 @@ class Measurement:
             self._job.set_result(job)
 
     def _report(self, job: Job) -> None:
-        """In the first instance's thread, once all have measured."""
-        write_report(self._spec, job, [thread.measured.result() for thread in self._threads], self._usage,
-                     self._computing)
+        """In the first instance's thread, once all have measured; a recipe goes beside the report."""
+        spec, path = self._spec, Path(self._spec.report)
+        report = ProcessReport(
+            process=spec.process, pid=os.getpid(), prepare_s=job.prepare_s, model_cache=job.prepared.cache,
+            allocator=process_facts.allocator(), kernels=job.evidence.kernels(),
+            runs=tuple(instance.measured.result().run for instance in self._instances), facts=self._facts(job))
+        write_json(path, msgspec.to_builtins(report))
+        if spec.process == 0 and job.prepared.recipe:
+            shutil.copyfile(job.prepared.recipe, path.with_name("qconf_summary.json"))
+
+    def _facts(self, job: Job) -> Facts:
+        spec, measured = self._spec, {str(instance.part.index): instance.measured.result()
+                                      for instance in self._instances}
+        nodes = (node for part in spec.instances for node in part.memory_nodes)
+        return Facts(
+            layers=list(job.evidence.convolutions), usage=self._usage, agreement=job.agreement,
+            data={str(index): feed.record() for index, feed in job.feeds.items()},
+            answers={index: one.answers for index, one in measured.items()},
+            omp_threads={index: one.omp_threads for index, one in measured.items()},
+            computing_cpus=self._computing, memory=process_facts.memory(),
+            # The distributions' own words: importing torchvision takes a second.
+            torch_version=_version("torch", "torch"), torchvision_version=_version("torchvision", "torch"),
+            ipex_version=_version("intel-extension-for-pytorch", "intel_extension_for_pytorch._C"),
+            quantise_nodes=job.prepared.quantise_nodes, unproven=job.evidence.unproven or None,
+            local_memory=process_facts.local_memory(nodes) if spec.memory_nodes > 1 else None,
+            denormal_share=job.denormal_share() if spec.process == 0 else None)
+
+
+def _version(package: str, module: str) -> str | None:
+    """Of a package where the module that shows its use is imported."""
+    return metadata.version(package) if module in sys.modules else None
 
 
 def failure(error: BaseException) -> Failed:

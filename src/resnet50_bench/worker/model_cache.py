@@ -53,7 +53,7 @@ def source_digest(*files: str | Path) -> str:
     return found.hexdigest()
 
 
-def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save: Callable[[T, Path], None],
+def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save: Callable[[T, Path], object],
            load: Callable[[Path], T], beside: tuple[Path, ...] = ()) -> tuple[T, str]:
     """(object, how): ``hit``, ``built``, or ``rebuilt: <why the entry could not be used>``.
 
@@ -135,7 +135,7 @@ def _write_note(data: Path, sha256: str, identity: str) -> None:
         temporary.write_text(f"{sha256} {identity}\n")
 
 
-def _store(built: T, data: Path, save: Callable[[T, Path], None]) -> None:
+def _store(built: T, data: Path, save: Callable[[T, Path], object]) -> None:
     with replacing(data) as temporary:
         save(built, temporary)
         digest = _digest(temporary)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Generic, Protocol, TypeVar
+from typing import Any
 
 from ..result.processes import FeedRecord
 
@@ -20,12 +20,6 @@ STEADY_SHARE = 0.05
 STEADY_BLOCK_S = 0.5
 _LEAST_BLOCK_STEPS = 2
 
-Input = TypeVar("Input")
-Output = TypeVar("Output")
-Labels = TypeVar("Labels")
-Given = TypeVar("Given", covariant=True)
-Taken = TypeVar("Taken", contravariant=True)
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -36,28 +30,25 @@ class Shown:
     loss: str = ""
 
 
-class Feed(Protocol[Given, Taken, Labels]):
-    """What an instance steps over."""
+class Feed:
+    """What an instance steps over: dummy images, a data set, a training."""
 
-    @property
-    def length(self) -> int | None:
-        """Steps that there are; None: as many as are wanted."""
+    #: Steps that there are; None: as many as are wanted.
+    length: int | None = None
+    #: Steps that the warm-up may take; None: as many as it wants.
+    most_warm_up: int | None = None
+    #: What a step takes, to prove its kernels; nothing of the feed is used up.
+    example: Any
 
-    @property
-    def most_warm_up(self) -> int | None:
-        """Steps that the warm-up may take; None: as many as it wants."""
+    def warm_batch(self) -> Any:
+        """For a step of the warm-up: the same each time, so that its caches are as warm as they get."""
+        return self.example
 
-    @property
-    def example(self) -> Given:
-        """What a step takes, to prove its kernels; nothing of the feed is used up."""
-
-    def warm_batch(self) -> Given:
-        """For a step of the warm-up."""
-
-    def batches(self) -> Iterator[tuple[Given, Labels]]:
+    def batches(self) -> Iterator[tuple[Any, Any]]:
         """What each measured step takes, and the labels that go with it."""
+        raise NotImplementedError
 
-    def after(self, output: Taken, labels: Labels) -> None:
+    def after(self, output: Any, labels: Any) -> None:
         """Called with each measured step's output, outside its time."""
 
     def close(self) -> None:
@@ -65,9 +56,11 @@ class Feed(Protocol[Given, Taken, Labels]):
 
     def shown(self) -> Shown:
         """Where it stands; read by another thread meanwhile."""
+        return Shown()
 
     def record(self) -> FeedRecord:
         """What the result keeps."""
+        raise NotImplementedError
 
 
 def settled(times_s: Sequence[float]) -> bool:
@@ -89,15 +82,15 @@ def _last_block(times_s: Sequence[float]) -> tuple[Sequence[float], Sequence[flo
     return (), times_s
 
 
-class Stepper(Generic[Input, Output, Labels]):
+class Stepper:
     """Steps ``model`` over the batches of ``feed``; what it saw is in its attributes.
 
     ``starts`` and ``ends`` are nanoseconds of the monotonic clock, one each a measured step. ``steady`` says
     whether step times had settled when the warm-up gave up looking.
     """
 
-    def __init__(self, model: Callable[[Input], Output], feed: Feed[Input, Output, Labels], *, steps: int | None,
-                 warmup_steps: int, min_duration_s: float, exact: bool) -> None:
+    def __init__(self, model: Callable[[Any], Any], feed: Feed, *, steps: int | None, warmup_steps: int,
+                 min_duration_s: float, exact: bool) -> None:
         """``steps``: None only for a feed that has an end.
 
         ``exact``: no step is added to the warm-up, for each has its place (training), none is judged by its time
@@ -109,7 +102,7 @@ class Stepper(Generic[Input, Output, Labels]):
         self._min_duration_s = min_duration_s
         self.starts, self.ends = array("q"), array("q")
         self.warmup_steps, self.warmup_s, self.steady = 0, 0.0, True
-        self.last_output: Output | None = None
+        self.last_output: Any = None
 
     def warm_up(self, on_warm: Callable[[float], None], gone: Callable[[], bool]) -> None:
         """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last step's seconds once.

@@ -34,7 +34,7 @@ from .checkpoint import read_state, unpickled
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch, torch_dtype
 from .feed import loader_record
-from .stepper import Shown
+from .stepper import Feed, Shown
 from .weights import SEED
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
@@ -204,7 +204,7 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         return optimised
 
 
-class TrainingFeed:
+class TrainingFeed(Feed):
     """Exactly the steps that a training has left: every instance has to do as many, or the others wait for ever."""
 
     def __init__(self, spec: Spec, request: ModelRequest, trainer: Trainer) -> None:
@@ -214,9 +214,9 @@ class TrainingFeed:
         self.example = next(self._batches)
         self._first: Batch | None = self.example
         #: More than there are: the end of the feed is the end.
-        self.length: int | None = trainer.total
+        self.length = trainer.total
         #: Of a resumed training one step at least is measured.
-        self.most_warm_up: int | None = trainer.total - trainer.step - 1
+        self.most_warm_up = trainer.total - trainer.step - 1
 
     def warm_batch(self) -> Batch:
         """Warm-up steps are the training's first steps."""
@@ -230,15 +230,12 @@ class TrainingFeed:
             yield batch, batch[1]
 
     def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
-        """Between steps, outside their time."""
         self._trainer.save_now_and_then()
 
     def close(self) -> None:
-        """End the epoch that was begun."""
         self._batches.close()
 
     def shown(self) -> Shown:
-        """The last step's loss."""
         last = self._trainer.losses[-1:]
         return Shown(loss=f"{float(last[0]):.3f}") if last else Shown()
 

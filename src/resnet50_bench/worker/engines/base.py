@@ -1,4 +1,4 @@
-"""A ModelRequest -> a PreparedModel model: what every engine takes and gives, and what they share."""
+"""What every engine takes and gives: a ModelRequest and the Plain model of it -> a PreparedModel."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 from ...case.precision import INT8, Precision
 from ...errors import RunFailed
 from .. import checkpoint, data, weights
-from ..evidence import Evidence
-from ..model_cache import source_digest
+from ..job import PreparedModel
+from ..model_cache import cache_key, source_digest
 from ..weights import SEED
 from . import peak
 
@@ -30,13 +30,14 @@ _LARGEST_ANSWER = 1e12
 @dataclass(frozen=True)
 class Plain:
     """What an engine prepares: ``network`` makes the plain model, ``example`` is a batch like those it will be called
-    with, ``calibration`` gives fp32 batches for int8's scales, ``key`` is what the prepared model depends on besides
-    code and CPU."""
+    with, ``calibration`` gives fp32 batches for int8's scales, which ``qconf`` replaces, ``key`` is what the prepared
+    model depends on besides code and CPU."""
 
     network: Callable[[], torch.nn.Module]
     example: torch.Tensor
     calibration: Callable[[], Iterable[torch.Tensor]]
     key: Mapping[str, str]
+    qconf: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ class ModelRequest:
         return weights.network(self.weights, self.classes)
 
     def model(self) -> Plain:
-        """ResNet50."""
-        return Plain(self._to_prepare, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images,
-                     self._inputs_key())
+        """ResNet50; of files its key has the contents, wherever they lie."""
+        recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
+        key = {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
+        return Plain(self._to_prepare, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images, key,
+                     self.qconf)
 
     def _to_prepare(self) -> torch.nn.Module:
         """The plain model. Raises RunFailed where int8's calibration would not end: see _LARGEST_ANSWER."""
@@ -84,11 +87,6 @@ class ModelRequest:
         """The product that shows what the cores reach."""
         example = peak.images(self.input_dtype, self.cores)
         return Plain(peak.product, example, lambda: [example], {"weights": "peak"})
-
-    def _inputs_key(self) -> dict[str, str]:
-        """What the prepared model depends on besides code and CPU; of files the contents, wherever they lie."""
-        recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
-        return {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
 
     def calibration_images(self) -> Iterator[torch.Tensor]:
         """fp32 batches whose activations give the scales of int8. Raises BadImage where one cannot be decoded."""
@@ -110,37 +108,32 @@ def torch_dtype(precision: Precision) -> torch.dtype:
     return getattr(torch, precision.dtype.tensors)  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True)
-class PreparedModel:
-    """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
-
-    ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
-    of an exported graph turn numbers into 8 bits or back. ``read_kernels`` says what the model ran, where that is not
-    oneDNN's log; ``threads`` is how many it computes with, where that is not torch's number.
-    """
-
-    model: Callable[[torch.Tensor], torch.Tensor]
-    cache: str
-    recipe: Path | None = None
-    quantise_nodes: int | None = None
-    read_kernels: Callable[[], Evidence] | None = None
-    threads: Callable[[], int] | None = None
-
-
 class Engine(ABC):
-    """One way to run the model."""
+    """One way to run a model; the module of a TORCH_TYPE has one as ``ENGINE``."""
 
     @abstractmethod
-    def prepare(self, request: ModelRequest) -> PreparedModel:
-        """Optimise ResNet50 for the request, from the cache where that is possible."""
+    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
+        """Optimise the plain model for the request, from the cache where that is possible."""
 
-    @abstractmethod
     def prepare_peak(self, request: ModelRequest) -> PreparedModel:
         """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
+        return self.prepare(request, request.peak())
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
         """While entered, the oneDNN that this engine uses prints what it runs on stdout; nothing where it has none."""
         return nullcontext()
+
+
+class PyTorchEngine(Engine):
+    """One that runs PyTorch's own oneDNN."""
+
+    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
+        # Compiling the product would take longer than measuring it. With weights that are packed anew in each call
+        # the peak would be below what other engines reach.
+        return PreparedModel(peak.Prepacked(request.input_dtype, request.cores), "unused")
+
+    def onednn_verbose(self) -> AbstractContextManager[object]:
+        return torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON)
 
 
 def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
@@ -152,6 +145,12 @@ def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
     shared = (__file__, data.__file__, weights.__file__, checkpoint.__file__, peak.__file__)
     return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
             "torchvision": metadata.version("torchvision"), "code": source_digest(*shared, *files)}
+
+
+def model_key(engine: str, request: ModelRequest, plain: Plain, *files: str, **facts: str) -> str:
+    """The cache's key of a prepared model; ``files`` as for ``code_key``, ``facts`` are the engine's own."""
+    return cache_key(engine=engine, precision=request.precision.name, saturates=str(request.precision.saturates),
+                     **code_key(plain.example, *files), **plain.key, **facts)
 
 
 def whole_batches(calibration: Iterable[torch.Tensor], size: int) -> list[torch.Tensor]:

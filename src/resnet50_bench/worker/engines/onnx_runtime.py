@@ -6,7 +6,8 @@ ONNX Runtime names the operators that ran, never their instruction set, so its k
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import tempfile
+import warnings
 from pathlib import Path
 
 import onnxruntime
@@ -14,22 +15,25 @@ import torch
 
 from ...case.precision import INT8
 from ..evidence import Evidence
-from ..model_cache import cache_key, cached
-from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
+from ..job import PreparedModel
+from ..model_cache import cached
+from .base import Engine, ModelRequest, Plain, model_key, whole_batches
 
-#: The module that is imported only where a model is made.
-_BUILD = Path(__file__).with_name("onnx_build.py")
 _UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran with"
+#: The model's input: NHWC arrays, a channels-last batch as it is in memory.
+_INPUT = "images"
 
 
 class OnnxRuntimeEngine(Engine):
     """TORCH_TYPE=ONNXRUNTIME: the exported, maybe quantised model is cached."""
 
-    def prepare(self, request: ModelRequest) -> PreparedModel:
-        return _prepare(request, request.model())
-
-    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
-        return _prepare(request, request.peak())
+    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
+        model, cache = cached(
+            request.cache_dir, model_key("ONNXRUNTIME", request, plain, __file__), suffix=".onnx",
+            build=lambda: _exported(request, plain), save=lambda model, path: path.write_bytes(model),
+            load=lambda path: path.read_bytes())
+        session = OnnxSession(model, request.cores)
+        return PreparedModel(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
 
 
 class OnnxSession:
@@ -45,10 +49,9 @@ class OnnxSession:
             options.add_session_config_entry("session.intra_op_thread_affinities",
                                              ";".join(str(cpu + 1) for cpu in others))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        answers, = self._session.run(None, {self._input: batch.permute(0, 2, 3, 1).numpy()})
+        answers, = self._session.run(None, {_INPUT: batch.permute(0, 2, 3, 1).numpy()})
         return torch.from_numpy(answers)
 
     def threads(self) -> int:
@@ -66,27 +69,55 @@ def _other_cpus() -> list[int]:
     return sorted(cpus - {min(own)})
 
 
-def _prepare(request: ModelRequest, plain: Plain) -> PreparedModel:
-    saturates = request.precision.saturates
-    key = cache_key(engine="ONNXRUNTIME", precision=request.precision.name, saturates=str(saturates),
-                    **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
-    calibration = plain.calibration if request.precision.dtype is INT8 else None
-    model, cache = cached(
-        request.cache_dir, key, suffix=".onnx",
-        build=lambda: _build(plain, calibration, saturates), save=_save,
-        load=lambda path: path.read_bytes())
-    session = OnnxSession(model, request.cores)
-    return PreparedModel(session, cache, read_kernels=lambda: Evidence((), _UNPROVEN), threads=session.threads)
+def _exported(request: ModelRequest, plain: Plain) -> bytes:
+    """The model for batches like ``plain.example``.
+
+    int8 is ONNX Runtime's recipe for CPUs: static, 8-bit activations per tensor, 8-bit weights per channel, of 7 bits
+    where products saturate.
+    """
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = Path(folder) / "plain.onnx"
+        program = torch.onnx.export(_Nhwc(plain.network()).eval(), (plain.example.permute(0, 2, 3, 1),), dynamo=True,
+                                    verbose=False, input_names=[_INPUT], output_names=["answers"])
+        program.save(file, external_data=False)  # type: ignore[union-attr]  # None only where it is given a file
+        if request.precision.dtype is INT8:
+            file = _quantised(file, plain, request.precision.saturates)
+        return file.read_bytes()
 
 
-def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> bytes:
-    from .onnx_build import exported
+def _quantised(file: Path, plain: Plain, saturates: bool) -> Path:
+    # Only where a model is made: they take as long to import as all else.
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    return exported(plain.network(), plain.example, calibration, saturates)
+    class Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
+        """Calibration batches as ONNX Runtime asks for them."""
+
+        batches = iter(whole_batches(plain.calibration(), len(plain.example)))
+
+        def get_next(self) -> dict[str, object] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {_INPUT: batch.permute(0, 2, 3, 1).numpy()}
+
+    folded, quantised = file.with_name("folded.onnx"), file.with_name("quantised.onnx")
+    quant_pre_process(str(file), str(folded), skip_symbolic_shape=True)
+    quantize_static(str(folded), str(quantised), Batches(), quant_format=QuantFormat.QDQ, per_channel=True,
+                    reduce_range=saturates, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    return quantised
 
 
-def _save(model: bytes, path: Path) -> None:
-    path.write_bytes(model)
+class _Nhwc(torch.nn.Module):
+    """The network for batches of NHWC."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images to answers."""
+        answers: torch.Tensor = self._network(images.permute(0, 3, 1, 2))
+        return answers
 
 
 ENGINE = OnnxRuntimeEngine()

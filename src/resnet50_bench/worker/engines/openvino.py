@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+import warnings
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from ...case.precision import INT8
-from .. import openvino_graph
-from ..evidence import Evidence
-from ..model_cache import cache_key, cached
-from .base import Engine, ModelRequest, Plain, PreparedModel, code_key
+from ..evidence import Evidence, of_openvino
+from ..job import PreparedModel
+from ..model_cache import cached
+from .base import Engine, ModelRequest, Plain, model_key
 
 # TBB loads its hwloc with RTLD_DEEPBIND, past a preloaded jemalloc: then what one allocated the other frees, and glibc
 # aborts. This is TBB's own switch against it; it is read when openvino is imported.
@@ -27,8 +27,6 @@ os.environ.setdefault("TBB_ENABLE_SANITIZERS", "1")
 import openvino  # noqa: E402
 
 metadata.version("nncf")  # where there is none, importing this module says so
-#: The module that is imported only where a model is made: with NNCF it takes as long as all else.
-_BUILD = Path(__file__).with_name("openvino_build.py")
 #: A cached file is the length of the XML in so many bytes, the XML, and the weights.
 _LENGTH_BYTES = 8
 
@@ -36,11 +34,12 @@ _LENGTH_BYTES = 8
 class OpenVinoEngine(Engine):
     """TORCH_TYPE=OPENVINO: the converted, maybe quantised model is cached; compiling it takes half a second."""
 
-    def prepare(self, request: ModelRequest) -> PreparedModel:
-        return _prepare(request, request.model())
-
-    def prepare_peak(self, request: ModelRequest) -> PreparedModel:
-        return _prepare(request, request.peak())
+    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
+        model, cache = cached(
+            request.cache_dir, model_key("OPENVINO", request, plain, __file__), suffix=".openvino",
+            build=lambda: _converted(request, plain), save=_save, load=_load)
+        compiled = Compiled(model, request.precision.dtype.openvino, request.cores)
+        return PreparedModel(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
 
 
 class Compiled:
@@ -72,7 +71,7 @@ class Compiled:
 
     def kernels(self) -> Evidence:
         """Of the very model that is measured; the times are of its twin, since measuring them costs some."""
-        return openvino_graph.parse(_nodes(self._compiled), self._times_ms())
+        return of_openvino(_nodes(self._compiled), self._times_ms())
 
     def _times_ms(self) -> dict[str, float]:
         twin = openvino.Core().compile_model(self._model, "CPU", self._settings | {"PERF_COUNT": True})
@@ -98,22 +97,37 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
     return nodes
 
 
-def _prepare(request: ModelRequest, plain: Plain) -> PreparedModel:
-    saturates = request.precision.saturates
-    key = cache_key(engine="OPENVINO", precision=request.precision.name, saturates=str(saturates),
-                    **code_key(plain.example, __file__, str(_BUILD)), **plain.key)
-    calibration = plain.calibration if request.precision.dtype is INT8 else None
-    model, cache = cached(
-        request.cache_dir, key, suffix=".openvino",
-        build=lambda: _build(plain, calibration, saturates), save=_save, load=_load)
-    compiled = Compiled(model, request.precision.dtype.openvino, request.cores)
-    return PreparedModel(compiled, cache, read_kernels=compiled.kernels, threads=compiled.threads)
+def _converted(request: ModelRequest, plain: Plain) -> openvino.Model:
+    """The model for batches like ``plain.example``, given as NHWC arrays: a channels-last batch as it is in memory."""
+    from openvino.preprocess import PrePostProcessor
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(plain.network(), example_input=plain.example[:1],
+                                       input=[-1, *plain.example.shape[1:]])
+        if request.precision.dtype is INT8:
+            model = _quantised(model, plain, request.precision.saturates)
+    processor = PrePostProcessor(model)
+    processor.input().tensor().set_layout(openvino.Layout("NHWC"))
+    processor.input().model().set_layout(openvino.Layout("NCHW"))
+    model = processor.build()
+    model.reshape(list(plain.example.permute(0, 2, 3, 1).shape))
+    return model
 
 
-def _build(plain: Plain, calibration: Callable[[], Iterable[torch.Tensor]] | None, saturates: bool) -> openvino.Model:
-    from .openvino_build import converted
+def _quantised(model: openvino.Model, plain: Plain, saturates: bool) -> openvino.Model:
+    """NNCF's default for CPUs: static, 8-bit activations per tensor, 8-bit weights per channel.
 
-    return converted(plain.network(), plain.example, calibration, saturates)
+    Where products saturate, NNCF's remedy is weights that use half of their range.
+    """
+    import nncf  # only where a model is made: it takes as long to import as all else
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+    images = [batch.contiguous(memory_format=torch.contiguous_format).numpy() for batch in plain.calibration()]
+    return nncf.quantize(
+        model, nncf.Dataset(images), subset_size=len(images), target_device=nncf.TargetDevice.CPU,
+        advanced_parameters=AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.ENABLE if saturates else OverflowFix.DISABLE))
 
 
 def _save(model: openvino.Model, path: Path) -> None:
