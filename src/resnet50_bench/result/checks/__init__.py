@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..records import Check, Verdict
 from ..result import Result
-from . import answers, during, machine, process, window
+from . import machine, process, window
 from .base import overall
 
 __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
@@ -16,5 +16,5 @@ machine_checks = machine.run_all
 def result_checks(result: Result) -> list[Check]:
     """Every check of a finished run."""
     if result.parameter("MODE") == "accuracy":
-        return answers.run_all(result)
-    return [*window.run_all(result), *during.run_all(result), *process.run_all(result)]
+        return [*process.of_answers(result), *window.of_any_run(result)]
+    return [*window.run_all(result), *process.run_all(result)]

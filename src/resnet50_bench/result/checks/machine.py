@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...files import read_text
 from ...machine import counters
 from ...machine.counters import Counters
 from ...machine.cpu import AMX_REMEDY, Cpu, read_cpu
 from ...machine.topology import Topology, parse_cpulist, read_topology
 from ..records import Check, Verdict
 from .base import judge, of_machine, unknown
+from .window import MOST_STEAL
 
 #: Runnable threads beyond this share of the cores will share them with the instances.
 MOST_LOAD = 0.2
-MOST_STEAL = 0.005
 _LOOK_S = 1.0
 
 
@@ -23,21 +25,12 @@ def run_all(libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]
     topology, cpu = read_topology(root), read_cpu(root)
     before = counters.snapshot([], root)
     if root == Path("/"):
-        import time
-
         time.sleep(_LOOK_S)
     gained = counters.difference(before, counters.snapshot([], root))
     return of_machine((
         _isa(cpu), _amx(cpu), _governor(root), _turbo(root), _thp(root), _numa_balancing(root, topology),
         _swap(root), _quota(topology), _allocator(libraries), _numactl(libraries, topology), _load(root, topology),
         _steal(gained), _temperature(gained), _virtual(cpu)))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None
 
 
 def _isa(cpu: Cpu) -> Check:
@@ -56,7 +49,7 @@ def _amx(cpu: Cpu) -> Check:
 
 def _governor(root: Path) -> Check:
     governors = {text for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-                 if (text := _read(path))}
+                 if (text := read_text(path))}
     if not governors:
         return unknown("governor", "this machine shows no cpufreq (usual in a VM)")
     return judge("governor", ", ".join(sorted(governors)), governors != {"performance"}, Verdict.NOTE,
@@ -65,7 +58,7 @@ def _governor(root: Path) -> Check:
 
 def _turbo(root: Path) -> Check:
     cpus = root / "sys/devices/system/cpu"
-    no_turbo, boost = _read(cpus / "intel_pstate/no_turbo"), _read(cpus / "cpufreq/boost")
+    no_turbo, boost = read_text(cpus / "intel_pstate/no_turbo"), read_text(cpus / "cpufreq/boost")
     if no_turbo is None and boost is None:
         return unknown("turbo", "this machine does not show it (usual in a VM)")
     on = no_turbo == "0" if no_turbo is not None else boost == "1"
@@ -73,7 +66,7 @@ def _turbo(root: Path) -> Check:
 
 
 def _thp(root: Path) -> Check:
-    text = _read(root / "sys/kernel/mm/transparent_hugepage/enabled")
+    text = read_text(root / "sys/kernel/mm/transparent_hugepage/enabled")
     if text is None:
         return unknown("transparent huge pages", "the kernel does not show them")
     chosen = text.partition("[")[2].partition("]")[0]
@@ -86,7 +79,7 @@ def _thp(root: Path) -> Check:
 
 
 def _numa_balancing(root: Path, topology: Topology) -> Check:
-    text = _read(root / "proc/sys/kernel/numa_balancing")
+    text = read_text(root / "proc/sys/kernel/numa_balancing")
     if text is None:
         return unknown("NUMA balancing", "the kernel does not show it")
     return judge("NUMA balancing", text, text != "0" and len(topology.nodes) > 1, Verdict.NOTE,
@@ -95,7 +88,7 @@ def _numa_balancing(root: Path, topology: Topology) -> Check:
 
 
 def _swap(root: Path) -> Check:
-    lines = (_read(root / "proc/swaps") or "").splitlines()[1:]
+    lines = (read_text(root / "proc/swaps") or "").splitlines()[1:]
     used = sum(int(line.split()[3]) for line in lines)
     return judge("swap", f"{used // 1024} MiB in use", used > 0, Verdict.NOTE, "memory was swapped out",
                  "free memory; as root: swapoff -a && swapon -a")
@@ -109,19 +102,19 @@ def _quota(topology: Topology) -> Check:
 
 
 def _allocator(libraries: Mapping[str, str]) -> Check:
-    found = next((name for name in ("jemalloc", "tcmalloc") if name in libraries), "default")
-    return judge("allocator", found, found != "jemalloc", Verdict.NOTE,
+    name = next((name for name in ("jemalloc", "tcmalloc") if name in libraries), "default")
+    return judge("allocator", name, name != "jemalloc", Verdict.NOTE,
                  "without jemalloc bf16 and int8 can be a third slower", "install libjemalloc2 (Debian, Ubuntu)")
 
 
 def _numactl(libraries: Mapping[str, str], topology: Topology) -> Check:
-    there = "numactl" in libraries
-    return judge("numactl", "found" if there else "not found", not there and len(topology.nodes) > 1,
+    is_there = "numactl" in libraries
+    return judge("numactl", "found" if is_there else "not found", not is_there and len(topology.nodes) > 1,
                  Verdict.NOTE, "memory may lie on another NUMA node", "install numactl")
 
 
 def _load(root: Path, topology: Topology) -> Check:
-    text = _read(root / "proc/loadavg")
+    text = read_text(root / "proc/loadavg")
     if text is None:
         return unknown("other load", "/proc/loadavg is not readable")
     running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # without ourselves

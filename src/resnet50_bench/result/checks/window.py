@@ -1,10 +1,13 @@
-"""Statistics of a result -> checks of the measuring window: overlap, length, outliers, drift."""
+"""The measuring window of a result, and what happened on the machine meanwhile -> checks of what disturbed it."""
 
 from __future__ import annotations
 
+from ...machine.counters import Counters, CpuTimes
+from ...machine.topology import Topology, known_cpulist
+from ..processes import FeedRecord
 from ..records import Check, Statistics, Verdict, Window
 from ..result import Result
-from .base import judge
+from .base import OPENMP, judge, of_machine, unknown, without
 
 #: Below this the instances were partly measured without each other's load.
 LEAST_OVERLAP = 0.95
@@ -16,25 +19,50 @@ MOST_OUTLIER_COST = 0.02
 LEAST_OUTLIER_COST_S = 0.010
 #: Relative change of the step time over the window, where it is significant.
 MOST_DRIFT = 0.05
+MOST_STEAL = 0.005
+#: Share of the window that an instance's threads may wait for a core that somebody else holds.
+MOST_WAIT = 0.01
+#: ... and in all: some slices of the kernel's scheduler (3 to 4 ms each) are no finding in a window of 0.15 s.
+LEAST_WAIT_S = 0.010
+#: Voluntary switches a step and core. ResNet50 has 53 convolutions, each a parallel region: above this,
+#: threads sleep in every second one. Measured on two cores: 117 a step (58 a core) cost a fifth of the
+#: speed; sound runs made 0 to 20.
+MOST_SLEEPS = 25
+#: Share of the instances' cores that other work may take, on them or on their SMT siblings.
+MOST_OTHER_LOAD = 0.02
+MOST_PRESSURE = 0.01
+#: /proc/stat counts in ticks of 10 ms: a difference below some ticks says nothing.
+_LEAST_TICKS_S = 0.03
+MOST_CLOCK_STEP_S = 0.01
+MOST_FREQUENCY_CHANGE = 0.10
 
 
 def run_all(result: Result) -> list[Check]:
-    """Every check of the window, which a result of a speed has."""
-    statistics, window = result.statistics, result.statistics.window
+    """Every check of the window and of the time between ``go`` and ``stop``, for a result of a speed."""
+    statistics, window, counters = result.statistics, result.statistics.window, result.counters
     if window is None:
         raise ValueError("the result has no window")
+    cpus = sorted({cpu for run in result.runs() for cpu in run.cpus})
     return [_overlap(window), _enough(statistics, window, _asked(result)), _outliers(statistics, window),
-            _drift(statistics)]
+            _drift(statistics), *of_machine((
+                _waiting(result, len(cpus)), _other_load(result, cpus), _siblings(counters, cpus, result.topology),
+                _steal(counters, cpus), _quota(counters), _memory(result), _swap(result), _online(counters, cpus),
+                _frequency(counters, cpus), _thermal(counters))),
+            _sleeping(result, len(cpus)), _clock(counters)]
+
+
+def of_any_run(result: Result) -> list[Check]:
+    """Those that hold whatever was measured."""
+    return of_machine([_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])])
 
 
 def _overlap(window: Window) -> Check:
     reading = (f"{100 * window.overlap:.1f} % (start skew {window.start_skew_ms:.1f} ms, "
                f"end skew {window.end_skew_ms:.1f} ms)")
-    if window.overlap < INVALID_OVERLAP:
-        return Check("overlap", reading, Verdict.INVALID, "the instances hardly measured together",
-                     "raise STEPS or MIN_DURATION")
-    return judge("overlap", reading, window.overlap < LEAST_OVERLAP, Verdict.NOISY,
-                 "the instances did not measure the whole time together", "raise STEPS or MIN_DURATION")
+    hardly = window.overlap < INVALID_OVERLAP
+    return judge("overlap", reading, window.overlap < LEAST_OVERLAP, Verdict.INVALID if hardly else Verdict.NOISY,
+                 "the instances hardly measured together" if hardly
+                 else "the instances did not measure the whole time together", "raise STEPS or MIN_DURATION")
 
 
 def _asked(result: Result) -> int:
@@ -73,3 +101,155 @@ def _drift(statistics: Statistics) -> Check:
     return judge("drift", f"{100 * drift.relative:+.1f} % step time over the window (instance {number})",
                  drift.significant and abs(drift.relative) > MOST_DRIFT, Verdict.NOISY,
                  "the speed changed while it was measured", "raise WARMUP_STEPS; look at frequency and temperature")
+
+
+def _keep_off(result: Result) -> str:
+    """What helps against other work on the instances' cores."""
+    return ("leave out --burst, whose runs share the cores" if result.placement.burst
+            else "stop it, or keep it off these cores")
+
+
+def _less_memory(result: Result) -> str:
+    """What helps where memory is short."""
+    return " or ".join(["free memory", *["use fewer instances"] * (len(result.runs()) > 1),
+                        *["use a smaller BATCH_SIZE"] * (result.parameter("BATCH_SIZE") not in ("", "1"))])
+
+
+def _waiting(result: Result, cores: int) -> Check:
+    """Time that instances' threads were runnable but not running: schedstat's second field."""
+    processes = result.counters.processes
+    if not processes:
+        return unknown("waiting for a core", "the kernel has no schedstat")
+    waited = sum(process.run_queue_wait_s for process in processes.values())
+    switches = sum(process.involuntary_switches for process in processes.values())
+    share = waited / (result.counters.duration_s * cores)
+    return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
+                 share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
+                 "other load: something else ran on the instances' cores", _keep_off(result))
+
+
+def _sleeping(result: Result, cores: int) -> Check:
+    """How often threads gave their core up of themselves; trainings and decoders wait for each other rightly."""
+    switches = [process.voluntary_switches for process in result.counters.processes.values()]
+    known = [count for count in switches if count is not None]
+    if not switches or len(known) < len(switches):
+        return unknown("context switches", "the kernel shows no voluntary switches")
+    runs = result.runs()
+    a_step = sum(known) / max(1, sum(len(run.starts_ns) for run in runs))
+    a_core = a_step * len(runs) / max(1, cores)
+    waits = any(record != FeedRecord() for record in result.feeds().values())
+    return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
+                 Verdict.NOISY,
+                 "the instances' threads went to sleep within a step: more threads than cores, or a passive wait",
+                 without(result, OPENMP, _keep_off(result)))
+
+
+def _busy(times: CpuTimes) -> float:
+    return sum(value for state, value in times.items() if state not in ("idle", "iowait", "steal"))
+
+
+def _other_load(result: Result, cpus: list[int]) -> Check:
+    """Busy time of the instances' cpus that the instances did not use."""
+    counters = result.counters
+    times, processes = counters.cpu_s, counters.processes
+    if not processes or any(str(cpu) not in times for cpu in cpus):
+        return unknown("other load", "/proc/stat or schedstat lacks the instances' cpus")
+    other = (sum(_busy(times[str(cpu)]) for cpu in cpus)
+             - sum(process.cpu_s + process.children_cpu_s for process in processes.values()))
+    share = max(0.0, other) / (counters.duration_s * len(cpus))
+    return judge("other load", f"{100 * share:.1f} % of the instances' cores",
+                 share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,
+                 "other load on the instances' cores", _keep_off(result))
+
+
+def _siblings(counters: Counters, cpus: list[int], topology: Topology) -> Check:
+    siblings = {cpu for core in topology.cores if set(core.cpus) & set(cpus)
+                for cpu in (*core.cpus, *core.siblings) if cpu not in cpus}
+    if not siblings:
+        return Check("SMT siblings", "none", Verdict.OK)
+    times = counters.cpu_s
+    busy = sum(_busy(times[str(cpu)]) for cpu in siblings if str(cpu) in times)
+    share = busy / (counters.duration_s * len(siblings))
+    return judge("SMT siblings", f"{100 * share:.1f} % busy",
+                 share > MOST_OTHER_LOAD and busy > _LEAST_TICKS_S * len(siblings), Verdict.NOISY,
+                 "other load on the SMT siblings of the instances' cores", "stop it, or keep it off these cpus")
+
+
+def _steal(counters: Counters, cpus: list[int]) -> Check:
+    times = counters.cpu_s
+    if any(str(cpu) not in times for cpu in cpus):
+        return unknown("steal time", "/proc/stat lacks the instances' cpus")
+    stolen = sum(times[str(cpu)]["steal"] for cpu in cpus)
+    share = stolen / (counters.duration_s * len(cpus))
+    return judge("steal time", f"{100 * share:.2f} %", share >= MOST_STEAL and stolen > _LEAST_TICKS_S,
+                 Verdict.NOISY, "the hypervisor gave the cores to somebody else",
+                 "use a dedicated or larger VM, or repeat with --loop")
+
+
+def _quota(counters: Counters) -> Check:
+    cgroup = counters.cgroup
+    if not cgroup:
+        return unknown("quota throttling", "no cgroup cpu controller is visible")
+    periods, seconds = cgroup.get("throttled_periods", 0), cgroup.get("throttled_s", 0.0)
+    return judge("quota throttling", f"{periods:.0f} periods, {seconds:.3f} s", periods > 0, Verdict.NOISY,
+                 "the cgroup's CPU quota stopped the instances",
+                 "raise the quota, or give whole cpus instead (docker: --cpuset-cpus, not --cpus)")
+
+
+def _memory(result: Result) -> Check:
+    pressure = result.counters.pressure_s
+    if "memory" not in pressure:
+        return unknown("memory pressure", "the kernel has no PSI")
+    share = pressure["memory"] / result.counters.duration_s
+    return judge("memory pressure", f"{100 * share:.2f} %", share > MOST_PRESSURE, Verdict.NOISY,
+                 "tasks waited for memory", _less_memory(result))
+
+
+def _swap(result: Result) -> Check:
+    vmstat = result.counters.vmstat
+    if "pswpin" not in vmstat:
+        return unknown("swapping", "/proc/vmstat is not readable")
+    pages = vmstat["pswpin"] + vmstat["pswpout"]
+    return judge("swapping", f"{pages} pages", pages > 0, Verdict.NOISY, "the machine swapped",
+                 _less_memory(result))
+
+
+def _clock(counters: Counters) -> Check:
+    step = counters.clock_step_s
+    return judge("clock", f"{1000 * step:+.1f} ms against the monotonic clock", abs(step) > MOST_CLOCK_STEP_S,
+                 Verdict.NOTE, "the wall clock was stepped; step times use the monotonic clock and are not touched")
+
+
+def _online(counters: Counters, cpus: list[int]) -> Check:
+    before, after = ((counters.online.before, counters.online.after) if counters.online else ("", ""))
+    listed = set(known_cpulist(before)) & set(cpus)  # a container's file may never list all of them
+    if not known_cpulist(after) or not listed:
+        return unknown("online cpus", "/sys/devices/system/cpu/online does not list the instances' cpus")
+    lost = listed - set(known_cpulist(after))
+    return judge("online cpus", after, bool(lost), Verdict.INVALID,
+                 f"cpus {sorted(lost)} of the instances went offline during the run")
+
+
+def _frequency(counters: Counters, cpus: list[int]) -> Check:
+    """By samples taken under load where there are some; the two at its edges may show cores that idle."""
+    sides = (counters.cpu_mhz.before, counters.cpu_mhz.after) if counters.cpu_mhz else ()
+    if samples := counters.frequency:
+        low, middle, high = samples.min_mhz, samples.median_mhz, samples.max_mhz
+        reading = f"{low:.0f} to {high:.0f} MHz, median {middle:.0f} ({samples.samples} samples)"
+        change = (high - low) / middle
+    elif not sides or any(str(cpu) not in readings for cpu in cpus for readings in sides):
+        return unknown("frequency", "this machine shows no cpufreq")
+    else:
+        before, after = (sum(readings[str(cpu)] for cpu in cpus) / len(cpus) for readings in sides)
+        reading, change = f"{before:.0f} MHz before, {after:.0f} MHz after", abs(after / before - 1)
+    return judge("frequency", reading, change > MOST_FREQUENCY_CHANGE, Verdict.NOTE,
+                 "the cores' frequency changed over the run", "raise WARMUP_STEPS; look at the governor")
+
+
+def _thermal(counters: Counters) -> Check:
+    counts = counters.throttle_count
+    if counts is None:
+        return unknown("thermal throttling", "this machine shows no throttle counters")
+    events = sum(counts.values())
+    return judge("thermal throttling", f"{events} events", events > 0, Verdict.NOISY,
+                 "cores were slowed down because they were too hot", "improve the cooling")
