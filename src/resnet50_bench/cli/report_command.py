@@ -15,8 +15,8 @@ from ..errors import BadInput
 from ..files import readable, replacing
 from ..history.collection import find, uncollected
 from ..report import drawing
-from ..report.markup import plural
 from ..report.page import page
+from ..spelling import plural
 
 USUAL = "report.html"
 

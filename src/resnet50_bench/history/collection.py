@@ -17,6 +17,7 @@ from ..files import read_text
 from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
 from ..result.result import WARM, ResultSummary, read_summary
+from ..spelling import plural
 
 #: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
 _OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
@@ -154,7 +155,7 @@ def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list
     """
     work = [_other_work(entry) for entry in entries]
     if notices is not None:
-        notices += [f"{other} is left out: {count} result{'s' * (count > 1)}, none of a case"
+        notices += [f"{other} is left out: {plural(count, 'result')}, none of a case"
                     for other, count in Counter(filter(None, work)).items()]
     return [entry for entry, other in zip(entries, work, strict=True) if not other]
 

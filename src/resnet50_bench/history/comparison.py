@@ -19,6 +19,7 @@ from ..files import json_text
 from ..result import accuracy
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
 from ..result.kpi import KPIS, NO_DIFFERENCE
+from ..spelling import plural
 from . import comparability
 from .collection import Entry, find, restarts, values
 from .comparability import CPU, VERSIONS
@@ -248,7 +249,7 @@ def as_json(comparison: Comparison) -> str:
 
 def _point(point: ComparedPoint) -> Iterator[str]:
     a, b = point.a, point.b
-    yield f"== {point.label}: A has {_count(a)}, B has {_count(b)}"
+    yield f"== {point.label}: A has {plural(len(a), 'run')}, B has {plural(len(b), 'run')}"
     yield from (f"{group} {name}: {_shown(mine)} -> {_shown(other)}"
                 for group, name, mine, other in comparability.differences(a[0].result, b[0].result))
     for side, runs in (("A", a), ("B", b)):
@@ -262,8 +263,8 @@ def _point(point: ComparedPoint) -> Iterator[str]:
         return
     for side, runs in (("A", a), ("B", b)):
         if len(counting := restarts(runs)) < len(runs):
-            yield (f"NOTICE: {side}: {_count(counting)} of {len(runs)} counts: a warm worker's further runs are no "
-                   "restarts")
+            yield (f"NOTICE: {side}: {plural(len(counting), 'run')} of {len(runs)} counts: a warm worker's "
+                   "further runs are no restarts")
     yield from _means(point)
     yield verdict(point.outcome)
 
@@ -296,7 +297,3 @@ def verdict(outcome: SpeedRatio | AccuracyGap) -> str:
 def _shown(value: comparability.Fact) -> str:
     text = "(absent)" if value is None else str(value) or "(empty)"
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
-
-
-def _count(runs: Sequence[Entry]) -> str:
-    return f"{len(runs)} run{'s' if len(runs) > 1 else ''}"

@@ -17,6 +17,7 @@ import msgspec
 from ..files import read_text
 from ..result.result import ResultSummary
 from ..result.stats import MAD_TO_SIGMA, OUTLIER_SCORE
+from ..spelling import plural
 from ..tables import Cell
 from .collection import Entry, find, node_file, values
 from .comparability import system_facts
@@ -230,4 +231,4 @@ def lines(fleet: Fleet) -> Iterator[str]:
 def counted(names: Sequence[str]) -> str:
     """``3 nodes (a, b, c)``, at most eight of them by name."""
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return f"{len(names)} node{'s' if len(names) != 1 else ''} ({shown})"
+    return f"{plural(len(names), 'node')} ({shown})"

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from ..spelling import plural
 from .collection import Entry
 from .gate import Judgement, WithoutReference
 from .judgement import (
@@ -57,7 +58,7 @@ def _outcome(judgement: Judgement) -> str:
     """``passed``, or how many there are of what failed; and how many results had no reference."""
     failed, broken = len(judgement.regressions), len(judgement.broken)
     lacking = len(judgement.without_reference)
-    words = [f"{failed} regression{'s' * (failed > 1)}"] * bool(failed) + [f"{broken} broken"] * bool(broken)
+    words = [plural(failed, "regression")] * bool(failed) + [f"{broken} broken"] * bool(broken)
     if not judgement.status:
         words = ["passed"]
     if lacking:

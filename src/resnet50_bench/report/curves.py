@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..spelling import plural
 from .chart import HEIGHT, Chart, Spec, around, axis, frame, look, low_to_high, nice_ticks, plain
-from .markup import plural, short
+from .markup import short
 from .palette import COLOURS, Palette
 
 _LONGEST_LABEL = 26

@@ -65,8 +65,3 @@ def short(value: float | None) -> str:
 def when(started_at: str) -> str:
     """``2026-01-01T00:00:00+00:00`` -> ``2026-01-01 00:00``."""
     return started_at[:16].replace("T", " ")
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 result``, ``2 results``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

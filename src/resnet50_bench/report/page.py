@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..history.collection import Entry
+from ..spelling import plural
 from . import palette
 from .drawing import Gallery
-from .markup import Html, el, plural
+from .markup import Html, el
 from .sections import Results, sections
 
 _HERE = Path(__file__).parent

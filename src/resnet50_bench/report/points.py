@@ -1,49 +1,41 @@
-"""Results enter; repeated runs as points with intervals, what lies on one curve, and single steps' times leave."""
+"""Results enter; repeated runs as points with intervals, the best of them, and what lies on one curve leave."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from ..case.parameters import SEARCHED, Role, having
-from ..errors import BadInput
 from ..history import comparability
-from ..history.collection import Entry, restarts
+from ..history.collection import Entry, restarts, values
 from ..result.comparison_stats import interval_of_means, ratio_interval
-from ..result.kpi import KPIS, finite
-from ..result.result import read
-from ..result.stats import common_window
+from ..result.kpi import KPIS, Kpi, finite
 
-#: Effort does not set apart what is measured.
-_EFFORT = (*having(Role.EFFORT), "CASE_TYPE")
-#: What a curve runs over, and what follows from it.
-_OVER = (*SEARCHED, "instances", "cpus_per_instance")
-#: A file with the steps of a whole day would take longer to read than all others.
-_LARGEST_BYTES = 64 << 20
+#: In what the points of one grid may differ: effort, which does not set apart what is measured; what a curve runs over,
+#: and what follows from it.
+_APART = (*having(Role.EFFORT), "CASE_TYPE", *SEARCHED, "instances", "cpus_per_instance")
+Key = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Point:
-    """Runs of one and the same thing, the newest first; ``low`` and ``high`` are its 95 % interval, if there is one."""
+    """Runs of one and the same thing, the newest first; ``low`` and ``high`` are its 95 % interval, if there is one.
+
+    ``facts``: its comparability key as text.
+    """
 
     entries: tuple[Entry, ...]
+    facts: Mapping[str, str]
     value: float
     low: float | None
     high: float | None
     source: str
 
-    @cached_property
-    def facts(self) -> dict[str, str]:
-        """The key as text."""
-        return {name: str(value) for name, value in comparability.key(self.entries[0].result).items()}
-
     @property
-    def kpi(self) -> tuple[str, str]:
-        """(name, unit)."""
-        name, unit, _ = self.entries[0].primary or ("", "", 0)
-        return name, unit
+    def kpi(self) -> Kpi:
+        """The primary one."""
+        return KPIS[self.entries[0].mode]
 
     @property
     def noisy(self) -> bool:
@@ -67,31 +59,30 @@ def _whole(text: str | None) -> int:
 
 def points(entries: Iterable[Entry]) -> list[Point]:
     """The usable results by what must be equal to compare them; the mean of repeated runs is their value."""
-    found: dict[tuple[tuple[str, str], ...], list[Entry]] = {}
+    groups: dict[Key, list[Entry]] = {}
     for entry in entries:
         if entry.primary:
             key = tuple(sorted((name, str(value)) for name, value in comparability.key(entry.result).items()))
-            found.setdefault(key, []).append(entry)
-    return [_point(runs) for runs in found.values()]
+            groups.setdefault(key, []).append(entry)
+    return [_point(tuple(runs), dict(key)) for key, runs in groups.items()]
 
 
-def _point(runs: Sequence[Entry]) -> Point:
+def _point(runs: tuple[Entry, ...], facts: Mapping[str, str]) -> Point:
     counted = restarts(runs)
-    values = [entry.primary[2] for entry in counted if entry.primary]
-    mean = math.fsum(values) / len(values)
-    between = interval_of_means(values)
-    if between:
-        return Point(tuple(runs), mean, max(0.0, between[0]), between[1], f"between {len(values)} runs")
+    measured = values(counted)
+    mean = math.fsum(measured) / len(measured)
+    if between := interval_of_means(measured):
+        return Point(runs, facts, mean, max(0.0, between[0]), between[1], f"between {len(measured)} runs")
     low, high = interval(counted[0]) or (None, None)
-    return Point(tuple(runs), mean, low, high, "within one run" if low is not None else "one run, without an interval")
+    return Point(runs, facts, mean, low, high, "within one run" if low is not None else "one run, without an interval")
 
 
 def interval(entry: Entry) -> tuple[float, float] | None:
     """The 95 % interval of one result's primary KPI; a latency's is relatively as wide as its throughput's."""
-    found = entry.result.statistics.throughput_ci95
-    if not entry.primary or not found:
+    bounds = entry.result.statistics.throughput_ci95
+    if not entry.primary or not bounds:
         return None
-    low, high = map(finite, found)
+    low, high = map(finite, bounds)
     if low is None or high is None or not 0 <= low <= high or not high:
         return None
     name, _, value = entry.primary
@@ -101,7 +92,7 @@ def interval(entry: Entry) -> tuple[float, float] | None:
     return value * (1 - half), value * (1 + half)
 
 
-def best(found: Iterable[Point]) -> list[tuple[Point, int, int]]:
+def best(every: Iterable[Point]) -> list[tuple[Point, int, int]]:
     """For each CPU, MODE and PRECISION (the point with the best value, how many others there are, how many of them
     its restarts are told from).
 
@@ -109,80 +100,43 @@ def best(found: Iterable[Point]) -> list[tuple[Point, int, int]]:
     One restart tells nothing.
     """
     groups: dict[tuple[str, ...], list[Point]] = {}
-    for point in found:
+    for point in every:
         groups.setdefault(tuple(point.facts.get(name, "") for name in ("cpu", "MODE", "PRECISION")), []).append(point)
-    made = []
+    rows = []
     for _, inside in sorted(groups.items()):
-        winner = inside[0]
-        for point in inside:
-            winner = point if is_better(point, winner) else winner
-        level = 1 - 0.05 / max(1, len(inside) - 1)
-        told = sum(_apart(winner, point, level) for point in inside if point is not winner)
-        made.append((winner, len(inside) - 1, told))
-    return made
+        winner, others = leader(inside), len(inside) - 1
+        told = sum(_apart(winner, point, 1 - 0.05 / max(1, others)) for point in inside if point is not winner)
+        rows.append((winner, others, told))
+    return rows
+
+
+def leader(every: Iterable[Point]) -> Point:
+    """The best by the primary KPI, which they share; of equal ones the first."""
+    return max(every, key=lambda point: point.kpi.sign * point.value)
 
 
 def _apart(point: Point, other: Point, level: float) -> bool:
-    mine, others = ([entry.primary[2] for entry in restarts(each.entries) if entry.primary] for each in (point, other))
+    mine, others = (values(restarts(each.entries)) for each in (point, other))
     if min(*mine, *others) <= 0:  # an accuracy of nought has no logarithm
         return False
-    _, low, high = ratio_interval(mine, others, level)
-    return low is not None and high is not None and not low <= 1 <= high
+    bounds = ratio_interval(mine, others, level).ci
+    return bounds is not None and not bounds[0] <= 1 <= bounds[1]
 
 
-def is_better(point: Point, other: Point) -> bool:
-    """By the primary KPI."""
-    return (point.value < other.value) == (point.kpi[0] == KPIS["latency"].name) and point.value != other.value
+def grids(every: Iterable[Point]) -> list[tuple[str, list[Point]]]:
+    """[(what it is, points that differ in batch size and cores only)], of those that have several such points.
 
-
-def grids(found: Iterable[Point]) -> list[tuple[str, list[Point]]]:
-    """[(what it is, points that differ in batch size and cores only)], of those that have several such points."""
-    groups: dict[tuple[tuple[str, str], ...], list[Point]] = {}
-    for point in found:
-        key = tuple((name, value) for name, value in sorted(point.facts.items()) if name not in (*_EFFORT, *_OVER))
-        groups.setdefault(key, []).append(point)
-    several = {key: list(_one_each(inside)) for key, inside in groups.items()}
-    several = {key: inside for key, inside in several.items() if len(inside) > 1}
-    differing = {name for key in several for name, value in key
-                 if any(dict(other).get(name) != value for other in several)} - {"PRECISION", "MODE"}
-    named = [(" · ".join(filter(None, (dict(key).get("PRECISION"), dict(key).get("MODE"),
-                                       *(f"{name} {value or '(empty)'}" for name, value in key if name in differing)))),
-              inside) for key, inside in several.items()]
-    return sorted(named, key=lambda each: each[0])
-
-
-def _one_each(inside: Sequence[Point]) -> Iterable[Point]:
-    """One point for each batch size and number of cores: the one with the most runs, then the newest."""
-    kept: dict[tuple[int, int], Point] = {}
-    for point in inside:
-        place = point.batch, point.cores
-        if all(place) and (place not in kept or len(point.entries) > len(kept[place].entries)):
-            kept[place] = point
-    return kept.values()
-
-
-def newest(entries: Iterable[Entry], count: int) -> tuple[list[Entry], int]:
-    """(the newest usable result of each of the ``count`` cases that ran last, how many cases were left out)."""
-    kept: dict[tuple[str, str], Entry] = {}
-    for entry in entries:
-        if entry.primary:
-            kept.setdefault((entry.case, str(entry.result.system.cpu)), entry)
-    return list(kept.values())[:count], max(0, len(kept) - count)
-
-
-def step_times(entry: Entry) -> list[float]:
-    """Every step's time in ms within the window common to all instances. Raises BadInput where there are none."""
-    try:
-        size = entry.path.stat().st_size
-        if size > _LARGEST_BYTES:
-            raise BadInput(f"{entry.path} has {size >> 20} MiB: its single steps are not shown")
-        runs = read(entry.path).runs()
-        begins, ends = [run.starts_ns for run in runs], [run.ends_ns for run in runs]
-        first, last, _ = common_window([times[0] for times in begins], [times[-1] for times in ends])
-        found = [(end - begin) / 1e6 for mine, others in zip(begins, ends, strict=True)
-                 for begin, end in zip(mine, others, strict=True) if begin >= first and end <= last]
-    except (OSError, ValueError, IndexError) as error:
-        raise BadInput(f"{entry.path}: its single steps cannot be read ({type(error).__name__}: {error})") from error
-    if not found or min(found) < 0:
-        raise BadInput(f"{entry.path} holds no steps in the window common to all instances")
-    return found
+    One point for each batch size and number of cores: the one with the most runs, then the newest.
+    """
+    groups: dict[Key, dict[tuple[int, int], Point]] = {}
+    for point in every:
+        key = tuple((name, value) for name, value in point.facts.items() if name not in _APART)
+        inside, place = groups.setdefault(key, {}), (point.batch, point.cores)
+        if all(place) and (place not in inside or len(point.entries) > len(inside[place].entries)):
+            inside[place] = point
+    several = [(dict(key), list(inside.values())) for key, inside in groups.items() if len(inside) > 1]
+    differing = {name for facts, _ in several for name, value in facts.items()
+                 if any(other.get(name) != value for other, _ in several)} - {"PRECISION", "MODE"}
+    return sorted(((" · ".join(filter(None, (facts.get("PRECISION"), facts.get("MODE"), *(
+        f"{name} {value or '(empty)'}" for name, value in facts.items() if name in differing)))), inside)
+        for facts, inside in several), key=lambda named: named[0])

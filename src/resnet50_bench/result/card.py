@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..spelling import plural
 from ..tables import aligned
 from .ended import End, Ended
 from .kpi import KPIS, Kpi
@@ -114,7 +115,7 @@ def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
     words = [_values(ended, "PRECISION"), _values(ended, "TORCH_TYPE"),
              f"PyTorch {first.software['torch']}" if "torch" in first.software else "",
              f"batch {batch}" if batch else "",
-             f"{_plural(len(placed), 'instance')} x {_plural(cores, 'core')}" if placed else ""]
+             f"{plural(len(placed), 'instance')} x {cores} core{'' if cores == '1' else 's'}" if placed else ""]
     yield "Ran", ", ".join(filter(None, words)) + (f" on each of {nodes} nodes" if nodes > 1 else "")
     if ended.kernels:
         by_count = sorted(ended.kernels.items(), key=lambda item: -item[1])
@@ -124,10 +125,6 @@ def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
               ("memory_utilization", "the memory bandwidth")) if (share := ended.share(key)) is not None]
     if ended.kpi and not ended.different and shares:
         yield "Limit", f"{' and '.join(shares)} that these cores were seen to reach"
-
-
-def _plural(count: int | str, noun: str) -> str:
-    return f"{count} {noun}{'' if str(count) == '1' else 's'}"
 
 
 def _values(ended: Ended, name: str) -> str:
@@ -152,7 +149,7 @@ def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
     by = [f"the reference {values} of {gate.references}" if values else f"{gate.references}{some}"
           ] * bool(gate.by_reference)
     some = f" ({gate.by_history} of {gate.points} results)" if gate.points > 1 else ""
-    by += [f"{_plural(gate.earlier, 'earlier run')}{some}"] * bool(gate.by_history)
+    by += [f"{plural(gate.earlier, 'earlier run')}{some}"] * bool(gate.by_history)
     judged = f"judged by {' and '.join(by) or 'nothing'}"
     lacks = f"; {gate.references} has no reference for it" if not gate.by_reference else ""
     yield "Gate", f"{'passed' if gate.passed else 'failed'}, {judged}{lacks}"

@@ -35,6 +35,7 @@ class Section:
     """``inside`` makes what is below the heading, or nothing where the section has nothing to show.
 
     ``place`` orders the sections. The contents show the ``title``, and so does the section if it has no ``heading``.
+    ``hint``: how to read what is inside.
     """
 
     place: int
@@ -42,11 +43,13 @@ class Section:
     title: str
     inside: Callable[[Results, Gallery], Sequence[Html]]
     heading: str = ""
+    hint: str = ""
 
     def html(self, results: Results, gallery: Gallery) -> Html:
         """The section; empty where it has nothing to show."""
         parts = self.inside(results, gallery)
-        return el("section", el("h2", self.heading or self.title), *parts, id=self.name) if parts else Html("")
+        hint = el("p", self.hint, class_="hint") if self.hint else ""
+        return el("section", el("h2", self.heading or self.title), hint, *parts, id=self.name) if parts else Html("")
 
 
 @functools.cache

@@ -10,27 +10,33 @@ from ...history.collection import Entry
 from ...machine.topology import Core, format_cpulist
 from ...result.kpi import finite, step_ms
 from ...result.placement import PlacedInstance
+from ...result.result import read
+from ...result.stats import common_window
+from ...spelling import plural
 from .. import histogram
 from ..chart import Chart, Spec, axis, frame, look, nice_ticks
 from ..drawing import Gallery
-from ..markup import Html, el, plural, short, table, when
+from ..markup import Html, el, short, table, when
 from ..palette import COLOURS, Palette
-from ..points import newest, step_times
 from . import Results, Section
 from .health import badge
 
 #: So many cases are shown: each costs reading a file with all its step times.
-DETAILED = 8
+_DETAILED = 8
+#: A file with the steps of a whole day would take longer to read than all others.
+_LARGEST_BYTES = 64 << 20
 #: An instance this much below the median is marked.
 _SLOW = -0.05
 
 
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
-    shown, older = newest(results.entries, DETAILED)
-    hint = """Step times of all instances in the window in which all of them measured; a core shows the number of its
-instance, · is idle."""
-    rest = el("p", f"{plural(older, 'older case')} left out; their results are in the table.") if older else Html("")
-    return [el("p", hint, class_="hint"), *(_case(entry, results, gallery) for entry in shown), rest] if shown else []
+    newest: dict[tuple[str, str], Entry] = {}
+    for entry in results.entries:
+        if entry.primary:
+            newest.setdefault((entry.case, str(entry.result.system.cpu)), entry)
+    older = len(newest) - _DETAILED
+    rest = [el("p", f"{plural(older, 'older case')} left out; their results are in the table.")] * (older > 0)
+    return [*(_case(entry, results, gallery) for entry in list(newest.values())[:_DETAILED]), *rest]
 
 
 def _case(entry: Entry, results: Results, gallery: Gallery) -> Html:
@@ -38,12 +44,29 @@ def _case(entry: Entry, results: Results, gallery: Gallery) -> Html:
     words = (f" {name} {short(value)} {unit}, batch {entry.result.parameter('BATCH_SIZE') or '?'}, "
              f"{when(entry.started_at)} UTC")
     try:
-        steps = gallery.figure(f"step-times {entry.case}", histogram.of_steps(entry.case, step_times(entry)))
+        steps = gallery.figure(f"step-times {entry.case}", histogram.of_steps(entry.case, _step_times(entry)))
     except BadInput as error:
         results.left_out.append(str(error))
         steps = el("p", "The single steps of this result cannot be read; see Left out.", class_="hint")
     return el("article", el("h3", entry.case), el("p", badge(entry.outcome), words), _percentiles(entry),
               el("div", steps, _places(entry, gallery), class_="pair"), class_="card")
+
+
+def _step_times(entry: Entry) -> list[float]:
+    """Every step's time in ms within the window common to all instances. Raises BadInput where there are none."""
+    try:
+        size = entry.path.stat().st_size
+        if size > _LARGEST_BYTES:
+            raise BadInput(f"{entry.path} has {size >> 20} MiB: its single steps are not shown")
+        runs = read(entry.path).runs()
+        first, last, _ = common_window([run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
+        times = [(end - begin) / 1e6 for run in runs for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)
+                 if begin >= first and end <= last]
+    except (OSError, ValueError, IndexError) as error:
+        raise BadInput(f"{entry.path}: its single steps cannot be read ({type(error).__name__}: {error})") from error
+    if not times or min(times) < 0:
+        raise BadInput(f"{entry.path} holds no steps in the window common to all instances")
+    return times
 
 
 def _percentiles(entry: Entry) -> Html:
@@ -124,18 +147,20 @@ def _grid(placed: Sequence[PlacedInstance], cores: Sequence[Core]) -> Html:
         square = el("span", "·" if index is None else str(index), title=f"cpu {format_cpulist(core.cpus)}: {what}",
                     class_="core idle" if index is None else f"core k{index % COLOURS}")
         sockets.setdefault(core.socket, {}).setdefault(core.node, []).append(square)
+
+    def columns(count: int) -> int:
+        """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
+        return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
+
     boxes = [el("div", el("b", f"Socket {socket}"),
                 *(el("div", el("span", f"NUMA node {node}", class_="node"),
-                    el("div", *squares, class_="cores", style=f"--columns:{_columns(len(squares))}"))
+                    el("div", *squares, class_="cores", style=f"--columns:{columns(len(squares))}"))
                   for node, squares in nodes.items()), class_="socket") for socket, nodes in sockets.items()]
     words = (f"{plural(len(placed), 'instance')} on {plural(len(cores), 'core')} of "
              f"{plural(len(sockets), 'socket')}; the table of instances names the cpus of each")
     return el("div", *boxes, class_="machine", role="img", aria_label=words)
 
 
-def _columns(count: int) -> int:
-    """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
-    return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
-
-
-SECTION = Section(60, "cases", "Newest runs", _inside, "Newest run of each case")
+SECTION = Section(60, "cases", "Newest runs", _inside, "Newest run of each case",
+                  "Step times of all instances in the window in which all of them measured; a core shows the number of "
+                  "its instance, · is idle.")

@@ -13,6 +13,7 @@ from . import Results, Section
 #: verdict -> (sign, so that colour is not the only thing that tells them apart)
 SIGNS = {"valid": "✓", "noisy": "≈", "invalid": "✕", "failed": "✕", "ok": "✓", "unknown": "?", "note": "i"}
 _OPEN_UP_TO = 12
+_WORST_FIRST = (Verdict.INVALID, Verdict.NOISY, Verdict.NOTE, Verdict.UNKNOWN)
 
 
 def badge(word: str) -> Html:
@@ -33,8 +34,7 @@ def _inside(results: Results, _: Gallery) -> Sequence[Html]:
         counts = [f"{words.count(word)} {word}" for word in ("failed", "invalid", "noisy", "valid") if word in words]
         folds.append(fold(join((el("b", case), f" – {', '.join(counts)}")), *(_result(*run, few) for run in runs),
                           class_="case", open=few))
-    hint = "What was checked while it ran, and what to do about what was found."
-    return [el("p", hint, class_="hint"), *folds] if folds else []
+    return folds
 
 
 def _result(index: int, entry: Entry, few: bool) -> Html:
@@ -46,32 +46,21 @@ def _result(index: int, entry: Entry, few: bool) -> Html:
         inside.append(el("p", el("b", "Why it failed: "), entry.failure))
     elif not entry.primary:
         inside.append(el("p", el("b", "Why it has no KPI: "), entry.unusable))
-    inside += [_check(check) for check in sorted(bad, key=_weight)]
+    inside += [_check(check) for check in sorted(bad, key=lambda check: _WORST_FIRST.index(check.verdict))]
     if fine:
         inside.append(el("p", badge("ok"), f" {len(fine)}: ",
                          "; ".join(f"{check.name} ({check.reading})" for check in fine), class_="fine"))
     if not checks:
         inside.append(el("p", "No checks were made.", class_="hint"))
-    given = [f"{name}={value}" for name, value in entry.result.parameters().items() if value]
-    inside.append(el("p", "Parameters: ", " ".join(given), class_="fine"))
-    inside.append(el("p", f"File: {entry.path}", class_="fine"))
+    parameters = [f"{name}={value}" for name, value in entry.result.parameters().items() if value]
+    inside += [el("p", "Parameters: ", " ".join(parameters), class_="fine"),
+               el("p", f"File: {entry.path}", class_="fine")]
     iteration = f", iteration {entry.iteration}" if entry.iteration else ""
+    kpi = f"{short(entry.primary[2])} {entry.primary[1]}" if entry.primary else "no KPI"
+    worst = ", ".join(check.name for check in bad if check.verdict in (Verdict.NOISY, Verdict.INVALID))
     title = join((badge(entry.outcome), f" {when(entry.started_at)}{iteration}, batch "
-                  f"{entry.result.parameter('BATCH_SIZE') or '?'}, {_value(entry)}{_found(bad)}"))
+                  f"{entry.result.parameter('BATCH_SIZE') or '?'}, {kpi}{': ' * bool(worst)}{worst}"))
     return fold(title, *inside, id=f"r{index}", class_="result", open=few and entry.outcome != "valid")
-
-
-def _value(entry: Entry) -> str:
-    return f"{short(entry.primary[2])} {entry.primary[1]}" if entry.primary else "no KPI"
-
-
-def _found(bad: Sequence[Check]) -> str:
-    names = [check.name for check in bad if check.verdict in (Verdict.NOISY, Verdict.INVALID)]
-    return f": {', '.join(names)}" if names else ""
-
-
-def _weight(check: Check) -> int:
-    return (Verdict.INVALID, Verdict.NOISY, Verdict.NOTE, Verdict.UNKNOWN, Verdict.OK).index(check.verdict)
 
 
 def _check(check: Check) -> Html:
@@ -83,4 +72,5 @@ def _check(check: Check) -> Html:
     return el("div", *parts, class_="check")
 
 
-SECTION = Section(80, "health", "Health", _inside, "Health of each result")
+SECTION = Section(80, "health", "Health", _inside, "Health of each result",
+                  "What was checked while it ran, and what to do about what was found.")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from ...history.fleet import LEAST_DEVIATION, LEAST_NODES, Fleet, Node, of_several_nodes
 from ...result.kpi import KPIS
 from ...result.stats import OUTLIER_SCORE
+from ...spelling import plural
 from .. import histogram
 from ..drawing import Gallery
-from ..markup import Html, el, fold, plural, short, table
+from ..markup import Html, el, fold, short, table
 from . import Results, Section
 from .health import badge
 
@@ -19,11 +20,7 @@ _OPEN_UP_TO = 16
 
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     """A card for each case that ran on two nodes or more."""
-    hint = ("Each node counts by the median of its runs. Outliers have a modified z-score above "
-            f"{OUTLIER_SCORE} (Iglewicz and Hoaglin 1993) and are at least {100 * LEAST_DEVIATION:g} % from the "
-            "median.")
-    cards = [_card(fleet, gallery) for fleet in of_several_nodes(results.entries)]
-    return [el("p", hint, class_="hint"), *cards] if cards else []
+    return [_card(fleet, gallery) for fleet in of_several_nodes(results.entries)]
 
 
 def _card(fleet: Fleet, gallery: Gallery) -> Html:
@@ -58,4 +55,6 @@ def _row(fleet: Fleet, node: Node) -> tuple[object, ...]:
             el("td", badge("noisy" if node.noisy else "valid"), " ", words), "; ".join(differs))
 
 
-SECTION = Section(40, "nodes", "Nodes", _inside)
+SECTION = Section(40, "nodes", "Nodes", _inside, hint=(
+    f"Each node counts by the median of its runs. Outliers have a modified z-score above {OUTLIER_SCORE} (Iglewicz and "
+    f"Hoaglin 1993) and are at least {100 * LEAST_DEVIATION:g} % from the median."))

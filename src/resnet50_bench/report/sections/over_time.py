@@ -10,16 +10,19 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from statistics import median
 
 from ...case.engines import PACKAGES
 from ...history import comparability
-from ...history.collection import LOGS_FOLDER, Entry, node_file
+from ...history.collection import LOGS_FOLDER, Entry, node_file, values
 from ...history.judgement import LAST, LEAST_HISTORY, as_many, change, expected
+from ...spelling import plural
 from ...versus.record import PLAN
 from ..chart import HEIGHT, Chart, Spec, around, axis, frame, look, low_to_high, nice_ticks, plain
 from ..drawing import Gallery
-from ..markup import Html, el, plural, short, when
+from ..markup import Html, el, short, when
 from ..palette import Palette
 from . import Results, Section, left_out
 
@@ -32,6 +35,8 @@ _LEAST_OCCASIONS = 3
 #: A chart costs time and room.
 _DRAWN = 8
 Runs = Sequence[Entry]
+#: A case, the machine, the KPI, and all that comparability asks for but the versions.
+Key = tuple[str, str, str, tuple[tuple[str, comparability.Fact], ...]]
 
 
 @dataclass(frozen=True)
@@ -64,39 +69,28 @@ class Timeline:
 
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     lines = timelines(results.entries)
-    hint = ("Each mark is one logs folder, by the median of its iterations. ▲ and ▼ lie beyond what the median of the "
-            f"last {LAST} valid ones lets expect (the band, once there are {LEAST_HISTORY}) by the rule of the gate. "
-            "Versions may differ along a line. The axis of values does not begin at 0.")
     cards = [el("article", el("h3", line.title), gallery.figure(f"time {line.title}", chart(line)), class_="card")
              for line in lines[:_DRAWN]]
     left = len(lines) - _DRAWN
-    return [el("p", hint, class_="hint"), el("div", *cards, class_="gallery"),
-            left_out(left, f"{left} more are", class_="hint")] if lines else []
+    return [el("div", *cards, class_="gallery"), left_out(left, f"{left} more are", class_="hint")] if lines else []
 
 
 def timelines(entries: Iterable[Entry]) -> list[Timeline]:
     """One for each case, set of parameters and machine with enough occasions; the one that ran last is the first."""
-    groups: dict[tuple[str, str, str, str], dict[object, list[Entry]]] = {}
+    groups: dict[Key, dict[Path, list[Entry]]] = {}
     for entry in entries:
-        if entry.primary and not _is_turn(entry):
+        # A comparison's turns have a picture of their own.
+        is_turn = len(entry.path.parents) > 2 and (entry.path.parents[2] / PLAN).exists()
+        if entry.primary and not is_turn:
             occasion = entry.logs if LOGS_FOLDER.fullmatch(entry.logs.name) else entry.path
-            key = (entry.case, _machine(entry), entry.primary[0], _key(entry))
+            facts = sorted(comparability.key(entry.result).items())
+            key = (entry.case, _machine(entry), entry.primary[0],
+                   tuple((name, value) for name, value in facts if name not in PACKAGES))
             groups.setdefault(key, {}).setdefault(occasion, []).append(entry)
     several = {key: sorted(inside.values(), key=lambda runs: runs[-1].started_at)
                for key, inside in groups.items() if len(inside) >= _LEAST_OCCASIONS}
     newest = sorted(several, key=lambda key: several[key][-1][0].started_at, reverse=True)
-    return [_timeline(several[key], _differing(several, key)) for key in newest]
-
-
-def _is_turn(entry: Entry) -> bool:
-    """A comparison's turns have a picture of their own."""
-    return len(entry.path.parents) > 2 and (entry.path.parents[2] / PLAN).exists()
-
-
-def _key(entry: Entry) -> str:
-    """All that comparability asks for, but the versions."""
-    key = {name: value for name, value in comparability.key(entry.result).items() if name not in PACKAGES}
-    return json.dumps(key, sort_keys=True, default=str)
+    return [_timeline(several[key], _differing(key, several)) for key in newest]
 
 
 def _machine(entry: Entry) -> str:
@@ -105,11 +99,10 @@ def _machine(entry: Entry) -> str:
     return node_file(entry.path.parent) or ("" if system.container else system.node or "")
 
 
-def _differing(groups: dict[tuple[str, str, str, str], list[list[Entry]]], key: tuple[str, str, str, str]) -> list[str]:
+def _differing(key: Key, every: Iterable[Key]) -> list[str]:
     """``NAME value`` of what tells a case's lines apart."""
-    mine = json.loads(key[3])
-    others = [json.loads(other[3]) for other in groups if other[0] == key[0]]
-    return [f"{name} {value}" for name, value in mine.items()
+    others = [dict(other[3]) for other in every if other[0] == key[0]]
+    return [f"{name} {value}" for name, value in key[3]
             if value not in (None, "") and any(other.get(name) != value for other in others)]
 
 
@@ -122,25 +115,15 @@ def _timeline(occasions: Sequence[Runs], differing: Sequence[str]) -> Timeline:
     history: list[Runs] = []
     for runs in occasions:
         valid = [entry for entry in runs if entry.verdict == "valid"]
-        values = _values(runs)
-        value = median(values)
-        earlier = [median(_values(as_many(before, runs))) for before in history[-LAST:]]
-        drawn.append(Occasion(value, min(values), max(values), len(values), runs[-1].started_at, label(runs[0]),
-                              _kind(newest.mode, value, earlier, not valid), expected(earlier)))
+        measured = values(runs)
+        value = median(measured)
+        earlier = [median(values(as_many(before, runs))) for before in history[-LAST:]]
+        kinds = {1: BETTER, -1: WORSE, 0: EARLY if len(earlier) < LEAST_HISTORY else AS_BEFORE if valid else NOISY}
+        drawn.append(Occasion(value, min(measured), max(measured), len(measured), runs[-1].started_at, label(runs[0]),
+                              kinds[change(newest.mode, value, earlier)], expected(earlier)))
         history += [valid] if valid else []
     return Timeline(" · ".join([newest.case, *differing]), f"{name} on {machine or 'an unknown machine'}",
                     label_name, f"{name} ({unit})", drawn)
-
-
-def _values(runs: Runs) -> list[float]:
-    return [entry.primary[2] for entry in runs if entry.primary]
-
-
-def _kind(kpi: str, value: float, earlier: Sequence[float], noisy: bool) -> str:
-    direction = change(kpi, value, earlier)
-    if direction:
-        return BETTER if direction > 0 else WORSE
-    return EARLY if len(earlier) < LEAST_HISTORY else NOISY if noisy else AS_BEFORE
 
 
 def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
@@ -149,12 +132,13 @@ def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
         software = entry.result.software
         return str(software.get("git_commit") or "?")[:7] + ("+" if software.get("git_changed") else "")
 
-    def of(package: str) -> Callable[[Entry], str]:
-        return lambda entry: str(entry.result.software.get(package) or "?")[:16]
+    def version(package: str, entry: Entry) -> str:
+        return str(entry.result.software.get(package) or "?")[:16]
 
-    choices = (("commit", commit), *((f"version of {package}", of(package))
-                                     for package in ("resnet50-bench", *PACKAGES)),
-               ("day (UTC)", lambda entry: entry.started_at[:10]))
+    choices: list[tuple[str, Callable[[Entry], str]]] = [
+        ("commit", commit),
+        *((f"version of {package}", partial(version, package)) for package in ("resnet50-bench", *PACKAGES)),
+        ("day (UTC)", lambda entry: entry.started_at[:10])]
     return next((choice for choice in choices if len(set(map(choice[1], newest))) > 1),
                 ("time (UTC)", lambda entry: entry.started_at[11:16]))
 
@@ -175,9 +159,9 @@ def _spec(line: Timeline, colours: Palette) -> Spec:
 
     The axis of values does not begin at zero: a change of some percent has to be seen.
     """
-    values = [{"x": i, "y": one.value, "low": one.low, "high": one.high, "kind": one.kind,
-               "least": one.limits and one.limits[0], "most": one.limits and one.limits[1]}
-              for i, one in enumerate(line.occasions)]
+    marks = [{"x": i, "y": one.value, "low": one.low, "high": one.high, "kind": one.kind,
+              "least": one.limits and one.limits[0], "most": one.limits and one.limits[1]}
+             for i, one in enumerate(line.occasions)]
     ends = around([value for one in line.occasions for value in (one.value, one.low, one.high, *(one.limits or ()))])
     labels = [plain(one.label) for one in line.occasions]
     changing = [i for i, label in enumerate(labels) if not i or label != labels[i - 1]]
@@ -200,7 +184,10 @@ def _spec(line: Timeline, colours: Palette) -> Spec:
         {"mark": {"type": "line", "color": colours["c0"], "strokeWidth": 1.5}, "encoding": {"y": y("y")}},
         {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 55},
          "encoding": {"y": y("y"), "color": colour, "shape": shape}}],
-        height=HEIGHT + 30 + 17 * math.ceil(len(looks) / 2), data={"values": values}, encoding={"x": x})
+        height=HEIGHT + 30 + 17 * math.ceil(len(looks) / 2), data={"values": marks}, encoding={"x": x})
 
 
-SECTION = Section(30, "time", "Over time", _inside)
+SECTION = Section(30, "time", "Over time", _inside, hint=(
+    "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ lie beyond what the median of the last "
+    f"{LAST} valid ones lets expect (the band, once there are {LEAST_HISTORY}) by the rule of the gate. Versions may "
+    "differ along a line. The axis of values does not begin at 0."))

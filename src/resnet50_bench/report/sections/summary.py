@@ -32,20 +32,17 @@ def _inside(results: Results, _: Gallery) -> Sequence[Html]:
 
 
 def _row(point: Point, others: int, told: int) -> tuple[object, ...]:
-    name, unit = point.kpi
-    facts = point.facts
+    kpi, facts, engine = point.kpi, point.facts, point.facts.get("TORCH_TYPE")
     used = finite(point.entries[0].result.limits.get("compute_utilization"))
-    return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {unit}"),
+    if engine and is_unproven(engine):
+        engine += " (kernels unproven)"
+    return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {kpi.unit}"),
             low_to_high(point.low, point.high), point.source,
             "–" if not others else f"{told} of {others}" if told else f"no difference shown to {others}",
             facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
             el("td", badge("noisy" if point.noisy else "valid")),
-            "–" if used is None else f"{100 * used:.0f} %", name,
-            el("td", " on ".join(filter(None, (_engine(facts.get("TORCH_TYPE")), facts.get("cpu")))), class_="long"))
-
-
-def _engine(name: str | None) -> str | None:
-    return f"{name} (kernels unproven)" if name and is_unproven(name) else name
+            "–" if used is None else f"{100 * used:.0f} %", kpi.name,
+            el("td", " on ".join(filter(None, (engine, facts.get("cpu")))), class_="long"))
 
 
 SECTION = Section(10, "summary", "Summary", _inside)

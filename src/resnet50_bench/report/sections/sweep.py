@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...result.kpi import KPIS
+from ...spelling import plural
 from .. import curves
-from ..chart import LETTERS, WIDTH, Chart, Spec, frame
+from ..chart import LETTERS, WIDTH, Chart, Spec, frame, low_to_high
 from ..drawing import Gallery
 from ..markup import Html, el, short
 from ..palette import STEPS, Palette
-from ..points import Point, grids, is_better
+from ..points import Point, grids, leader
 from . import Results, Section, left_out
 
 #: So many maps are drawn; one of more columns than _SIDE_BY_SIDE has the whole width of the page.
@@ -21,55 +21,44 @@ _SIGNS = "The star is the best value of the map, ≈ a noisy one."
 
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     panels = grids(results.points)
-    hint = f"Each cell and mark is one point: the mean of its repeated runs, or its single run. {_SIGNS}"
     left = len(panels) - _PANELS
-    return [el("p", hint, class_="hint"), *(_panel(name, points, gallery) for name, points in panels[:_PANELS]),
+    return [*(el("div", el("h3", name),
+                 el("div", gallery.figure(f"heat-map {name}", _heat_map(name, points)),
+                    gallery.figure(f"curves {name}", _curves(name, points)),
+                    class_="pair" if len({point.cores for point in points}) <= _SIDE_BY_SIDE else None),
+                 class_="card") for name, points in panels[:_PANELS]),
             left_out(left, f"{left} more of these are")] if panels else []
-
-
-def _panel(name: str, points: Sequence[Point], gallery: Gallery) -> Html:
-    columns = len({point.cores for point in points})
-    return el("div", el("h3", name),
-              el("div", gallery.figure(f"heat-map {name}", _heat_map(name, points)),
-                 gallery.figure(f"curves {name}", _curves(name, points)),
-                 class_="pair" if columns <= _SIDE_BY_SIDE else None),
-              class_="card")
 
 
 def _curves(name: str, points: Sequence[Point]) -> Chart:
     """Over batch sizes with a line for each number of cores; over cores where there is one batch size."""
-    kpi, unit = points[0].kpi
+    kpi = points[0].kpi
     by_batch = len({point.batch for point in points}) > 1
     lines: dict[int, list[curves.Mark]] = {}
     for point in sorted(points, key=lambda point: (point.cores, point.batch)):
         x, group = (point.batch, point.cores) if by_batch else (point.cores, point.batch)
         lines.setdefault(group, []).append(curves.Mark(x, point.value, point.low, point.high))
-    names = {group: f"batch {group}" if not by_batch else f"{group} core{'s' if group > 1 else ''} an instance"
-             for group in sorted(lines)}
-    return curves.over_powers_of_two(f"{kpi} of {name}", "batch size" if by_batch else "cores per instance",
-                                     f"{kpi} ({unit})", {names[group]: lines[group] for group in names})
+    names = {group: f"{plural(group, 'core')} an instance" if by_batch else f"batch {group}" for group in sorted(lines)}
+    return curves.over_powers_of_two(f"{kpi.name} of {name}", "batch size" if by_batch else "cores per instance",
+                                     f"{kpi.name} ({kpi.unit})", {names[group]: lines[group] for group in names})
 
 
 def _heat_map(name: str, points: Sequence[Point]) -> Chart:
     """Batch sizes down, cores per instance across; every point's value and interval are in the table."""
-    kpi, unit = points[0].kpi
-    winner = points[0]
-    for point in points:
-        winner = point if is_better(point, winner) else winner
+    kpi, winner = points[0].kpi, leader(points)
     by_place = {(point.batch, point.cores): point for point in points}
     texts = {place: f"{short(point.value)}{' ★' if point is winner else ''}{' ≈' if point.noisy else ''}"
              for place, point in sorted(by_place.items())}
-    rows = [(str(batch), str(cores), text, _source(by_place[batch, cores]))
-            for (batch, cores), text in texts.items()]
-    caption = f"{kpi} ({unit}): batch size down, cores per instance across"
+    rows = []
+    for place, text in texts.items():
+        point = by_place[place]
+        source = f"{low_to_high(point.low, point.high)}, " if point.low is not None else ""
+        rows.append((*map(str, place), text, source + point.source))
+    caption = f"{kpi.name} ({kpi.unit}): batch size down, cores per instance across"
     return Chart(f"Heat map of {name}", f"{caption}. {_SIGNS}",
                  f"{caption}; best {texts[winner.batch, winner.cores]} at batch size {winner.batch} and {winner.cores} "
                  "cores.", lambda colours: _cells(colours, by_place, texts),
                  ("Batch size", "Cores", "Value", "Interval"), rows)
-
-
-def _source(point: Point) -> str:
-    return point.source if point.low is None else f"{short(point.low)} to {short(point.high)}, {point.source}"
 
 
 def _cells(colours: Palette, by_place: dict[tuple[int, int], Point], texts: dict[tuple[int, int], str]) -> Spec:
@@ -78,7 +67,7 @@ def _cells(colours: Palette, by_place: dict[tuple[int, int], Point], texts: dict
 
     def level(point: Point) -> int:
         share = (point.value - low) / (high - low) if high > low else 1.0
-        return round((1 - share if point.kpi[0] == KPIS["latency"].name else share) * (STEPS - 1))
+        return round((share if point.kpi.sign > 0 else 1 - share) * (STEPS - 1))
 
     batches, cores = sorted({batch for batch, _ in by_place}), sorted({cores for _, cores in by_place})
     values = [{"batch": str(place[0]), "cores": str(place[1]), "text": texts.get(place, "–"),
@@ -103,4 +92,5 @@ def _cells(colours: Palette, by_place: dict[tuple[int, int], Point], texts: dict
         data={"values": values})
 
 
-SECTION = Section(50, "sweep", "Batch and cores", _inside, "Batch size and cores")
+SECTION = Section(50, "sweep", "Batch and cores", _inside, "Batch size and cores",
+                  f"Each cell and mark is one point: the mean of its repeated runs, or its single run. {_SIGNS}")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from ...case.engines import PACKAGES
 from ...history.collection import Entry
 from ...history.comparability import system_facts
+from ...spelling import plural
 from ..drawing import Gallery
-from ..markup import Html, el, fold, plural, table, when
+from ..markup import Html, el, fold, table, when
 from . import Results, Section, left_out
 
 _SYSTEMS = 4

@@ -10,11 +10,12 @@ import msgspec
 
 from ...history.collection import Entry
 from ...result.kpi import FASTER, KPIS, SLOWER
+from ...spelling import plural
 from ...versus.record import OUTCOME
 from ..chart import Chart, Spec, axis, frame, look
 from ..curves import Mark, over_rounds
 from ..drawing import Gallery
-from ..markup import Html, el, plural
+from ..markup import Html, el
 from ..palette import Palette
 from . import Results, Section
 
