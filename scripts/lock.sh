@@ -42,3 +42,5 @@ lock image pyproject.toml --python-version 3.13 --python-platform x86_64-manylin
 without image "$gpu" | signed image
 # The installer itself: pip gets it into a new environment.
 echo uv | lock uv - --universal --python-version 3.10 "$@"
+# What builds the site of docs/ (scripts/docs.sh).
+echo mkdocs-material | lock docs - --universal --python-version 3.10 "$@"
