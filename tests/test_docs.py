@@ -27,7 +27,7 @@ MARKDOWN = [page for page in PAGES if page.suffix == ".md"]
 #: Scripts that are a command by another name.
 SCRIPTS = {"list-kpi.sh": "list", "build.sh": "images", "setup.sh": "setup", "run_test.sh": "run", "ctest.sh": "ctest"}
 #: Ours that take no option which a page shows.
-PLAIN = ("quickstart.sh", "test.sh", "lock.sh", "kpi.sh", "validate.sh", "make-base-image.sh")
+PLAIN = ("quickstart.sh", "test.sh", "docs.sh", "lock.sh", "kpi.sh", "validate.sh", "make-base-image.sh")
 OTHERS = ("apt-get", "cd", "cmake", "docker", "eval", "make", "podman", "pytest", "python3", "sudo", "tar")
 NAMES = [f"test_{WORKLOAD}_{what}_{precision}{end}" for what, precision, end in itertools.product(
     ("inference_latency", "inference_throughput", "inference_accuracy", "training_throughput"), PRECISIONS,
