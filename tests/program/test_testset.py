@@ -201,6 +201,6 @@ def test_what_is_wrong_anywhere_is_said_before_anything_runs(checkout):
     done = checkout.ctest("--testset", "t.yaml", "-V")
     assert done.returncode == 2 and done.stdout == ""
     for line in ("document 2: *_int4 is no case", "document 3: BATCH_SIZE='0' is too small",
-                 "document 4: TIMEOUT: 999999 is above the build folder's 3600"):
+                 "document 4: TIMEOUT=999999 is above the build folder's 3600"):
         assert f"error: t.yaml: {line}" in done.stderr
     assert not checkout.logs()

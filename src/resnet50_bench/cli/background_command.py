@@ -15,20 +15,21 @@ from .tree import main as command_line
 
 def status_parser() -> Parser:
     """The options of ``status``."""
-    made = Parser(f"{PROG} status", "How the runs fare that ctest.sh --nohup and --daemon have started.",
-                  f"{PROG} status --lines 10")
-    made.add_argument("--lines", type=number_of(0), default=STATUS_LINES, metavar="N",
-                      help=f"show the last N lines of each log (default {STATUS_LINES})")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return made
+    options = Parser(f"{PROG} status", "How the runs fare that ctest.sh --nohup and --daemon have started.",
+                     f"{PROG} status --lines 10")
+    options.add_argument("--lines", type=number_of(0), default=STATUS_LINES, metavar="N",
+                         help=f"show the last N lines of each log (default {STATUS_LINES})")
+    options.add_argument("--json", action="store_true", help="print one JSON document")
+    return options
 
 
 def stop_parser() -> Parser:
     """The options of ``stop``."""
-    made = Parser(f"{PROG} stop", "End runs in the background as Ctrl-C does, and wait for it.", f"{PROG} stop nightly")
-    made.add_argument("prefix", nargs="?", default="", metavar="PREFIX",
-                      help="those whose name begins so (default: all)")
-    return made
+    options = Parser(f"{PROG} stop", "End runs in the background as Ctrl-C does, and wait for it.",
+                     f"{PROG} stop nightly")
+    options.add_argument("prefix", nargs="?", default="", metavar="PREFIX",
+                         help="those whose name begins so (default: all)")
+    return options
 
 
 def status(argv: list[str]) -> int:
@@ -47,11 +48,11 @@ def stop(argv: list[str]) -> int:
 
 def parser() -> Parser:
     """The words of ``background``, which ctest.sh calls."""
-    made = Parser(f"{PROG} background", "ctest.sh's words, run by a process that has left the terminal.",
-                  "./ctest.sh --nohup -V -R gated", usage="resnet50-bench background FOLDER LOG WORDS ...")
-    made.add_argument("folder", type=Path, help="what --nohup made for this run")
-    made.add_argument("log", help="where the output goes")
-    return made
+    options = Parser(f"{PROG} background", "ctest.sh's words, run by a process that has left the terminal.",
+                     "./ctest.sh --nohup -V -R gated", usage="resnet50-bench background FOLDER LOG WORDS ...")
+    options.add_argument("folder", type=Path, help="what --nohup made for this run")
+    options.add_argument("log", help="where the output goes")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -10,64 +10,56 @@ from ..arguments import Parser
 from ..backends import Settings, choose
 from ..ctest import case_run, settings
 from ..ctest.handover import VARIABLE, CaseRecord, Overrides
-from ..errors import BenchError, RunFailed
+from ..errors import BenchError
 from ..signals import end_with_ctest, interruptible
 from ..stack.environment import StackChoice
 
 
 def main(argv: list[str]) -> int:
     """Run one case; its status is also told to ctest.sh, which ctest itself would hide."""
-    words, option = _parse(argv)
-    overrides = Overrides.read(os.environ.get(VARIABLE))
-    if overrides.stop_file and Path(overrides.stop_file).exists():
-        raise RunFailed("not started: ctest.sh was ended by a signal")
+    configured, option, overrides = _parse(argv)
+    overrides.begin(option)
     record = CaseRecord(option)
-    if overrides.started:
-        Path(overrides.started).write_text(option)
     try:
         with interruptible():
             end_with_ctest()
-            record.status = case_run.run(record, _of_the_case(words, overrides), overrides)
+            record.status = case_run.run(record, settings.of_the_case(configured), overrides)
             if record.status == 0 and not overrides.dry_run:
                 _judge(record, overrides)
     except BenchError as error:
         record.status, record.why = error.exit_status, record.why or str(error)
         raise
     finally:
-        if overrides.statuses:
-            record.append(Path(overrides.statuses))
+        overrides.tell(record)
     return record.status
 
 
 def prepare(argv: list[str]) -> int:
     """The ctest fixture: say once what a run on this host lacks, and what sets it up. It installs nothing."""
-    words, _ = _parse([*argv, ""])
-    overrides = Overrides.read(os.environ.get(VARIABLE))
+    configured, _, overrides = _parse([*argv, ""])
     try:
-        backend, _ = choose(_of_the_case(words, overrides))
+        backend, _ = choose(settings.of_the_case(configured))
     except BenchError:
         return 0  # each case says it itself, and ends with its status; ctest would hide this one's
     if not overrides.dry_run and backend.local is True:
-        for line in StackChoice.of(os.environ).lacking():
+        for line in StackChoice.of(configured.environment).lacking():
             print(f"NOTICE: {line}", file=sys.stderr)
     return 0
 
 
-def _parse(argv: list[str]) -> tuple[Settings, str]:
-    """(CMake's settings as the test's command line has them, the case's name)."""
-    parser = Parser("resnet50-bench case", "Run one case as its ctest test does.",
-                    "resnet50-bench case inference_latency_avx_fp32_gated")
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--registry", default="")
-    parser.add_argument("--release", default="")
-    parser.add_argument("--timeout", type=float, default=3600.0)
-    parser.add_argument("option")
-    given = parser.parse_args(argv)
-    return Settings(given.backend, given.registry, given.release, given.timeout), given.option
-
-
-def _of_the_case(configured: Settings, overrides: Overrides) -> Settings:
-    return settings.of_the_case(configured, dict(os.environ), overrides.backend_options)
+def _parse(argv: list[str]) -> tuple[Settings, str, Overrides]:
+    """(CMake's settings as the test's command line has them, the case's name, what ctest.sh handed on)."""
+    options = Parser("resnet50-bench case", "Run one case as its ctest test does.",
+                     "resnet50-bench case inference_latency_avx_fp32_gated")
+    for name, default in (("--backend", "auto"), ("--registry", ""), ("--release", "")):
+        options.add_argument(name, default=default)
+    options.add_argument("--timeout", type=float, default=3600.0)
+    options.add_argument("option")
+    words = options.parse_args(argv)
+    overrides = Overrides.read(os.environ.get(VARIABLE))
+    configured = Settings(words.backend, words.registry, words.release, words.timeout, overrides.backend_options,
+                          dict(os.environ))
+    return configured, words.option, overrides
 
 
 def _judge(record: CaseRecord, overrides: Overrides) -> None:
@@ -82,8 +74,7 @@ def _judge(record: CaseRecord, overrides: Overrides) -> None:
     from ..history.references import read_references
     from . import gate_command
 
-    references = read_references(Path(overrides.gate))
-    judgement = judge(Path(record.logs), references, allow_missing=overrides.allow_missing)
+    judgement = judge(Path(record.logs), read_references(Path(overrides.gate)), allow_missing=overrides.allow_missing)
     record.gate = judgement.gated()
     gate_command.show(judgement)
     gate_command.require_passed(judgement)

@@ -12,13 +12,13 @@ from ..history import comparison
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
-                  "resnet50-bench compare monday/ tuesday/")
-    made.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
-    made.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
-    made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
-    made.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
-    return made
+    options = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
+                     "resnet50-bench compare monday/ tuesday/")
+    options.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
+    options.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
+    options.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+    options.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import shutil
+from collections.abc import Callable
 
 from ..arguments import Parser
 from ..ctest import ctest_words
-from ..ctest.options import parser as ctest_parser
 from .tree import COMMANDS, PROG, SHOWN
 
 _BASH = """# Completion of {prog}, ctest.sh and the like. To use it: eval "$({prog} completion bash)"
 _resnet50_bench() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words
     case ${{COMP_WORDS[0]##*/}} in
-        ctest.sh) words={ctest} ;;
 {scripts}        *) if [ "$COMP_CWORD" = 1 ]; then words={commands}; else case ${{COMP_WORDS[1]}} in
 {cases}        esac; fi ;;
     esac
@@ -27,15 +27,15 @@ complete -o filenames -F _resnet50_bench {prog} {prog}.sh ctest.sh build.sh list
 """
 _ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 #: What calls a command by another name.
-_SCRIPTS = {"build.sh": "images", "list-kpi.sh": "list", "run_test.sh": "run"}
+_SCRIPTS = {"ctest.sh": "ctest", "build.sh": "images", "list-kpi.sh": "list", "run_test.sh": "run"}
 
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(f"{PROG} completion", "A script for your shell that completes commands, options and their values.",
-                  f'eval "$({PROG} completion bash)"')
-    made.add_argument("shell", choices=("bash", "zsh"))
-    return made
+    options = Parser(f"{PROG} completion", "A script for your shell that completes commands, options and their values.",
+                     f'eval "$({PROG} completion bash)"')
+    options.add_argument("shell", choices=("bash", "zsh"))
+    return options
 
 
 def main(argv: list[str]) -> int:
@@ -47,19 +47,18 @@ def main(argv: list[str]) -> int:
 
 def script() -> str:
     """For bash; zsh reads it, too."""
-    parsers = {name: made for name in SHOWN if (made := parser_of(name))}
+    parsers = {name: options for name in SHOWN if (options := parser_of(name))}
     values: dict[str, str] = {}
-    for made in parsers.values():
-        for action in made._actions:
+    for options in parsers.values():
+        for action in options._actions:
             if action.choices and action.option_strings:
                 values.setdefault("|".join(action.option_strings), " ".join(map(str, action.choices)))
-    words = {name: " ".join(made.option_words()) for name, made in parsers.items()}
+    words = {name: " ".join(options.option_words()) for name, options in parsers.items()}
+    words["ctest"] += " " + " ".join(ctest_words.known() if shutil.which("ctest") else ())
     return _BASH.format(
-        prog=PROG, ctest=shlex.quote(" ".join([*ctest_parser().option_words(), *ctest_words.known()])),
-        commands=shlex.quote(" ".join(SHOWN)),
+        prog=PROG, commands=shlex.quote(" ".join(SHOWN)),
         scripts="".join(f"        {file}) words={shlex.quote(words[name])} ;;\n" for file, name in _SCRIPTS.items()),
-        cases="".join(f"            {name}) words={shlex.quote(text)} ;;\n"
-                      for name, text in words.items()),
+        cases="".join(f"            {name}) words={shlex.quote(text)} ;;\n" for name, text in words.items()),
         values="".join(f"        {option}) words={shlex.quote(text)} ;;\n" for option, text in values.items()))
 
 
@@ -67,6 +66,5 @@ def parser_of(name: str) -> Parser | None:
     """A command's parser; None for one that has none to show."""
     command = COMMANDS[name]
     module = importlib.import_module(f"..{command.module}", __package__)
-    maker = getattr(module, f"{command.function}_parser", None) or getattr(module, "parser", None)
-    made = maker() if maker else None
-    return made if isinstance(made, Parser) else None
+    maker: Callable[[], Parser] | None = getattr(module, f"{command.function}_parser", getattr(module, "parser", None))
+    return maker() if maker else None

@@ -2,111 +2,73 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+from .. import __version__, backends
+from ..case.parameters import plain_text
+from ..ctest import background
+from ..ctest.build_folder import build_folder, configured
+from ..ctest.ctest_call import CtestJob
 from ..ctest.handover import CaseRecord
-from ..ctest.options import STATUS_LINES, Mode, Options, parse, parser
-
-Environment = Mapping[str, str]
+from ..ctest.options import Mode, Options, parse, parser
 
 
-def main(argv: list[str], environment: Environment | None = None) -> int:
+def main(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
     """Do what the words ask for; of a run the first failed case's status, as errors.py numbers them."""
     environment = dict(os.environ) if environment is None else environment
     if {"--help", "-h", "-H"} & {*argv}:
         parser().print_help()
         return 0
     if "--version" in argv:
-        return _version()
+        print(f"resnet50-bench {__version__}", flush=True)
+        return subprocess.run(["ctest", "--version"], check=False).returncode if shutil.which("ctest") else 0
     options = parse(argv, environment)
-    return MODES[options.mode](options, environment)
+    if options.mode in (Mode.RUN, Mode.SWEEP, Mode.TESTSET):
+        start = _prepared(options, environment)
+        return start() if options.background_log is None else background.launch(build_folder(), options)
+    return _answer(options)
 
 
-def _version() -> int:
-    """Ours, and below it ctest's."""
-    import shutil
-    import subprocess
+def _answer(options: Options) -> int:
+    """What is asked for without a case."""
+    if options.mode is Mode.STATUS:
+        return background.show(build_folder(), options.status or 0)
+    if options.mode is Mode.STOP:
+        return background.stop(build_folder(), options.stop or "")
+    if options.mode is Mode.CHECK_IMAGE:
+        of_the_build = {name: text for name in ("BACKEND", "REGISTRY", "RELEASE")
+                        if (text := configured(build_folder(), name))}
+        return backends.check_docker_image({**of_the_build, **options.settings})
+    if options.mode is Mode.DOCTOR:
+        from . import doctor_command  # with all that judges results
 
-    from .. import __version__
-
-    print(f"resnet50-bench {__version__}", flush=True)
-    return subprocess.run(["ctest", "--version"], check=False).returncode if shutil.which("ctest") else 0
-
-
-def _command(name: str) -> Callable[[Options, Environment], int]:
-    """Another command of the tree, without words."""
-    def run(options: Options, environment: Environment) -> int:
-        status: int = importlib.import_module(f".{name}", __package__).main([])
-        return status
-
-    return run
+        return doctor_command.main([])
+    print(plain_text())
+    return 0
 
 
-def _check_image(options: Options, environment: Environment) -> int:
-    from .. import backends
-    from ..ctest.build_folder import build_folder, configured
+def _prepared(options: Options, environment: Mapping[str, str]) -> Callable[[], int]:
+    """What runs the cases. Raises BadInput for what is wrong, where the user still looks."""
+    if options.mode is Mode.SWEEP:
+        from . import ctest_sweep
 
-    of_the_build = {name: text for name in ("BACKEND", "REGISTRY", "RELEASE")
-                    if (text := configured(build_folder(), name))}
-    return backends.check_docker_image({**of_the_build, **options.settings})
+        return partial(ctest_sweep.run, options, ctest_sweep.words(options), environment)
+    if options.mode is Mode.TESTSET:
+        from ..ctest import testset
 
-
-def _status(options: Options, environment: Environment) -> int:
-    from ..ctest import background
-    from ..ctest.build_folder import build_folder
-
-    return background.show(build_folder(), STATUS_LINES if options.status is None else options.status)
-
-
-def _stop(options: Options, environment: Environment) -> int:
-    from ..ctest import background
-    from ..ctest.build_folder import build_folder
-
-    return background.stop(build_folder(), options.stop or "")
-
-
-def _run(options: Options, environment: Environment) -> int:
-    from ..ctest.ctest_call import CtestJob
-
+        return partial(testset.run, options, testset.prepared(options, environment), environment, _show_cases)
     job = CtestJob(options, options.overrides())
     if options.background_log is not None:
-        job.prepare()  # what is wrong is said where the user still looks
-        return _in_background(options)
-    return job.run(environment, (lambda _: None) if options.lists or options.dry_run else _show_cases).status
+        job.prepare()
+    show = (lambda _: None) if options.lists or options.dry_run else _show_cases
+    return lambda: job.run(environment, show).status
 
 
 def _show_cases(cases: Sequence[CaseRecord]) -> None:
     from .result_card import show_cases  # with all that reads results
 
     show_cases(cases)
-
-
-def _testset(options: Options, environment: Environment) -> int:
-    from ..ctest import testset
-
-    jobs = testset.prepared(options, environment)
-    if options.background_log is not None:
-        return _in_background(options)
-    return testset.run(options, jobs, environment, _show_cases)
-
-
-def _sweep(options: Options, environment: Environment) -> int:
-    from . import ctest_sweep
-
-    ctest_sweep.words(options)
-    return _in_background(options) if options.background_log is not None else ctest_sweep.run(options, environment)
-
-
-def _in_background(options: Options) -> int:
-    from ..ctest import background
-    from ..ctest.build_folder import build_folder
-
-    return background.launch(build_folder(), options)
-
-
-#: What is imported for one need not cost the others their time.
-MODES: Mapping[Mode, Callable[[Options, Environment], int]] = {
-    Mode.RUN: _run, Mode.DESCRIBE: _command("describe_command"), Mode.DOCTOR: _command("doctor_command"),
-    Mode.CHECK_IMAGE: _check_image, Mode.STATUS: _status, Mode.STOP: _stop, Mode.SWEEP: _sweep, Mode.TESTSET: _testset}

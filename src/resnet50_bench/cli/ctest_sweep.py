@@ -16,13 +16,10 @@ from ..sweep import axes
 from . import sweep_command
 
 
-def run(options: Options, environment: Mapping[str, str]) -> int:
+def run(options: Options, flags: list[str], environment: Mapping[str, str]) -> int:
     """Run the sweep; its status. With --noenv this process becomes one that never had the caller's variables."""
-    flags = words(options)
-    if options.dry_run:
-        flags.append("--dry-run")
-    else:
-        flags.append(f"--folder={Path(options.sweep).absolute() if options.sweep else new_results('sweep')}")
+    flags = [*flags, "--dry-run" if options.dry_run else
+             f"--folder={Path(options.sweep).absolute() if options.sweep else new_results('sweep')}"]
     if options.noenv:
         kept = cases_environment(options, environment) | {"PYTHONPATH": str(ROOT / "src")}
         os.execve(sys.executable, [sys.executable, "-m", "resnet50_bench", "sweep", *flags], kept)

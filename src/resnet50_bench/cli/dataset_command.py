@@ -12,31 +12,31 @@ from ..errors import BadInput
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders of "
-                  "classes that a run reads.",
-                  "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")
-    made.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
-    made.add_argument("folder", type=Path, help="where val/<synset>/ is made")
-    made.add_argument("--ground-truth", type=Path, required=True,
-                      help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
-    made.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
-    made.add_argument("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
-    return made
+    options = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders "
+                     "of classes that a run reads.",
+                     "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")
+    options.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
+    options.add_argument("folder", type=Path, help="where val/<synset>/ is made")
+    options.add_argument("--ground-truth", type=Path, required=True,
+                         help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
+    options.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
+    options.add_argument("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
+    return options
 
 
 def main(argv: list[str]) -> int:
     """0 when the folder is complete. Raises BadInput for what does not fit together, Infrastructure."""
-    given = parser().parse_args(argv)
+    words = parser().parse_args(argv)
     wrong = [f"{path} is not a file; give the {what}" for path, what in (
-        (given.tar, "tar"), (given.ground_truth, "ground truth"), (given.synsets, "synsets"))
+        (words.tar, "tar"), (words.ground_truth, "ground truth"), (words.synsets, "synsets"))
         if path is not None and not path.is_file()]
     if wrong:
         raise BadInput(*wrong)
-    synsets = imagenet.read_ground_truth(given.ground_truth, given.synsets)
-    if given.sha256:
-        imagenet.check_sha256(given.tar, given.sha256, _say)
-    kept = imagenet.unpack(given.tar, synsets, given.ground_truth, given.folder, _say)
-    _say(f"{given.folder}/val is complete: {len(synsets)} images in {len(set(synsets))} classes ({kept} were there)")
+    synsets = imagenet.read_ground_truth(words.ground_truth, words.synsets)
+    if words.sha256:
+        imagenet.check_sha256(words.tar, words.sha256, _say)
+    known = imagenet.unpack(words.tar, synsets, words.ground_truth, words.folder, _say)
+    _say(f"{words.folder}/val is complete: {len(synsets)} images in {len(set(synsets))} classes ({known} were there)")
     return 0
 
 

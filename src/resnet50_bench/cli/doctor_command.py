@@ -15,11 +15,11 @@ from ..stack.native_libraries import native_libraries
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench doctor", "Every check that can be made before a run: what would disturb a "
-                  "measurement on this machine, and what mends it. Exit status 1 where something would.",
-                  "resnet50-bench doctor")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return made
+    options = Parser("resnet50-bench doctor", "Every check that can be made before a run: what would disturb a "
+                     "measurement on this machine, and what mends it. Exit status 1 where something would.",
+                     "resnet50-bench doctor")
+    options.add_argument("--json", action="store_true", help="print one JSON document")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -17,25 +17,25 @@ _TABLES = {"csv": as_csv, "markdown": as_markdown}
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
-                  "resnet50-bench fleet LOGS --format markdown")
-    made.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
-    made.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
-                      help="csv and markdown: a row for each node")
-    made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
-    made.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
-    return made
+    options = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
+                     "resnet50-bench fleet LOGS --format markdown")
+    options.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
+    options.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
+                         help="csv and markdown: a row for each node")
+    options.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
+    options.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
+    return options
 
 
 def main(argv: list[str]) -> int:
     """Print the summary; status 1 where a node failed or is missing, with --gate 4 where one is slow."""
-    given = parser().parse_args(argv)
-    fleets = gather(given.folders)
+    words = parser().parse_args(argv)
+    fleets = gather(words.folders)
     if not fleets:
-        raise BadInput(f"no results below {', '.join(map(str, given.folders))}")
-    if given.format in _TABLES:
-        print(_TABLES[given.format]([row for fleet in fleets for row in rows(fleet)]), end="")
-    elif given.format == "json":
+        raise BadInput(f"no results below {', '.join(map(str, words.folders))}")
+    if words.format in _TABLES:
+        print(_TABLES[words.format]([row for fleet in fleets for row in rows(fleet)]), end="")
+    elif words.format == "json":
         print(json_text([msgspec.to_builtins(fleet.summary) for fleet in fleets], indent=1))
     else:
         print("\n\n".join("\n".join(lines(fleet)) for fleet in fleets))
@@ -44,6 +44,6 @@ def main(argv: list[str]) -> int:
         raise RunFailed(f"{counted(lost)} without a valid result")
     slow = sorted({outlier.node for fleet in fleets for outlier in fleet.outliers.values()
                    if (outlier.deviation < 0) != (fleet.unit == "ms")})
-    if given.gate and slow:
+    if words.gate and slow:
         raise Regression(f"{counted(slow)} slower than the others")
     return 0

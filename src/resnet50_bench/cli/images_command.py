@@ -13,34 +13,35 @@ from ..ctest import settings
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench images", "Build the images, highest number first. REGISTRY (with a trailing slash) "
-                  "and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them by podman.",
-                  "./build.sh 1 --dry-run")
-    made.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
-    made.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
-    made.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
-    made.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
-    made.add_argument("--no-cache", action="store_true", help="build every layer anew")
-    made.add_argument("--commit", action="store_true", help="what the images are built from, as their COMMIT says it")
-    return made
+    options = Parser("resnet50-bench images", "Build the images, highest number first. REGISTRY (with a trailing "
+                     "slash) and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them "
+                     "by podman.",
+                     "./build.sh 1 --dry-run")
+    options.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
+    options.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
+    options.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+    options.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
+    options.add_argument("--no-cache", action="store_true", help="build every layer anew")
+    options.add_argument("--commit", action="store_true", help="what the images are built from, as COMMIT says it")
+    return options
 
 
 def main(argv: list[str]) -> int:
     """Build, or list ingredients (--bom), or print the commands (--dry-run)."""
-    given = parser().parse_args(argv)
-    if given.commit:
+    words = parser().parse_args(argv)
+    if words.commit:
         print(images.commit())
         return 0
-    chosen = images.choose(given.images)
-    if given.bom:
+    chosen = images.choose(words.images)
+    if words.bom:
         for dockerfile in chosen:
             print(f"# {dockerfile.image}", *(f"{name}={value}" for name, value in dockerfile.ingredients()), sep="\n")
         return 0
     texts = settings.chosen({}, {name: os.environ.get(name, "") for name in ("BACKEND", "REGISTRY", "RELEASE")})
     engine = PODMAN if texts.get("BACKEND") == PODMAN.name else DOCKER
-    builder = images.Builder(engine, texts.get("REGISTRY", ""), texts.get("RELEASE", ""), given.build_arg,
-                             given.no_cache)
-    if given.dry_run:
+    builder = images.Builder(engine, texts.get("REGISTRY", ""), texts.get("RELEASE", ""), words.build_arg,
+                             words.no_cache)
+    if words.dry_run:
         print("\n".join(shlex.join(builder.command(dockerfile)) for dockerfile in chosen))
     else:
         builder.build(chosen)

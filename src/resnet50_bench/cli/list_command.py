@@ -17,18 +17,18 @@ _TABLES = {"json": lambda rows: json_text(rows, indent=1) + "\n", "csv": as_csv,
 
 def parser() -> Parser:
     """The options, with the meanings that WSF gives them."""
-    made = Parser("resnet50-bench list", "List the KPIs of the results below folders.",
-                  "resnet50-bench list --all --recent 5")
-    which = made.add_mutually_exclusive_group()
+    options = Parser("resnet50-bench list", "List the KPIs of the results below folders.",
+                     "resnet50-bench list --all --recent 5")
+    which = options.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")
-    made.add_argument("--params", action="store_true", help="the parameters, too")
-    made.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
-    made.add_argument("--format", choices=("list", *_TABLES, "prometheus"), default="list")
-    made.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
-    made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                      help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
-    return made
+    options.add_argument("--params", action="store_true", help="the parameters, too")
+    options.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
+    options.add_argument("--format", choices=("list", *_TABLES, "prometheus"), default="list")
+    options.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
+    options.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
+                         help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -18,12 +18,12 @@ from ..signals import interruptible
 
 def parser() -> Parser:
     """The words."""
-    made = Parser("resnet50-bench in-container", "The environment's case in a container: what a node of a Slurm job "
-                  "runs.", "sbatch's script calls it")
-    made.add_argument("tool")
-    made.add_argument("image")
-    made.add_argument("seconds", type=float)
-    return made
+    options = Parser("resnet50-bench in-container", "The environment's case in a container: what a node of a Slurm job "
+                     "runs.", "sbatch's script calls it")
+    options.add_argument("tool")
+    options.add_argument("image")
+    options.add_argument("seconds", type=float)
+    return options
 
 
 def main(argv: list[str]) -> int:

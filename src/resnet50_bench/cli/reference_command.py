@@ -13,12 +13,12 @@ from ..history.collection import find
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
-                  "with a tolerance from their spread (3 % at least).", "resnet50-bench reference > references.yaml")
-    made.add_argument("logs", nargs="*", type=Path, metavar="LOGS", help="logs folders, folders of them, or results "
-                      f"(default: {WORKLOAD_FOLDER} of the build folder, else the current folder)")
-    made.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
-    return made
+    options = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
+                     "with a tolerance from their spread (3 % at least).", "resnet50-bench reference > references.yaml")
+    options.add_argument("logs", nargs="*", type=Path, metavar="LOGS", help="logs folders, folders of them, or results "
+                         f"(default: {WORKLOAD_FOLDER} of the build folder, else the current folder)")
+    options.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -1,7 +1,4 @@
-"""``report [FOLDER...]``: folders with results enter, one self-contained HTML file leaves beside them.
-
-With ``--png FOLDER`` its charts leave as PNG files, too.
-"""
+"""``report [FOLDER...]``: folders with results -> one HTML file beside them, with ``--png`` its charts as PNG, too."""
 
 from __future__ import annotations
 
@@ -23,16 +20,16 @@ USUAL = "report.html"
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and can "
-                  "be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
-    made.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                      help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
-    made.add_argument("--output", type=Path, metavar="FILE.html",
-                      help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
-    made.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
-                      "ones of the same names are replaced")
-    made.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
-    return made
+    options = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and "
+                     "can be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
+    options.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
+                         help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
+    options.add_argument("--output", type=Path, metavar="FILE.html",
+                         help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
+    options.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
+                         "ones of the same names are replaced")
+    options.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
+    return options
 
 
 def main(argv: list[str]) -> int:

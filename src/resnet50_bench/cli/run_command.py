@@ -13,11 +13,11 @@ from .tree import PROG
 
 def parser() -> Parser:
     """The parameters; there are no other words."""
-    made = Parser(f"{PROG} run", "One case on this machine: its log, its result and the instances' logs go into the "
-                  "current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
-                  usage=f"{PROG} run [--PARAMETER=VALUE ...]")
-    add_parameters(made)
-    return made
+    options = Parser(f"{PROG} run", "One case on this machine: its log, its result and the instances' logs go into the "
+                     "current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
+                     usage=f"{PROG} run [--PARAMETER=VALUE ...]")
+    add_parameters(options)
+    return options
 
 
 def main(argv: list[str]) -> int:

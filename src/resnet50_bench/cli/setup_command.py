@@ -16,9 +16,9 @@ from ..tables import aligned
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("resnet50-bench setup", "Set up what measures: a stack of PyTorch in a virtual environment, jemalloc "
-                  "and numactl. Nothing else installs anything.", "scripts/setup.sh --stack current")
-    what = made.add_mutually_exclusive_group()
+    options = Parser("resnet50-bench setup", "Set up what measures: a stack of PyTorch in a virtual environment, "
+                     "jemalloc and numactl. Nothing else installs anything.", "scripts/setup.sh --stack current")
+    what = options.add_mutually_exclusive_group()
     what.add_argument("--stack", metavar="NAME", help=f"which one: {', '.join(stacks.STACKS)} (default: "
                                                       f"RESNET50_BENCH_STACK, else {stacks.DEFAULT})")
     what.add_argument("--host", action="store_true",
@@ -26,8 +26,8 @@ def parser() -> Parser:
     what.add_argument("--list", action="store_true", help="list the stacks, what is set up and its size")
     what.add_argument("--native-libraries", action="store_true", help="only jemalloc and numactl")
     what.add_argument("--print-python", action="store_true", help="print the Python that measures")
-    made.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
-    return made
+    options.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
+    return options
 
 
 def main(argv: list[str]) -> int:

@@ -62,7 +62,7 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "dataset": Command("cli.dataset_command", "ImageNet's tar into the folders that a run reads"),
     },
     "words": {
-        "parameters": Command("cli.describe_command", "every parameter, its values and its default"),
+        "parameters": Command("cli.facts_command", "every parameter, its values and its default", "parameters"),
         "completion": Command("cli.completion_command", "completion for bash or zsh"),
     },
     "": {
@@ -70,10 +70,10 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "in-container": Command("cli.node_command"),
         "case": Command("cli.case_command"),
         "prepare": Command("cli.case_command", function="prepare"),
-        "result-schema": Command("cli.schema_command"),
+        "result-schema": Command("cli.facts_command", function="result_schema"),
         "wsf-settings": Command("cli.wsf_command"),
-        "detect-platform": Command("cli.detect_command", function="detect_platform"),
-        "best-case": Command("cli.detect_command", function="best_case"),
+        "detect-platform": Command("cli.facts_command", function="detect_platform"),
+        "best-case": Command("cli.facts_command", function="best_case"),
     },
 }
 COMMANDS: dict[str, Command] = {name: command for group in _GROUPS.values() for name, command in group.items()}

@@ -14,7 +14,7 @@ from ..case.case import every_option, parse_option
 from ..case.globs import matches, nearest_case
 from ..case.platforms import PLATFORMS
 from ..errors import BadInput, Infrastructure
-from . import ctest_words
+from . import ctest_words, settings
 from .build_folder import case_names, configure, configured
 from .command_line import Owner
 from .options import Options
@@ -69,7 +69,8 @@ def choose(options: Options, document: CasesDocument | None = None) -> Choice:
     Cases of another platform are taken from its matrix: this CPU runs them, or they are skipped with the reason.
     """
     build = configure(options.settings)
-    _require_time(options, build)
+    if limit := configured(build, "TIMEOUT"):
+        settings.timeout_s(options.settings.get("TIMEOUT"), float(limit), str(build))
     if document or options.testcase:
         here = case_names(build)
         names = document.select(here, every_case()) if document else [_full_name(options.testcase or "", here)]
@@ -81,13 +82,6 @@ def choose(options: Options, document: CasesDocument | None = None) -> Choice:
 def every_case() -> list[str]:
     """The ctest names of all platforms' cases."""
     return [f"test_{WORKLOAD}_{option}" for option in every_option()]
-
-
-def _require_time(options: Options, build: Path) -> None:
-    limit, asked = configured(build, "TIMEOUT"), options.settings.get("TIMEOUT", "0")
-    if limit and float(asked) > float(limit):
-        raise BadInput(f"TIMEOUT: {asked} is above the build folder's {limit}, at which ctest ends a case; first: "
-                       f"cmake -DTIMEOUT={asked} {build}")
 
 
 def _full_name(name: str, here: Sequence[str]) -> str:

@@ -54,6 +54,19 @@ class Overrides:
     #: A file that each case writes its name to when it starts.
     started: str = ""
 
+    def begin(self, option: str) -> None:
+        """Tell that a case has started. Raises RunFailed where ctest.sh was ended."""
+        if self.stop_file and Path(self.stop_file).exists():
+            raise RunFailed("not started: ctest.sh was ended by a signal")
+        if self.started:
+            Path(self.started).write_text(option)
+
+    def tell(self, record: CaseRecord) -> None:
+        """Tell how a case has ended, which others may do at once."""
+        if self.statuses:
+            with Path(self.statuses).open("a") as stream:
+                stream.write(json.dumps(dataclasses.asdict(record)) + "\n")
+
     def write(self, path: Path) -> None:
         """Write as JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self)))
@@ -74,11 +87,6 @@ class CaseRecord:
     why: str = ""
     logs: str = ""
     gate: Gated | None = None
-
-    def append(self, file: Path) -> None:
-        """Add the line; cases may do so at once."""
-        with file.open("a") as stream:
-            stream.write(json.dumps(dataclasses.asdict(self)) + "\n")
 
 
 def read_records(file: Path) -> list[CaseRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..backends import BACKENDS, Settings
 from ..case.parameters import CATALOGUE
@@ -52,21 +53,21 @@ def problem(name: str, text: str) -> str | None:
     return None
 
 
-def of_the_case(configured: Settings, environment: Mapping[str, str], options: str) -> Settings:
+def of_the_case(configured: Settings) -> Settings:
     """CMake's settings, each overridden by the environment's of its name. Raises BadInput."""
-    get = environment.get
-    return Settings(get("BACKEND") or configured.backend, get("REGISTRY") or configured.registry,
-                    get("RELEASE") or configured.release, timeout_s(get("TIMEOUT"), configured.timeout_s), options,
-                    environment)
+    get = configured.environment.get
+    return replace(configured, backend=get("BACKEND") or configured.backend,
+                   registry=get("REGISTRY") or configured.registry, release=get("RELEASE") or configured.release,
+                   timeout_s=timeout_s(get("TIMEOUT"), configured.timeout_s))
 
 
-def timeout_s(text: str | None, configured: float) -> float:
-    """The environment's TIMEOUT, else CMake's ``configured``. Raises BadInput for what ctest would cut short."""
+def timeout_s(text: str | None, configured: float, build: str = "build") -> float:
+    """The given TIMEOUT, else the build folder's. Raises BadInput for what ctest would cut short."""
     if not text:
         return configured
     if wrong := problem("TIMEOUT", text):
         raise BadInput(f"TIMEOUT={text!r} {wrong}")
     if int(text) > configured:
         raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; first: "
-                       f"cmake -DTIMEOUT={text} build")
+                       f"cmake -DTIMEOUT={text} {build}")
     return int(text)
