@@ -7,27 +7,27 @@ import socket
 import msgspec
 import pytest
 
-from resnet50_bench.protocol import messages
-from resnet50_bench.protocol.channel import Channel
 from resnet50_bench.protocol.messages import (
-    EVENTS,
-    ORDERS,
+    Channel,
     Data,
+    Event,
     Go,
     Group,
     Next,
+    Order,
     Part,
     Progress,
     Ready,
     Spec,
     Stopped,
+    decode,
     encode,
 )
 
 
 def test_messages_arrive_in_order_and_an_end_is_an_empty_list():
     left, right = socket.socketpair()
-    worker, launcher = Channel(left, ORDERS), Channel(right, EVENTS)
+    worker, launcher = Channel(left, Order), Channel(right, Event)
     worker.send(Ready(3, 0.25))
     worker.send(Stopped())
     assert launcher.receive() == [Ready(3, 0.25), Stopped()]
@@ -42,7 +42,7 @@ def test_a_message_cut_in_two_is_put_together():
     raw, end = socket.socketpair()
     raw.sendall(b'{"order": "g')
     raw.sendall(b'o"}\n{"or')
-    channel = Channel(end, ORDERS)
+    channel = Channel(end, Order)
     assert channel.receive() == [Go()]
     channel.close()
     raw.close()
@@ -51,7 +51,7 @@ def test_a_message_cut_in_two_is_put_together():
 @pytest.mark.parametrize("line", [b'{"order": "gone"}', b'{"event": "ready", "instance": 0}', b'{"order": "next"}'])
 def test_what_the_protocol_does_not_have_is_refused(line):
     raw, end = socket.socketpair()
-    channel = Channel(end, ORDERS)
+    channel = Channel(end, Order)
     raw.sendall(line + b"\n")
     with pytest.raises(msgspec.ValidationError):
         channel.receive()
@@ -61,7 +61,7 @@ def test_what_the_protocol_does_not_have_is_refused(line):
 
 def test_a_loss_that_is_no_number_arrives_as_it_was_said():
     state = Progress(0, done=3, wanted=10, elapsed_s=1.0, last_ms=5.0, loss=f"{float('nan'):.3f}")
-    assert EVENTS.decode(encode(state)) == state
+    assert decode(encode(state), Event) == state
 
 
 def test_a_spec_comes_out_of_its_file_as_it_went_in():
@@ -70,6 +70,6 @@ def test_a_spec_comes_out_of_its_file_as_it_went_in():
                 steps=None, warmup_steps=20, min_duration_s=1.5, accuracy=True, training=False,
                 data=Data(dataset="/\udce9", classes=7, images=200, calibration=("a", "caf\udce9.png")),
                 group=Group(0, 1, "/meet"), cache_dir="/cache", report="/r", log="/l", memory_nodes=1)
-    assert messages.SPEC.decode(encode(spec)) == spec
+    assert decode(encode(spec), Spec) == spec
     with pytest.raises(AttributeError):
         spec.batch_size = 8

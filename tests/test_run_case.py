@@ -19,7 +19,7 @@ from resnet50_bench.case.defaults import Machine
 from resnet50_bench.case.inputs import Inputs
 from resnet50_bench.ctest.brief_output import Brief
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
-from resnet50_bench.launch import memory_need, plan, versions
+from resnet50_bench.launch import plan, refusal, versions
 from resnet50_bench.launch.run_case import run_case
 from resnet50_bench.launch.surroundings import Surroundings
 from resnet50_bench.machine.cpu import read_cpu
@@ -236,7 +236,7 @@ def test_what_a_batch_needs_at_least_is_its_images_and_the_first_layers_output(
     one = PlacedInstance(0, (0,), (0,), (0,))
     shares = instances // processes
     placement = Placement(tuple(PlacedProcess(index, (one,) * shares) for index in range(processes)))
-    found = memory_need.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
+    found = refusal.least_bytes(replace(case(), precision=precision, batch_size=1000), placement)
     assert found / 1e9 == pytest.approx(megabytes, rel=0.001)
 
 
@@ -248,16 +248,16 @@ def test_a_training_needs_what_all_convolutions_give():
             outputs += width * reduced_at**2 + width * side**2 + 4 * width * side**2 * (1 if block else 2)
     placement = Placement((PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),)),))
     training = replace(case(), function="training", batch_size=1)
-    assert memory_need.least_bytes(training, placement) == 4 * (3 * 224**2 + outputs)
+    assert refusal.least_bytes(training, placement) == 4 * (3 * 224**2 + outputs)
 
 
 def test_runs_that_share_the_cores_share_the_memory_too():
     placement = Placement((PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),)),))
-    needed = memory_need.least_bytes(case(), placement)
-    memory_need.require(case(), placement, 1, needed)
-    memory_need.require(case(), placement, 2, None)
+    needed = refusal.least_bytes(case(), placement)
+    refusal.require_memory(case(), placement, 1, needed)
+    refusal.require_memory(case(), placement, 2, None)
     with pytest.raises(BadInput, match="2 instances would hold"):
-        memory_need.require(case(), placement, 2, needed)
+        refusal.require_memory(case(), placement, 2, needed)
 
 
 @pytest.mark.parametrize(("copies", "disturbed"), [("1", False), ("2", True)])

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from resnet50_bench.protocol.channel import Channel
-from resnet50_bench.protocol.messages import EVENTS, ORDERS, Data, Event, Failed, Group, Order, Part, Spec
+from resnet50_bench.protocol.messages import Channel, Data, Event, Failed, Group, Order, Part, Spec
 from resnet50_bench.result.processes import Agreement, Answers, Convolution, FeedRecord
 from resnet50_bench.worker.evidence import Evidence
 from resnet50_bench.worker.job import Job, Kept, PreparedModel, Say
@@ -124,12 +123,12 @@ class FakeLauncher:
     def __init__(self, folder: Path, engine: FakeEngine, first: Spec) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(10)
-        self._folder, self._channel, self._unread = folder, Channel(ours, EVENTS), iter(())
+        self._folder, self._channel, self._unread = folder, Channel(ours, Event), iter(())
         self.raised: BaseException | None = None
         path = self.write(first)
 
         def run() -> None:
-            channel = Channel(theirs, ORDERS)
+            channel = Channel(theirs, Order)
             try:
                 work(path, channel, engine.make_job)
             except BaseException as error:

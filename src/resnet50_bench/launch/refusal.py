@@ -1,20 +1,71 @@
-"""Why nothing was run -> a log in the current folder that says it, so that kpi.sh can say it too."""
+"""What keeps a case from being run here: its preload, its memory; and the log that tells kpi.sh why nothing was run."""
 
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from ..case.case import Case
 from ..case.defaults import Machine, complete
 from ..case.parameters import CATALOGUE, from_environment
-from ..errors import BenchError, Infrastructure
+from ..case.precision import PRECISIONS
+from ..errors import BadInput, BenchError, DoesNotFit, Infrastructure
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
 from ..result import logfile
 from ..result.logfile import Log
+from ..result.placement import Placement
+
+_REFUSED = re.compile(r"object '(?P<object>[^']*)' from LD_PRELOAD cannot be preloaded \((?P<why>[^)]*)\)")
+#: Of one image: three channels of 224 x 224 in fp32, of which every batch is made.
+_IMAGE_BYTES = 4 * 3 * 224 * 224
+#: Numbers that the first convolution gives for an image: 64 channels of 112 x 112 (He et al. 2016, table 1).
+_FIRST_OUTPUT = 64 * 112 * 112
+#: Those of all 53 convolutions (the same table, torchvision's strides): a training keeps them for the way back.
+_EVERY_OUTPUT = 11_113_984
+_GB = 1e9
+
+
+def require_preload(case: Case, python: Path, outer: Mapping[str, str]) -> None:
+    """Raises BadInput with what ld.so says of the objects that it does not load into ``python``: it leaves them out."""
+    preloads = {name: value for name, value in case.customer_env if name in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
+    if not preloads.get("LD_PRELOAD"):
+        return
+    done = subprocess.run([python, "-I", "-S", "-c", ""], env={**outer, **preloads}, capture_output=True, text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, check=False)
+    refused = [f"{match['object']} ({match['why']})" for match in _REFUSED.finditer(done.stderr)]
+    if refused or done.returncode:
+        what = ", ".join(dict.fromkeys(refused)) or f"Python ended with status {done.returncode} under it"
+        raise BadInput(f"CUSTOMER_ENV: LD_PRELOAD={preloads['LD_PRELOAD']} cannot be loaded: {what}; give the full path "
+                       "of a library that exists here, in a container one inside it")
+
+
+def least_bytes(case: Case, placement: Placement) -> int:
+    """What a step needs at least: the batch of each process, and in each instance what its convolutions give."""
+    outputs = _EVERY_OUTPUT if case.training else _FIRST_OUTPUT
+    output_bytes = outputs * PRECISIONS[case.precision].dtype.bytes
+    return case.batch_size * (_IMAGE_BYTES * len(placement.processes) + output_bytes * len(placement.instances))
+
+
+def require_memory(case: Case, placement: Placement, copies: int, free_bytes: int | None) -> None:
+    """Raises DoesNotFit where less is free than ``copies`` runs at once need; None: nothing is known of it.
+
+    It would not fail at once: allocators reserve without asking, and the machine then swaps and kills for minutes.
+    """
+    needed = copies * least_bytes(case, placement)
+    if free_bytes is not None and needed > free_bytes:
+        count = copies * len(placement.instances)
+        largest = case.batch_size * free_bytes // needed
+        fewer = ", or fewer instances by CORES_PER_INSTANCE" if len(placement.instances) > 1 else ""
+        raise DoesNotFit(
+            f"BATCH_SIZE={case.batch_size} does not fit: {count} instance{'s' * (count > 1)} would hold at least "
+            f"{needed / _GB:.1f} GB of images and activations, and {free_bytes / _GB:.1f} GB of memory are free: give "
+            f"a smaller BATCH_SIZE{fewer} (nothing above {largest} can fit, and what does fit may be far below)")
 
 
 def log_refusal(flags: Mapping[str, str], variables: Mapping[str, str], error: BenchError, now: datetime) -> None:

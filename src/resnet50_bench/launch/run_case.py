@@ -25,7 +25,7 @@ from ..result.result import Result
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
-from . import memory_need, plan, preload, versions
+from . import plan, refusal, versions
 from .launcher import RunWorkers, launch
 from .placement import place
 from .plan import LaunchPlan
@@ -46,7 +46,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     try:
         run.describe()
         run.require_usable_words()
-        memory_need.require(case, run.placement, surroundings.burst, memory.free_bytes())
+        refusal.require_memory(case, run.placement, surroundings.burst, memory.free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()
@@ -104,7 +104,7 @@ class CaseRun:
 
     def require_usable_words(self) -> None:
         """Raises BadInput for a preload that is none, DoesNotFit for what could not be proven."""
-        preload.require(self._case, self._python, self._surroundings.variables)
+        refusal.require_preload(self._case, self._python, self._surroundings.variables)
         if self._case.unprovable:
             raise DoesNotFit(self._case.unprovable)
 

@@ -15,8 +15,7 @@ from ..case.case import Case
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..machine import counters
 from ..protocol import messages
-from ..protocol.channel import Channel
-from ..protocol.messages import Event, Failed, Next, Order, Progress, Ready, Stage
+from ..protocol.messages import Channel, Event, Failed, Next, Order, Progress, Ready, Stage
 from ..result import causes
 from ..result.placement import PlacedProcess
 from .plan import LaunchPlan, Setup, spec
@@ -144,7 +143,7 @@ def start(case: Case, process: PlacedProcess, plan: LaunchPlan, setup: Setup) ->
         popen = subprocess.Popen([*setup.command, str(exchange.spec), str(theirs.fileno())], env=setup.environment,
                                  stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
                                  pass_fds=(theirs.fileno(),), start_new_session=True)
-    return WorkerProcess(process, popen, Channel(ours, messages.EVENTS), exchange.report, exchange.log,
+    return WorkerProcess(process, popen, Channel(ours, Event), exchange.report, exchange.log,
                          counters.oom_kills())
 
 

@@ -18,17 +18,19 @@ The launcher gives each of its orders to all processes at once, and waits for th
 
 Floats that may be no number travel as text: JSON has no NaN. Paths may be any bytes: one that is not UTF-8 travels
 in JSON's escapes (``caf\\udce9.png``) and arrives as it was. msgspec's own JSON refuses such text, so ``encode`` and
-``Reader`` use Python's.
+``decode`` use Python's.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Generic, TypeAlias, TypeVar
+import socket
+import threading
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-T = TypeVar("T")
+Received = TypeVar("Received", bound="Order | Event")
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -197,23 +199,53 @@ def encode(message: msgspec.Struct) -> bytes:
     return json.dumps(msgspec.to_builtins(message)).encode("ascii")
 
 
-class Reader(Generic[T]):
-    """Reads back what ``encode`` wrote of one kind of message."""
+def decode(line: bytes, kind: Any) -> Any:
+    """A Spec, an Order or an Event, as ``kind`` says, that ``encode`` wrote.
 
-    def __init__(self, kind: object) -> None:
-        self._kind = kind
-
-    def decode(self, line: bytes) -> T:
-        """The message. Raises msgspec.ValidationError, which names the field, for one that is not of the kind."""
-        message: T = msgspec.convert(json.loads(line), self._kind)
-        return message
-
-
-ORDERS: Reader[Order] = Reader(Order)
-EVENTS: Reader[Event] = Reader(Event)
-SPEC: Reader[Spec] = Reader(Spec)
+    Raises msgspec.ValidationError, which names the field, for what is none.
+    """
+    return msgspec.convert(json.loads(line), kind)
 
 
 def name(kind: type[Order] | type[Event]) -> str:
     """As it travels: ``ready``."""
     return kind.__name__.lower()
+
+
+class Channel(Generic[Received]):
+    """One end of a socket pair that carries messages, a line of JSON each; nothing here ever spins."""
+
+    def __init__(self, end: socket.socket, peer_sends: Any) -> None:
+        """``peer_sends`` is Order or Event."""
+        self._socket, self._peer_sends = end, peer_sends
+        self._rest = b""
+        self._sending = threading.Lock()
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._socket.fileno()
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send one message; may be called from several threads."""
+        with self._sending:
+            self._socket.sendall(encode(message) + b"\n")
+
+    def receive(self) -> list[Received]:
+        """Block until at least one whole message has come; an empty list means that the peer is gone.
+
+        Raises msgspec.ValidationError, which names the field, for a message that is none of the protocol's.
+        """
+        while b"\n" not in self._rest:
+            try:
+                data = self._socket.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return []
+            self._rest += data
+        *lines, self._rest = self._rest.split(b"\n")
+        return [decode(line, self._peer_sends) for line in lines]
+
+    def close(self) -> None:
+        """Close this end; the peer's next ``receive`` gives the empty list."""
+        self._socket.close()

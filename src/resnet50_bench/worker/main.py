@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ..protocol.channel import Channel
-from ..protocol.messages import ORDERS, SPEC, Next, Order, Spec
+from ..protocol.messages import Channel, Next, Order, Spec, decode
 from ..signals import end_with_parent
 from .instance import give_back_memory
 from .job import Job, Kept, MakeJob, Say
@@ -34,7 +33,7 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
 def main(argv: list[str]) -> int:
     """``worker SPEC_FILE CHANNEL_FD``."""
     end_with_parent(signal.SIGKILL)
-    work(Path(argv[0]), Channel(socket.socket(fileno=int(argv[1])), ORDERS), make_job)
+    work(Path(argv[0]), Channel(socket.socket(fileno=int(argv[1])), Order), make_job)
     return 0
 
 
@@ -59,7 +58,8 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
 
 def read_spec(path: Path) -> Spec:
     """The file's Spec. Raises msgspec.ValidationError, which names the field."""
-    return SPEC.decode(path.read_bytes())
+    spec: Spec = decode(path.read_bytes(), Spec)
+    return spec
 
 
 def _log_to(path: Path) -> None:

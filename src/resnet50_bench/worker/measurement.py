@@ -23,8 +23,7 @@ import msgspec
 from ..errors import BenchError
 from ..files import write_json
 from ..machine import process_facts
-from ..protocol.channel import Channel
-from ..protocol.messages import Event, Failed, Go, Order, Report, Reported, Spec, Stage, Stop, Stopped, Warm
+from ..protocol.messages import Channel, Event, Failed, Go, Order, Report, Reported, Spec, Stage, Stop, Stopped, Warm
 from ..result import causes
 from ..result.processes import Facts, ProcessReport
 from .instance import Gates, Instance, pin
