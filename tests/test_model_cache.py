@@ -133,7 +133,7 @@ def test_a_copied_entry_is_read_in_full_once(tmp_path, monkeypatch):
     for file in (tmp_path / "a").iterdir():
         (tmp_path / "b" / file.name).write_bytes(file.read_bytes())
     read: list[Path] = []
-    monkeypatch.setattr("resnet50_bench.worker.model_cache._digest", lambda path, real=model_cache._digest: (
+    monkeypatch.setattr("resnet50_bench.worker.model_cache.sha256_of", lambda path, real=model_cache.sha256_of: (
         read.append(path), real(path))[1])
     assert [_cached(tmp_path / "b") for _ in range(3)] == [("model", "hit")] * 3
     assert len(read) == 1

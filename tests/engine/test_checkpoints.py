@@ -17,9 +17,8 @@ import pytest
 
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.worker.checkpoint import read_state
 from resnet50_bench.worker.engines.base import ModelRequest
-from resnet50_bench.worker.weights import network
+from resnet50_bench.worker.weights import network, read_state
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")

@@ -41,8 +41,8 @@ def require_preload(case: Case, python: Path, outer: Mapping[str, str]) -> None:
     refused = [f"{match['object']} ({match['why']})" for match in _REFUSED.finditer(done.stderr)]
     if refused or done.returncode:
         what = ", ".join(dict.fromkeys(refused)) or f"Python ended with status {done.returncode} under it"
-        raise BadInput(f"CUSTOMER_ENV: LD_PRELOAD={preloads['LD_PRELOAD']} cannot be loaded: {what}; give the full path "
-                       "of a library that exists here, in a container one inside it")
+        raise BadInput(f"CUSTOMER_ENV: LD_PRELOAD={preloads['LD_PRELOAD']} cannot be loaded: {what}; give the full "
+                       "path of a library that exists here, in a container one inside it")
 
 
 def least_bytes(case: Case, placement: Placement) -> int:

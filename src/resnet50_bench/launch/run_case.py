@@ -28,7 +28,6 @@ from ..stack.native_libraries import native_libraries
 from . import plan, refusal, versions
 from .launcher import RunWorkers, launch
 from .placement import place
-from .plan import LaunchPlan
 from .surroundings import Surroundings
 from .window import LaunchWindow
 
@@ -45,13 +44,15 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     run.result.placement.workers = workers
     try:
         run.describe()
-        run.require_usable_words()
+        refusal.require_preload(case, python, surroundings.variables)
+        if case.unprovable:
+            raise DoesNotFit(case.unprovable)
         refusal.require_memory(case, run.placement, surroundings.burst, memory.free_bytes())
         run.measure(run_workers)
         run.evaluate()
         run.judge()
         run.hold_to_target()
-        run.pass_()
+        run.log.line(logfile.PASSED)
         return run.result
     except Exception as error:  # a fault of ours must not look like a run that is still to be judged
         run.fail(error)
@@ -61,10 +62,7 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
 
 
 class CaseRun:
-    """One run of a case, step by step; what it has come to stands in ``result`` and in the log.
-
-    ``placement`` says which instances there are.
-    """
+    """One run of a case, step by step; what it has come to is in ``result`` and in ``log``."""
 
     def __init__(self, case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
                  surroundings: Surroundings, echo: TextIO) -> None:
@@ -73,19 +71,19 @@ class CaseRun:
         self._surroundings = surroundings
         self.placement, self._placement_notices = place(
             topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
-        self._software = versions.software_record(python)
         self.placement.burst = surroundings.burst if surroundings.burst > 1 else None
         self.result = Result(
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
             started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
-            software=self._software, stack=stack_of(python), topology=topology, inputs=inputs.record(),
-            placement=self.placement)
-        self._log = Log(folder / logfile.file_name(case.texts(), now), echo)
+            software=versions.software_record(python), stack=stack_of(python), topology=topology,
+            inputs=inputs.record(), placement=self.placement)
+        self.log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:
         """The log's header: parameters, placement, inputs, notices."""
-        log, placement = self._log, self.placement
-        for line in logfile.header(self._case, len(placement.instances), self._versions()):
+        log, placement, software = self.log, self.placement, self.result.software
+        packages = {line: str(software[package]) for line, package in VERSION_LINES.items() if package in software}
+        for line in logfile.header(self._case, len(placement.instances), packages):
             log.line(line)
         for process in placement.processes:
             for instance in process.instances:
@@ -102,22 +100,13 @@ class CaseRun:
         for notice in (*self._placement_notices, *self._inputs.notices):
             log.line(f"NOTICE: {notice}")
 
-    def require_usable_words(self) -> None:
-        """Raises BadInput for a preload that is none, DoesNotFit for what could not be proven."""
-        refusal.require_preload(self._case, self._python, self._surroundings.variables)
-        if self._case.unprovable:
-            raise DoesNotFit(self._case.unprovable)
-
-    def _versions(self) -> dict[str, str]:
-        """As the log names them."""
-        return {line: str(self._software[package]) for line, package in VERSION_LINES.items()
-                if package in self._software}
-
     def measure(self, run_workers: RunWorkers) -> None:
         """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
-        window = LaunchWindow(self._case, self._cpus(), self._log, self._surroundings)
+        cpus = tuple(cpu for instance in self.placement.instances for cpu in instance.cpus)
+        window = LaunchWindow(self._case, cpus, self.log, self._surroundings)
         try:
-            self.result.processes = run_workers(self._case, self.placement, self._plan(window.progress_s), window)
+            self.result.processes = run_workers(
+                self._case, self.placement, self._plan(cpus, window.progress_s), window)
         finally:
             window.close()
         reported, started = len(self.result.runs()), len(self.placement.instances)
@@ -125,18 +114,14 @@ class CaseRun:
             raise RunFailed(f"{started} instances were started, {reported} reported")
         self.result.counters = window.counted()
 
-    def _cpus(self) -> tuple[int, ...]:
-        """Of all instances."""
-        return tuple(cpu for instance in self.placement.instances for cpu in instance.cpus)
-
-    def _plan(self, progress_s: float) -> LaunchPlan:
-        placement, used = self.placement, self._cpus()
-        count = len(placement.instances)
-        return LaunchPlan(
+    def _plan(self, cpus: tuple[int, ...], progress_s: float) -> plan.LaunchPlan:
+        """``cpus`` are those of all instances."""
+        placement, count = self.placement, len(self.placement.instances)
+        return plan.LaunchPlan(
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),
             data=plan.data(self._inputs, self._case, count), memory_nodes=len(self._topology.memory_nodes),
             surroundings=self._surroundings, loader_cpus=placement.idle_share(),
-            stream_floats={instance.index: memory.affordable(memory.stream_floats(instance.cpus, used), count)
+            stream_floats={instance.index: memory.affordable(memory.stream_floats(instance.cpus, cpus), count)
                            for instance in placement.instances},
             progress_s=progress_s)
 
@@ -150,10 +135,10 @@ class CaseRun:
             result.statistics = measurement.statistics(runs, case.batch_size)
             result.limits = limits.limits(result)
         for line in logfile.measured(result):
-            self._log.line(line)
+            self.log.line(line)
         if case.verbose:
             for line in limits.layer_table(result.processes[0].facts.layers):
-                self._log.line(line)
+                self.log.line(line)
 
     def judge(self) -> None:
         """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
@@ -161,7 +146,7 @@ class CaseRun:
         result.checks = result_checks(result)
         result.verdict, result.reasons = overall(result.checks)
         for line in logfile.judged(result):
-            self._log.line(line)
+            self.log.line(line)
         if result.verdict == "invalid" or (result.verdict == "noisy" and self._case.fail_on_noisy):
             raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")
 
@@ -172,7 +157,7 @@ class CaseRun:
             return
         classes = len(self._inputs.dataset.classes) if self._inputs.dataset else 0
         if case.is_default("ACCURACY_TARGET") and classes != case_inputs.IMAGENET_CLASSES:
-            self._log.line("NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to "
+            self.log.line("NOTICE: ACCURACY_TARGET: the default is ImageNet's and was not applied to "
                            f"{classes} classes")
             return
         accuracy = self.result.statistics.accuracy
@@ -181,24 +166,20 @@ class CaseRun:
         if accuracy.top1 < case.accuracy_target:
             raise Regression(f"top-1 {accuracy.top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
-    def pass_(self) -> None:
-        """The line that kpi.sh asks for."""
-        self._log.line(logfile.PASSED)
-
     def fail(self, error: Exception) -> None:
         """Why, in the result and in the log."""
         why = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         self.result.failure, self.result.verdict = why, "invalid"
         with suppress(Infrastructure):  # where the disk is full, the log cannot take this line either
-            self._log.line(f"RESULT: failed: {'; '.join(why.splitlines())}")
+            self.log.line(f"RESULT: failed: {'; '.join(why.splitlines())}")
 
     def close(self) -> None:
         """Close the log and write the result.
 
         Raises Infrastructure where the disk is full, unless the run has failed for that already.
         """
-        self._log.close()
-        path = self._log.path.with_suffix(".json")
+        self.log.close()
+        path = self.log.path.with_suffix(".json")
         try:
             self.result.write(path)
         except OSError as error:

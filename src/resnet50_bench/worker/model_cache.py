@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from ..case.engines import ENGINES
 from ..errors import Infrastructure
-from ..files import locked, replacing
+from ..files import locked, replacing, sha256_of
 
 T = TypeVar("T")
 
@@ -47,10 +47,7 @@ def _version(package: str) -> str:
 
 def source_digest(*files: str | Path) -> str:
     """One SHA-256 of these files' contents: what they build is stale as soon as anybody changes one."""
-    found = hashlib.sha256()
-    for file in files:
-        found.update(bytes.fromhex(_digest(Path(file))))
-    return found.hexdigest()
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256_of(Path(file))) for file in files)).hexdigest()
 
 
 def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save: Callable[[T, Path], object],
@@ -61,18 +58,25 @@ def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save:
     that ``build`` writes too. Raises Infrastructure where the folder cannot be written, if it has to be.
     """
     data = folder / f"{key}{suffix}"
-    found, _ = _find(data, beside, load)
-    if found:
-        return found[0], "hit"
+
+    def from_disk() -> T:
+        _verify(data, beside)
+        return load(data)
+
+    with contextlib.suppress(Exception):  # it is looked at again under the lock
+        return from_disk(), "hit"
     with _locked(folder, key):
-        found, reason = _find(data, beside, load)  # another process may have built it meanwhile
-        if found:
-            return found[0], "hit"
+        how = "built"
+        if data.exists():
+            try:
+                return from_disk(), "hit"  # another process has built it meanwhile
+            except Exception as error:  # whatever is wrong with an entry, the answer is a new one
+                how = f"rebuilt: {str(error).strip().splitlines()[0] if str(error).strip() else repr(error)}"
         try:
             _store(build(), data, save)
         except OSError as error:
             raise Infrastructure(f"the prepared model cannot be kept in {folder}: {error}") from error
-        return load(data), f"rebuilt: {reason}" if reason else "built"
+        return load(data), how
 
 
 @contextlib.contextmanager
@@ -88,28 +92,8 @@ def _locked(folder: Path, key: str) -> Iterator[None]:
         yield
 
 
-def _find(data: Path, beside: tuple[Path, ...], load: Callable[[Path], T]) -> tuple[tuple[T] | None, str | None]:
-    """((the object,), None), or (None, what is wrong with the entry), or (None, None) where there is none."""
-    if not data.exists():
-        return None, None
-    try:
-        for path in beside:
-            if not path.exists() or not path.stat().st_size:
-                raise ValueError(f"{path.name} is missing beside {data.name}")
-        _verify(data)
-        return (load(data),), None
-    except Exception as error:  # whatever is wrong with an entry, the answer is a new one
-        return None, str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-
-
 def _note(data: Path) -> Path:
     return data.with_suffix(".sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") \
-            else hashlib.sha256(stream.read()).hexdigest()
 
 
 def _identity(path: Path) -> str:
@@ -118,13 +102,16 @@ def _identity(path: Path) -> str:
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
-def _verify(data: Path) -> None:
-    """Raises ValueError where the data are not what was stored."""
+def _verify(data: Path, beside: tuple[Path, ...]) -> None:
+    """Raises ValueError where the data are not what was stored, or a file beside them is missing."""
+    for path in beside:
+        if not path.exists() or not path.stat().st_size:
+            raise ValueError(f"{path.name} is missing beside {data.name}")
     sha256, _, identity = _note(data).read_text().strip().partition(" ")
     now = _identity(data)
     if identity == now:
         return
-    if sha256 != _digest(data):
+    if sha256 != sha256_of(data):
         raise ValueError(f"{data.name} does not have the SHA-256 that was noted")
     with contextlib.suppress(OSError):  # a cache that can only be read is right too: it is read in full each time
         _write_note(data, sha256, now)
@@ -138,5 +125,5 @@ def _write_note(data: Path, sha256: str, identity: str) -> None:
 def _store(built: T, data: Path, save: Callable[[T, Path], object]) -> None:
     with replacing(data) as temporary:
         save(built, temporary)
-        digest = _digest(temporary)
+        digest = sha256_of(temporary)
     _write_note(data, digest, _identity(data))  # renaming counts as a change of the file

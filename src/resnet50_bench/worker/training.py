@@ -30,12 +30,11 @@ from ..errors import BadInput
 from ..files import replacing
 from ..protocol.messages import Spec
 from ..result.processes import FeedRecord, Training
-from .checkpoint import read_state, unpickled
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch, torch_dtype
 from .feed import loader_record
 from .stepper import Feed, Shown
-from .weights import SEED
+from .weights import SEED, read_state, unpickled
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
 #: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.

@@ -1,19 +1,48 @@
-"""A checkpoint file, or nothing -> ResNet50 with these weights, or with seeded random ones."""
+"""A checkpoint file as training scripts write it, or nothing -> ResNet50 with these weights.
+
+A file's code never runs: classes that it names beside tensors (an argparse.Namespace, a whole pickled module) are
+replaced by inert ones, which take what the file has for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import pickle
+import re
+import zipfile
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import torch
 
 from ..errors import BadInput, RunFailed
-from .checkpoint import read_state
 
 CLASSES = 1000
 #: Weights of dummy runs come from this seed, so that runs are alike.
 SEED = 20150512
+#: torchvision's names have it once; what stands before it are the prefixes of wrappers (``module._orig_mod.``).
+_MARK = "layer1.0.conv1.weight"
+_DEEPEST = 6
+_SAVE = 'save it by torch.save(model.state_dict(), "weights.pth")'
+#: How files begin that are no checkpoints, what they are, and what to do.
+_OTHERS = (
+    (rb"\s*<", "a web page or XML, as a failed download leaves it: fetch the weights again"),
+    (rb"version https://git-lfs", "a pointer of Git LFS: git lfs pull fetches the file itself"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "a packed file: unpack it first"),
+    (rb"\x89HDF", f"an HDF5 file: load it where it was made and {_SAVE}"))
+_SAFE_TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+               "I64": torch.int64, "I32": torch.int32}
+#: What rebuilds tensors and plain containers; torch gives storages itself.
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): defaultdict,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_tensor"): torch._utils._rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+    ("torch", "Size"): torch.Size, ("torch", "device"): torch.device,
+    ("torch.nn.parameter", "Parameter"): torch.nn.Parameter, ("builtins", "dict"): dict}
 
 
 def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
@@ -71,3 +100,162 @@ def _refuse_broken(path: Path | None, model: torch.nn.Module) -> None:
         raise RunFailed(f"the weights {path} hold NaN or infinite numbers or variances below 0 in {len(broken)} tensors"
                         f" ({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means anything: "
                         "use a checkpoint from before the training diverged")
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Names, without the prefixes of wrappers, and tensors.
+
+    Raises BadInput: what the file is or holds instead, and what to save.
+    """
+    _refuse_other_files(path)
+    try:
+        content = _safetensors(path) if _is_safetensors(path) else unpickled(path)
+    except OSError as error:
+        raise BadInput(f"the weights {path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # a reader of a damaged file raises what it meets first
+        raise BadInput(f"the weights {path} cannot be read as a checkpoint, they are damaged or of another program "
+                       f"({_one_line(error)}): fetch them again, or {_SAVE}") from error
+    mappings = list(_mappings(content))
+    networks = {f"{place}{prefix}": {name.removeprefix(prefix): tensor for name, tensor in tensors.items()
+                                     if name.startswith(prefix)}
+                for place, tensors in mappings for prefix in _prefixes(tensors)}
+    if len(networks) > 1:  # an averaged copy is kept beside the model that is trained
+        networks = {place: state for place, state in networks.items()
+                    if "ema" not in re.split(r"[._]", place.lower())} or networks
+    if len(networks) > 1:
+        raise BadInput(f"the weights {path} hold several networks ({', '.join(sorted(networks))}): save the one that "
+                       "is meant, alone")
+    if not mappings:
+        raise BadInput(f"the weights {path} hold no state_dict (names with tensors) but {_described(content)}; {_SAVE}")
+    return next(iter(networks.values()), max((tensors for _, tensors in mappings), key=len))
+
+
+def _refuse_other_files(path: Path) -> None:
+    with path.open("rb") as stream:
+        head = stream.read(256)
+    what = "empty: fetch the weights again" if not head else next(
+        (what for start, what in _OTHERS if re.match(start, head)), None)
+    if head.startswith(b"PK"):
+        what = _wrong_archive(path)
+    if what:
+        raise BadInput(f"the weights {path} cannot be read as a checkpoint: the file is {what}")
+
+
+def _wrong_archive(path: Path) -> str | None:
+    if not zipfile.is_zipfile(path):
+        return "cut off: fetch the weights again"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(name.endswith("/constants.pkl") for name in names):
+        return f"a TorchScript program: where the model was made, {_SAVE}"
+    if not any(name.endswith("data.pkl") for name in names):
+        return f"a zip archive without a checkpoint: unpack it, or {_SAVE}"
+    return None
+
+
+class _Inert(dict[Any, Any]):
+    """In the place of an object of any class: it keeps items and attributes, and does nothing."""
+
+    made_by = ""
+
+    def __new__(cls, *_: object, **__: object) -> _Inert:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        super().__init__()
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # it may be the key of a dictionary
+
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, Mapping):
+            self.__dict__.update((str(name), value) for name, value in state.items())
+
+    def append(self, item: object) -> None:
+        """What a list or a set takes."""
+
+    extend = add = append
+
+
+class _Unpickler(pickle.Unpickler):
+    """Rebuilds tensors; every other name of the file gives an inert class."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        own = getattr(torch, name, None) if module == "torch" else None
+        if isinstance(own, torch.dtype) or name.endswith("Storage") and isinstance(own, type):
+            return own
+        return type(name, (_Inert,), {"made_by": f"{module}.{name}"})
+
+
+def _load(stream: BinaryIO, **options: Any) -> Any:
+    return _Unpickler(stream, **options).load()
+
+
+def unpickled(path: Path) -> object:
+    """All of the file, with inert objects for what is no tensor or plain container."""
+    # torch's reader of storages with our unpickler: its own weights_only stops at the first unknown class.
+    # Python 2 wrote bytes where text is now; latin1 takes any of them.
+    return torch.load(path, map_location="cpu", weights_only=False, encoding="latin1",
+                      pickle_module=SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="checkpoint"))
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+
+
+def _safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """Format: github.com/huggingface/safetensors, "Format"."""
+    data = bytearray(path.read_bytes())
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, facts in header.items():
+        first, end = facts["data_offsets"]
+        kind = _SAFE_TYPES[facts["dtype"]]
+        tensors[name] = torch.frombuffer(data[begin + first:begin + end], dtype=kind).reshape(facts["shape"])
+    return tensors
+
+
+def _mappings(content: object, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """(where it is, names with tensors) of everything in the file that has some."""
+    if not isinstance(content, Mapping) or depth > _DEEPEST:
+        return
+    tensors = dict(_of_module(content)) if isinstance(content, _Inert) else {}
+    tensors |= {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if tensors:
+        yield place, tensors
+    for name, value in content.items():
+        yield from _mappings(value, f"{place}{name}.", depth + 1)
+
+
+def _of_module(module: _Inert, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """The state_dict of a pickled torch.nn.Module; nothing of other objects."""
+    attributes = vars(module)
+    for kind in ("_parameters", "_buffers"):
+        for name, value in dict(attributes.get(kind) or {}).items():
+            if isinstance(value, torch.Tensor):
+                yield f"{prefix}{name}", value
+    for name, child in dict(attributes.get("_modules") or {}).items():
+        if isinstance(child, _Inert):
+            yield from _of_module(child, f"{prefix}{name}.")
+
+
+def _prefixes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    return [name.removesuffix(_MARK) for name in tensors if name.endswith(_MARK)]
+
+
+def _described(content: object) -> str:
+    if isinstance(content, _Inert):
+        return f"an object of the class {content.made_by}"
+    if isinstance(content, Mapping):
+        return f"the keys {', '.join(map(str, list(content)[:6]))}{' ...' if len(content) > 6 else ''}"
+    return f"a {type(content).__name__}"
+
+
+def _one_line(error: BaseException) -> str:
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or repr(error)
+    return plain.splitlines()[0][:160]

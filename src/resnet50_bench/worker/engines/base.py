@@ -13,7 +13,7 @@ import torch
 
 from ...case.precision import INT8, Precision
 from ...errors import RunFailed
-from .. import checkpoint, data, weights
+from .. import data, weights
 from ..job import PreparedModel
 from ..model_cache import cache_key, source_digest
 from ..weights import SEED
@@ -142,7 +142,7 @@ def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
     ``files`` are an engine's own modules. Their source decides, comments and all: a model built once too often costs
     seconds, one that an older recipe made would be measured as the new one.
     """
-    shared = (__file__, data.__file__, weights.__file__, checkpoint.__file__, peak.__file__)
+    shared = (__file__, data.__file__, weights.__file__, peak.__file__)
     return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
             "torchvision": metadata.version("torchvision"), "code": source_digest(*shared, *files)}
 
