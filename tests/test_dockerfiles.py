@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.backends import container, images, workers
-from resnet50_bench.backends.container_runtimes import DOCKER
+from resnet50_bench.backends.container import DOCKER
 from resnet50_bench.cli import images_command
 from resnet50_bench.errors import BadInput
 from resnet50_bench.stack import installer, pins

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.backends import container
-from resnet50_bench.backends.container_runtimes import RUNTIMES
+from resnet50_bench.backends.container import RUNTIMES
 from support.aside import PASSIVE
 from support.docker_images import ROOT, docker, until
 from support.hostile import values as hostile

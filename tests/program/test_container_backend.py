@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench import backends
-from resnet50_bench.backends import Settings, container, owner, site_containers, slurm, workers
-from resnet50_bench.backends.container_runtimes import DOCKER, PODMAN
+from resnet50_bench.backends import Settings, container, native, owner, slurm, workers
+from resnet50_bench.backends.container import DOCKER, PODMAN
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import settings
 from resnet50_bench.errors import BadInput, Infrastructure
@@ -44,19 +44,19 @@ def test_a_slurm_job_gets_each_hostile_value_as_it_is(tmp_path, name):
 
 def test_apptainer_and_enroot_in_their_own_words():
     texts = {"CUSTOMER_ENV": "A=1,2 $(id)", "BATCH_SIZE": "4"}
-    words, more = site_containers.apptainer("/images/r.sif", texts, Path("/logs/w"), Path("/cache"))
+    words, more = native.apptainer("/images/r.sif", texts, Path("/logs/w"), Path("/cache"))
     assert " ".join(words) == (
         "apptainer exec --no-eval --cleanenv --containall --writable-tmpfs --bind /logs/w:/home/bench/logs --bind "
         "/cache:/var/cache/resnet50-bench --pwd /home/bench/logs /images/r.sif /opt/resnet50/run_test.sh")
     assert more == {"APPTAINERENV_CUSTOMER_ENV": "A=1,2 $(id)", "APPTAINERENV_BATCH_SIZE": "4"}
-    words, more = site_containers.enroot("/images/r.sqsh", texts, Path("/logs/w"), Path("/cache"))
+    words, more = native.enroot("/images/r.sqsh", texts, Path("/logs/w"), Path("/cache"))
     assert words == ["enroot", "start", "--mount", "/logs/w:/home/bench/logs", "--mount",
                      "/cache:/var/cache/resnet50-bench", "--env", "CUSTOMER_ENV=A=1,2 $(id)", "--env", "BATCH_SIZE=4",
                      "/images/r.sqsh", "/opt/resnet50/run_test.sh"] and not more
     with pytest.raises(BadInput, match="CUSTOMER_ENV=.*two lines, which Enroot cannot carry"):
-        site_containers.enroot("i", {"CUSTOMER_ENV": "a\nb"}, Path("/l"), Path("/c"))
+        native.enroot("i", {"CUSTOMER_ENV": "a\nb"}, Path("/l"), Path("/c"))
     with pytest.raises(BadInput, match="/l:x: a path with one of"):
-        site_containers.apptainer("i", {}, Path("/l:x"), Path("/c"))
+        native.apptainer("i", {}, Path("/l:x"), Path("/c"))
 
 
 @pytest.mark.parametrize(("options", "expected"), [

@@ -13,9 +13,11 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from resnet50_bench.backends import Settings, kubectl, kubernetes, kubernetes_state
+from resnet50_bench.backends import Settings, kubectl, kubernetes
+from resnet50_bench.backends.kubernetes_state import PATIENCE_S, ApiObject, diagnose
 from resnet50_bench.errors import BadInput, Infrastructure, RunFailed
 from support import fake_kubectl
 from support.documents import result, run
@@ -98,8 +100,8 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_CLUSTER", str(tmp_path))
     for module, values in ((kubernetes, {"START_POLL_S": 0.05, "POLL_S": 0.2, "DRAIN_S": 5.0}),
                            (kubectl, {"RETRY_S": 0.1}),
-                           (kubernetes_state, {"UNSCHEDULABLE_PATIENCE_S": 0.3, "NODE_PATIENCE_S": 0.3,
-                                               "NO_PODS_PATIENCE_S": 0.3, "_DELETED_PATIENCE_S": 0.3})):
+                           (kubernetes, {"PATIENCE_S": {
+                               kind: min(seconds, 0.3) for kind, seconds in PATIENCE_S.items()}})):
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
     threads = threading.active_count()
@@ -181,7 +183,7 @@ BEFALLS_A_POD = {
 def test_what_befalls_a_pod_is_told_apart(what):
     pod, error, message = BEFALLS_A_POD[what]
     shown = fake_kubectl.pod_document("resnet50-bench-1", 0, {"node": "n0"} | pod, looks=1)
-    problem = kubernetes_state.diagnose({"metadata": {}}, [kubernetes_state.Pod(shown)])
+    problem = diagnose(ApiObject("Job"), [msgspec.convert(shown, ApiObject)])
     assert type(problem.error) is error and re.search(message, str(problem.error))
 
 
@@ -208,7 +210,8 @@ BEFALLS_THE_JOB = {
 def test_what_befalls_the_job_is_told_apart(what):
     scenario, error, message = BEFALLS_THE_JOB[what]
     job = scenario.get("job", {})
-    problem = kubernetes_state.diagnose(None if job is None else {"metadata": {}, "status": job}, [])
+    shown = None if job is None else msgspec.convert({"status": job}, ApiObject)
+    problem = diagnose(shown, [])
     assert type(problem.error) is error and re.search(message.partition(": exceeded")[0], str(problem.error))
 
 
@@ -318,8 +321,8 @@ def test_a_job_that_cannot_be_deleted_is_named_with_what_ends_it(cluster, monkey
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ("", "required: --cpus"), ("--cpus=1.5", "'1.5' is not a whole number of CPUs from 1 on"),
-    ("--cpus=4 --nodes=0", "not a whole number of nodes"), ("--cpus=4 --memory=16GB", "not such as 16Gi"),
+    ("", "required: --cpus"), ("--cpus=1.5", "--cpus: '1.5' is not a whole number of 1 or more"),
+    ("--cpus=4 --nodes=0", "--nodes: 0 is too small"), ("--cpus=4 --memory=16GB", "not such as 16Gi"),
     ("--cpus=4 --namespace=A_b", "'A_b' is not a name"), ("--cpus=4 --node-selector=x", "'x' is not LABEL=VALUE"),
     ("--cpus=4 --nosuch=1", "--nosuch is not an option"), ("--cpus='4", "No closing quotation")])
 def test_bad_options_are_refused_with_what_is_allowed(options, why):

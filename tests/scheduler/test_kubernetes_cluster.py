@@ -32,7 +32,7 @@ def kubectl() -> Kubectl:
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
     pytest.importorskip("jinja2")
-    found = Kubectl(parse_options(OPTIONS).namespace)
+    found = Kubectl(parse_options(OPTIONS.split()).namespace)
     asked = found.ask("get", "--raw=/version", "--request-timeout=10s")
     if asked.returncode != 0:
         pytest.skip(f"no cluster answers: {last_line(asked)}")
@@ -54,7 +54,7 @@ def jobs(kubectl: Kubectl) -> str:
 
 def test_the_server_takes_our_job(kubectl):
     text = manifest("resnet50-bench-dry-run", "image:latest", "IfNotPresent", {"PRECISION": PRECISION, "STEPS": "10"},
-                    parse_options(OPTIONS), 60)
+                    parse_options(OPTIONS.split()), 60)
     for word in ("create", "apply"):
         asked = kubectl.ask(word, "--dry-run=server", "--validate=strict", "--filename=-", stdin=text)
         assert asked.returncode == 0 and "Warning" not in asked.stderr, asked.stderr
@@ -70,7 +70,7 @@ def test_the_server_takes_wsfs_job(kubectl):
 
 
 def test_a_label_that_no_node_has(kubectl, tmp_path, monkeypatch):
-    monkeypatch.setattr(kubernetes_state, "UNSCHEDULABLE_PATIENCE_S", 5.0)
+    monkeypatch.setitem(kubernetes_state.PATIENCE_S, "unschedulable", 5.0)
     before = jobs(kubectl)
     with pytest.raises(Infrastructure, match="cannot be scheduled: .*; it wants the node labels .*nosuch=label"):
         run(tmp_path, f"{OPTIONS} --node-selector=nosuch=label", 120)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import BadInput, Infrastructure
+from ..files import readable
 from ..spelling import nearest
 
 CONTAINERS = ("docker", "podman")
+#: Where an image's runner leaves its logs.
+LOGS_INSIDE = "/home/bench/logs"
 BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
 
 
@@ -25,6 +29,13 @@ class Settings:
     timeout_s: float = 3600.0
     options: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def option_words(self) -> tuple[str, ...]:
+        """The words of ``options``. Raises BadInput where a quote is not closed."""
+        try:
+            return tuple(shlex.split(self.options))
+        except ValueError as error:
+            raise BadInput(f"--options={self.options}: {error}") from error
 
 
 class Backend(Protocol):
@@ -59,8 +70,7 @@ def choose(settings: Settings) -> tuple[Backend, str]:
 
 def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str, str]:
     """The first of the engines that can run the image, else native; and why."""
-    from .container import image_name
-    from .container_runtimes import RUNTIMES
+    from .container import RUNTIMES, image_name
 
     reasons: list[str] = []
     for name in engines:
@@ -69,6 +79,14 @@ def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str,
             return name, "; ".join([*reasons, "an engine answers and the image is there"])
         reasons.append(reason)
     return "native", "; ".join(reasons)
+
+
+def require_utf8(texts: Mapping[str, str], reader: str) -> None:
+    """Raises BadInput for texts with bytes that are not UTF-8, which ``reader`` would change."""
+    bad = [f"{name}={text!r} is not UTF-8 text, which {reader} would change" for name, text in texts.items()
+           if readable(text) != text]
+    if bad:
+        raise BadInput(*bad)
 
 
 def check_docker_image(chosen: Mapping[str, str]) -> int:

@@ -1,11 +1,14 @@
-"""The docker and podman backends: one container for a case, its logs by the FIFO, and the container always removed."""
+"""The docker and podman backends: one container for a case, its logs by the FIFO, and the container always removed.
+
+A container runtime is a value: which command it is, and the few words in which podman differs from docker.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import secrets
-import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,12 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput, Infrastructure, RunFailed
+from ..errors import Infrastructure, RunFailed
 from ..machine.topology import parse_cpulist
-from . import Settings
-from .client import heard_out
-from .container_runtimes import PATIENCE_S, RUNTIMES, ContainerRuntime
-from .owner import MARK, is_gone, owner
+from . import LOGS_INSIDE, Settings, require_utf8
+from .owner import MARK, heard_out, is_gone, owner
 from .workers import Stream, extract, read_status
 
 IMAGE = "resnet50-pytorch-intel-public-inference"
@@ -32,13 +33,69 @@ DEADLINE = "RESNET50_BENCH_DEADLINE_S"
 #: ... are later than this host's own, so that both never race: this counts only where the host side was killed.
 DEADLINE_MARGIN_S = 60
 _NAME_AND_OWNER = '{{.Name}} {{index .Config.Labels "' + OWNER_LABEL + '"}}'
-_LOGS = "/home/bench/logs"
-_DEATH_S, _REMOVAL_S = 5.0, 3.0
+PATIENCE_S, _DEATH_S, _REMOVAL_S = 30.0, 5.0, 3.0
 _REMOVE_ATTEMPTS = 3
 #: Nothing but NUMA memory binding needs a capability, nothing needs the network.
 _CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
              "--network", "none", "--shm-size", "4g",
              "--mount", f"type=volume,src={MODEL_VOLUME},dst=/var/cache/resnet50-bench")
+
+
+@dataclass(frozen=True)
+class ContainerRuntime:
+    """``alive`` are the words that fail where no container could be started; ``remove`` ends a container and removes
+    it, without a grace."""
+
+    name: str
+    alive: Sequence[str]
+    remove: Sequence[str]
+
+    def ask(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
+        """One command, heard out. Raises Infrastructure where it does not answer."""
+        try:
+            return subprocess.run([self.name, *words], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+                                  errors="replace", check=False, timeout=patience_s, start_new_session=True)
+        except subprocess.TimeoutExpired as error:
+            raise Infrastructure(f"{self.name} did not answer within {patience_s:g} s: {words[0]}") from error
+
+    def open(self, *words: str, stdout: int | None = None, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        """A command that runs on beside us; Ctrl-C does not reach it."""
+        return subprocess.Popen([self.name, *words], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                                start_new_session=True)
+
+    def why_silent(self) -> str | None:
+        """Why it does not answer; None where it does."""
+        if not shutil.which(self.name):
+            return f"{self.name} is not installed"
+        told = self.ask(*self.alive)
+        if told.returncode == 0:
+            return None
+        lines = without_warnings(told.stderr)
+        return f"no {self.name} engine answers" + (f" ({lines[-1]})" if lines else "")
+
+    def why_not(self, image: str) -> str | None:
+        """Why it cannot run the image here; None where it can. Raises Infrastructure where it does not answer."""
+        if why := self.why_silent():
+            return why
+        if self.ask("image", "inspect", image).returncode != 0:
+            prefix = "" if self is DOCKER else f"BACKEND={self.name} "
+            return f"{self.name} has no image {image} ({prefix}./build.sh)"
+        return None
+
+
+def without_warnings(text: str) -> list[str]:
+    """The lines that may be a reason."""
+    return [line for line in text.strip().splitlines() if "level=warning" not in line]
+
+
+DOCKER = ContainerRuntime("docker", ("version", "--format", "{{.Server.Version}}"),
+                          ("rm", "--force", "--volumes=false"))
+#: It has no server that could answer: `info` sets up the user's namespace and storage, as running a container does.
+#: `rm --force` first waits 10 s for an end by itself.
+PODMAN = ContainerRuntime("podman", ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
+                          ("rm", "--force", "--time=0", "--volumes=false"))
+#: In the order in which `auto` asks them.
+RUNTIMES = {runtime.name: runtime for runtime in (DOCKER, PODMAN)}
 
 
 def image_name(settings: Settings) -> str:
@@ -48,13 +105,8 @@ def image_name(settings: Settings) -> str:
 
 def make(settings: Settings) -> ContainerBackend:
     """The backend. Raises Infrastructure where its engine cannot run the case, BadInput for wrong options."""
-    runtime, image = RUNTIMES[settings.backend], image_name(settings)
-    try:
-        options = tuple(shlex.split(settings.options))
-    except ValueError as error:
-        raise BadInput(f"--options={settings.options}: {error}") from error
-    reason = runtime.why_not(image)
-    if reason:
+    runtime, image, options = RUNTIMES[settings.backend], image_name(settings), settings.option_words()
+    if reason := runtime.why_not(image):
         raise Infrastructure(f"BACKEND={runtime.name}: {reason}")
     return ContainerBackend(runtime, image, options)
 
@@ -66,10 +118,7 @@ def run_command(runtime: ContainerRuntime, image: str, texts: Mapping[str, str],
     The container has this host's name: the result says where it was measured, and repeated runs are of one node.
     Raises BadInput for texts that an engine would change on the way.
     """
-    bad = [f"{variable}={text!r} is not UTF-8 text, which {runtime.name} would change" for variable, text
-           in texts.items() if any("\ud800" <= letter <= "\udfff" for letter in text)]
-    if bad:
-        raise BadInput(*bad)
+    require_utf8(texts, runtime.name)
     environment = {**texts, DEADLINE: str(deadline_s)}
     return [runtime.name, "run", "--detach", "--init", "--name", name, "--label", MARK, "--label",
             f"{OWNER_LABEL}={owner()}", "--hostname", socket.gethostname(), *_CONFINED, *options,
@@ -98,8 +147,8 @@ class ContainerBackend:
         name = f"{MARK}-{secrets.token_hex(5)}"
         command = run_command(self.runtime, self.image, texts, self.options, name, int(timeout_s) + DEADLINE_MARGIN_S)
         remove_orphans(self.runtime)
-        _start(self.runtime, command, name)
-        try:
+        try:  # a signal in the middle, or an engine that is slow, leaves no container
+            _start(self.runtime, command)
             with _live_logs(self.runtime, name):
                 return self._wait(name, folder, deadline, timeout_s)
         finally:
@@ -107,19 +156,23 @@ class ContainerBackend:
 
     def _wait(self, container: str, folder: Path, deadline: float, timeout_s: float) -> int:
         """Block on the FIFO until the run is over; what logs there are come back in any case."""
-        export = self.runtime.open("exec", container, "cat", "/export-logs", stdout=subprocess.PIPE)
-        timer = threading.Timer(max(0.0, deadline - time.monotonic()), export.kill)
-        timer.start()
-        try:
-            came = extract(export.stdout, folder)
-        finally:
-            timer.cancel()
-            export.kill()
-            export.communicate()
+        came = self._receive(folder, deadline - time.monotonic(), "exec", container, "cat", "/export-logs")
         status = read_status(folder) if came is Stream.WHOLE else None
         if status is not None:
             return status
         return self._post_mortem(container, folder, came, time.monotonic() >= deadline, timeout_s)
+
+    def _receive(self, folder: Path, patience_s: float, *words: str) -> Stream:
+        """The tar stream of a command into ``folder``; a command that takes longer is ended."""
+        source = self.runtime.open(*words, stdout=subprocess.PIPE)
+        timer = threading.Timer(max(0.0, patience_s), source.kill)
+        timer.start()
+        try:
+            return extract(source.stdout, folder)
+        finally:
+            timer.cancel()
+            source.kill()
+            source.communicate()
 
     def _post_mortem(self, container: str, folder: Path, came: Stream, late: bool, timeout_s: float) -> int:
         """Why the FIFO gave no whole logs; fetch what lies in the container."""
@@ -134,8 +187,9 @@ class ContainerBackend:
             state = self._state(container)
         if not state or state[0] in ("removing", "dead"):
             raise Infrastructure(f"the {self.runtime.name} engine went away, or somebody removed the container")
-        whole = self._copy_logs(container, folder)
-        run_status = read_status(folder) if whole else None
+        # An engine that hangs must not hold the case.
+        copied = self._receive(folder, PATIENCE_S, "cp", f"{container}:{LOGS_INSIDE}/.", "-")
+        run_status = read_status(folder) if copied is Stream.WHOLE else None
         status, exit_code, oom = state
         if late:
             raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
@@ -155,33 +209,15 @@ class ContainerBackend:
                                container)
         return told.stdout.split() if told.returncode == 0 else []
 
-    def _copy_logs(self, container: str, folder: Path) -> bool:
-        """Whether all that lies there came."""
-        copied = self.runtime.open("cp", f"{container}:{_LOGS}/.", "-", stdout=subprocess.PIPE)
-        timer = threading.Timer(PATIENCE_S, copied.kill)  # an engine that hangs must not hold the case
-        timer.start()
-        try:
-            came = extract(copied.stdout, folder)
-            copied.communicate()
-        finally:
-            timer.cancel()
-        return copied.returncode == 0 and came is Stream.WHOLE
 
-
-def _start(runtime: ContainerRuntime, command: Sequence[str], name: str) -> None:
-    """A signal in the middle, or an engine that is slow, leaves no container."""
+def _start(runtime: ContainerRuntime, command: Sequence[str]) -> None:
     try:
-        started = heard_out(command, lambda _: None, PATIENCE_S)
+        started = heard_out(command, PATIENCE_S)
     except subprocess.TimeoutExpired as error:
-        _remove(runtime, name)
         raise Infrastructure(f"{runtime.name} started no container within {PATIENCE_S:g} s") from error
-    except BaseException:
-        _remove(runtime, name)
-        raise
     if started.returncode != 0:
-        _remove(runtime, name)  # it may have been made, and then it could not start
-        lines = [line for line in started.stderr.strip().splitlines() if "level=warning" not in line]
-        raise Infrastructure(f"{runtime.name} could not start the container: {(lines or ['no message'])[0]}")
+        lines = [*without_warnings(started.stderr), "no message"]
+        raise Infrastructure(f"{runtime.name} could not start the container: {lines[0]}")
 
 
 @contextlib.contextmanager
@@ -212,14 +248,13 @@ def _remove(runtime: ContainerRuntime, container: str) -> None:
             if "already in progress" in why:
                 time.sleep(1)
     print(f"error: {runtime.name} has not removed {container} ({why}); to end it: {runtime.name} rm --force "
-          f"{container}",
-          file=sys.stderr, flush=True)
+          f"{container}", file=sys.stderr, flush=True)
 
 
 def remove_orphans(runtime: ContainerRuntime) -> None:
     """Remove the containers whose host side was killed; those of a case that runs beside this one are left alone."""
-    found = runtime.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
-    told = runtime.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *found).stdout if found else ""
+    ours = runtime.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
+    told = runtime.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *ours).stdout if ours else ""
     for line in told.splitlines():
         container, _, whose = line.removeprefix("/").partition(" ")
         if is_gone(whose):

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..checkout import ROOT, git, require
 from ..errors import BadInput, Infrastructure
 from ..spelling import nearest
-from .container_runtimes import ContainerRuntime
+from .container import ContainerRuntime
 
 _RETRIES = 2
 #: What Dockerfile.3.benchmark copies.
@@ -42,24 +42,25 @@ class Dockerfile:
 def dockerfiles() -> list[Dockerfile]:
     """All of them in the order in which they are built, highest number first."""
     require("build.sh")
-    found = []
+    files = []
     for path in sorted(ROOT.glob("Dockerfile.[0-9].*"), reverse=True):
         first = re.search(r"^#\s*(\S+)", path.read_text(), re.M)
         if not first:
             raise BadInput(f"{path.name} does not name its image in its first comment line")
-        found.append(Dockerfile(path, first.group(1)))
-    return found
+        files.append(Dockerfile(path, first[1]))
+    return files
 
 
 def choose(words: Sequence[str]) -> list[Dockerfile]:
     """Those that ``words`` name by number, file or image, else all. Raises BadInput."""
-    every = dockerfiles()
-    by_word = {word: each for each in every for word in (each.image, each.path.name, each.path.name.split(".")[1])}
-    bad = [f"there is no image {word!r}{nearest(word, tuple(by_word))}; the images are "
-           + ", ".join(each.image for each in every) for word in words if word not in by_word]
+    names = {dockerfile: (dockerfile.path.name.split(".")[1], dockerfile.path.name, dockerfile.image)
+             for dockerfile in dockerfiles()}
+    known = [name for those in names.values() for name in those]
+    bad = [f"there is no image {word!r}{nearest(word, known)}; the images are "
+           + ", ".join(dockerfile.image for dockerfile in names) for word in words if word not in known]
     if bad:
         raise BadInput(*bad)
-    return [each for each in every if not words or each in {by_word[word] for word in words}]
+    return [dockerfile for dockerfile, those in names.items() if not words or set(words) & set(those)]
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class Builder:
 
     def build(self, chosen: Sequence[Dockerfile]) -> None:
         """Build them one after another. Raises Infrastructure."""
-        commands = [self.command(each) for each in chosen]
+        commands = {dockerfile: self.command(dockerfile) for dockerfile in chosen}
         if why := self.runtime.why_silent():
             raise Infrastructure(why)
-        for number, (each, command) in enumerate(zip(chosen, commands, strict=True), start=1):
-            _build(each, command, f"image {number} of {len(chosen)}")
+        for number, (dockerfile, command) in enumerate(commands.items(), start=1):
+            _build(dockerfile, command, f"image {number} of {len(chosen)}")
 
 
 def commit() -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import BenchError, Infrastructure
+from . import LOGS_INSIDE
 from .workers import Stream, extract, read_status
 
 RETRY_S = 10.0  # between attempts to read a stream that broke off
 _PATIENCE_S = 30.0
-_LOGS = "/home/bench/logs"
 
 
 class Kubectl:
@@ -70,7 +70,7 @@ class PodStreams:
             timer = threading.Timer(patience_s, self._end_processes)
             timer.start()
             with suppress(Infrastructure):
-                self._read("tar", "cf", "-", "-C", _LOGS, ".")
+                self._read("tar", "cf", "-", "-C", LOGS_INSIDE, ".")
             timer.cancel()
 
     def stop(self, patience_s: float) -> None:
@@ -131,7 +131,7 @@ class PodStreams:
                 self._changed.set()
                 if self._stopped.wait(RETRY_S):
                     return
-                self.complete = self._read("tar", "cf", "-", "-C", _LOGS, ".")
+                self.complete = self._read("tar", "cf", "-", "-C", LOGS_INSIDE, ".")
         except Infrastructure as error:
             self.error = error
         self._changed.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 import shutil
@@ -13,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from . import Settings
 from .container import image_name
 from .kubectl import Kubectl, PodStreams, last_line
 from .kubernetes_manifest import KubernetesOptions, manifest, parse_options, require_jinja
-from .kubernetes_state import Pod, Problem, diagnose
+from .kubernetes_state import PATIENCE_S, ApiObject, ApiObjects, Problem, diagnose
 from .workers import WorkerFolder, read_node, summary, worst_of
 
 START_POLL_S = 2.0  # until every pod runs
@@ -32,7 +32,7 @@ RESCUE_S, DELETE_PATIENCE_S, DRAIN_S = 20.0, 60.0, 5.0
 
 def make(settings: Settings) -> KubernetesBackend:
     """The backend with the user's options. Raises BadInput for wrong ones, Infrastructure where Jinja is missing."""
-    options = parse_options(settings.options)
+    options = parse_options(settings.option_words())
     require_jinja()
     # Without a registry the image was brought to the nodes by hand; with one a tag may have moved.
     return KubernetesBackend(options, image_name(settings), "Always" if settings.registry else "IfNotPresent")
@@ -63,19 +63,14 @@ class KubernetesBackend:
         text = manifest(name, self.image, self.pull_policy, texts, self.options, timeout_s)
         job = _Job(Kubectl(self.options.namespace), name, self.options.nodes, folder.absolute())
         try:
-            try:
-                job.submit(text)
-                print(f"kubernetes: job {name} is submitted", flush=True)
-                job.wait(deadline, timeout_s)
-            finally:
-                job.delete()
-        except (RunFailed, Infrastructure):
+            job.submit(text)
+            print(f"kubernetes: job {name} is submitted", flush=True)
+            job.wait(deadline, timeout_s)
+        finally:
+            job.delete()
             if job.any_started:
                 print(summary(job.nodes()), flush=True)
-            raise
-        nodes = job.nodes()
-        print(summary(nodes), flush=True)
-        worst = worst_of(nodes)
+        worst = worst_of(job.nodes())
         if worst.status:
             print(f"kubernetes: job {name}: node {worst.name} ended with status {worst.status}; see {worst.folder}",
                   flush=True)
@@ -98,13 +93,12 @@ class _Job:
 
     def nodes(self) -> list[WorkerFolder]:
         """What each pod left; the folder of one that never started is empty."""
-        folders = [self._folder_of(index) for index in range(self._count)]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-        return [read_node(folder) for folder in folders]
+        return [read_node(self._folder_of(index)) for index in range(self._count)]
 
     def _folder_of(self, index: int) -> Path:
-        return self._folder.with_name(f"worker-{index}-c0")
+        folder = self._folder.with_name(f"worker-{index}-c0")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def submit(self, text: str) -> None:
         """Make the Job; asked twice it is still one, by its name. Raises Infrastructure."""
@@ -122,15 +116,17 @@ class _Job:
         """Return when the logs of every pod have come back; raise what keeps them from coming."""
         kind, since = "", 0.0
         while True:
-            job, pods = self._look(deadline)
+            items = self._look(deadline)
+            pods = [item for item in items if item.kind == "Pod"]
             self._read_new(pods)
             if all(self._complete(index) for index in range(self._count)):
                 return
             now = time.monotonic()
-            problem = diagnose(job, [pod for pod in pods if not self._complete(pod.index)])
+            problem = diagnose(next((item for item in items if item.kind == "Job"), None),
+                               [pod for pod in pods if not self._complete(pod.index)])
             if (problem.kind if problem else "") != kind:
                 kind, since = problem.kind if problem else "", now
-            if problem and now - since >= problem.patience_s:
+            if problem and now - since >= PATIENCE_S[problem.kind]:
                 raise self._explained(problem)
             if now >= deadline:
                 self._rescue()
@@ -140,30 +136,28 @@ class _Job:
             self._changed.wait(max(0.0, min(POLL_S if calm else START_POLL_S, deadline - now)))
             self._changed.clear()
 
-    def _look(self, deadline: float) -> tuple[Mapping[str, Any] | None, list[Pod]]:
-        """(the Job, None where it is gone; its pods). Raises Infrastructure where nobody answers for long."""
+    def _look(self, deadline: float) -> list[ApiObject]:
+        """The Job, which may be gone, and its pods. Raises Infrastructure where nobody answers for long."""
         give_up_at = min(time.monotonic() + API_PATIENCE_S, deadline)
         while True:
             asked = self._kubectl.ask("get", "job,pods", f"--selector=app.kubernetes.io/instance={self._name}",
                                       "--output=json", "--request-timeout=20s")
             with suppress(ValueError):
                 if asked.returncode == 0:
-                    items = json.loads(asked.stdout)["items"]
-                    return (next((each for each in items if each["kind"] == "Job"), None),
-                            [Pod(each) for each in items if each["kind"] == "Pod"])
+                    return msgspec.json.decode(asked.stdout, type=ApiObjects).items
             if time.monotonic() > give_up_at:
                 raise Infrastructure(f"Kubernetes does not answer: {last_line(asked)}")
             time.sleep(START_POLL_S)
 
-    def _read_new(self, pods: Sequence[Pod]) -> None:
+    def _read_new(self, pods: Sequence[ApiObject]) -> None:
         """Begin to read what has started; what could not be written is raised here."""
         for pod in pods:
             if pod.started and pod.index not in self._streams:
                 folder = self._folder_of(pod.index)
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "node").write_text(f"{pod.node}\n")
-                prefix = f"[{pod.node}] " if self._count > 1 else ""
-                self._streams[pod.index] = PodStreams(self._kubectl, pod.name, folder, prefix, self._changed)
+                node = pod.spec.node_name or ""
+                (folder / "node").write_text(f"{node}\n")
+                prefix = f"[{node}] " if self._count > 1 else ""
+                self._streams[pod.index] = PodStreams(self._kubectl, pod.metadata.name, folder, prefix, self._changed)
                 self._streams[pod.index].start()
         for stream in self._streams.values():
             if stream.error:
@@ -178,7 +172,8 @@ class _Job:
             asked = self._kubectl.ask("get", "events", "--output=json", "--sort-by=.metadata.creationTimestamp",
                                       f"--field-selector=involvedObject.name={self._name},type=Warning")
             with suppress(ValueError, LookupError):
-                return Infrastructure(f"{problem.error}: {json.loads(asked.stdout)['items'][-1]['message']}")
+                events = msgspec.json.decode(asked.stdout, type=ApiObjects).items
+                return Infrastructure(f"{problem.error}: {events[-1].message}")
         return problem.error
 
     def _rescue(self) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ..arguments import Parser
+from ..arguments import Parser, number_of
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
+from . import require_utf8
 
 TEMPLATE = Path(__file__).with_name("kubernetes.yaml.j2")
 #: The cluster ends what this host did not: later than this host does, so that both never race.
@@ -39,27 +39,18 @@ class _OptionsParser(Parser):
         raise BadInput(f"BACKEND=kubernetes: {message}; expected: {_USAGE}")
 
 
-def parse_options(text: str) -> KubernetesOptions:
+def parse_options(words: Sequence[str]) -> KubernetesOptions:
     """Raises BadInput with what is allowed."""
-    parser = _OptionsParser(prog="--options", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    parser.add_argument("--cpus", type=partial(_whole, "CPUs"), required=True)
-    parser.add_argument("--nodes", type=partial(_whole, "nodes"))
+    parser = _OptionsParser(prog="--options", add_help=False, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--cpus", type=number_of(1), required=True)
+    parser.add_argument("--nodes", type=number_of(1))
     parser.add_argument("--memory", type=partial(_like, r"[1-9]\d*(Mi|Gi)", "such as 16Gi"))
     parser.add_argument("--namespace", type=partial(_like, r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a name"))
     parser.add_argument("--node-selector", action="append", default=[], metavar="LABEL=VALUE",
                         type=partial(_like, r"[\w./-]+=[\w.-]*", "LABEL=VALUE"))
-    try:
-        given = vars(parser.parse_args(shlex.split(text)))
-    except ValueError as error:
-        raise BadInput(f"--options={text}: {error}") from error
-    selector = dict(word.split("=", 1) for word in given.pop("node_selector"))
-    return KubernetesOptions(**given, node_selector=selector)
-
-
-def _whole(what: str, text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,5}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {what} from 1 on")
-    return int(text)
+    options = vars(parser.parse_args(words))
+    selector = dict(word.split("=", 1) for word in options.pop("node_selector"))
+    return KubernetesOptions(**options, node_selector=selector)
 
 
 def _like(pattern: str, expected: str, text: str) -> str:
@@ -84,10 +75,7 @@ def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], 
     """The Job ``name`` as YAML. Raises BadInput for texts that Kubernetes cannot carry."""
     import jinja2
 
-    bad = [f"{variable}={text!r} is not UTF-8 text, which Kubernetes needs" for variable, text in texts.items()
-           if any("\ud800" <= letter <= "\udfff" for letter in text)]
-    if bad:
-        raise BadInput(*bad)
+    require_utf8(texts, "Kubernetes")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                                      autoescape=False)
     environment.filters["text"] = quoted

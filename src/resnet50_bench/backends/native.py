@@ -1,21 +1,34 @@
-"""The native backend: run_test.sh as a child process on this host."""
+"""The runner as a child process of this one: run_test.sh on this host, or that of an image by Apptainer or Enroot.
+
+Apptainer and Enroot are what HPC sites have where no engine may run: both start the image's runner as a child of the
+caller, with its files. NOT SEEN on a real one: none could be installed where this was written. The words are held by
+tests and follow the Apptainer 1.3 user guide ("Environment and Metadata", "Bind Paths and Mounts") and the Enroot 3.5
+documentation (doc/cmd/start.md).
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..case.parameters import CATALOGUE
 from ..checkout import ROOT
-from ..errors import RunFailed
+from ..errors import BadInput, Infrastructure, RunFailed
 from ..signals import end_with_parent, shell_status
-from . import Settings
+from ..stack import user_cache
+from . import LOGS_INSIDE, Settings
 
 #: The runner reaps its instances within this.
 _GRACE_S = 15.0
+_RUNNER = "/opt/resnet50/run_test.sh"
+_MODELS = "/var/cache/resnet50-bench"
+#: A command and what is added to its environment.
+Command = tuple[list[str], dict[str, str]]
 
 
 def make(settings: Settings) -> NativeBackend:
@@ -54,15 +67,69 @@ def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, st
     except subprocess.TimeoutExpired:
         raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
     finally:
-        if runner.poll() is None:
-            _end(runner)
+        runner.terminate()  # nothing where it has ended
+        try:
+            runner.wait(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            runner.kill()
+            runner.wait()
     return shell_status(status)
 
 
-def _end(runner: subprocess.Popen[bytes]) -> None:
-    runner.terminate()
-    try:
-        runner.wait(timeout=_GRACE_S)
-    except subprocess.TimeoutExpired:
-        runner.kill()
-        runner.wait()
+def apptainer(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
+    """Parameters go by APPTAINERENV_<name>, which no shell reads with --no-eval: --env splits a value at its commas.
+
+    Raises BadInput for paths that --bind cannot carry.
+    """
+    binds = _binds({folder: LOGS_INSIDE, models: _MODELS}, ",:")
+    return (["apptainer", "exec", "--no-eval", "--cleanenv", "--containall", "--writable-tmpfs",
+             *(word for bind in binds for word in ("--bind", bind)), "--pwd", LOGS_INSIDE, image, _RUNNER],
+            {f"APPTAINERENV_{name}": text for name, text in texts.items()})
+
+
+def enroot(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
+    """Parameters go by --env, a line each for Enroot: a value of two lines is refused, and so are paths that --mount
+    cannot carry (BadInput)."""
+    bad = [f"{name}={text!r} is of two lines, which Enroot cannot carry"
+           for name, text in texts.items() if "\n" in text]
+    if bad:
+        raise BadInput(*bad)
+    binds = _binds({folder: LOGS_INSIDE, models: _MODELS}, ": \t")
+    return (["enroot", "start", *(word for bind in binds for word in ("--mount", bind)),
+             *(word for name, text in texts.items() for word in ("--env", f"{name}={text}")), image, _RUNNER], {})
+
+
+def _binds(places: Mapping[Path, str], forbidden: str) -> list[str]:
+    bad = [f"{path}: a path with one of {forbidden!r} cannot be bound into a container" for path in places
+           if any(letter in forbidden for letter in str(path))]
+    if bad:
+        raise BadInput(*bad)
+    return [f"{path}:{inside}" for path, inside in places.items()]
+
+
+COMMANDS: Mapping[str, Callable[[str, Mapping[str, str], Path, Path], Command]] = {
+    "apptainer": apptainer, "enroot": enroot}
+
+
+@dataclass(frozen=True)
+class SiteBackend:
+    """Runs an image's file by the tool ``name``."""
+
+    name: str
+    image: str
+    local = False
+
+    def cpus(self) -> Sequence[int] | None:
+        """It shares the caller's."""
+        return None
+
+    def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
+        """See Backend."""
+        if not shutil.which(self.name):
+            raise Infrastructure(f"{self.name} is not installed on this node")
+        if not Path(self.image).exists():
+            raise Infrastructure(f"{self.name}: there is no image {self.image} on this node")
+        models = user_cache.models()
+        models.mkdir(parents=True, exist_ok=True)
+        command, more = COMMANDS[self.name](self.image, texts, folder.absolute(), models.absolute())
+        return run_child(command, folder, {**os.environ, **more}, timeout_s)

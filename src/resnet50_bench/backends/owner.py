@@ -1,13 +1,16 @@
-"""This process -> a name that no later process has, and whether the process behind such a name is still there.
+"""What a case starts elsewhere (a container, a job): its start is heard out, and it carries a name of this process.
 
-What a case starts elsewhere (a container, a job) carries it, so that the next start knows what a killed one left.
+No later process has that name, so that the next start knows what a killed one left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..machine.process_facts import start_ticks
@@ -62,3 +65,26 @@ def _namespace(root: Path) -> str:
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname()) or "host"
+
+
+def heard_out(command: Sequence[str], patience_s: float, undo: Callable[[str], None] = lambda number: None,
+              environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Status and output of a command that has something made elsewhere; ``environment`` replaces this process's.
+
+    Where a signal comes in the middle or ``patience_s`` is over (TimeoutExpired), it is heard out all the same,
+    and ``undo`` gets the number that it printed: nothing that was made is left.
+    """
+    # In a session of its own Ctrl-C does not reach it, so what it has made is always known here.
+    client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, env=environment, start_new_session=True)
+    try:
+        out, err = client.communicate(timeout=patience_s)
+    except BaseException:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            out, _ = client.communicate(timeout=patience_s)
+            if out:
+                undo(out.strip())
+        client.kill()
+        client.communicate()
+        raise
+    return subprocess.CompletedProcess(command, client.returncode, out, err)

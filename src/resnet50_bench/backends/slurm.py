@@ -23,18 +23,14 @@ from ..errors import BadInput, Infrastructure, RunFailed
 from ..files import read_text
 from ..launch.surroundings import COUNT, NODE, RENDEZVOUS
 from . import Settings
-from .client import heard_out
-from .container import image_name
-from .container_runtimes import RUNTIMES
-from .owner import MARK, is_gone, owner
-from .site_containers import COMMANDS
+from .container import RUNTIMES, image_name
+from .native import COMMANDS
+from .owner import MARK, heard_out, is_gone, owner
 from .workers import WorkerFolder, read_node, require_replicas, summary, worst_of
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
 #: ... or this, with the container tool, the image and the seconds that it may take.
 IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
-#: --docker, --podman; --apptainer=FILE, --enroot=FILE.
-_BY_NAME, _BY_FILE = tuple(RUNTIMES), tuple(COMMANDS)
 SUBMISSION_S = 60.0  # a controller under load answers sbatch late, one that is gone never
 POLL_S = 5.0  # sites do not like the controller to be asked more often
 SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
@@ -75,32 +71,20 @@ exit "$status"
 
 
 def make(settings: Settings) -> SlurmBackend:
-    """The backend with the user's own options for sbatch. Raises BadInput where they cannot be split."""
-    try:
-        words = shlex.split(settings.options)
-    except ValueError as error:
-        raise BadInput(f"--options={settings.options}: {error}") from error
-    ours = [word for word in words if _tool(word) in (*_BY_NAME, *_BY_FILE)]
-    if len(ours) > 1:
-        raise BadInput(f"--options={settings.options}: {' and '.join(ours)} exclude each other")
-    others = tuple(word for word in words if word not in ours)
-    return SlurmBackend(others, *(_container(ours[0], settings) if ours else ("", "")))
-
-
-def _tool(word: str) -> str:
-    return word.partition("=")[0].removeprefix("--") if word.startswith("--") else ""
-
-
-def _container(word: str, settings: Settings) -> tuple[str, str]:
-    """(the tool, the image's name or file). Raises BadInput."""
-    tool, (_, equals, file) = _tool(word), word.partition("=")
-    if tool in _BY_NAME:
-        if equals:
+    """The backend with the user's own options for sbatch. Raises BadInput for a container tool without its image."""
+    tools = {word: tool for word in settings.option_words()
+             if word.startswith("--") and (tool := word[2:].partition("=")[0]) in (*RUNTIMES, *COMMANDS)}
+    others = tuple(word for word in settings.option_words() if word not in tools)
+    if len(tools) > 1:
+        raise BadInput(f"--options={settings.options}: {' and '.join(tools)} exclude each other")
+    for word, tool in tools.items():
+        _, equals, file = word.partition("=")
+        if tool in RUNTIMES and equals:
             raise BadInput(f"{word}: --{tool} takes no value; REGISTRY and RELEASE name the image")
-        return tool, image_name(settings)
-    if not file:
-        raise BadInput(f"{word}: --{tool}=FILE is expected, the image's file, which every node sees")
-    return tool, str(Path(file).absolute())
+        if tool in COMMANDS and not file:
+            raise BadInput(f"{word}: --{tool}=FILE is expected, the image's file, which every node sees")
+        return SlurmBackend(others, tool, image_name(settings) if tool in RUNTIMES else str(Path(file).absolute()))
+    return SlurmBackend(others)
 
 
 @dataclass(frozen=True)
@@ -135,19 +119,22 @@ class SlurmBackend:
             print(f"slurm: job {job} is submitted", flush=True)
             state, reason = _wait(job, folder / f"slurm-{job}.out", deadline)
             if state and time.monotonic() < deadline:
-                raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{_unavailable()}")
+                # The reason of a job names such nodes in some of Slurm's moods only.
+                closed = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
+                nodes = f"; nodes that take no job: {', '.join(closed)}" if closed else ""
+                raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{nodes}")
             if state:
                 raise RunFailed(f"job {job} was still {state} ({reason}) at TIMEOUT={timeout_s:g} s since its "
                                 "submission and was cancelled")
             record = _record(job)
-            nodes = _read_nodes(folder, record)
+            left = _read_nodes(folder, record)
         except BaseException:
             _cancel(job)
             raise
-        print(summary(nodes), flush=True)
-        status = _verdict(job, record, nodes)
+        print(summary(left), flush=True)
+        status = _verdict(job, record, left)
         if texts.get("FUNCTION") == "training":
-            require_replicas(nodes)
+            require_replicas(left)
         return status
 
 
@@ -159,9 +146,8 @@ def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) ->
     lines = [f"unset {' '.join(CATALOGUE)}", *(f"export {shlex.quote(f'{n}={text}')}" for n, text in texts.items())]
     environment.write_text("\n".join(lines) + "\n", errors="surrogateescape")
     paths = {"script": script, "environment": environment, "parent": folder.parent}
-    names = {"node": NODE, "count": COUNT, "rendezvous": RENDEZVOUS}
-    script.write_text(_SCRIPT.format(runner=shlex.join(runner), **{name: shlex.quote(str(path))
-                                                                   for name, path in (paths | names).items()}))
+    script.write_text(_SCRIPT.format(runner=shlex.join(runner), node=NODE, count=COUNT, rendezvous=RENDEZVOUS,
+                                     **{name: shlex.quote(str(path)) for name, path in paths.items()}))
     return script
 
 
@@ -171,7 +157,7 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
                "--parsable", f"--job-name={MARK}:{owner()}", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
                f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
     try:
-        sbatch = heard_out(command, lambda number: _cancel(number.split(";")[0]), SUBMISSION_S, _environment())
+        sbatch = heard_out(command, SUBMISSION_S, lambda number: _cancel(number.split(";")[0]), _environment())
     except subprocess.TimeoutExpired as error:
         raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: does the controller run? A job that it "
                              "made after all is cancelled at the next start") from error
@@ -229,12 +215,6 @@ def _wait(job: str, output: Path, deadline: float) -> tuple[str, str]:
         # A job whose start Slurm foresees is waited for, whatever the reason.
         if not state or now > deadline or (state == "PENDING" and start in ("", "N/A") and hopeless):
             return state, reason
-
-
-def _unavailable() -> str:
-    """Which nodes take no job and why: the reason of a job names them in some of Slurm's moods only."""
-    nodes = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
-    return f"; nodes that take no job: {', '.join(nodes)}" if nodes else ""
 
 
 def _print_new(output: Path, offset: int, at_end: bool) -> int:

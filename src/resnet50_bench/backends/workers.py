@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from ..errors import BadInput, Infrastructure, RunFailed
+from ..files import read_text
+from ..machine.topology import number
 
 #: Two blocks of zeros end an archive (POSIX, pax interchange format).
 _END_BYTES = 1024
@@ -29,19 +31,18 @@ def read_node(folder: Path) -> WorkerFolder:
     """Read ``node``, ``status`` and the newest result of a worker folder."""
     from ..result.result import read_summary  # before the set-up ctest.sh does without msgspec
 
-    name = (folder / "node").read_text().strip() if (folder / "node").exists() else folder.name
     status, throughput = read_status(folder), None
     if results := sorted(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime):
         with suppress(BadInput):  # kpi.sh judges the result, not this summary
             throughput = read_summary(results[-1]).statistics.throughput_images_per_s
-    return WorkerFolder(folder, name, status, throughput if status == 0 else None)
+    return WorkerFolder(folder, read_text(folder / "node") or folder.name, status, throughput if status == 0 else None)
 
 
 def summary(nodes: Sequence[WorkerFolder]) -> str:
     """One line a node: its name, status and images/s; for two or more of one case then what ``fleet`` says of them."""
-    rows = [("node", "status", "images/s")] + [
-        (node.name, str(node.status), f"{node.throughput:.2f}" if node.throughput else "-") for node in nodes]
-    lines = [f"{name:16} {status:>6} {rate:>10}" for name, status, rate in rows]
+    lines = [f"{'node':16} {'status':>6} {'images/s':>10}"]
+    lines += [f"{node.name:16} {node.status!s:>6} {f'{node.throughput:.2f}' if node.throughput else '-':>10}"
+              for node in nodes]
     if len(nodes) > 1:
         from ..history import fleet  # before the set-up ctest.sh does without msgspec
 
@@ -118,7 +119,4 @@ def extract(stream: IO[bytes] | None, folder: Path) -> Stream:
 
 def read_status(folder: Path) -> int | None:
     """The number in ``status``; None where there is none: the file is missing, empty or cut."""
-    try:
-        return int((folder / "status").read_text())
-    except (OSError, ValueError):
-        return None
+    return number(read_text(folder / "status"))

@@ -14,11 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..case.case import parse_option
-from ..case.parameters import CATALOGUE, from_environment, refusal, text_of
+from ..case.parameters import CATALOGUE, from_environment, read, refusal, text_of
 from ..errors import BadInput
 
-#: What a case's name says; in WSF it wins over the environment.
-_NAMED = ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")
 #: Confined as with our own docker backend; WSF's docker and terraform backends give the container a network.
 _CONFINED = ("--cap-drop=ALL", "--cap-add=SYS_NICE", "--shm-size=4g")
 #: Trace tools bound the region of interest by these two phrases.
@@ -33,20 +31,20 @@ def parameters(option: str, environment: Mapping[str, str]) -> Iterator[str]:
 
     WSF calls a case customized where --set or --config then differ from these.
     """
-    named = parse_option(option)
-    refuse_foreign(environment)
-    given = {name: environment.get(name, "") for name in CATALOGUE} | named
-    defaults = _defaults({name: text for name, text in given.items() if _is_valid(name, text)})
-    for name, text in given.items():
+    _refuse_foreign(environment)
+    texts = {name: environment.get(name, "") for name in CATALOGUE} | parse_option(option)
+    defaults = _defaults({name: text for name, text in texts.items() if text and not read({name: text})[1]})
+    for name, text in texts.items():
         yield f"export {name}={shlex.quote(text or defaults[name])}"
 
 
 def words(option: str, environment: Mapping[str, str]) -> Iterator[str]:
     """Assignments of what WSF's validate.sh reads. Raises BadInput for what cannot be carried or means nothing."""
-    refuse_foreign(environment)
-    given = _given(option, environment)
-    bad = [f"{name}={text!r} {problem}" for name, text in given.items()
-           if (problem := _not_carried(text) or _not_valid(name, text))]
+    _refuse_foreign(environment)
+    given = _differing(option, environment)
+    bad = []
+    for name, text in given.items():
+        bad += [f"{name}={text!r} {why}"] if (why := _not_carried(text)) else read({name: text})[1]
     options, own = _callers(environment, bad)
     if bad:
         raise BadInput(*bad)
@@ -90,7 +88,7 @@ def m4_word(text: str) -> str:
     return "".join(map(escaped, text.replace("$", "$$")))
 
 
-def refuse_foreign(environment: Mapping[str, str]) -> None:
+def _refuse_foreign(environment: Mapping[str, str]) -> None:
     """Raises BadInput for parameters of WSF's own workload that there is no like of here."""
     bad = [refusal(name, text) for name, text in from_environment(environment).items() if name not in CATALOGUE]
     if bad:
@@ -107,16 +105,13 @@ def outcome(folder: Path) -> list[str]:
     return []
 
 
-def _given(option: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _differing(option: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What differs from the defaults that ``parameters`` exported; ``%20`` is WSF's space. The name's always stands."""
     named = parse_option(option)
     exported = _defaults(named)
-    given = {}
-    for name in CATALOGUE:
-        text = environment.get(name, "").replace("%20", " ").strip(" ") or named.get(name, "")
-        if text and (name in _NAMED or text != exported[name]):
-            given[name] = text
-    return given
+    texts = {name: environment.get(name, "").replace("%20", " ").strip(" ") or named.get(name, "")
+             for name in CATALOGUE}
+    return {name: text for name, text in texts.items() if text and (name in named or text != exported[name])}
 
 
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:
@@ -127,20 +122,8 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         value = parameter.default(chosen)
         chosen[name] = parameter.parse(given[name]) if given.get(name) else value
         default = text_of(value)
-        texts[name] = default if _is_valid(name, default) else ""
+        texts[name] = default if default and not read({name: default})[1] else ""
     return texts
-
-
-def _is_valid(name: str, text: str) -> bool:
-    return bool(text) and _not_valid(name, text) is None
-
-
-def _not_valid(name: str, text: str) -> str | None:
-    try:
-        CATALOGUE[name].parse(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _not_carried(text: str) -> str | None:
@@ -148,8 +131,8 @@ def _not_carried(text: str) -> str | None:
     for char in text:
         if char in "'\"\\~" or not char.isprintable():
             return f"holds {char!r}, which WSF cannot carry: no quotes, backslashes, tildes or control characters"
-    if found := re.search(r"\{[{%#]", text):
-        return f"holds {found.group()!r}, which WSF's terraform backend would evaluate"
+    if jinja := re.search(r"\{[{%#]", text):
+        return f"holds {jinja[0]!r}, which WSF's terraform backend would evaluate"
     return None
 
 

@@ -7,7 +7,7 @@ import shlex
 
 from ..arguments import Parser
 from ..backends import images
-from ..backends.container_runtimes import DOCKER, PODMAN
+from ..backends.container import DOCKER, PODMAN
 from ..ctest import settings
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ..arguments import Parser
 from ..backends import Backend
-from ..backends.container import ContainerBackend
-from ..backends.container_runtimes import RUNTIMES
-from ..backends.site_containers import SiteBackend
+from ..backends.container import RUNTIMES, ContainerBackend
+from ..backends.native import SiteBackend
 from ..case.parameters import CATALOGUE
 from ..errors import Infrastructure
 from ..machine import machine_lock
