@@ -159,6 +159,11 @@ def test_files_that_a_page_names_are_there(page):
         assert (ROOT / name).exists(), name
 
 
+def test_pages_that_the_program_names_are_there():
+    texts = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert [name for name in re.findall(r"(?<!/)\bdocs/[\w./-]+\w", texts) if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.name != "commands.md"], ids=str)
 def test_a_page_is_short(page):
     assert len(page.read_text().splitlines()) <= (120 if page.name == "README.md" else 200)

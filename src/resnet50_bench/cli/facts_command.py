@@ -18,13 +18,13 @@ def parameters_parser() -> Parser:
     options = Parser("resnet50-bench parameters", "Every parameter with its values, its default and the cases it "
                      "applies to.", "resnet50-bench parameters")
     form = options.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print the table of docs/parameters.md")
+    form.add_argument("--markdown", action="store_true", help="print the table of docs/reference/parameters.md")
     form.add_argument("--json", action="store_true", help="print one JSON document")
     return options
 
 
 def parameters(argv: list[str]) -> int:
-    """Print the catalogue of parameters for people, for a program, or as the table of docs/parameters.md."""
+    """Print the catalogue of parameters for people, for a program, or as a table in Markdown."""
     words = parameters_parser().parse_args(argv)
     if words.json:
         print(json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows()], indent=1))
@@ -52,8 +52,8 @@ def best_case(argv: list[str]) -> int:
 
 def result_schema(argv: list[str]) -> int:
     """Print the JSON Schema of a result file."""
-    Parser("resnet50-bench result-schema", "The JSON Schema of a result file: docs/result-schema.json.",
-           "resnet50-bench result-schema > docs/result-schema.json").parse_args(argv)
+    Parser("resnet50-bench result-schema", "Print the JSON Schema of a result file.",
+           "resnet50-bench result-schema > docs/reference/result-schema.json").parse_args(argv)
     from ..result import schema  # the others need only Python's own library
 
     print(schema.text(), end="")
