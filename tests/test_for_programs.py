@@ -8,7 +8,7 @@ import re
 import pytest
 
 from resnet50_bench.cli.tree import main
-from resnet50_bench.result import schema
+from resnet50_bench.result.result import json_schema
 from support import documents
 from support.results import put, synthetic
 from support.schema import FILE, violations
@@ -16,8 +16,8 @@ from support.schema import FILE, violations
 
 def test_the_schema_in_the_docs_is_that_of_the_types(capsys):
     why = "run: scripts/resnet50-bench.sh result-schema > docs/reference/result-schema.json"
-    assert FILE.read_text() == schema.text(), why
-    assert main(["result-schema"]) == 0 and capsys.readouterr().out == schema.text()
+    assert FILE.read_text() == json_schema(), why
+    assert main(["result-schema"]) == 0 and capsys.readouterr().out == json_schema()
 
 
 @pytest.mark.parametrize("result", [synthetic(), synthetic(failure="x", verdict="invalid"), documents.result()],

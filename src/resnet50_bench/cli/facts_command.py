@@ -54,7 +54,7 @@ def result_schema(argv: list[str]) -> int:
     """Print the JSON Schema of a result file."""
     Parser("resnet50-bench result-schema", "Print the JSON Schema of a result file.",
            "resnet50-bench result-schema > docs/reference/result-schema.json").parse_args(argv)
-    from ..result import schema  # the others need only Python's own library
+    from ..result.result import json_schema  # the others need only Python's own library
 
-    print(schema.text(), end="")
+    print(json_schema(), end="")
     return 0

@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..result.comparison_stats import control_limit
 from ..result.kpi import KPIS
 from . import comparability
-from .collection import Entry, of_cases, restarts
+from .collection import Entry, of_cases, restarts, values
 from .judgement import LEAST_HISTORY
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
@@ -47,22 +47,22 @@ def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[s
 
 def _systems(valid: Sequence[Entry], notices: list[str]) -> list[tuple[Machine, dict[str, list[Entry]]]]:
     """Machines with their cases' runs; a case that ran with several parameters needs a system block for each."""
-    found: dict[tuple[Machine, str, str], list[Entry]] = {}
+    same: dict[tuple[Machine, str, str], list[Entry]] = {}
     for entry in valid:  # newest first
         machine = entry.result.system.cpu or "", entry.result.topology.core_count
-        runs = found.setdefault((machine, entry.case, json.dumps(_parameters(entry))), [])
-        if runs and comparability.things(runs[0].result, entry.result):
-            differing = ", ".join(sorted(comparability.things(runs[0].result, entry.result)))
-            notices.append(f"{entry.path} is left out: {differing} of newer runs differ")
+        runs = same.setdefault((machine, entry.case, json.dumps(_parameters(entry))), [])
+        if runs and (differing := comparability.things(runs[0].result, entry.result)):
+            notices.append(f"{entry.path} is left out: {', '.join(sorted(differing))} of newer runs differ")
         else:
             runs.append(entry)
     systems: list[tuple[Machine, dict[str, list[Entry]]]] = []
-    for (machine, case, _), runs in sorted(found.items(), key=lambda item: str(item[0])):
-        room = next((cases for known, cases in systems if known == machine and case not in cases), None)
-        if room is None:
-            systems.append((machine, {case: runs}))
+    for (machine, case, _), runs in sorted(same.items(), key=lambda item: str(item[0])):
+        for known, cases in systems:
+            if known == machine and case not in cases:
+                cases[case] = runs
+                break
         else:
-            room[case] = runs
+            systems.append((machine, {case: runs}))
     return systems
 
 
@@ -82,13 +82,13 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
             yield f"    cores: {cores}"
         yield "    cases:"
         for case, runs in cases.items():
-            values = [entry.primary[2] for entry in restarts(runs) if entry.primary]
+            measured = values(restarts(runs))
             kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
-            if len(values) < LEAST_HISTORY:
-                rests = (f"{len(values)} restarts, which is little" if len(values) > 1 else
+            if len(measured) < LEAST_HISTORY:
+                rests = (f"{len(measured)} restarts, which is little" if len(measured) > 1 else
                          "1 restart, which shows no spread: it is the least that restarts differ by")
                 notices.append(f"{case}: its tolerance rests on {rests}; repeat with --loop {LEAST_HISTORY}")
-            tolerance = math.ceil(round(1000 * control_limit(values)[1], 6)) / 10
-            yield f"      {json.dumps(case)}:  # {len(values)} of {runs[0].started_at} and before"
-            yield f"        {kpi}: {{value: {median(values):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"
+            tolerance = math.ceil(round(1000 * control_limit(measured)[1], 6)) / 10
+            yield f"      {json.dumps(case)}:  # {len(measured)} of {runs[0].started_at} and before"
+            yield f"        {kpi}: {{value: {median(measured):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"
             yield f"        parameters: {json.dumps(_parameters(runs[0]))}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,31 +29,32 @@ _Kind = TypeVar("_Kind", bound=ResultSummary)
 def lines(logs: Path) -> Iterator[str]:
     """A line for each implausible ratio of the result in ``logs`` to the newest comparable ones beside it."""
     mine = _passed(logs, read)
-    if mine is None:
-        return
-    if mine.statistics.accuracy:
-        yield from _against_fp32(mine, logs)
-        return
-    precision = mine.parameter("PRECISION")
-    newest: dict[str, float] = {}
-    for folder in _beside(logs):
-        other = _passed(folder, read_summary) if folder != logs else None
+    beside = sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]
+    if mine and mine.statistics.accuracy:
+        yield from _against_fp32(mine, beside)
+    elif mine:
+        yield from _against_precisions(mine, [folder for folder in beside if folder != logs])
+
+
+def _against_precisions(mine: Result, beside: Sequence[Path]) -> Iterator[str]:
+    """The ratios that hint at a fall-back."""
+    rates: dict[str, float | None] = {mine.parameter("PRECISION"): mine.statistics.throughput_images_per_s}
+    for folder in beside:
+        other = _passed(folder, read_summary)
         if other and _key(other) == _key(mine):
-            newest.setdefault(other.parameter("PRECISION"), _rate(other))
+            rates.setdefault(other.parameter("PRECISION"), other.statistics.throughput_images_per_s)
     for (fast, slow), expected in EXPECTED.items():
-        rates = newest | {precision: _rate(mine)}
-        if precision in (fast, slow) and rates.get(fast) and rates.get(slow):
-            ratio = rates[fast] / rates[slow]
-            if ratio < _FAR_BELOW * expected:
-                yield (f"PLAUSIBILITY: {fast} is {ratio:.2f} times as fast as {slow} on this machine where about "
-                       f"{expected:g} is usual: look for a fall-back, too few steps or other load in either run")
+        above, below = rates.get(fast), rates.get(slow)
+        if mine.parameter("PRECISION") in (fast, slow) and above and below and above / below < _FAR_BELOW * expected:
+            yield (f"PLAUSIBILITY: {fast} is {above / below:.2f} times as fast as {slow} on this machine where about "
+                   f"{expected:g} is usual: look for a fall-back, too few steps or other load in either run")
 
 
-def _against_fp32(mine: Result, logs: Path) -> Iterator[str]:
+def _against_fp32(mine: Result, beside: Sequence[Path]) -> Iterator[str]:
     """How far the accuracy lies from fp32's with the same weights on the same images, where that was measured."""
     if _is_fp32(mine):
         return
-    for folder in _beside(logs):
+    for folder in beside:
         other = _passed(folder, read)
         ours, theirs = mine.statistics.accuracy, other.statistics.accuracy if other else None
         if other and ours and theirs and other.inputs == mine.inputs and _is_fp32(other):
@@ -67,26 +69,15 @@ def _is_fp32(result: ResultSummary) -> bool:
     return precision is not None and precision.dtype is FP32 and not precision.products_in_bf16
 
 
-def _beside(logs: Path) -> list[Path]:
-    """The newest logs folders there."""
-    return sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]
-
-
 def _passed(logs: Path, read_as: Callable[[Path], _Kind]) -> _Kind | None:
     """The first iteration's result where it passed."""
     for path in sorted(logs.glob("itr-1/worker-0-c0/benchmark_*.json"))[-1:]:
-        try:
+        with suppress(BadInput):
             result = read_as(path)
-        except BadInput:
-            return None
-        if result.failure is None and (result.statistics.throughput_images_per_s or result.statistics.accuracy):
-            return result
+            if result.failure is None and (result.statistics.throughput_images_per_s or result.statistics.accuracy):
+                return result
     return None
 
 
 def _key(result: ResultSummary) -> list[object]:
     return [result.system.cpu, result.placement.burst, *(result.parameter(name) for name in _SAME)]
-
-
-def _rate(result: ResultSummary) -> float:
-    return result.statistics.throughput_images_per_s or 0.0

@@ -58,15 +58,9 @@ class ReferencedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     parameters: dict[str, Value] = {}
 
     @property
-    def conditions(self) -> dict[str, str]:
-        """The parameters as texts."""
-        return {name: text_of(name, value) for name, value in self.parameters.items()}
-
-    @property
     def kpis(self) -> dict[str, Reference]:
         """By MODE."""
-        given = {"throughput": self.throughput, "latency": self.latency, "accuracy": self.accuracy}
-        return {mode: reference for mode, reference in given.items() if reference}
+        return {mode: reference for mode in KPIS if (reference := getattr(self, mode))}
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,16 +130,16 @@ class References(msgspec.Struct, frozen=True):
         if not cases:
             return NoReference(Lack.CASE, tuple(map(str, systems)))
         ran_with = entry.result.parameters()
-        found: dict[str, Reference] = {}
+        references: dict[str, Reference] = {}
         differing = []
         for case in cases:
-            apart = {name: (text, ran_with.get(name, "")) for name, text in case.conditions.items()
-                     if ran_with.get(name, "") != text}
-            if apart:
+            texts = {name: text_of(name, value) for name, value in case.parameters.items()}
+            if apart := {name: (text, ran_with.get(name, "")) for name, text in texts.items()
+                         if ran_with.get(name, "") != text}:
                 differing.append(apart)
             else:
-                found |= case.kpis
-        return found or NoReference(Lack.PARAMETERS, differing=tuple(differing))
+                references |= case.kpis
+        return references or NoReference(Lack.PARAMETERS, differing=tuple(differing))
 
 
 def read_references(path: Path) -> References:

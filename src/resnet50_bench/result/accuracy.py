@@ -27,9 +27,9 @@ def difference(a: Accuracy, b: Accuracy) -> tuple[float, float, float]:
     On the same images it is wider than need be: which answers differ is not in a result.
     """
     (low_a, high_a), (low_b, high_b) = a.top1_ci95, b.top1_ci95
-    found = b.top1 - a.top1
-    return (found, found - math.hypot(b.top1 - low_b, high_a - a.top1),
-            found + math.hypot(high_b - b.top1, a.top1 - low_a))
+    gap = b.top1 - a.top1
+    return (gap, gap - math.hypot(b.top1 - low_b, high_a - a.top1),
+            gap + math.hypot(high_b - b.top1, a.top1 - low_a))
 
 
 def total(parts: Iterable[RightAnswers]) -> Accuracy:

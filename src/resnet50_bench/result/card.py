@@ -51,13 +51,13 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
     kpi, times = ended.kpi, _latency(ended)
     if kpi is None:
         return
+    value, rate = f"{_middle(ended, kpi)}{_interval(ended, kpi)}", KPIS["throughput"]
     if kpi.name != "Latency":
-        yield kpi.name, f"{_middle(ended, kpi)}{_interval(ended, kpi)}"
+        yield kpi.name, value
         if times:
             yield "Latency", times
         return
-    yield kpi.name, "; ".join(filter(None, (f"mean {_middle(ended, kpi)}{_interval(ended, kpi)}", times)))
-    rate = KPIS["throughput"]
+    yield kpi.name, f"mean {value}{'; ' * bool(times)}{times}"
     if not ended.different and all(rate.value(result.statistics) is not None for result in ended.results):
         yield rate.name, f"{_middle(ended, rate)}{_interval(ended, rate)}"
 
@@ -69,19 +69,13 @@ def _middle(ended: Ended, kpi: Kpi) -> str:
     return f"{value} {kpi.unit}"
 
 
-def _best(ended: Ended, kpi: Kpi) -> str:
-    """Which of iterations that differ was the best."""
-    values = ended.values(kpi)
-    best = max(range(len(values)), key=lambda index: kpi.sign * values[index])
-    texts = ended.iterations[best][0].parameters()
-    what = " ".join(f"{name}={texts.get(name, '')}" for name in ended.different[:2])
-    return f", the best of {len(values)} iterations is {what}"
-
-
 def _interval(ended: Ended, kpi: Kpi) -> str:
     """The interval and what it holds, or why there is none; of iterations that differ the best instead."""
     if ended.different:
-        return _best(ended, kpi)
+        values = ended.values(kpi)
+        best = max(range(len(values)), key=lambda index: kpi.sign * values[index])
+        what = " ".join(f"{name}={ended.iterations[best][0].parameter(name)}" for name in ended.different[:2])
+        return f", the best of {len(values)} iterations is {what}"
     if ended.burst > 1:
         return f", no interval: {ended.burst} runs at once are not independent of each other"
     bounds = ended.interval(kpi)
@@ -145,14 +139,11 @@ def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
     if gate is None:
         return
     values = " and ".join(f"{short(value)} {KPIS[kpi].unit}" for kpi, value in gate.expected.items())
-    some = f" ({gate.by_reference} of {gate.points} results)" if gate.points > 1 else ""
-    by = [f"the reference {values} of {gate.references}" if values else f"{gate.references}{some}"
-          ] * bool(gate.by_reference)
-    some = f" ({gate.by_history} of {gate.points} results)" if gate.points > 1 else ""
-    by += [f"{plural(gate.earlier, 'earlier run')}{some}"] * bool(gate.by_history)
-    judged = f"judged by {' and '.join(by) or 'nothing'}"
+    reference = f"the reference {values} of {gate.references}" if values else gate.references
+    by = [what + (f" ({count} of {gate.points} results)" if gate.points > 1 else "") for count, what in (
+        (gate.by_reference, reference), (gate.by_history, plural(gate.earlier, "earlier run"))) if count]
     lacks = f"; {gate.references} has no reference for it" if not gate.by_reference else ""
-    yield "Gate", f"{'passed' if gate.passed else 'failed'}, {judged}{lacks}"
+    yield "Gate", f"{'passed' if gate.passed else 'failed'}, judged by {' and '.join(by) or 'nothing'}{lacks}"
 
 
 def leading_check(ended: Ended) -> Check | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ..errors import Infrastructure, RunFailed
 
-_FAILED, _INFRASTRUCTURE = RunFailed.exit_status, Infrastructure.exit_status
 _LONGEST = 300
 
 
@@ -19,13 +18,13 @@ class Cause:
     says: str
     what: str
     remedy: str
-    status: int = _INFRASTRUCTURE
+    status: int = Infrastructure.exit_status
 
 
 #: The first that matches holds.
 _KNOWN = (
     Cause(r"DefaultCPUAllocator|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", "out of memory",
-          "use fewer instances or a smaller BATCH_SIZE", _FAILED),
+          "use fewer instances or a smaller BATCH_SIZE", RunFailed.exit_status),
     Cause(r"(?s)inductor.*failed to map segment", "compiled code may not be loaded from a folder that "
           "is mounted noexec", "set TMPDIR, or TORCHINDUCTOR_CACHE_DIR in CUSTOMER_ENV, to a folder without noexec"),
     Cause(r"failed to map segment from shared object", "a library does not fit into the address space, or its folder "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -109,8 +109,7 @@ class Ended:
         if any(result.failure is not None or result.verdict == "invalid" for result in self.results):
             return None
         kpi = KPIS.get(self.results[0].parameter("MODE"))
-        known = kpi and all(kpi.value(result.statistics) is not None for result in self.results)
-        return kpi if known else None
+        return kpi if kpi and all(kpi.value(result.statistics) is not None for result in self.results) else None
 
     def values(self, kpi: Kpi) -> list[float]:
         """The KPI of each iteration: throughputs of nodes add up, of all else the mean of the nodes is taken."""
@@ -137,18 +136,18 @@ class Ended:
         """The 95 % interval in the KPI's unit: between restarts where there are any, else of the one run's steps or
         images, added up over its nodes; None where there is none."""
         if self.is_restarted:
-            bounds = interval_of_means(self.values(kpi))
-            return (max(0.0, bounds[0]), bounds[1]) if bounds else None
+            between = interval_of_means(self.values(kpi))
+            return (max(0.0, between[0]), between[1]) if between else None
         if len(self.iterations) != 1 or self.burst > 1:
             return None
         statistics = [result.statistics for result in self.results]
         if kpi.name == "Accuracy":
             accuracy = statistics[0].accuracy
             return accuracy.top1_ci95 if accuracy and len(statistics) == 1 else None
-        known = [each.throughput_ci95 for each in statistics if each.throughput_ci95]
-        if kpi.name != "Throughput" or len(known) < len(statistics):
+        bounds = [node.throughput_ci95 for node in statistics if node.throughput_ci95]
+        if kpi.name != "Throughput" or len(bounds) < len(statistics):
             return None
-        return sum(low for low, _ in known), sum(high for _, high in known)
+        return sum(low for low, _ in bounds), sum(high for _, high in bounds)
 
     def spread(self) -> list[str]:
         """Lines as kpi.sh prints them: how the throughput of several iterations differs, and the interval of its mean
@@ -172,15 +171,19 @@ class Ended:
         """
         worst = []
         for iteration in self.iterations:
-            times = [step_ms(result.statistics.latency_ms, name) for result in iteration]
-            known = [time for time in times if time is not None]
-            if len(known) < len(times) or not known:
+            times = _all_known(step_ms(result.statistics.latency_ms, name) for result in iteration)
+            if not times:
                 return None
-            worst.append(max(known))
-        return sum(worst) / len(worst) if worst and not self.different else None
+            worst.append(max(times))
+        return fmean(worst) if worst and not self.different else None
 
     def share(self, key: str) -> float | None:
         """The mean of a share in the results' limits; None where one lacks it."""
-        shares = [finite(result.limits.get(key)) for result in self.results]
-        known = [share for share in shares if share is not None]
-        return sum(known) / len(known) if known and len(known) == len(shares) else None
+        shares = _all_known(finite(result.limits.get(key)) for result in self.results)
+        return fmean(shares) if shares else None
+
+
+def _all_known(values: Iterable[float | None]) -> list[float]:
+    """The values; none where one is missing."""
+    every = list(values)
+    return [] if None in every else [value for value in every if value is not None]

@@ -33,20 +33,20 @@ def limits(result: Result) -> dict[str, float]:
     if rate is None:
         return {}
     factor = TRAINING_FACTOR if result.parameter("FUNCTION") == "training" else 1
-    found = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
+    known = {"operations_per_s": rate * OPERATIONS_PER_IMAGE * factor}
     cores = sum(len(run.cpus) for run in runs)
     mhz = result.system.cpu_mhz
     per_cycle = theory.operations_per_cycle(result.system, result.parameter("PRECISION"))
     if mhz and per_cycle:
-        found["theoretical_operations_per_s"] = cores * mhz * 1e6 * per_cycle
-        found["theoretical_mhz"] = mhz
+        known["theoretical_operations_per_s"] = cores * mhz * 1e6 * per_cycle
+        known["theoretical_mhz"] = mhz
     peaks = [run.peak for run in runs]
-    found |= _against(peaks, "operations_per_s", "compute_utilization", found["operations_per_s"])
+    known |= _against(peaks, "operations_per_s", "compute_utilization", known["operations_per_s"])
     moved = _bytes_per_image(result)
     if moved and all("bytes_per_s" in peak for peak in peaks):
-        found["bytes_per_s"] = rate * moved
-        found |= _against(peaks, "bytes_per_s", "memory_utilization", found["bytes_per_s"])
-    return found
+        known["bytes_per_s"] = rate * moved
+        known |= _against(peaks, "bytes_per_s", "memory_utilization", known["bytes_per_s"])
+    return known
 
 
 def _against(peaks: Sequence[Mapping[str, float]], unit: str, share: str, achieved: float) -> dict[str, float]:

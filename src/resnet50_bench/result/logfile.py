@@ -15,7 +15,7 @@ from ..errors import Infrastructure
 from ..files import one_line
 from .records import Verdict
 from .result import Result
-from .stats import PERCENTILES, Summary
+from .stats import PERCENTILES
 
 #: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
 LOG_FORMAT = 1
@@ -50,8 +50,8 @@ class Log:
 
 def file_name(texts: Mapping[str, str], now: datetime) -> str:
     """``benchmark_<MODE>_<TOPOLOGY>_<PRECISION>_<FUNCTION>_<DATA_TYPE>_<date>.log``."""
-    parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", texts.get(name) or "unknown")[:40] if name != "PRECISION"
-             else re.sub(r"\W+", "-", texts.get(name) or "unknown")[:40]
+    strange = {"PRECISION": r"\W+"}  # its underscore stays
+    parts = [re.sub(strange.get(name, "[^A-Za-z0-9.-]+"), "-", texts.get(name) or "unknown")[:40]
              for name in ("MODE", "TOPOLOGY", "PRECISION", "FUNCTION", "DATA_TYPE")]
     return f"benchmark_{'_'.join(parts)}_{now:%Y%m%d-%H%M%S}.log"
 
@@ -60,8 +60,7 @@ def header(case: Case, instance_number: int, versions: Mapping[str, str]) -> Ite
     """One ``NAME: value`` line per parameter, then what belongs to the run."""
     yield from (f"{name}: {text}" for name, text in case.texts().items())
     yield f"INSTANCE_NUMBER: {instance_number}"
-    for name, text in versions.items():
-        yield f"{name}: {text}"
+    yield from (f"{name}: {text}" for name, text in versions.items())
     yield f"FRAMEWORK: {ENGINES[case.torch_type].framework}"
     yield "RECIPE_TYPE: Public"
     yield f"LOG_FORMAT: {LOG_FORMAT}"
@@ -92,8 +91,10 @@ def measured(result: Result) -> Iterator[str]:
         low, high = statistics.throughput_ci95
         yield f"Throughput_CI95: {low:.4f} {high:.4f} fps"
         yield f"Interval_Kind: {statistics.interval_kind}"
-    if statistics.latency_ms:
-        yield from _latency(statistics.latency_ms)
+    if latency := statistics.latency_ms:
+        times = {"Mean": latency.mean, "Min": latency.min, "Max": latency.max,
+                 **{f"P{p}": latency.percentiles[str(p)] for p in PERCENTILES if str(p) in latency.percentiles}}
+        yield from (f"Latency_{name}: {value:.4f} ms" for name, value in times.items())
     if statistics.window:
         yield f"Window_Overlap: {100 * statistics.window.overlap:.2f} %"
         yield f"Window_Duration: {statistics.window.duration_s:.3f} s"
@@ -135,14 +136,6 @@ def _data(result: Result) -> Iterator[str]:
     if agreed and agreed.images:
         yield (f"Agreement_With_FP32: {100 * agreed.top1_agreement:.2f} % of {agreed.images} images, largest "
                f"logit difference {agreed.largest_logit_difference:.3f} at a spread of {agreed.logit_spread:.3f}")
-
-
-def _latency(latency: Summary) -> Iterator[str]:
-    for name, value in (("Mean", latency.mean), ("Min", latency.min), ("Max", latency.max)):
-        yield f"Latency_{name}: {value:.4f} ms"
-    for percentile in PERCENTILES:
-        if str(percentile) in latency.percentiles:
-            yield f"Latency_P{percentile}: {latency.percentiles[str(percentile)]:.4f} ms"
 
 
 def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What one case measured -> a versioned JSON file, written atomically; and back.
+"""What one case measured -> a versioned JSON file, written atomically; and back; and the JSON Schema of that file.
 
 Schema history:
   1  first version
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -165,3 +165,26 @@ def _decoded(text: bytes, kind: type[T]) -> T:
     except msgspec.DecodeError:
         # Python writes NaN, as of a training that diverged; JSON has no word for it.
         return msgspec.convert(json.loads(text), kind)
+
+
+class ResultDocument(Result, kw_only=True):
+    """A result file. Keys that are not named here may be added without a new ``schema_version``; what was not
+    measured, or cannot be read on the machine, is absent or null. Numbers that are not finite stand as NaN."""
+
+    schema: Literal[SCHEMA]  # type: ignore[valid-type]
+    schema_version: Literal[SCHEMA_VERSION]  # type: ignore[valid-type]
+
+
+def json_schema() -> str:
+    """The JSON Schema (2020-12) of a result file, for programs that read results."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "resnet50-bench result",
+              **msgspec.json.schema(ResultDocument)}
+    return json.dumps(_on_one_line(schema), indent=1) + "\n"
+
+
+def _on_one_line(schema: object) -> object:
+    """Docstrings without their line ends and indents, which not every Python keeps."""
+    if isinstance(schema, dict):
+        return {key: " ".join(value.split()) if key == "description" and isinstance(value, str) else _on_one_line(value)
+                for key, value in schema.items()}
+    return [_on_one_line(item) for item in schema] if isinstance(schema, list) else schema

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...spelling import plural
-from .. import curves
-from ..chart import LETTERS, WIDTH, Chart, Spec, frame, low_to_high
+from ..chart import LETTERS, WIDTH, Chart, Mark, Spec, frame, low_to_high, over_powers_of_two
 from ..drawing import Gallery
 from ..markup import Html, el, short
 from ..palette import STEPS, Palette
@@ -34,12 +33,12 @@ def _curves(name: str, points: Sequence[Point]) -> Chart:
     """Over batch sizes with a line for each number of cores; over cores where there is one batch size."""
     kpi = points[0].kpi
     by_batch = len({point.batch for point in points}) > 1
-    lines: dict[int, list[curves.Mark]] = {}
+    lines: dict[int, list[Mark]] = {}
     for point in sorted(points, key=lambda point: (point.cores, point.batch)):
         x, group = (point.batch, point.cores) if by_batch else (point.cores, point.batch)
-        lines.setdefault(group, []).append(curves.Mark(x, point.value, point.low, point.high))
+        lines.setdefault(group, []).append(Mark(x, point.value, point.low, point.high))
     names = {group: f"{plural(group, 'core')} an instance" if by_batch else f"batch {group}" for group in sorted(lines)}
-    return curves.over_powers_of_two(f"{kpi.name} of {name}", "batch size" if by_batch else "cores per instance",
+    return over_powers_of_two(f"{kpi.name} of {name}", "batch size" if by_batch else "cores per instance",
                                      f"{kpi.name} ({kpi.unit})", {names[group]: lines[group] for group in names})
 
 

@@ -12,8 +12,7 @@ from ...history.collection import Entry
 from ...result.kpi import FASTER, KPIS, SLOWER
 from ...spelling import plural
 from ...versus.record import OUTCOME
-from ..chart import Chart, Spec, axis, frame, look
-from ..curves import Mark, over_rounds
+from ..chart import Chart, Mark, Spec, axis, frame, look, over_rounds
 from ..drawing import Gallery
 from ..markup import Html, el
 from ..palette import Palette
