@@ -40,13 +40,15 @@ BEGIN {
     # Tunables of any log, and NAME_Version; our runner may name more of them above LOG_FORMAT.
     split("WORKLOAD PLATFORM FUNCTION MODE CASE_TYPE PRECISION TOPOLOGY DATA_TYPE DATASET WEIGHTS QCONF " \
           "ACCURACY_TARGET CHECKPOINT BATCH_SIZE CORES_PER_INSTANCE INSTANCE_MODE STEPS WARMUP_STEPS MIN_DURATION " \
-          "FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER FRAMEWORK RECIPE_TYPE",
+          "TARGET_QPS LATENCY_BOUND_MS LATENCY_PERCENTILE FAIL_ON_NOISY WEIGHT_SHARING TORCH_TYPE VERBOSE CUSTOMER_ENV BURST INSTANCE_NUMBER FRAMEWORK RECIPE_TYPE",
           names, " ")
     for (i in names) is_tunable[names[i]] = 1
     # line of the log|metric|unit, in the order in which they are printed
     metric_count = split("Latency_Mean|Latency|ms,Latency_Min|Latency Min|ms,Latency_Max|Latency Max|ms," \
         "Latency_P50|Latency P50|ms,Latency_P90|Latency P90|ms,Latency_P95|Latency P95|ms," \
         "Latency_P99|Latency P99|ms,Latency_P99.9|Latency P99.9|ms," \
+        "Server_Rate|Server Rate|queries/sec,Server_Target|Server Target|queries/sec,Server_Batch|Server Batch|queries," \
+        "Server_Padding|Server Padding|%," \
         "Training_Loss|Training Loss|nats,Training_Top1|Training Top1|%," \
         "Accuracy|Accuracy|%,Accuracy_Top5|Accuracy Top5|%,Loader_Throughput|Loader Throughput|samples/sec," \
         "Window_Overlap|Window Overlap|%,Window_Duration|Window Duration|s," \
@@ -131,18 +133,18 @@ function judge(file,    status, i, sum, line, name) {
         # A share, an accuracy or a loss may be nought, a time may not.
         if (!is_positive(reading[file, line]) && !((unit_of[i] == "%" || unit_of[i] == "nats") && is_nought(reading[file, line])))
             invalid(line ": " reading[file, line] " in " name " is no positive number")
-        take(line, reading[file, line] + 0)
+        take(line, reading[file, line] + 0, unit_of[i])
     }
     if (mode == "latency" && !ours[file] && !((file, "Latency_Mean") in reading) && sum > 0) {
         if (!is_positive(parameter[file, "BATCH_SIZE"])) invalid("no BATCH_SIZE to derive the latency from in " name)
-        take("Latency_Mean", 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum); derived = 1
+        take("Latency_Mean", 1000 * parameter[file, "BATCH_SIZE"] * rates[file] / sum, "ms"); derived = 1
     }
     if (verdict[file] ~ /^noisy/ && noisy == "") { noisy = verdict[file]; sub(/^noisy:? */, "", noisy) }
 }
 
 # A reading of one node. Percentiles of several nodes together cannot be had from theirs: the worst node stands for
 # the iteration, of which the mean is taken as of all else. The least and the greatest are those of all nodes and times.
-function take(line, value) {
+function take(line, value, unit) {
     if (line == "Latency_Min" || line == "Latency_Max") {
         if (!metric_files[line] || (line == "Latency_Min" ? value < metric_sum[line] : value > metric_sum[line]))
             metric_sum[line] = value
@@ -152,7 +154,8 @@ function take(line, value) {
         if (value > worst[line, iterations]) {
             metric_sum[line] += value - worst[line, iterations]; worst[line, iterations] = value
         }
-    } else { metric_sum[line] += value; metric_files[line]++ }
+    } else if (unit == "queries/sec") { metric_sum[line] += value; metric_files[line] = iterations } # nodes add up
+    else { metric_sum[line] += value; metric_files[line]++ }
 }
 
 function metric(key, unit, value) { printf "%s%s (%s): %.4f\n", (key == primary ? "*" : ""), key, unit, value }
@@ -185,8 +188,8 @@ END {
     if (workers[1] > 1 && metric_files["Latency_P99"])
         print "# Latency percentiles: of the worst of " workers[1] " workers"
     if (derived) print "# Latency derived from throughput: this log has no step times"
-    primary = mode == "latency" ? "Latency" : mode == "accuracy" ? "Accuracy" : "Throughput"
-    if (primary != "Throughput" && !metric_files[primary == "Latency" ? "Latency_Mean" : "Accuracy"]) {
+    primary = mode == "latency" ? "Latency" : mode == "accuracy" ? "Accuracy" : mode == "server" ? "Server Rate" : "Throughput"
+    if (primary != "Throughput" && !metric_files[primary == "Latency" ? "Latency_Mean" : primary == "Accuracy" ? "Accuracy" : "Server_Rate"]) {
         print "# INVALID RESULT: a log of MODE " mode " without its " primary; exit 1
     }
     if (throughput > 0) metric("Throughput", "samples/sec", throughput / iterations)

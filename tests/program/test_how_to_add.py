@@ -110,10 +110,10 @@ def test_an_engine(tmp_path):
 
 def test_a_check(tmp_path):
     scratch = Scratch(tmp_path, "A check")
-    scratch.change(SOURCE + "result/checks/window.py", "    return [_overlap(window), ",
-                   "    return [_new(window), _overlap(window), ")
-    scratch.change(SOURCE + "result/checks/window.py", "def _overlap(", 'def _new(window: Window) -> Check:\n'
-                   '    return judge("new", "1", True, Verdict.NOISY, "it is new", "wait")\n\n\ndef _overlap(')
+    scratch.change(SOURCE + "result/checks/window.py", "    return [overlap(window), ",
+                   "    return [_new(window), overlap(window), ")
+    scratch.change(SOURCE + "result/checks/window.py", "def overlap(", 'def _new(window: Window) -> Check:\n'
+                   '    return judge("new", "1", True, Verdict.NOISY, "it is new", "wait")\n\n\ndef overlap(')
     assert scratch.python("from resnet50_bench.result.checks import overall, result_checks\n"
                           "from support import documents\n"
                           "print(overall(result_checks(documents.result()))[1])") == "['new: it is new (1)']\n"

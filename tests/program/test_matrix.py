@@ -38,7 +38,7 @@ def test_a_platforms_file_lists_its_precisions_in_every_mode_and_case_type(tmp_p
     assert names == {
         f"test_resnet50_pytorch_xeon_public_inference_{mode}_{precision}{case_type}"
         for mode in CATALOGUE["MODE"].allowed.split() for precision in platforms.PLATFORMS[platform].precisions
-        for case_type in ("", "_gated", "_pkm")} | {
+        for case_type in ("", "_gated", *["_pkm"] * (mode != "server"))} | {
         f"test_resnet50_pytorch_xeon_public_training_throughput_{precision}{case_type}"
         for precision in platforms.PLATFORMS[platform].precisions if PRECISIONS[precision].training
         for case_type in ("", "_gated")}
@@ -46,7 +46,7 @@ def test_a_platforms_file_lists_its_precisions_in_every_mode_and_case_type(tmp_p
 
 def test_ctest_knows_labels_skips_locks_and_the_fixture(tmp_path):
     tests = configure(tmp_path, "SPR")
-    assert len(tests) == 49
+    assert len(tests) == 59
     gated = next(t for t in tests if t["name"].endswith("inference_latency_amx_int8_gated"))
     known = properties(gated)
     assert set(known["LABELS"]) == {"inference", "latency", "amx_int8", "gated"}
@@ -80,7 +80,7 @@ def test_nothing_in_the_build_folders_path_is_evaluated(tmp_path):
     subprocess.run(["cmake", "-S", ROOT, "-B", build, "-DPLATFORM=SPR"], check=True, capture_output=True)
     listed = subprocess.run([build / "workload/ResNet50-Pytorch-Xeon-Public/ctest.sh", "-N"], cwd=tmp_path,
                             capture_output=True, text=True, check=False)
-    assert "Total Tests: 50" in listed.stdout, listed.stderr
+    assert "Total Tests: 60" in listed.stdout, listed.stderr
     assert not list(tmp_path.rglob("evaluated"))
 
 

@@ -103,7 +103,7 @@ def test_wsfs_cmake_lists_the_cases_and_runs_validate(wsf):
     build = wsf.folder / "build"
     assert wsf.run("cmake", "-S", wsf.folder, "-B", build, "-DPLATFORM=GNR").returncode == 0
     listed = wsf.run("ctest", "--test-dir", build, "-N").stdout
-    assert len(re.findall(r"test_resnet50_pytorch_xeon_public_", listed)) == 49
+    assert len(re.findall(r"test_resnet50_pytorch_xeon_public_", listed)) == 59
     assert "setup_environment" not in listed, "our own fixture is for standing alone"
     shown = wsf.run("ctest", "--test-dir", build, "-V", "-R", "inference_throughput_amx_int8_pkm$").stdout
     assert "EVENT_TRACE_PARAMS=roi,Evaluating RESNET: ,Complete..." in shown and "100% tests passed" in shown

@@ -57,6 +57,9 @@ class _Settled:
     steps: int | None
     warmup_steps: int
     min_duration: int
+    target_qps: float | str | None = None
+    latency_bound_ms: float | None = None
+    latency_percentile: float | None = None
     fail_on_noisy: bool
     weight_sharing: bool
     torch_type: str
@@ -65,6 +68,8 @@ class _Settled:
     origins: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     stack: str | None = None
+    #: The rate that a search tries, in queries/s.
+    tried_rate: float | None = None
 
     @property
     def arithmetic(self) -> Precision:
@@ -75,6 +80,21 @@ class _Settled:
     def accuracy(self) -> bool:
         """Whether this case counts right answers instead of time."""
         return self.mode == "accuracy"
+
+    @property
+    def serving(self) -> bool:
+        """Whether queries come at random, by LoadGen."""
+        return self.mode == "server"
+
+    @property
+    def seeks_rate(self) -> bool:
+        """Whether the highest rate that keeps to the bound is to be found."""
+        return self.target_qps == AUTO and self.case_type != "gated"
+
+    @property
+    def queries_per_s(self) -> float | None:
+        """What LoadGen makes; None: a rate that is safe by the warm-up's step times."""
+        return self.tried_rate or (self.target_qps if isinstance(self.target_qps, float) else None)
 
     @property
     def training(self) -> bool:
@@ -101,7 +121,8 @@ class Case(_Settled):
     @property
     def unprovable(self) -> str:
         """Why no log could show the kernels that it runs; empty where one can."""
-        alone = self.cores_per_instance == 1 and self.batch_size < _ONEDNN_BATCH
+        smallest = 1 if self.serving else self.batch_size
+        alone = self.cores_per_instance == 1 and smallest < _ONEDNN_BATCH
         if self.torch_type != "EAGER" or self.arithmetic.dtype is not FP32 or not alone:
             return ""
         return (f"TORCH_TYPE=EAGER with {self.precision}, CORES_PER_INSTANCE=1 and BATCH_SIZE={self.batch_size}: "
@@ -153,11 +174,13 @@ def every_option() -> list[str]:
     functions, modes, types = (["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]
                                for name in ("FUNCTION", "MODE", "CASE_TYPE"))
     return ["_".join(part for part in parts if part) for parts in itertools.product(functions, modes, PRECISIONS, types)
-            if parts[0] != "training" or _can_train(*parts[1:])]
+            if _is_case(*parts)]
 
 
-def _can_train(mode: str, precision: str, case_type: str) -> bool:
-    return mode == "throughput" and PRECISIONS[precision].training and case_type in ("", "gated")
+def _is_case(function: str, mode: str, precision: str, case_type: str) -> bool:
+    if case_type == "pkm" and (mode == "server" or function == "training"):
+        return False
+    return function != "training" or (mode == "throughput" and PRECISIONS[precision].training)
 
 
 def parse_option(option: str) -> dict[str, str]:

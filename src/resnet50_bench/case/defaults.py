@@ -15,6 +15,9 @@ from .engines import ENGINES, KnownEngines
 from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET
 from .precision import INT8, PRECISIONS, Precision
 
+#: The ids of a batch's queries must go back in one piece: PIPE_BUF (4096 bytes) holds 512.
+_MOST_SERVED = 512
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -117,6 +120,7 @@ def cross_checks(draft: Draft) -> Iterator[str]:
                + ", ".join(other.name for other in ENGINES.values() if other.shares_weights))
     if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
         yield "DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real"
+    yield from _server_checks(draft)
     if chosen["FUNCTION"] == "training":
         yield from _training_checks(chosen, precision)
     elif chosen["CHECKPOINT"]:
@@ -128,6 +132,16 @@ def cross_checks(draft: Draft) -> Iterator[str]:
     if why := engine.why_not(precision):
         yield (f"TORCH_TYPE={engine.name} is not supported with {precision.name} ({why}); it is with "
                + ", ".join(engine.precisions()))
+
+
+def _server_checks(draft: Draft) -> Iterator[str]:
+    mode, batch = draft.chosen["MODE"], draft.chosen["BATCH_SIZE"]
+    if mode == "server" and isinstance(batch, int) and batch > _MOST_SERVED:
+        yield (f"BATCH_SIZE={batch} is too large with MODE=server: {_MOST_SERVED} or less is allowed "
+               f"(nearest: {_MOST_SERVED})")
+    for name in draft.given:
+        if mode != "server" and CATALOGUE[name].applies_to == "MODE=server":
+            yield f"{name} is for MODE=server only, not for MODE={mode}: leave it out"
 
 
 def _training_checks(chosen: Mapping[str, object], precision: Precision) -> Iterator[str]:

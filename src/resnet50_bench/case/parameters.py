@@ -28,7 +28,6 @@ BEST = "best"
 SOCKET = "socket"
 ALL = "all"
 _SYMBOLS = {
-    AUTO: "from the CPU's model and flags",
     BEST: "the platform's best",
     SOCKET: "one socket",
     ALL: "the whole data set",
@@ -168,13 +167,16 @@ def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule, rol
     return Parameter(name, meaning, " ".join(choice or "empty" for choice in choices), _one_of(*choices), rules, roles)
 
 
+#: LoadGen and the pipe hand on some 50,000 a second (benchmarks/server_handoff.py).
+MOST_QPS = 100_000
 _TUNED = Role.CONFIGURATION | Role.COMPARED
 _CATALOGUE = (
     _choice("WORKLOAD", "the workload", (WORKLOAD,), _when(WORKLOAD)),
-    Parameter("PLATFORM", "the CPU generation", " ".join((*PLATFORMS, AUTO)), _platform, (_when(AUTO),)),
+    Parameter("PLATFORM", "the CPU generation; auto: from the CPU's model and flags", " ".join((*PLATFORMS, AUTO)),
+              _platform, (_when(AUTO),)),
     _choice("FUNCTION", "what the model does", ("inference", "training"), _when("inference"),
             roles=Role.NAME),
-    _choice("MODE", "what is measured", ("latency", "throughput", "accuracy"), _when("throughput"),
+    _choice("MODE", "what is measured", ("latency", "throughput", "accuracy", "server"), _when("throughput"),
             roles=Role.NAME),
     _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
             ("", "gated", "pkm"), _when(""), roles=Role.NAME),
@@ -194,23 +196,38 @@ _CATALOGUE = (
               Role.EFFORT, "MODE=accuracy"),
     Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
               _path, (_when(""),), applies_to="FUNCTION=training"),
-    Parameter("BATCH_SIZE", "images in one step; auto: the best that is known or found by a short search",
+    Parameter("BATCH_SIZE", "images in one step, with MODE=server at most; auto: the best that is known or found by a "
+              "short search",
               "1, 2, 3 ... auto", _or_auto(_integer(1)), (
-        _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(100, MODE="accuracy"),
+        _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(4, MODE="server"),
+        _when(100, MODE="accuracy"),
         _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32)),
               _TUNED | Role.SEARCHED | Role.SHOWN),
     Parameter("CORES_PER_INSTANCE", "physical cores of one instance; auto: as with BATCH_SIZE",
               "1, 2, 3 ... cores auto", _or_auto(_integer(1)), (
-                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(SOCKET)),
+                  _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(4, MODE="server"),
+                  _when(SOCKET)),
               _TUNED | Role.SEARCHED | Role.SHOWN),
     _choice("INSTANCE_MODE", "flex: as many instances as fit; single: one",
             ("flex", "single"), _when("flex"), roles=_TUNED),
-    Parameter("STEPS", "measured steps of each instance (at least)", "1, 2, 3 ...", _integer(1),
-              (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
+    Parameter("STEPS", "measured steps of each instance (at least), with MODE=server queries", "1, 2, 3 ...",
+              _integer(1), (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
     Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until steady, not in a burst; 0: none)",
               "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20)), Role.EFFORT),
     Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
-              _integer(0, 86400), (_when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10)), Role.EFFORT),
+              _integer(0, 86400), (_when(5, MODE="server", CASE_TYPE="gated"), _when(60, MODE="server"),
+                                   _when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10)), Role.EFFORT),
+    Parameter("TARGET_QPS", "queries a second; auto: the most within the bound, found by a search; gated: a safe rate",
+              f"0.01 ... {MOST_QPS} auto", _or_auto(_number(0.01, MOST_QPS)),
+              (_when(AUTO, MODE="server"), _when(None)), Role.CONFIGURATION, "MODE=server"),
+    Parameter("LATENCY_BOUND_MS", "milliseconds from a query's arrival to its answer, for LATENCY_PERCENTILE of them",
+              "0.001 ... 100000", _number(0.001, 100_000), (
+                  _when(10_000.0, MODE="server", CASE_TYPE="gated"), _when(15.0, MODE="server"), _when(None)),
+              Role.CONFIGURATION, "MODE=server"),
+    Parameter("LATENCY_PERCENTILE", "percent of the queries that keep to the bound", "50 ... 99.99",
+              _number(50, 99.99), (
+                  _when(90.0, MODE="server", CASE_TYPE="gated"), _when(99.0, MODE="server"), _when(None)),
+              Role.CONFIGURATION, "MODE=server"),
     Parameter("FAIL_ON_NOISY", "whether a noisy result fails the case", "True False", _boolean, (_when(False),),
               Role.EFFORT),
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
@@ -288,7 +305,7 @@ def text_of(value: object) -> str:
     """A typed value as the text that its parameter's ``parse`` reads back."""
     if isinstance(value, tuple):
         return " ".join(f"{name}={text}" for name, text in value)
-    return "" if value is None else str(value)
+    return "" if value is None else str(value).removesuffix(".0")
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:

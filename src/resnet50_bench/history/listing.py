@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..case.engines import UNPROVEN_WORDS
 from ..case.parameters import Role, having
-from ..result.kpi import finite, step_ms
+from ..result.kpi import KPIS, finite, step_ms
 from ..result.stats import PERCENTILES
 from ..tables import Cell
 from .collection import Entry
@@ -27,7 +27,7 @@ def kpis(entry: Entry, every: bool) -> dict[tuple[str, str], float]:
         return {entry.primary[:2]: entry.primary[2]} if entry.primary else {}
     statistics, limits = entry.result.statistics, entry.result.limits
     low, high = statistics.throughput_ci95 or (None, None)
-    accuracy, window = statistics.accuracy, statistics.window
+    accuracy, window, server = statistics.accuracy, statistics.window, statistics.server
     compute, memory = limits.get("compute_utilization"), limits.get("memory_utilization")
     values: dict[tuple[str, str], float | None] = {
         ("Throughput", "samples/sec"): statistics.throughput_images_per_s,
@@ -37,6 +37,10 @@ def kpis(entry: Entry, every: bool) -> dict[tuple[str, str], float]:
         ("Latency Min", "ms"): step_ms(statistics.latency_ms, "min"),
         ("Latency Max", "ms"): step_ms(statistics.latency_ms, "max"),
         **{(f"Latency P{p}", "ms"): step_ms(statistics.latency_ms, str(p)) for p in PERCENTILES},
+        ("Server Rate", "queries/sec"): KPIS["server"].value(statistics),
+        ("Server Target", "queries/sec"): server.target_queries_per_s if server else None,
+        ("Server Batch", "queries"): server.mean_batch if server else None,
+        ("Server Padding", "%"): 100 * server.padding if server else None,
         ("Accuracy", "%"): accuracy.top1 if accuracy else None,
         ("Accuracy Top5", "%"): accuracy.top5 if accuracy else None,
         ("Window Overlap", "%"): 100 * window.overlap if window else None,

@@ -38,7 +38,7 @@ _Percent = Annotated[str, msgspec.Meta(pattern=r"^(?!0+(\.0+)? ?%)[0-9]{1,2}(\.[
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``value`` in the KPI's unit: images/s, ms or %."""
+    """``value`` in the KPI's unit: images/s, queries/s, ms or %."""
 
     value: Annotated[float, msgspec.Meta(gt=0, lt=1e300, description="a number above 0")]
     percent: _Percent = msgspec.field(name="tolerance")
@@ -54,6 +54,7 @@ class ReferencedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     throughput: Reference | None = None
     latency: Reference | None = None
+    server: Reference | None = None
     accuracy: Reference | None = None
     parameters: dict[str, Value] = {}
 

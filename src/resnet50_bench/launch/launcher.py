@@ -14,12 +14,26 @@ from contextlib import suppress
 from ..case.case import Case
 from ..errors import RunFailed
 from ..protocol import messages
-from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
+from ..protocol.messages import (
+    Enough,
+    Event,
+    Go,
+    Issue,
+    Order,
+    Prepared,
+    Ready,
+    Report,
+    Reported,
+    Serving,
+    Stop,
+    Stopped,
+    Warm,
+)
 from ..result.placement import Placement
 from ..result.processes import ProcessReport, read_report
-from .plan import LaunchPlan, Setup, setup
+from .plan import LaunchPlan, Setup, least_queries, setup
 from .window import LaunchWindow
-from .worker_process import WorkerProcess, reap, remove_exchange, start
+from .worker_process import LoadGenProcess, WorkerProcess, reap, remove_exchange, start, start_loadgen
 
 #: From a process's start until its instances are warm: int8 preparation at batch 128 took 80 s
 #: on two cores without AVX-512.
@@ -30,6 +44,8 @@ PATIENCE = 10.0
 DECODE_S = 0.05
 #: ... and never less than this.
 LEAST_PATIENCE_S = 60.0
+#: Of what the instances answer one by one, a case that only shows that it works asks so much.
+SAFE_SHARE = 0.2
 #: How long processes whose channel was closed may take to end by themselves.
 CLOSE_S = 60.0
 
@@ -71,33 +87,43 @@ class Session:
 
         No process is left when this raises.
         """
+        loadgen: list[LoadGenProcess] = []
         try:
-            return self._launch(case, placement, plan, observer)
+            if case.serving:
+                loadgen.append(start_loadgen(case, plan.loadgen_cpus, plan, plan.pipes))
+            return self._launch(case, placement, plan, observer, loadgen)
         except BaseException:
             reap(self._workers)
             self._workers = []
             raise
         finally:
+            reap(loadgen)
             remove_exchange(plan)
 
-    def _launch(self, case: Case, placement: Placement, plan: LaunchPlan,
-                observer: LaunchWindow) -> list[ProcessReport]:
+    def _launch(self, case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchWindow,
+                loadgen: Sequence[LoadGenProcess]) -> list[ProcessReport]:
         began = time.monotonic()
         self._get_workers(case, placement, plan, observer)
         workers = self._workers
-        _wait(workers, Prepared, began + READY_TIMEOUT_S, observer)
+        everybody = [*workers, *loadgen]
+        _wait(everybody, Prepared, began + READY_TIMEOUT_S, observer)
         # Together: a peak that an instance reaches beside idle neighbours is none, nor does it settle beside them.
         _tell(workers, Warm())
         _wait(workers, Ready, began + READY_TIMEOUT_S, observer)
         observer.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
-        pids = [worker.popen.pid for worker in workers]
+        pids = [process.popen.pid for process in everybody]
         observer.started(pids)
         _tell(workers, Go())
         step_s = max(worker.step_s for worker in workers)
         steps = case.steps or plan.data.images // case.batch_size + 1
         patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.data.images))
         patience += case.min_duration
-        _wait(workers, Enough, time.monotonic() + patience, observer, every_second=observer.second_passed)
+        if loadgen:
+            _wait(workers, Serving, time.monotonic() + patience, observer)
+            rate = case.queries_per_s or _safe_rate(workers)
+            _tell(loadgen, Issue(rate))
+            patience += 2 * max(case.min_duration, least_queries(case) / rate)  # LoadGen gives up before
+        _wait(everybody, Enough, time.monotonic() + patience, observer, every_second=observer.second_passed)
         _tell(workers, Stop())
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
         _wait(workers, Stopped, time.monotonic() + patience, observer)
@@ -140,6 +166,11 @@ class Session:
         reap(self._workers)
         self._workers = []
         return ended_badly
+
+
+def _safe_rate(workers: Sequence[WorkerProcess]) -> float:
+    """Queries a second that the instances answer even if each comes alone."""
+    return SAFE_SHARE * sum(len(worker.process.instances) / worker.step_s for worker in workers)
 
 
 def _tell(workers: Sequence[WorkerProcess], order: Order) -> None:

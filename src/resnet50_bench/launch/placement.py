@@ -14,10 +14,15 @@ from ..machine.topology import PERFORMANCE, Core, Topology, format_cpulist
 from ..result.placement import PlacedInstance, PlacedProcess, Placement
 from ..tables import aligned
 
+#: From so many instances on one of them makes room for LoadGen, where no core is idle: an eighth of the rate at most.
+LEAST_FOR_OWN_CORE = 8
 
-def place(topology: Topology, cores_per_instance: int, instance_mode: str,
-          weight_sharing: bool) -> tuple[Placement, list[str]]:
+
+def place(topology: Topology, cores_per_instance: int, instance_mode: str, weight_sharing: bool,
+          serving: bool = False) -> tuple[Placement, list[str]]:
     """Place instances of ``cores_per_instance`` cores: as many as fit (``flex``) or one (``single``).
+
+    ``serving``: LoadGen gets a core of its own, if one is idle or LEAST_FOR_OWN_CORE instances fit; else it shares.
 
     Returns the placement and a notice for each border that an instance crosses and for cores that stay idle.
 
@@ -29,10 +34,21 @@ def place(topology: Topology, cores_per_instance: int, instance_mode: str,
     if instance_mode == "single":
         idle = [*(core for group in groups[1:] for core in group), *idle]
         groups = groups[:1]
+    if serving and not idle and len(groups) >= LEAST_FOR_OWN_CORE:
+        *groups, idle = groups
+    own = idle.pop(0).cpus[0] if serving and idle else None
     instances = [_instance(index, group, topology) for index, group in enumerate(groups)]
     idle_cpus = tuple(sorted(core.cpus[0] for core in idle))
-    return Placement(_processes(instances, weight_sharing), idle_cpus), [
-        *_crossings(instances), *_unlike(groups), *_idle(idle_cpus, instance_mode, topology), *_merged(topology)]
+    return Placement(_processes(instances, weight_sharing), idle_cpus, loadgen_cpu=own), [
+        *_crossings(instances), *_unlike(groups), *_idle(idle_cpus, instance_mode, topology), *_merged(topology),
+        *[_loadgen(own)] * serving]
+
+
+def _loadgen(own: int | None) -> str:
+    if own is not None:
+        return f"LoadGen has cpu {own} for itself"
+    return (f"LoadGen shares the instances' cores: none is idle, and it gets one of its own only where "
+            f"{LEAST_FOR_OWN_CORE} instances or more fit")
 
 
 def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]]:
@@ -127,7 +143,8 @@ def preview(case: AnyCase, topology: Topology) -> Iterator[str]:
     if case.cores_per_instance is None:
         yield "CORES_PER_INSTANCE=auto: a search decides it, and with it the placement"
         return
-    placement, notices = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
+    placement, notices = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing,
+                               case.serving)
     yield (f"{len(placement.instances)} x {case.cores_per_instance} cores in {len(placement.processes)} "
            "process(es), which start in this order:")
     yield from aligned([("process", "instance", "cpus", "memory node"), *(

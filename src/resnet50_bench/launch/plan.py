@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from ..case.case import Case
 from ..case.dataset import DataSet
 from ..case.inputs import Inputs
 from ..machine.topology import format_cpulist
-from ..protocol.messages import Data, Group, Part, Spec
+from ..protocol.messages import Data, Group, Part, Pipes, ServerSpec, Spec
 from ..result.placement import PlacedProcess
 from ..stack import user_cache
 from .surroundings import Nodes, Surroundings
@@ -52,6 +53,8 @@ class LaunchPlan:
     loader_cpus: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: Floats of the arrays by which an instance measures its bandwidth, by instance; else the worker's default.
     stream_floats: Mapping[int, int] = field(default_factory=dict)
+    #: Where LoadGen runs (MODE=server): a core of its own, or all of the instances'.
+    loadgen_cpus: Sequence[int] = ()
     #: Every this many seconds (0: never) instances say where they stand.
     progress_s: float = 0.0
 
@@ -59,6 +62,11 @@ class LaunchPlan:
     def rendezvous(self) -> Path:
         """Where the processes of a single node meet to train together."""
         return self.folder / f".rendezvous-{os.getpid()}"
+
+    @property
+    def pipes(self) -> Pipes:
+        """Those of MODE=server."""
+        return Pipes(str(self.folder / ".server.queries"), str(self.folder / ".server.answers"))
 
 
 @dataclass(frozen=True)
@@ -161,4 +169,19 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log
         group=Group(nodes.index, nodes.count, nodes.rendezvous or str(plan.rendezvous)),
         cache_dir=str(plan.cache_dir), report=str(report), log=str(log), memory_nodes=plan.memory_nodes,
         customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,
-        disturbed=plan.surroundings.burst > 1)
+        disturbed=plan.surroundings.burst > 1, pipes=plan.pipes if case.serving else None)
+
+
+def server_spec(case: Case, cpus: Sequence[int], plan: LaunchPlan, pipes: Pipes) -> ServerSpec:
+    """What LoadGen shall do."""
+    return ServerSpec(
+        cpus=tuple(cpus), pipes=pipes, folder=str(plan.folder), bound_ms=case.latency_bound_ms or 0.0,
+        percentile=case.latency_percentile or 0.0, min_duration_s=case.min_duration, min_queries=least_queries(case))
+
+
+def least_queries(case: Case) -> int:
+    """STEPS, and as many as early stopping needs to tell anything.
+
+    None late among n is enough where percentile ** n <= 1 %: LoadGen's confidence is 99 %.
+    """
+    return max(case.steps or 1, math.ceil(math.log(0.01) / math.log((case.latency_percentile or 0.0) / 100)) + 1)

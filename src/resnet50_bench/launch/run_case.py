@@ -18,7 +18,7 @@ from ..case.inputs import Inputs
 from ..errors import BenchError, DoesNotFit, Infrastructure, Regression, RunFailed
 from ..machine import host, memory
 from ..machine.topology import Topology
-from ..result import limits, logfile, measurement
+from ..result import limits, logfile, measurement, server
 from ..result.checks import overall, result_checks
 from ..result.logfile import Log
 from ..result.result import Result
@@ -70,7 +70,7 @@ class CaseRun:
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
         self._surroundings = surroundings
         self.placement, self._placement_notices = place(
-            topology, case.cores_per_instance, case.instance_mode, case.weight_sharing)
+            topology, case.cores_per_instance, case.instance_mode, case.weight_sharing, case.serving)
         self.placement.burst = surroundings.burst if surroundings.burst > 1 else None
         self.result = Result(
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
@@ -123,7 +123,7 @@ class CaseRun:
             surroundings=self._surroundings, loader_cpus=placement.idle_share(),
             stream_floats={instance.index: memory.affordable(memory.stream_floats(instance.cpus, cpus), count)
                            for instance in placement.instances},
-            progress_s=progress_s)
+            loadgen_cpus=cpus if placement.loadgen_cpu is None else (placement.loadgen_cpu,), progress_s=progress_s)
 
     def evaluate(self) -> None:
         """Samples -> statistics and limits, in the result and in the log."""
@@ -131,8 +131,12 @@ class CaseRun:
         runs = result.runs()
         if case.accuracy:
             result.statistics = measurement.pass_statistics(runs, result.counted())
+        elif case.serving:
+            log = server.read(self._folder)
+            result.statistics = measurement.server_statistics(runs, result.served(), log, case.batch_size)
         else:
             result.statistics = measurement.statistics(runs, case.batch_size)
+        if not case.accuracy:
             result.limits = limits.limits(result)
         for line in logfile.measured(result):
             self.log.line(line)

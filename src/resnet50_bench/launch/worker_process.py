@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from ..case.case import Case
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..machine import counters
 from ..protocol import messages
-from ..protocol.messages import Channel, Event, Failed, Next, Order, Progress, Ready, Stage
+from ..protocol.messages import Channel, Event, Failed, Next, Order, Pipes, Progress, Ready, Stage
 from ..result import causes
 from ..result.placement import PlacedProcess
-from .plan import LaunchPlan, Setup, spec
+from .plan import LaunchPlan, Setup, server_spec, spec, worker_environment
 from .window import LaunchWindow
 
 #: Of a process's log, what may tell why it ended.
@@ -131,20 +131,52 @@ def _exchange(case: Case, process: PlacedProcess, plan: LaunchPlan) -> _Exchange
 
 def remove_exchange(plan: LaunchPlan) -> None:
     """Take away what was exchanged; the logs stay."""
-    for leftover in (*plan.folder.glob(".process-*.json"), plan.rendezvous):
+    for leftover in (*plan.folder.glob(".process-*.json"), *plan.folder.glob(".server.*"), plan.rendezvous):
         leftover.unlink(missing_ok=True)
 
 
 def start(case: Case, process: PlacedProcess, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
     """A new process, in a session of its own, with its spec."""
     exchange = _exchange(case, process, plan)
+    popen, channel = _spawn(setup.command, setup.environment, exchange.spec, exchange.log)
+    return WorkerProcess(process, popen, channel, exchange.report, exchange.log, counters.oom_kills())
+
+
+def _spawn(command: Sequence[str], environment: Mapping[str, str], spec_file: Path,
+           log: Path) -> tuple[subprocess.Popen[bytes], Channel[Event]]:
     ours, theirs = socket.socketpair()
-    with exchange.log.open("wb") as sink, theirs:
-        popen = subprocess.Popen([*setup.command, str(exchange.spec), str(theirs.fileno())], env=setup.environment,
+    with log.open("wb") as sink, theirs:
+        popen = subprocess.Popen([*command, str(spec_file), str(theirs.fileno())], env=environment,
                                  stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
                                  pass_fds=(theirs.fileno(),), start_new_session=True)
-    return WorkerProcess(process, popen, Channel(ours, Event), exchange.report, exchange.log,
-                         counters.oom_kills())
+    return popen, Channel(ours, Event)
+
+
+class LoadGenProcess(WorkerProcess):
+    """MLPerf's LoadGen: it has no instance, and speaks for itself."""
+
+    def name(self) -> str:
+        """``LoadGen (pid 4242)``."""
+        return f"LoadGen (pid {self.popen.pid})"
+
+    def has_said(self, event: type[Event]) -> bool:
+        """Whether it said it."""
+        return (event, None) in self.events
+
+
+def start_loadgen(case: Case, cpus: Sequence[int], plan: LaunchPlan, pipes: Pipes) -> LoadGenProcess:
+    """Make the pipes, and LoadGen's process, which has ``cpus``. Raises Infrastructure where no pipe can be made."""
+    for path in (pipes.queries, pipes.answers):
+        try:
+            os.mkfifo(path, 0o600)
+        except OSError as error:
+            raise Infrastructure(f"the named pipe {path} cannot be made: {error.strerror}; MODE=server needs a folder "
+                                 "that holds pipes") from error
+    spec_file, log = plan.folder / ".server.spec.json", plan.folder / "loadgen.log"
+    spec_file.write_bytes(messages.encode(server_spec(case, cpus, plan, pipes)))
+    environment = worker_environment(case, [tuple(cpus)], {}, plan.surroundings.variables)
+    popen, channel = _spawn([str(plan.python), "-m", "resnet50_bench.worker.loadgen"], environment, spec_file, log)
+    return LoadGenProcess(PlacedProcess(-1), popen, channel, log, log, counters.oom_kills())
 
 
 def reap(workers: Sequence[WorkerProcess]) -> None:

@@ -16,6 +16,16 @@ The launcher gives each of its orders to all processes at once, and waits for th
     Next, or the end of the channel
     at any time              <-    Failed
 
+With MODE=server a process of MLPerf's LoadGen takes part: it has a ServerSpec and says Prepared, too. The queries come
+through a named pipe that it writes and all instances read; the instances' answers come back through another::
+
+    launcher                       worker                      LoadGen
+    Go                       ->
+                             <-    Serving of each instance
+    Issue                                              ->
+                             <-    Enough of each instance   <-
+    Stop, and so on                                            (stays until its channel ends)
+
 Floats that may be no number travel as text: JSON has no NaN. Paths may be any bytes: one that is not UTF-8 travels
 in JSON's escapes (``caf\\udce9.png``) and arrives as it was. msgspec's own JSON refuses such text, so ``encode`` and
 ``decode`` use Python's.
@@ -74,6 +84,21 @@ class Group(msgspec.Struct, frozen=True):
     rendezvous: str
 
 
+class Pipes(msgspec.Struct, frozen=True):
+    """Paths of the named pipes that carry query ids to the instances, and those of answered queries back.
+
+    An id is QUERY_BYTES long. Reads and writes of up to PIPE_BUF (4096) bytes are whole, so no id is ever cut, and the
+    kernel shares the work out: whichever instance is free reads next.
+    """
+
+    queries: str
+    answers: str
+
+
+#: LoadGen's ids are addresses.
+QUERY_BYTES = 8
+
+
 class Spec(msgspec.Struct, frozen=True):
     """One case for one process. ``report`` and ``log`` are the files that it writes."""
 
@@ -102,6 +127,23 @@ class Spec(msgspec.Struct, frozen=True):
     progress_s: float = 0.0
     #: Other runs measure on the same cpus at once (a burst), so step times do not settle.
     disturbed: bool = False
+    #: The named pipes of MODE=server; None: the instances step by themselves.
+    pipes: Pipes | None = None
+
+
+class ServerSpec(msgspec.Struct, frozen=True):
+    """What LoadGen gets: ``percentile`` in percent of the queries, of which ``min_queries`` are made at least.
+
+    ``folder`` gets its logs. It is pinned to ``cpus``.
+    """
+
+    cpus: tuple[int, ...]
+    pipes: Pipes
+    folder: str
+    bound_ms: float
+    percentile: float
+    min_duration_s: float
+    min_queries: int
 
 
 class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower):
@@ -114,6 +156,12 @@ class Warm(_Order, frozen=True):
 
 class Go(_Order, frozen=True):
     """Measure."""
+
+
+class Issue(_Order, frozen=True):
+    """Make ``queries_per_s``, at random times."""
+
+    queries_per_s: float
 
 
 class Stop(_Order, frozen=True):
@@ -141,13 +189,13 @@ class Stage(_Event, frozen=True):
 
 
 class Prepared(_Event, frozen=True):
-    """The instance's model is ready and proven."""
+    """The instance's model is ready and proven; None: LoadGen has its ends of the pipes."""
 
-    instance: int
+    instance: int | None
 
 
 class Ready(_Event, frozen=True):
-    """The instance is warm; its last step took ``step_s``."""
+    """The instance is warm; a step takes ``step_s``."""
 
     instance: int
     step_s: float
@@ -169,10 +217,16 @@ class Progress(_Event, frozen=True):
     loss: str = ""
 
 
-class Enough(_Event, frozen=True):
-    """The instance has measured what it shall, and goes on until Stop."""
+class Serving(_Event, frozen=True):
+    """The instance waits for queries."""
 
     instance: int
+
+
+class Enough(_Event, frozen=True):
+    """The instance has measured what it shall, and goes on until Stop; None: LoadGen has ended, with its verdict."""
+
+    instance: int | None
 
 
 class Stopped(_Event, frozen=True):
@@ -190,8 +244,8 @@ class Failed(_Event, frozen=True):
     status: int = 1
 
 
-Order: TypeAlias = Warm | Go | Stop | Report | Next
-Event: TypeAlias = Stage | Prepared | Ready | Progress | Enough | Stopped | Reported | Failed
+Order: TypeAlias = Warm | Go | Issue | Stop | Report | Next
+Event: TypeAlias = Stage | Prepared | Ready | Progress | Serving | Enough | Stopped | Reported | Failed
 
 
 def encode(message: msgspec.Struct) -> bytes:

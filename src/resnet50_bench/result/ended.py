@@ -112,9 +112,9 @@ class Ended:
         return kpi if kpi and all(kpi.value(result.statistics) is not None for result in self.results) else None
 
     def values(self, kpi: Kpi) -> list[float]:
-        """The KPI of each iteration: throughputs of nodes add up, of all else the mean of the nodes is taken."""
+        """The KPI of each iteration: rates of nodes add up, of all else the mean of the nodes is taken."""
         rates = [[kpi.value(result.statistics) or 0.0 for result in iteration] for iteration in self.iterations]
-        return [sum(rate) / (1 if kpi.name == "Throughput" else len(rate)) for rate in rates]
+        return [sum(rate) / (1 if kpi.adds_up else len(rate)) for rate in rates]
 
     @property
     def burst(self) -> int:

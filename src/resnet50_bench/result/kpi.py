@@ -16,12 +16,16 @@ FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference shown"
 
 @dataclass(frozen=True)
 class Kpi:
-    """``sign`` is 1 where more is better, else -1; ``of`` takes the value, in ``unit``, out of the statistics."""
+    """``sign`` is 1 where more is better, else -1; ``of`` takes the value, in ``unit``, out of the statistics.
+
+    ``adds_up``: whether nodes together reach the sum of theirs, else the mean is taken.
+    """
 
     name: str
     unit: str
     sign: int
     of: Callable[[Statistics], float | None]
+    adds_up: bool = False
 
     def value(self, statistics: Statistics) -> float | None:
         """The finite value; None where it was not measured."""
@@ -39,8 +43,10 @@ class Kpi:
 
 
 KPIS = {
-    "throughput": Kpi("Throughput", "samples/sec", 1, lambda found: found.throughput_images_per_s),
+    "throughput": Kpi("Throughput", "samples/sec", 1, lambda found: found.throughput_images_per_s, True),
     "latency": Kpi("Latency", "ms", -1, lambda found: found.latency_ms.mean if found.latency_ms else None),
+    "server": Kpi("Server Rate", "queries/sec", 1, lambda found: (
+        found.server.completed_queries_per_s if found.server and found.server.valid else None), True),
     "accuracy": Kpi("Accuracy", "%", 1, lambda found: found.accuracy.top1 if found.accuracy else None),
 }
 

@@ -15,6 +15,7 @@ from ..errors import Infrastructure
 from ..files import one_line
 from .records import Verdict
 from .result import Result
+from .server import Server
 from .stats import PERCENTILES
 
 #: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
@@ -98,6 +99,8 @@ def measured(result: Result) -> Iterator[str]:
     if statistics.window:
         yield f"Window_Overlap: {100 * statistics.window.overlap:.2f} %"
         yield f"Window_Duration: {statistics.window.duration_s:.3f} s"
+    if statistics.server:
+        yield from _server(statistics.server)
     yield from _limits(result.limits, result.system.cpu_mhz_from or "nominal")
     yield from _data(result)
     slowest = max(result.runs(), key=lambda run: run.warmup_s)
@@ -106,6 +109,22 @@ def measured(result: Result) -> Iterator[str]:
     yield f"Allocator: {first.allocator}"
     shown = ", ".join(f"{name} {count}" for name, count in first.kernels.items())
     yield "Convolution_Kernels: " + (f"unproven ({first.facts.unproven})" if first.facts.unproven else shown)
+
+
+def _server(server: Server) -> Iterator[str]:
+    """LoadGen's verdict and rate; a rate that is INVALID is no Server_Rate."""
+    percentile = f"{server.percentile:g}"
+    yield f"LoadGen_Version: {server.loadgen}"
+    yield f"LoadGen_Verdict: {'VALID' if server.valid else f'INVALID (not met: {server.why})'}"
+    if server.valid:
+        yield f"Server_Rate: {server.completed_queries_per_s:.4f} queries/s within {server.bound}"
+    yield f"Server_Target: {server.target_queries_per_s:.4f} queries/s"
+    yield f"Server_Late: {server.late} of {server.queries} queries"
+    yield f"Server_Batch: {server.mean_batch:.4f} queries"
+    yield f"Server_Padding: {100 * server.padding:.2f} % of the computed images"
+    if server.throughput_images_per_s:
+        yield f"Server_Throughput: {server.throughput_images_per_s:.4f} images/s with all images there"
+    yield from (f"Rate_Tried: {rate.text(percentile)} ({rate.folder})" for rate in server.tried)
 
 
 def _data(result: Result) -> Iterator[str]:

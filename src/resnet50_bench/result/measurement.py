@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import RunFailed
-from . import accuracy, stats
+from . import accuracy, server, stats
 from .processes import RightAnswers, Run
 from .records import InstanceStatistics, Statistics, Window
+from .server import LoadGenLog, Served
 
 #: What the interval of a single run tells, and what it does not: effects that change between restarts.
 WITHIN_RUN = "within one run, by batch means; --loop N shows the spread between runs"
@@ -54,6 +55,30 @@ def pass_statistics(runs: Sequence[Run], counted: Mapping[int, RightAnswers]) ->
             throughput_images_per_s=counted[run.instance].count / (sum(latency_ms) / 1e3)))
     return Statistics(throughput_images_per_s=_sum(per_instance), latency_ms=stats.summary(pooled),
                       instances=tuple(per_instance), accuracy=accuracy.total(counted.values()))
+
+
+def server_statistics(runs: Sequence[Run], served: Mapping[int, Served], log: LoadGenLog,
+                      batch_size: int) -> Statistics:
+    """LoadGen's rate, verdict and times of queries, and what the instances did while all of them served.
+
+    Raises RunFailed where an instance answered none.
+    """
+    per_instance = []
+    for run in runs:
+        own = served[run.instance]
+        if not own.queries:
+            raise RunFailed(f"instance {run.instance} answered no query: raise TARGET_QPS or MIN_DURATION")
+        steps_ms = [(end - begin) / 1e6 for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)]
+        per_instance.append(InstanceStatistics(
+            instance=run.instance, steps=len(steps_ms), latency_ms=stats.summary(steps_ms),
+            throughput_images_per_s=own.queries / ((own.ended_ns - own.began_ns) / 1e9)))
+    begins, ends = zip(*((served[run.instance].began_ns, served[run.instance].ended_ns) for run in runs), strict=True)
+    start, end, overlap = stats.common_window(begins, ends)
+    return Statistics(
+        window=Window(duration_s=(end - start) / 1e9, overlap=overlap, start_skew_ms=(start - min(begins)) / 1e6,
+                      end_skew_ms=(max(ends) - end) / 1e6),
+        throughput_images_per_s=_sum(per_instance), latency_ms=log.latency_ms(), instances=tuple(per_instance),
+        server=server.server(log, served.values(), batch_size))
 
 
 def _instance(run: Run, window: tuple[int, int], batch_size: int) -> tuple[InstanceStatistics, list[float]]:

@@ -31,13 +31,14 @@ class Placement(msgspec.Struct, omit_defaults=True):
     """All processes. ``idle_cpus`` are first threads of cores that no instance uses.
 
     ``burst``: how many runs shared the cores, where they did; ``workers``: of a sweep's runs, by workers that stay for
-    the next point (``warm``) or by fresh ones.
+    the next point (``warm``) or by fresh ones; ``loadgen_cpu``: LoadGen's own (MODE=server), None where it has none.
     """
 
     processes: tuple[PlacedProcess, ...] = ()
     idle_cpus: tuple[int, ...] = ()
     burst: int | None = None
     workers: str | None = None
+    loadgen_cpu: int | None = None
 
     @property
     def instances(self) -> tuple[PlacedInstance, ...]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from .server import Served
+
 
 class Run(msgspec.Struct, frozen=True):
     """One instance's values.
@@ -95,6 +97,7 @@ class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
     loader_workers: int | None = None
     pool_batches: int | None = None
     counts: RightAnswers | None = None
+    served: Served | None = None
     training: Training | None = None
 
 

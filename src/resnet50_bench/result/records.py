@@ -6,6 +6,7 @@ from enum import Enum
 
 import msgspec
 
+from .server import Server
 from .stats import Drift, SlowSteps, Summary
 
 
@@ -49,6 +50,7 @@ class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     throughput_ci95: tuple[float, float] | None = None
     interval_kind: str | None = None
     accuracy: Accuracy | None = None
+    server: Server | None = None
 
 
 class Verdict(str, Enum):

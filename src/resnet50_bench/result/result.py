@@ -19,12 +19,13 @@ from ..case.engines import is_unproven
 from ..case.inputs import InputsRecord
 from ..errors import BadInput
 from ..files import write_json
-from ..machine.counters import Counters
+from ..machine.counters import Counters, ProcessCounters
 from ..machine.host import SystemRecord
 from ..machine.topology import Topology
 from .placement import Placement
 from .processes import FeedRecord, ProcessReport, RightAnswers, Run, Training
 from .records import Check, Statistics
+from .server import Served
 
 SCHEMA = "resnet50-bench-result"
 SCHEMA_VERSION = 2
@@ -105,6 +106,26 @@ class Result(ResultSummary, kw_only=True):
     def counted(self) -> dict[int, RightAnswers]:
         """Each instance's right answers, by instance number."""
         return {number: record.counts for number, record in self.feeds().items() if record.counts}
+
+    def served(self) -> dict[int, Served]:
+        """What each instance served, by instance number; none but with MODE=server."""
+        return {number: record.served for number, record in self.feeds().items() if record.served}
+
+    def loadgen_counters(self) -> ProcessCounters | None:
+        """Those of LoadGen's process (MODE=server)."""
+        instances = {str(report.pid) for report in self.processes}
+        return next((process for pid, process in self.counters.processes.items()
+                     if self.statistics.server and pid not in instances), None)
+
+    def loadgen_beside_s(self) -> float:
+        """Seconds that LoadGen took of the instances' cores; 0 where it has one of its own."""
+        loadgen = self.loadgen_counters()
+        return loadgen.cpu_s if loadgen and self.placement.loadgen_cpu is None else 0.0
+
+    def instance_counters(self) -> list[ProcessCounters]:
+        """Those of the processes that host instances."""
+        loadgen = self.loadgen_counters()
+        return [process for process in self.counters.processes.values() if process is not loadgen]
 
     def trainings(self) -> list[Training]:
         """Each instance's training record; none for inference."""

@@ -27,13 +27,13 @@ DRIFT_ALPHA = 0.01
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Description of a sample, in the unit of its values; cv has none."""
+    """Description of a sample, in the unit of its values; cv has none. None: nobody gave it."""
 
     count: int
     mean: float
     median: float
-    stdev: float
-    cv: float
+    stdev: float | None
+    cv: float | None
     min: float
     max: float
     percentiles: dict[str, float]

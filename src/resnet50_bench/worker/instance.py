@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 from ..errors import Infrastructure
 from ..machine import process_facts
+from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
 from ..result.processes import Answers, Run
 from .job import Job, Kept
@@ -121,6 +122,8 @@ class Instance(threading.Thread):
             stepper.warm_up(lambda step_s: self._say(Ready(index, job.step_s if math.isnan(step_s) else step_s)),
                             self._gates[Go].is_set)
             self._gates[Go].wait()
+            if spec.pipes:
+                self._say(messages.Serving(index))
             stepper.measure(lambda: self._say(Enough(index)), self._gates[Stop].is_set)
             feed.close()
             answers = job.look_at(stepper.last_output)

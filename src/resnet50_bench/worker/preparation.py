@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from ..case.precision import INT8, PRECISIONS
 from ..errors import RunFailed
 from ..protocol.messages import Part, Spec
 from ..result.processes import Agreement, Answers
+from ..result.server import prepared_sizes
 from . import proof
 from .data import Loader
 from .engines import load, peak
 from .engines.base import Engine, ModelRequest, dummy_batch
-from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS
+from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS, Evidence
 from .feed import POOL_BYTES, CycleFeed, PassFeed, not_finite, pool_feed
 from .job import GetPeakReady, Job, Kept, Peak, PreparedModel, Say
+from .serving import QueryFeed
 from .stepper import Feed
 
 #: More processes an instance decode no faster than the models here take images.
@@ -53,9 +56,10 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
     say(f"model ready after {prepare_s:.1f} s (cache: {prepared.cache})")
     evidence, step_s = proof.prove(rehearse, feeds[spec.instances[0].index].example, engine.onednn_verbose,
                                    spec.training, prepared.read_kernels)
-    doubt = evidence.doubt(request.precision, TRAINING_CONVOLUTIONS if spec.training else RESNET50_CONVOLUTIONS)
-    if doubt:
-        raise RunFailed(doubt)
+    _require(evidence, request, TRAINING_CONVOLUTIONS if spec.training else RESNET50_CONVOLUTIONS)
+    if spec.pipes:
+        prepared = _of_every_size(prepared, request, engine, feeds[spec.instances[0].index].example)
+        feeds = {index: QueryFeed(pool, spec.pipes) for index, pool in feeds.items()}
     agreement = Agreement()
     if spec.accuracy and spec.process == 0:
         agreement = proof.agreement(request, prepared.model, [Path(path) for path in spec.data.agreement])
@@ -63,6 +67,28 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
         trainer.join(spec.group.rendezvous)
     return Job(prepared, feeds, evidence, step_s, agreement, prepare_s, lambda: _denormal_share(request, kept),
                get_peak_ready, torch.inference_mode, prepared.threads or torch.get_num_threads, _look_at)
+
+
+def _require(evidence: Evidence, request: ModelRequest, convolutions: int) -> None:
+    """Raises RunFailed where the kernels are not the precision's."""
+    if doubt := evidence.doubt(request.precision, convolutions):
+        raise RunFailed(doubt)
+
+
+def _of_every_size(largest: PreparedModel, request: ModelRequest, engine: Engine,
+                   example: torch.Tensor) -> PreparedModel:
+    """The same for batches of each prepared size (MODE=server), every one of them proven.
+
+    Raises RunFailed where the kernels are not the precision's at a size.
+    """
+    models = {request.batch_size: largest.model}
+    for size in prepared_sizes(request.batch_size)[:-1]:
+        smaller = replace(request, batch_size=size)
+        prepared = engine.prepare(smaller, smaller.model())
+        evidence, _ = proof.prove(prepared.model, example[:size], engine.onednn_verbose, False, prepared.read_kernels)
+        _require(evidence, request, RESNET50_CONVOLUTIONS)
+        models[size] = prepared.model
+    return replace(largest, model=lambda images: models[len(images)](images))
 
 
 def _denormal_share(request: ModelRequest, kept: Kept) -> float:

@@ -19,6 +19,8 @@ STEADY_SHARE = 0.05
 #: ... and each block spans this long: caches, clocks and neighbours settle in tenths of seconds, not in milliseconds.
 STEADY_BLOCK_S = 0.5
 _LEAST_BLOCK_STEPS = 2
+#: A single step may be disturbed: what a step takes is the median of the last few.
+_LAST_STEPS = 9
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Stepper:
         self.last_output: Any = None
 
     def warm_up(self, on_warm: Callable[[float], None], gone: Callable[[], bool]) -> None:
-        """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last step's seconds once.
+        """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last steps' seconds once.
 
         Then on until ``gone``: an instance that rests until the others are warm cools down, and leaves them the
         machine to themselves. Without warm-up, or where it is exact, nothing is stepped beyond the least.
@@ -118,7 +120,7 @@ class Stepper:
             while not settled(times) and time.monotonic() < deadline:
                 times.append(self._warm_step())
             self.steady = settled(times)
-        on_warm(times[-1] if times else math.nan)
+        on_warm(median(times[-_LAST_STEPS:]) if times else math.nan)
         while self._least and not self._exact and not gone():
             times.append(self._warm_step())
         self.warmup_steps, self.warmup_s = len(times), time.monotonic() - began

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..records import Check, Verdict
 from ..result import Result
-from . import machine, process, window
+from . import machine, process, server, window
 from .base import overall
 
 __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
@@ -17,4 +17,5 @@ def result_checks(result: Result) -> list[Check]:
     """Every check of a finished run."""
     if result.parameter("MODE") == "accuracy":
         return [*process.of_answers(result), *window.of_any_run(result)]
-    return [*window.run_all(result), *process.run_all(result)]
+    asked = server if result.parameter("MODE") == "server" else window
+    return [*asked.run_all(result), *process.run_all(result)]

@@ -39,12 +39,17 @@ MOST_FREQUENCY_CHANGE = 0.10
 
 def run_all(result: Result) -> list[Check]:
     """Every check of the window and of the time between ``go`` and ``stop``, for a result of a speed."""
-    statistics, window, counters = result.statistics, result.statistics.window, result.counters
+    statistics, window = result.statistics, result.statistics.window
     if window is None:
         raise ValueError("the result has no window")
-    cpus = sorted({cpu for run in result.runs() for cpu in run.cpus})
-    return [_overlap(window), _enough(statistics, window, _asked(result)), _outliers(statistics, window),
-            _drift(statistics), *of_machine((
+    return [overlap(window), _enough(statistics, window, _asked(result)), _outliers(statistics, window),
+            _drift(statistics), *meanwhile(result)]
+
+
+def meanwhile(result: Result) -> list[Check]:
+    """What happened between ``go`` and ``stop``."""
+    counters, cpus = result.counters, sorted({cpu for run in result.runs() for cpu in run.cpus})
+    return [*of_machine((
                 _waiting(result, len(cpus)), _other_load(result, cpus), _siblings(counters, cpus, result.topology),
                 _steal(counters, cpus), _quota(counters), _memory(result), _swap(result), _online(counters, cpus),
                 _frequency(counters, cpus), _thermal(counters))),
@@ -56,7 +61,8 @@ def of_any_run(result: Result) -> list[Check]:
     return of_machine([_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])])
 
 
-def _overlap(window: Window) -> Check:
+def overlap(window: Window) -> Check:
+    """Whether the instances measured at the same time."""
     reading = (f"{100 * window.overlap:.1f} % (start skew {window.start_skew_ms:.1f} ms, "
                f"end skew {window.end_skew_ms:.1f} ms)")
     hardly = window.overlap < INVALID_OVERLAP
@@ -116,12 +122,15 @@ def _less_memory(result: Result) -> str:
 
 
 def _waiting(result: Result, cores: int) -> Check:
-    """Time that instances' threads were runnable but not running: schedstat's second field."""
-    processes = result.counters.processes
+    """Time that instances' threads were runnable but not running: schedstat's second field.
+
+    LoadGen's time in their place is not counted: its share has a check of its own.
+    """
+    processes = result.instance_counters()
     if not processes:
         return unknown("waiting for a core", "the kernel has no schedstat")
-    waited = sum(process.run_queue_wait_s for process in processes.values())
-    switches = sum(process.involuntary_switches for process in processes.values())
+    waited = max(0.0, sum(process.run_queue_wait_s for process in processes) - result.loadgen_beside_s())
+    switches = sum(process.involuntary_switches for process in processes)
     share = waited / (result.counters.duration_s * cores)
     return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
                  share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
@@ -130,7 +139,7 @@ def _waiting(result: Result, cores: int) -> Check:
 
 def _sleeping(result: Result, cores: int) -> Check:
     """How often threads gave their core up of themselves; trainings and decoders wait for each other rightly."""
-    switches = [process.voluntary_switches for process in result.counters.processes.values()]
+    switches = [process.voluntary_switches for process in result.instance_counters()]
     known = [count for count in switches if count is not None]
     if not switches or len(known) < len(switches):
         return unknown("context switches", "the kernel shows no voluntary switches")
@@ -151,11 +160,11 @@ def _busy(times: CpuTimes) -> float:
 def _other_load(result: Result, cpus: list[int]) -> Check:
     """Busy time of the instances' cpus that the instances did not use."""
     counters = result.counters
-    times, processes = counters.cpu_s, counters.processes
+    times, processes = counters.cpu_s, result.instance_counters()
     if not processes or any(str(cpu) not in times for cpu in cpus):
         return unknown("other load", "/proc/stat or schedstat lacks the instances' cpus")
     other = (sum(_busy(times[str(cpu)]) for cpu in cpus)
-             - sum(process.cpu_s + process.children_cpu_s for process in processes.values()))
+             - sum(process.cpu_s + process.children_cpu_s for process in processes) - result.loadgen_beside_s())
     share = max(0.0, other) / (counters.duration_s * len(cpus))
     return judge("other load", f"{100 * share:.1f} % of the instances' cores",
                  share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,

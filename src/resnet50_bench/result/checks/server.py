@@ -1,0 +1,51 @@
+"""A result of MODE=server -> checks of what LoadGen said of it and of what LoadGen took."""
+
+from __future__ import annotations
+
+from ..records import Check, Verdict, Window
+from ..result import Result
+from ..server import MLPERF_DURATION_S, Server
+from .base import judge
+from .window import meanwhile, overlap
+
+
+def run_all(result: Result) -> list[Check]:
+    """Every check of the queries, and of the time between ``go`` and ``stop``."""
+    server, window = result.statistics.server, result.statistics.window
+    if server is None or window is None:
+        raise ValueError("the result has no queries")
+    return [_verdict(result, server), _length(window), _padding(server), _took(result), overlap(window),
+            *meanwhile(result)]
+
+
+def _verdict(result: Result, server: Server) -> Check:
+    """LoadGen judges, nothing of ours does."""
+    latency = result.statistics.latency_ms
+    known = latency.percentiles.get(f"{server.percentile:g}") if latency else None
+    reading = (f"{'VALID' if server.valid else 'INVALID'} at {server.target_queries_per_s:.2f} queries/s"
+               + (f", P{server.percentile:g} {known:.2f} ms" if known is not None else "")
+               + f", {server.late} of {server.queries} queries later than {server.bound_ms:g} ms")
+    auto = " (auto finds one)" * (result.parameter("TARGET_QPS") != "auto")
+    return judge("LoadGen", reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
+                 f"give a lower TARGET_QPS{auto}, more cores an instance or a longer LATENCY_BOUND_MS")
+
+
+def _length(window: Window) -> Check:
+    return judge("length", f"{window.duration_s:.0f} s", window.duration_s < MLPERF_DURATION_S, Verdict.NOTE,
+                 f"not MLPerf's length, which is {MLPERF_DURATION_S} s", f"MIN_DURATION={MLPERF_DURATION_S}")
+
+
+def _padding(server: Server) -> Check:
+    return Check("padding", f"{100 * server.padding:.1f} % of the computed images, {server.mean_batch:.2f} queries a "
+                 "batch", Verdict.OK)
+
+
+def _took(result: Result) -> Check:
+    """What LoadGen took of the cores, and of whose."""
+    counters, own = result.loadgen_counters(), result.placement.loadgen_cpu
+    if counters is None:
+        return Check("LoadGen's share", "not readable", Verdict.UNKNOWN, "the kernel has no schedstat")
+    cores = counters.cpu_s / result.counters.duration_s
+    where = f"cpu {own}, its own" if own is not None else "the instances' cores"
+    return judge("LoadGen's share", f"{cores:.2f} of a core, on {where}", own is None, Verdict.NOTE,
+                 "LoadGen ran beside the instances; from 8 instances on it gets a core of its own")

@@ -1,0 +1,151 @@
+"""MODE=server: what LoadGen logged and what the instances served -> the figures of a result; pure but for the log."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..errors import Infrastructure, RunFailed
+from .stats import PERCENTILES, Summary
+
+#: LoadGen's own names, in the folder of a run.
+SUMMARY, DETAIL = "mlperf_log_summary.txt", "mlperf_log_detail.txt"
+_EMPTY = ("mlperf_log_accuracy.json", "mlperf_log_trace.json")
+#: How its lines begin.
+_MARK = ":::MLLOG "
+#: MLPerf's rules for a submission, section "Scenarios": a run takes ten minutes at least.
+MLPERF_DURATION_S = 600
+
+
+class Served(msgspec.Struct, frozen=True):
+    """One instance: when it served, and how many batches it computed of each number of queries."""
+
+    began_ns: int
+    ended_ns: int
+    batches: dict[str, int]
+
+    @property
+    def queries(self) -> int:
+        """All that it answered."""
+        return sum(int(size) * count for size, count in self.batches.items())
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate that a search tried: LoadGen's verdict, the bounded percentile in ms, the folder of its logs."""
+
+    queries_per_s: float
+    valid: bool
+    latency_ms: float | None
+    folder: str
+
+    def text(self, percentile: str) -> str:
+        """``150.2 queries/s INVALID P99 19.31 ms``."""
+        at = "" if self.latency_ms is None else f" P{percentile} {self.latency_ms:.2f} ms"
+        return f"{self.queries_per_s:.2f} queries/s {'VALID' if self.valid else 'INVALID'}{at}"
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """LoadGen's verdict and figures; ``why`` it was INVALID in its words.
+
+    ``late`` queries were answered after the bound. ``mean_batch``: queries a step; ``padding``: the share of the
+    computed images that nobody asked for. ``tried``: the rates of a search, whose ``throughput_images_per_s`` is that
+    with all images there.
+    """
+
+    valid: bool
+    why: str = ""
+    target_queries_per_s: float
+    completed_queries_per_s: float
+    queries: int
+    late: int
+    bound_ms: float
+    percentile: float
+    loadgen: str
+    mean_batch: float
+    padding: float
+    tried: tuple[Rate, ...] = ()
+    throughput_images_per_s: float | None = None
+
+    @property
+    def bound(self) -> str:
+        """``15 ms at P99``."""
+        return f"{self.bound_ms:g} ms at P{self.percentile:g}"
+
+
+def prepared_sizes(most: int) -> tuple[int, ...]:
+    """1, 2, 4 ... and ``most``: the batch sizes that an instance has a proven model for."""
+    return (*(2**power for power in range((most - 1).bit_length())), most)
+
+
+def padded_to(sizes: Sequence[int], count: int) -> int:
+    """The prepared size that a batch of ``count`` queries takes."""
+    return sizes[bisect_left(sizes, count)]
+
+
+class LoadGenLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What LoadGen's detail log says, by its own keys; times in ns."""
+
+    version: str = msgspec.field(name="loadgen_version")
+    target_qps: float = msgspec.field(name="effective_target_qps")
+    bound_ns: int = msgspec.field(name="effective_target_latency_ns")
+    percentile: float = msgspec.field(name="effective_target_latency_percentile")
+    validity: str = msgspec.field(name="result_validity")
+    bound_met: bool = msgspec.field(name="result_perf_constraints_met")
+    duration_met: bool = msgspec.field(name="result_min_duration_met")
+    queries_met: bool = msgspec.field(name="result_min_queries_met")
+    early_stopping_met: bool
+    queries: int = msgspec.field(name="result_query_count")
+    late: int = msgspec.field(name="result_overlatency_query_count")
+    completed_qps: float = msgspec.field(name="result_completed_samples_per_sec")
+    min_ns: int = msgspec.field(name="result_min_latency_ns")
+    max_ns: int = msgspec.field(name="result_max_latency_ns")
+    mean_ns: int = msgspec.field(name="result_mean_latency_ns")
+    p50_ns: int = msgspec.field(name="result_50.00_percentile_latency_ns")
+    p90_ns: int = msgspec.field(name="result_90.00_percentile_latency_ns")
+    p95_ns: int = msgspec.field(name="result_95.00_percentile_latency_ns")
+    p99_ns: int = msgspec.field(name="result_99.00_percentile_latency_ns")
+    p999_ns: int = msgspec.field(name="result_99.90_percentile_latency_ns")
+
+    def latency_ms(self) -> Summary:
+        """From a query's scheduled time until its answer; LoadGen gives no deviation."""
+        percentiles = (self.p50_ns, self.p90_ns, self.p95_ns, self.p99_ns, self.p999_ns)
+        return Summary(count=self.queries, mean=self.mean_ns / 1e6, median=self.p50_ns / 1e6, stdev=None, cv=None,
+                       min=self.min_ns / 1e6, max=self.max_ns / 1e6,
+                       percentiles={str(p): ns / 1e6 for p, ns in zip(PERCENTILES, percentiles, strict=True)})
+
+    def why_invalid(self) -> str:
+        """What of its conditions was not met; empty for none."""
+        met = {"the bound": self.bound_met, "the least duration": self.duration_met,
+               "the least number of queries": self.queries_met, "early stopping": self.early_stopping_met}
+        return ", ".join(what for what, is_met in met.items() if not is_met)
+
+
+def read(folder: Path) -> LoadGenLog:
+    """LoadGen's detail log. Raises Infrastructure for one that is not whole; its empty files are taken away."""
+    for name in _EMPTY:
+        (folder / name).unlink(missing_ok=True)
+    try:
+        lines = (folder / DETAIL).read_text().splitlines()
+        records = [json.loads(line.removeprefix(_MARK)) for line in lines if line.startswith(_MARK)]
+        return msgspec.convert({record["key"]: record["value"] for record in records}, LoadGenLog)
+    except (OSError, ValueError, KeyError) as error:  # msgspec's ValidationError is a ValueError
+        raise Infrastructure(f"LoadGen's {DETAIL} is not whole ({error}): is the disk full?") from error
+
+
+def server(log: LoadGenLog, served: Iterable[Served], batch_size: int) -> Server:
+    """The figures, and the verdict. Raises RunFailed where the instances and LoadGen count different queries."""
+    sizes = prepared_sizes(batch_size)
+    counts = [(int(size), count) for one in served for size, count in one.batches.items()]
+    steps, queries = sum(count for _, count in counts), sum(size * count for size, count in counts)
+    computed = sum(padded_to(sizes, size) * count for size, count in counts)
+    if queries != log.queries:
+        raise RunFailed(f"LoadGen counts {log.queries} queries, the instances answered {queries}")
+    return Server(
+        valid=log.validity == "VALID", why=log.why_invalid(), target_queries_per_s=log.target_qps,
+        completed_queries_per_s=log.completed_qps, queries=queries, late=log.late, bound_ms=log.bound_ns / 1e6,
+        percentile=round(100 * log.percentile, 6), loadgen=log.version.partition(" ")[0],
+        mean_batch=queries / max(1, steps), padding=1 - queries / max(1, computed))
