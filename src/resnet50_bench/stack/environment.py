@@ -175,5 +175,3 @@ def _why_taken(stack: str, where: Path) -> str:
 
 def _marker(name: str, where: Path) -> Path:
     return where / f"complete-{name}"
-
-

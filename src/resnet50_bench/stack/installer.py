@@ -12,10 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Infrastructure
-from . import debian, pins, say
+from . import pins, say
+from .native_libraries import can_install, install_packages
 
 #: Seconds that PyTorch's CPU-only index has for its answer.
 _PROBE_S = 5
@@ -46,7 +48,7 @@ def install(folder: Path, name: str, needed_gb: float) -> None:
         _require_disk(folder, needed_gb, least_gb)
         say(f"making {folder}")
         _make_venv(folder)
-    tool = _Uv(folder) if _get_uv(folder) else _Pip(folder)
+    tool = _uv(folder) if _get_uv(folder) else _pip(folder)
     if not builds:
         _install_pins(folder, tool, pins.path(name))
         return
@@ -77,32 +79,33 @@ def _compile_what_is_imported(folder: Path) -> None:
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-class _Uv:
+@dataclass(frozen=True)
+class _Tool:
+    """What installs into an environment: the words before a package's, and variables."""
+
+    name: str
+    words: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def _uv(folder: Path) -> _Tool:
     """uv of the environment, told what pip is told of indexes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.words = [str(folder / "bin/uv"), "pip", "install", "--python", str(folder / "bin/python")]
-        self.environment = _pips_indexes(folder / "bin/python")
-        self.name = "uv"
+    python = folder / "bin/python"
+    return _Tool("uv", [str(folder / "bin/uv"), "pip", "install", "--python", str(python)], _pips_indexes(python))
 
 
-class _Pip:
-    """pip of the environment."""
-
-    def __init__(self, folder: Path) -> None:
-        self.words = [str(folder / "bin/python"), "-m", "pip", "install", "--no-input"]
-        self.environment: dict[str, str] = {}
-        self.name = "pip"
+def _pip(folder: Path) -> _Tool:
+    return _Tool("pip", [str(folder / "bin/python"), "-m", "pip", "install", "--no-input"])
 
 
-def _install_pins(folder: Path, tool: _Uv | _Pip, requirements: Path) -> None:
+def _install_pins(folder: Path, tool: _Tool, requirements: Path) -> None:
     words = ["--no-deps", "--require-hashes", "-r", str(requirements)]
     say(f"installing by {tool.name}: {requirements.name}")
-    if isinstance(tool, _Uv):
+    if tool.name == "uv":
         if _run([*tool.words, *words], tool.environment):
             return
         say("uv could not install: trying pip")
-        tool = _Pip(folder)
+        tool = _pip(folder)
     for attempt in range(1, _PIP_ATTEMPTS + 1):
         if attempt > 1:
             say(f"attempt {attempt} of {_PIP_ATTEMPTS}")
@@ -116,7 +119,7 @@ def _get_uv(folder: Path) -> bool:
     """Whether the environment has uv now, at the pinned version."""
     if (folder / "bin/uv").exists() and _runs(folder / "bin/uv"):
         return True
-    words = [*_Pip(folder).words, "--quiet", "--no-deps", "--require-hashes", "-r", str(pins.path("uv"))]
+    words = [*_pip(folder).words, "--quiet", "--no-deps", "--require-hashes", "-r", str(pins.path("uv"))]
     if _run(words, {}):
         return True
     say("uv cannot be had: installing by pip, which takes longer")
@@ -148,13 +151,13 @@ def _pips_indexes(python: Path) -> dict[str, str]:
     return handed
 
 
-def _cpu_only_words(tool: _Uv | _Pip) -> list[str] | None:
+def _cpu_only_words(tool: _Tool) -> list[str] | None:
     """What makes the tool take CPU-only builds of PyTorch; None where no index with them answers."""
     url = os.environ.get("RESNET50_BENCH_INDEX_URL")
     if url:
         say(f"PyTorch's builds: those of RESNET50_BENCH_INDEX_URL={url}")
-        return ["--index" if isinstance(tool, _Uv) else "--index-url", url]
-    if isinstance(tool, _Uv):
+        return ["--index" if tool.name == "uv" else "--index-url", url]
+    if tool.name == "uv":
         words = ["--torch-backend=cpu"]
         probe = [*tool.words, *words, "--dry-run", "--no-deps", "torch"]
         limits = {"UV_HTTP_TIMEOUT": str(_PROBE_S), "UV_HTTP_RETRIES": "0"}
@@ -188,8 +191,8 @@ def _require_disk(folder: Path, needed_gb: float, least_gb: float) -> None:
 def _make_venv(folder: Path) -> None:
     command = [sys.executable, "-m", "venv", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0 and debian.can_install():
-        debian.install(["python3-venv"])
+    if done.returncode != 0 and can_install():
+        install_packages(["python3-venv"])
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         why = (done.stderr or done.stdout).strip().splitlines() or ["no message"]

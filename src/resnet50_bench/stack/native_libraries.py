@@ -1,11 +1,13 @@
-"""jemalloc, tcmalloc and numactl: where they are, and how they get there."""
+"""jemalloc, tcmalloc and numactl: where they are, and how they get there; Debian packages where that asks nothing."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
-from . import debian, say
+from . import say
 
 #: name -> (Debian package, file or command, what it costs to go without)
 _NATIVE = {
@@ -37,9 +39,24 @@ def missing_libraries() -> dict[str, str]:
 def set_up_native_libraries() -> None:
     """Install what is missing where that needs no questions, else say what to install and why."""
     missing = list(missing_libraries())
-    if missing and debian.can_install():
-        debian.install([_NATIVE[name][0] for name in missing])
+    if missing and can_install():
+        install_packages([_NATIVE[name][0] for name in missing])
         missing = list(missing_libraries())
     for name in missing:
         package, _, cost = _NATIVE[name]
         say(f"not found: {name}; without it {cost}. To install it: sudo apt-get install {package}")
+
+
+def can_install() -> bool:
+    """Whether this user may install packages: root, with apt-get there."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install_packages(packages: list[str]) -> None:
+    """Install them; a failure is said, and what it costs is for the caller to say."""
+    say(f"installing {' '.join(packages)}")
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode != 0:
+            say(f"apt-get {words[0]} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
