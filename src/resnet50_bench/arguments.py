@@ -71,15 +71,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str = "", example: str = "", also: Iterable[str] = (),
                  **more: Any) -> None:
-        more.setdefault("formatter_class", _Help)
         more.setdefault("epilog", f"example:\n  {example}" if example else None)
-        super().__init__(prog=prog, description=description, **{**more, "allow_abbrev": False})
+        super().__init__(prog=prog, description=description, formatter_class=_Help, **{**more, "allow_abbrev": False})
         self.also = tuple(also)
         self._given: dict[str, object] = {}
-        if not self.add_help:
-            return
-        self.add_argument("--version", action="version", version=f"resnet50-bench {__version__}",
-                          help="print the version and end")
+        if self.add_help:
+            self.add_argument("--version", action="version", version=f"resnet50-bench {__version__}",
+                              help="print the version and end")
 
     def option_words(self) -> list[str]:
         """Every option that ``--help`` shows, and those in ``also``."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from resnet50_bench.case.parameters import CATALOGUE
 from resnet50_bench.ctest import options
 from resnet50_bench.ctest.choice import CasesDocument
-from resnet50_bench.ctest.testset import _every_key, read_testset
+from resnet50_bench.ctest.testset import EVERY_KEY, read_testset
 from resnet50_bench.errors import BadInput
 from support.fake_checkout import FAILS, Checkout
 
@@ -117,7 +117,7 @@ def test_every_wrong_line_of_every_document_is_told_at_once(tmp_path):
     assert len(caught.value.violations) == 3 and "document 2" in caught.value.violations[2]
 
 
-KEYS = st.sampled_from([*_every_key(), *list(CATALOGUE)[:8], "none"]) | st.text(max_size=5) | st.integers() | st.none()
+KEYS = st.sampled_from([*EVERY_KEY, *list(CATALOGUE)[:8], "none"]) | st.text(max_size=5) | st.integers() | st.none()
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates()
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
                                                                                           max_size=3), max_leaves=6)

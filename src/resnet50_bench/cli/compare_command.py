@@ -11,7 +11,6 @@ from ..history import comparison
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
                      "resnet50-bench compare monday/ tuesday/")
     options.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")

@@ -31,7 +31,6 @@ _SCRIPTS = {"ctest.sh": "ctest", "build.sh": "images", "list-kpi.sh": "list", "r
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser(f"{PROG} completion", "A script for your shell that completes commands, options and their values.",
                      f'eval "$({PROG} completion bash)"')
     options.add_argument("shell", choices=("bash", "zsh"))

@@ -11,7 +11,6 @@ from ..errors import BadInput
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders "
                      "of classes that a run reads.",
                      "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")

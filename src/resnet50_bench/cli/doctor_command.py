@@ -14,7 +14,6 @@ from ..stack.native_libraries import native_libraries
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench doctor", "Every check that can be made before a run: what would disturb a "
                      "measurement on this machine, and what mends it. Exit status 1 where something would.",
                      "resnet50-bench doctor")

@@ -16,7 +16,6 @@ _TABLES = {"csv": as_csv, "markdown": as_markdown}
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
                      "resnet50-bench fleet LOGS --format markdown")
     options.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")

@@ -18,7 +18,6 @@ from ..history.references import read_references
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench gate", "Judge the newest results of a logs folder against references and earlier "
                      "results; exit status 4 at a regression, 1 where the references hold nothing to compare with.",
                      "resnet50-bench gate --references references.yaml --junit gate.xml")

@@ -12,7 +12,6 @@ from ..ctest import settings
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench images", "Build the images, highest number first. REGISTRY (with a trailing "
                      "slash) and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them "
                      "by podman.",

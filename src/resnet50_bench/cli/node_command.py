@@ -16,7 +16,6 @@ from ..signals import interruptible
 
 
 def parser() -> Parser:
-    """The words."""
     options = Parser("resnet50-bench in-container", "The environment's case in a container: what a node of a Slurm job "
                      "runs.", "sbatch's script calls it")
     options.add_argument("tool")

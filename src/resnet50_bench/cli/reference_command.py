@@ -12,7 +12,6 @@ from ..history.collection import find
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
                      "with a tolerance from their spread (3 % at least).", "resnet50-bench reference > references.yaml")
     options.add_argument("logs", nargs="*", type=Path, metavar="LOGS", help="logs folders, folders of them, or results "

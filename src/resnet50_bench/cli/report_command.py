@@ -19,7 +19,6 @@ USUAL = "report.html"
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and "
                      "can be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
     options.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",

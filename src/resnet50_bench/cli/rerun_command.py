@@ -17,7 +17,6 @@ from . import one_run
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench rerun", "Run a result's configuration once more, here and in the current folder, "
                      "and compare.", "resnet50-bench rerun LOGS/itr-1/worker-0-c0/benchmark_....json")
     options.add_argument("result", type=Path, metavar="RESULT.json", help="what was measured before")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ..arguments import Parser
 from ..case import engines
@@ -15,7 +14,6 @@ from ..tables import aligned
 
 
 def parser() -> Parser:
-    """The options."""
     options = Parser("resnet50-bench setup", "Set up what measures: a stack of PyTorch in a virtual environment, "
                      "jemalloc and numactl. Nothing else installs anything.", "scripts/setup.sh --stack current")
     what = options.add_mutually_exclusive_group()
@@ -39,8 +37,7 @@ def main(argv: list[str]) -> int:
                            "stack's environment")
     choice = StackChoice.of(os.environ)
     if options.list:
-        for line in _table(choice):
-            print(line)
+        print(*_table(choice), sep="\n")
     elif options.print_python:
         print(choice.worker_python())
     elif options.native_libraries:
@@ -66,8 +63,6 @@ def _table(choice: StackChoice) -> list[str]:
 
 
 def _size(name: str, choice: StackChoice) -> str:
-    return f"{_bytes(choice.folder(name)) / 1e9:.1f} GB" if choice.is_set_up(name) else "not set up"
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+    if not choice.is_set_up(name):
+        return "not set up"
+    return f"{sum(path.lstat().st_blocks * 512 for path in choice.folder(name).rglob('*')) / 1e9:.1f} GB"

@@ -89,13 +89,13 @@ _OF_THE_MACHINE = {
     errno.ENOMEM: "free some memory", errno.ENAMETOOLONG: "use a shorter name"}
 
 
-def main(argv: list[str]) -> int:
-    """Run one command; every BenchError becomes its lines on stderr and its exit status."""
+def main(argv: list[str] | None = None) -> int:
+    """Run one command (default: of this process); every BenchError becomes its lines on stderr and its exit status."""
     _open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal's encoding lacks is escaped, as on stderr
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = _status(argv)
+        status = _status(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return 128 + signal.SIGPIPE if status == 0 and _stdout_is_broken() else status
     except BrokenPipeError:
@@ -108,13 +108,9 @@ def main(argv: list[str]) -> int:
 
 def _open_standard_streams() -> None:
     """Of those that the caller has closed: the next file that is opened would take their place, and what is printed."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != number:
-                os.dup2(opened, number)
-                os.close(opened)
-            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - as long as we run
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - the lowest free number, as long as we run
 
 
 def _status(argv: list[str]) -> int:
@@ -142,23 +138,11 @@ def _status(argv: list[str]) -> int:
 
 def _what_the_machine_said(error: OSError) -> str:
     """A line for a person. Raises ``error`` again where it may as well be a defect."""
-    if isinstance(error, FileNotFoundError) and not _here_is_a_folder():
+    if isinstance(error, FileNotFoundError) and not Path("/proc/self/cwd").resolve().is_dir():  # "/folder (deleted)"
         return "the current folder is not there any more: cd into one that is"
     if error.errno not in _OF_THE_MACHINE:
         raise error
     return f"{error.filename or 'the machine'}: {error.strerror}; {_OF_THE_MACHINE[error.errno]}"
-
-
-def _here_is_a_folder() -> bool:
-    try:
-        return Path.cwd().is_dir()
-    except OSError:
-        return False
-
-
-def entry_point() -> int:
-    """The command ``resnet50-bench`` that ``pip install`` makes."""
-    return main(sys.argv[1:])
 
 
 def _failed(error: BenchError) -> int:

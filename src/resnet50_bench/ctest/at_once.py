@@ -48,7 +48,7 @@ def at_once(jobs: Sequence[tuple[str, Job]]) -> list[int]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         for reading in running:
             os.close(reading)
-        statuses = [_wait(pid) for _, pid in running.values()]
+        statuses = [shell_status(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])) for _, pid in running.values()]
     return statuses
 
 
@@ -106,11 +106,6 @@ def _print_all(running: Mapping[int, tuple[str, int]]) -> None:
                     lines += [rest[key.fd]] if rest[key.fd] else []
                 for line in lines:
                     print(f"[{running[key.fd][0]}] {line.decode(errors='replace')}", flush=True)
-
-
-def _wait(pid: int) -> int:
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return shell_status(code)
 
 
 def overlap(folders: Sequence[Path]) -> float | None:

@@ -94,12 +94,7 @@ def _layers(option: str, point: Mapping[str, str], settings: Settings, overrides
 
 def _texts(layers: list[Layer]) -> dict[str, str]:
     """Each parameter's strongest text: defaults are left to the runner, which sees the cores it gets."""
-    texts: dict[str, str] = {}
-    for layer in layers:
-        for name, text in layer.values.items():
-            if text.strip():
-                texts.setdefault(name, text)
-    return texts
+    return {name: text for layer in reversed(layers) for name, text in layer.values.items() if text.strip()}
 
 
 def as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:

@@ -62,6 +62,6 @@ def config_notice(path: Path | None, rules: Rules, cases: Sequence[str]) -> str:
     meant = [name for name in cases if any(case_globs.matches(glob, name) for glob, _ in rules)]
     if path is None or len(meant) == len(cases):
         return ""
-    alone = f"; to run only those: {words_choosing(options)}" if (options := [
-        name.removeprefix(f"test_{WORKLOAD}_") for name in meant]) and len(options) <= _MOST_NAMED else ""
+    options = [name.removeprefix(f"test_{WORKLOAD}_") for name in meant]
+    alone = f"; to run only those: {words_choosing(options)}" if 0 < len(options) <= _MOST_NAMED else ""
     return f"NOTICE: {path} has parameters for {len(meant)} of the {len(cases)} cases that run{alone}"

@@ -20,12 +20,12 @@ EVERY_S = 25.0
 
 def last_durations(results: Path) -> dict[str, float]:
     """Seconds that one iteration of a case took when it last passed, by the case's name without the workload."""
-    found: dict[str, float] = {}
+    durations: dict[str, float] = {}
     for logs in sorted(results.glob(f"*-logs-{WORKLOAD}_*"), reverse=True):
         option = logs.name.partition(f"-logs-{WORKLOAD}_")[2]
-        if option not in found and (took_s := _duration_s(logs)) is not None:
-            found[option] = took_s
-    return found
+        if option not in durations and (took_s := _duration_s(logs)) is not None:
+            durations[option] = took_s
+    return durations
 
 
 def _duration_s(logs: Path) -> float | None:
@@ -79,20 +79,22 @@ class Watch:
     def line(self) -> str:
         """How far the running case is and what is left; empty if no case runs, or the screen shows it already."""
         option, ended = read_text(self.started), {record.option for record in read_records(self.statuses)}
-        state = read_text(self.state)
+        state = read_text(self.state) or ""
         if not option or option in ended or (self.shown_elsewhere and _age_s(self.state) < EVERY_S):
             return ""
-        parts = [f"{option} for {_clock(_age_s(self.started))}", *([state] if state else [])]
-        if "left" not in (state or "") and option in self.known:
+        parts = [f"{option} for {_clock(_age_s(self.started))}", state]
+        if "left" not in state and option in self.known:
             parts.append(f"its last run took {_clock(self.rounds * self.known[option])}")
         if len(self.cases) > 1:
-            left = [each for each in options_of(self.cases) if each not in ended and each != option]
-            unknown = sum(each not in self.known for each in left)
-            known_s = self.rounds * sum(self.known.get(each, 0.0) for each in left)
-            lengths = [f"about {_clock(known_s)}"] if unknown < len(left) else []
-            lengths += [f"{unknown} of unknown length"] if unknown else []
-            parts.append(f"then {len(left)} more: {' and '.join(lengths)}" if left else "the last case")
-        return " | ".join(parts)
+            parts.append(self._rest([name for name in options_of(self.cases) if name not in {*ended, option}]))
+        return " | ".join(filter(None, parts))
+
+    def _rest(self, options: Sequence[str]) -> str:
+        """How long the cases are likely to take that come after the running one."""
+        known = [self.known[option] for option in options if option in self.known]
+        lengths = [f"about {_clock(self.rounds * sum(known))}"] if known else []
+        lengths += [f"{len(options) - len(known)} of unknown length"] if len(known) < len(options) else []
+        return f"then {len(options)} more: {' and '.join(lengths)}" if options else "the last case"
 
 
 def _age_s(file: Path) -> float:

@@ -36,7 +36,10 @@ from .handover import PASSED, CaseRecord, overall
 from .options import Options, parse
 
 _CASES = ("testcase", "cases")
-_OPTIONS = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
+_FILES = {"config": "--config", "test-config": "--config", "gate": "--gate", "attach": "--attach"}
+_COUNTS = ("loop", "run", "burst")
+_SWITCHES = ("continue", "allow-missing")
+EVERY_KEY = (*_CASES, "set", *_COUNTS, "options", *_SWITCHES, "BENCHMARK", *_FILES, *settings.NAMES)
 _Count = Annotated[int, msgspec.Meta(ge=1, le=10**9, description="a number: 1, 2, 3 ... are allowed")]
 _Switch = Annotated[bool, msgspec.Meta(description="true or false")]
 _Patterns = Annotated[Scalar | list[Scalar], msgspec.Meta(
@@ -97,66 +100,38 @@ def _patterns(texts: Sequence[str]) -> Iterator[str]:
 
 def _words(key: str, value: object, beside: Path) -> list[str]:
     """The words that say what one line says. Raises BadInput."""
-    if key in settings.NAMES:
-        return [f"--{key.lower()}={_setting(key, value)}"]
-    if key in CATALOGUE:
+    if key in CATALOGUE and key not in settings.NAMES:
         return [f"--set={key}={' '.join(_texts(key, value))}"]
-    if key in _OPTIONS:
-        return [f"{_OPTIONS[key]}={_file(name, beside)}" for name in _texts(key, value)]
-    if key in _KEYS:
-        return _KEYS[key](key, value)
-    raise BadInput(f"{key} is neither a key nor a parameter{nearest(key, (*_every_key(), *CATALOGUE))}; the keys are "
-                   f"{', '.join(_every_key())}")
+    if key in _FILES:
+        return [f"{_FILES[key]}={_file(name, beside)}" for name in _texts(key, value)]
+    if key in _COUNTS:
+        return [f"--{key}={decoded(key, value, _Count, strict=False)}"]
+    if key in _SWITCHES:
+        return [f"--{key}"] if decoded(key, value, _Switch, strict=False) else []
+    if key == "options":
+        return [f"--options={' '.join(_texts(key, value))}"]
+    if key == "set":
+        lines = decoded(key, value, _Set)
+        if isinstance(lines, dict):
+            return [f"--set={name}={' '.join(_texts(f'{key}.{name}', below))}" for name, below in lines.items()]
+        return [f"--set={pair}" for pair in _texts(key, value)]
+    if key not in EVERY_KEY:
+        raise BadInput(f"{key} is neither a key nor a parameter{nearest(key, (*EVERY_KEY, *CATALOGUE))}; the keys are "
+                       f"{', '.join(EVERY_KEY)}")
+    text = text_of(key, decoded(key, value, Value))
+    if key == "BENCHMARK":  # WSF's choice of a workload; here there is one
+        if WORKLOAD not in text.lower().replace("-", "_"):
+            raise BadInput(f"{key}: {text} is another workload; this one is {WORKLOAD}")
+        return []
+    if wrong := settings.problem(key, text) if text else "is empty":
+        raise BadInput(f"{key}: {text!r} {wrong}")
+    return [f"--{key.lower()}={text}"]
 
 
 def _texts(key: str, value: object, wanted: object = Values) -> list[str]:
     """A single value or a list of them, as texts. Raises BadInput."""
     values = decoded(key, value, wanted)
     return [text_of(key, scalar) for scalar in (values if isinstance(values, list) else [values])]
-
-
-def _count(key: str, value: object) -> list[str]:
-    return [f"--{key}={decoded(key, value, _Count, strict=False)}"]
-
-
-def _switch(key: str, value: object) -> list[str]:
-    return [f"--{key}"] if decoded(key, value, _Switch, strict=False) else []
-
-
-def _backend_options(key: str, value: object) -> list[str]:
-    return [f"--options={' '.join(_texts(key, value))}"]
-
-
-def _set(key: str, value: object) -> list[str]:
-    lines = decoded(key, value, _Set)
-    if not isinstance(lines, dict):
-        return [f"--set={pair}" for pair in _texts(key, value)]
-    return [f"--set={name}={' '.join(_texts(f'{key}.{name}', below))}" for name, below in lines.items()]
-
-
-def _benchmark(key: str, value: object) -> list[str]:
-    """WSF's choice of a workload; here there is one."""
-    text = text_of(key, decoded(key, value, Value))
-    if WORKLOAD not in text.lower().replace("-", "_"):
-        raise BadInput(f"{key}: {text} is another workload; this one is {WORKLOAD}")
-    return []
-
-
-_KEYS: dict[str, Callable[[str, object], list[str]]] = {
-    "set": _set, "loop": _count, "run": _count, "burst": _count, "options": _backend_options, "continue": _switch,
-    "allow-missing": _switch, "BENCHMARK": _benchmark}
-
-
-def _every_key() -> tuple[str, ...]:
-    return (*_CASES, *_KEYS, *_OPTIONS, *settings.NAMES)
-
-
-def _setting(key: str, value: object) -> str:
-    text = text_of(key, decoded(key, value, Value))
-    wrong = settings.problem(key, text) if text else "is empty"
-    if wrong:
-        raise BadInput(f"{key}: {text!r} {wrong}")
-    return text
 
 
 def _file(name: str, beside: Path) -> Path:
