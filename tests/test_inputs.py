@@ -159,7 +159,8 @@ def test_the_name_of_weights_tells_their_sha256(tmp_path, pictures):
         path = tmp_path / name
         path.write_bytes(content)
         if good:
-            assert find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(path)).weights_sha256 == digest
+            read = find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(path)).record
+            assert read.weights_sha256 == digest
         else:
             with pytest.raises(BadInput, match="does not begin with 0676ba61 as their name says"):
                 find(tmp_path, MODE="accuracy", DATASET=str(pictures), WEIGHTS=str(path))

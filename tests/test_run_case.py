@@ -16,7 +16,7 @@ import pytest
 from resnet50_bench.case.case import Case, Layer, resolve
 from resnet50_bench.case.dataset import DataSet, Image
 from resnet50_bench.case.defaults import Machine
-from resnet50_bench.case.inputs import Inputs
+from resnet50_bench.case.inputs import Inputs, InputsRecord
 from resnet50_bench.ctest.brief_output import Brief
 from resnet50_bench.errors import BadInput, DoesNotFit, Infrastructure, Regression, RunFailed
 from resnet50_bench.launch import plan, refusal, versions
@@ -165,7 +165,8 @@ def accuracy(folder: Path, **texts: str) -> tuple[Case, Inputs]:
     weights.write_text("")
     images = tuple(Image(folder / f"{number}.png", number % 2) for number in range(10))
     given = case(MODE="accuracy", DATA_TYPE="real", DATASET=str(folder), WEIGHTS=str(weights), **texts)
-    return given, Inputs(dataset=DataSet(folder, ("a", "b"), images, ()), dataset_digest="0", weights=weights)
+    record = InputsRecord(dataset_digest="0", weights=str(weights), classes=2, images=len(images))
+    return given, Inputs(DataSet(folder, ("a", "b"), images, ()), record)
 
 
 @pytest.mark.parametrize(("target", "passes"), [("80", True), ("90", False)])

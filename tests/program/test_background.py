@@ -14,7 +14,7 @@ import pytest
 from resnet50_bench.ctest import background, options
 from resnet50_bench.errors import BadInput, Infrastructure
 from resnet50_bench.machine import machine_lock
-from resnet50_bench.machine.process_facts import start_ticks
+from resnet50_bench.machine.process_facts import boot_id, start_ticks
 from support.fake_checkout import FAILS, HANGS, Checkout, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
@@ -160,7 +160,7 @@ def innocent():
 def told(build, name: str, **changes) -> None:
     (build / "background" / name).mkdir(parents=True)
     (build / "background" / name / "run.json").write_text(json.dumps(
-        {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": background.boot_id(), "log": "/no/log",
+        {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "boot": boot_id(), "log": "/no/log",
          "started": "2026-01-01 00:00:00"} | changes))
 
 

@@ -21,7 +21,7 @@ from .container import image_name
 from .kubectl import Kubectl, PodStreams, last_line
 from .kubernetes_manifest import KubernetesOptions, manifest, parse_options, require_jinja
 from .kubernetes_state import PATIENCE_S, ApiObject, ApiObjects, Problem, diagnose
-from .workers import WorkerFolder, read_node, summary, worst_of
+from .workers import WorkerFolder, read_node, summary, tell_worst
 
 START_POLL_S = 2.0  # until every pod runs
 POLL_S = 15.0  # then: an end shows up by itself in the stream that waits for it
@@ -70,11 +70,7 @@ class KubernetesBackend:
             job.delete()
             if job.any_started:
                 print(summary(job.nodes()), flush=True)
-        worst = worst_of(job.nodes())
-        if worst.status:
-            print(f"kubernetes: job {name}: node {worst.name} ended with status {worst.status}; see {worst.folder}",
-                  flush=True)
-        return worst.status or 0
+        return tell_worst(f"kubernetes: job {name}", job.nodes()).status or 0
 
 
 class _Job:
@@ -106,11 +102,11 @@ class _Job:
         if asked.returncode != 0:
             raise Infrastructure(f"no cluster answers: {last_line(asked)}; KUBECONFIG or ~/.kube/config names one")
         self._submitted = True  # from here on there may be something to delete, whatever is heard
-        made = self._kubectl.ask("create", "--filename=-", stdin=text)
-        if made.returncode == 124:
-            made = self._kubectl.ask("create", "--filename=-", stdin=text)
-        if made.returncode != 0 and "(AlreadyExists)" not in made.stderr:
-            raise Infrastructure(f"kubectl could not create the Job: {last_line(made)}")
+        created = self._kubectl.ask("create", "--filename=-", stdin=text)
+        if created.returncode == 124:
+            created = self._kubectl.ask("create", "--filename=-", stdin=text)
+        if created.returncode != 0 and "(AlreadyExists)" not in created.stderr:
+            raise Infrastructure(f"kubectl could not create the Job: {last_line(created)}")
 
     def wait(self, deadline: float, timeout_s: float) -> None:
         """Return when the logs of every pod have come back; raise what keeps them from coming."""
@@ -152,7 +148,7 @@ class _Job:
     def _read_new(self, pods: Sequence[ApiObject]) -> None:
         """Begin to read what has started; what could not be written is raised here."""
         for pod in pods:
-            if pod.started and pod.index not in self._streams:
+            if pod.container.keys() & {"running", "terminated"} and pod.index not in self._streams:
                 folder = self._folder_of(pod.index)
                 node = pod.spec.node_name or ""
                 (folder / "node").write_text(f"{node}\n")

@@ -31,18 +31,10 @@ class Detail(msgspec.Struct, frozen=True, rename="camel"):
     exit_code: int | None = None
 
 
-class ContainerState(msgspec.Struct, frozen=True):
-    """One of the three, or nothing yet."""
-
-    running: Detail | None = None
-    waiting: Detail | None = None
-    terminated: Detail | None = None
-
-
 class ContainerStatus(msgspec.Struct, frozen=True):
-    """Of the pod's only container."""
+    """``state`` says whether the pod's only container is ``waiting``, ``running`` or ``terminated``, or nothing yet."""
 
-    state: ContainerState = ContainerState()
+    state: dict[str, Detail] = {}
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
@@ -88,14 +80,9 @@ class ApiObject(msgspec.Struct, frozen=True):
         return int(self.metadata.annotations[_INDEX])
 
     @property
-    def container(self) -> ContainerState:
+    def container(self) -> dict[str, Detail]:
         """The state of the pod's container."""
-        return self.status.container_statuses[0].state if self.status.container_statuses else ContainerState()
-
-    @property
-    def started(self) -> bool:
-        """Whether the pod's container runs, or has run."""
-        return bool(self.container.running or self.container.terminated)
+        return self.status.container_statuses[0].state if self.status.container_statuses else {}
 
     def condition(self, kind: str) -> Detail:
         """The condition ``kind``, empty where there is none."""
@@ -138,7 +125,7 @@ def _of_job(job: ApiObject | None, pods: Sequence[ApiObject]) -> Iterator[Proble
 
 
 def _of_pod(pod: ApiObject) -> Iterator[Problem]:
-    status, waiting, ended = pod.status, pod.container.waiting or Detail(), pod.container.terminated
+    status, waiting, ended = pod.status, pod.container.get("waiting", Detail()), pod.container.get("terminated")
     disruption = pod.condition("DisruptionTarget")
     reason, message = status.reason or disruption.reason, disruption.message or status.message
     if status.reason == "NodeLost" or status.phase == "Unknown" or disruption.reason in _NODE_LOST:
@@ -169,5 +156,5 @@ def _of_pod(pod: ApiObject) -> Iterator[Problem]:
         yield Problem("unschedulable", Infrastructure(f"{pod} cannot be scheduled: {scheduled.message.rstrip('.')}"
                                                       + (labels if "selector" in scheduled.message else "")))
     # Nothing probes the container: where it runs and the pod is not ready, its node does not answer.
-    if pod.container.running and pod.condition("Ready").status in ("False", "Unknown"):
+    if "running" in pod.container and pod.condition("Ready").status in ("False", "Unknown"):
         yield Problem("silent", Infrastructure(f"{pod}: the node does not answer any more; run it again"))

@@ -13,54 +13,52 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..machine.process_facts import start_ticks
+from ..machine.process_facts import boot_id, start_ticks
 
 #: Label of a container, and the beginning of a job's name.
 MARK = "resnet50-bench"
 _NAME = re.compile(r"(?P<pid>\d+)-(?P<ticks>\d+)-(?P<namespace>\d+)-(?P<boot>[0-9a-f]{12})-(?P<host>.+)")
 
 
-def owner(pid: int | None = None, root: Path = Path("/")) -> str:
+def owner(pid: int | None = None) -> str:
     """The name of the process (default: this one): number, start, PID namespace, boot, host.
 
     A number alone may have been given to another process since, another namespace or host counts by itself, and the
     ticks count since the boot.
     """
     pid = pid or os.getpid()
-    return f"{pid}-{start_ticks(pid, root) or 0}-{_namespace(root)}-{_boot(root)}-{_host()}"
+    return f"{pid}-{start_ticks(pid) or 0}-{_namespace()}-{_boot()}-{_host()}"
 
 
-def is_gone(name: str, root: Path = Path("/")) -> bool:
+def is_gone(name: str) -> bool:
     """Whether the named process was one of this host and has ended; of what cannot be seen from here: False."""
     told = _NAME.fullmatch(name)
     if not told or told["host"] != _host():
         return False
-    if told["boot"] != _boot(root):
+    if told["boot"] != _boot():
         return True
-    if told["namespace"] != _namespace(root) or _is_hidden(int(told["pid"]), root):
+    if told["namespace"] != _namespace() or _is_hidden(int(told["pid"])):
         return False
-    return start_ticks(int(told["pid"]), root) != int(told["ticks"])
+    return start_ticks(int(told["pid"])) != int(told["ticks"])
 
 
-def _is_hidden(pid: int, root: Path) -> bool:
+def _is_hidden(pid: int) -> bool:
     """Whether it runs although /proc does not show it (mounted with hidepid, another user's)."""
-    if (root / f"proc/{pid}/stat").exists() or root != Path("/"):
+    if Path(f"/proc/{pid}/stat").exists():
         return False
     try:
         os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except ProcessLookupError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return False
 
 
-def _boot(root: Path) -> str:
-    return (root / "proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:12]
+def _boot() -> str:
+    return boot_id().replace("-", "")[:12]
 
 
-def _namespace(root: Path) -> str:
-    return re.sub(r"\D", "", str((root / "proc/self/ns/pid").readlink()))  # "pid:[4026531836]"
+def _namespace() -> str:
+    return re.sub(r"\D", "", str(Path("/proc/self/ns/pid").readlink()))  # "pid:[4026531836]"
 
 
 def _host() -> str:

@@ -26,7 +26,7 @@ from . import Settings
 from .container import RUNTIMES, image_name
 from .native import COMMANDS
 from .owner import MARK, heard_out, is_gone, owner
-from .workers import WorkerFolder, read_node, require_replicas, summary, worst_of
+from .workers import WorkerFolder, read_node, require_replicas, summary, tell_worst
 
 RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
 #: ... or this, with the container tool, the image and the seconds that it may take.
@@ -272,11 +272,10 @@ def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[WorkerFolder])
         raise RunFailed(f"{where}: {_RUN_FAILED[state]}")
     if state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED"):
         raise Infrastructure(f"{where}: a node went away in the middle ({record.get('Reason')}); run it again")
-    worst = worst_of(nodes)
+    worst = tell_worst(f"slurm: {where}", nodes)
     if worst.status in (126, 127):
         raise Infrastructure(f"{where}: node {worst.name} cannot run {RUNNER}; do all nodes share it?")
     if worst.status:
-        print(f"slurm: {where}: node {worst.name} ended with status {worst.status}; see {worst.folder}", flush=True)
         return worst.status
     if state != "COMPLETED" or any(node.status is None for node in nodes):
         output = nodes[0].folder / f"slurm-{job}.out"

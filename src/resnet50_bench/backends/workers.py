@@ -65,9 +65,12 @@ def require_replicas(nodes: Sequence[WorkerFolder]) -> None:
         raise RunFailed(f"the nodes did not learn the same model, so gradients were not exchanged: weights {told}")
 
 
-def worst_of(nodes: Sequence[WorkerFolder]) -> WorkerFolder:
+def tell_worst(job: str, nodes: Sequence[WorkerFolder]) -> WorkerFolder:
     """The node whose status counts: skipped (77) is worse than passed, any other failure is worse than skipped."""
-    return max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
+    worst = max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
+    if worst.status:
+        print(f"{job}: node {worst.name} ended with status {worst.status}; see {worst.folder}", flush=True)
+    return worst
 
 
 class Stream(Enum):

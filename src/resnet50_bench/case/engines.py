@@ -28,21 +28,14 @@ class EngineFacts:
     dtypes: tuple[DType, ...] = (FP32, BF16, INT8)
     packages: tuple[str, ...] = ()
     made_with: tuple[str, ...] = ()
-    #: The log's name for the version of the first of ``made_with``; empty: it has none of its own.
-    version_line: str = ""
-    #: Flags of /proc/cpuinfo without which it does not compute in its own way, or not at all.
-    cpu_flags: tuple[str, ...] = ()
+    version_line: str = ""  # the log's name for the version of the first of ``made_with``; empty: it has none
+    cpu_flags: tuple[str, ...] = ()  # of /proc/cpuinfo, without which it computes in another way, or not at all
     trains: bool = False
-    #: Whether it can compute the products of fp32 numbers in bf16.
-    products_in_bf16: bool = False
-    #: Whether several instances in one process can share a model and still compute on their own cores only.
-    shares_weights: bool = True
-    #: Whether it takes fp32 images whatever it computes in.
-    float32_images: bool = False
-    #: Whether it can be shown which instruction set and type ran.
-    proven: bool = True
-    #: Whether it takes QCONF, IPEX's recipe for int8.
-    takes_qconf: bool = False
+    products_in_bf16: bool = False  # whether it can compute the products of fp32 numbers in bf16
+    shares_weights: bool = True  # whether instances that share a process and a model keep to their own cores
+    float32_images: bool = False  # whether it takes fp32 images whatever it computes in
+    proven: bool = True  # whether it can be shown which instruction set and type ran
+    takes_qconf: bool = False  # whether it takes QCONF, IPEX's recipe for int8
 
     def why_not(self, precision: Precision) -> str:
         """Why it cannot serve the precision; empty where it can."""

@@ -36,5 +36,5 @@ def nearest_case(text: str, names: Sequence[str]) -> str:
     if whole := nearest(text, names):
         return whole
     known = {part for name in names for part in name.split("_")}
-    strange = [part for part in re.split("[^a-zA-Z0-9]+", text) if part and not any(part in each for each in known)]
+    strange = [part for part in re.split("[^a-zA-Z0-9]+", text) if part and not any(part in word for word in known)]
     return nearest(strange[0], known) if strange else ""

@@ -155,11 +155,11 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
 def _refuse_strangers(val: Path, expected: set[str]) -> None:
     """Whatever else lies there would become a class or an image with a wrong label."""
     classes = {target.split("/")[0] for target in expected}
-    found = [str(path.relative_to(val)) for path in sorted(val.glob("*")) if path.name not in classes]
-    found += [f"{path.parent.name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
-              if f"{name}/{path.name.removesuffix('.partial')}" not in expected]
-    if found:
-        raise BadInput(f"{val} holds what this tar and ground truth do not: {some(found)}; remove it or give "
+    strangers = [path.name for path in sorted(val.glob("*")) if path.name not in classes]
+    strangers += [f"{name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
+                  if f"{name}/{path.name.removesuffix('.partial')}" not in expected]
+    if strangers:
+        raise BadInput(f"{val} holds what this tar and ground truth do not: {some(strangers)}; remove it or give "
                        "another folder")
 
 

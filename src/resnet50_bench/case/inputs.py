@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import BadInput, BenchError, Skipped
 from ..files import sha256_of
@@ -26,7 +27,7 @@ SKIP_VARIABLE, SKIP = "RESNET50_BENCH_SKIP_WITHOUT_INPUTS", "1"
 _IMAGE_WEIGHTS, _IMAGE_DATASET = Path("/weights"), Path("/dataset")
 
 
-class InputsRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
+class InputsRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What was read: files with their digests, and how many classes and images the data set has."""
 
     weights: str | None = None
@@ -39,21 +40,14 @@ class InputsRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Inputs:
-    """``dataset`` is None for dummy images, ``weights`` for seeded random numbers; ``notices`` go to the log."""
+    """``dataset`` is None for dummy images; ``record``, for the result, names the weights where there are some.
+
+    ``notices`` go to the log.
+    """
 
     dataset: DataSet | None = None
-    dataset_digest: str = ""
-    weights: Path | None = None
-    weights_sha256: str = ""
+    record: InputsRecord = InputsRecord(weights="", weights_sha256="")
     notices: tuple[str, ...] = ()
-
-    def record(self) -> InputsRecord:
-        """For the result: what was read, so that results can be compared."""
-        files = InputsRecord(weights=str(self.weights or ""), weights_sha256=self.weights_sha256)
-        if self.dataset:
-            files.dataset, files.dataset_digest = str(self.dataset.root), self.dataset_digest
-            files.classes, files.images = len(self.dataset.classes), len(self.dataset.images)
-        return files
 
 
 def find(case: AnyCase) -> Inputs:
@@ -83,8 +77,11 @@ def _find(case: AnyCase) -> Inputs:
                        "(qconf_summary.json)")
     if case.checkpoint and not Path(case.checkpoint).parent.is_dir():
         raise BadInput(f"CHECKPOINT={case.checkpoint}: there is no such folder; make it first")
-    return Inputs(images, dataset.digest(images) if images else "", weights,
-                  _digest(weights) if weights else "", tuple(notices))
+    record = InputsRecord(weights=str(weights or ""), weights_sha256=_digest(weights) if weights else "")
+    if images:
+        record = replace(record, dataset=str(images.root), dataset_digest=dataset.digest(images),
+                         classes=len(images.classes), images=len(images.images))
+    return Inputs(images, record, tuple(notices))
 
 
 def missing(case: AnyCase, may_skip: bool) -> BenchError | None:

@@ -38,18 +38,12 @@ class Role(Flag):
     """What a parameter is to those who search, compare, list and keep results."""
 
     NONE = 0
-    #: A part of the case's name.
-    NAME = auto()
-    #: Decides the speed of a case, so a reference holds for results with the same value only.
-    CONFIGURATION = auto()
-    #: A sweep, or ``auto``, may look for the best value.
-    SEARCHED = auto()
-    #: People compare results that differ in nothing else.
-    COMPARED = auto()
-    #: Tells the configurations of a case apart where there is little room.
-    SHOWN = auto()
-    #: How long and how strictly is measured. It changes neither what is measured nor which configuration is the best.
-    EFFORT = auto()
+    NAME = auto()  # a part of the case's name
+    CONFIGURATION = auto()  # decides a case's speed, so a reference holds for results with the same value only
+    SEARCHED = auto()  # a sweep, or ``auto``, may look for the best value
+    COMPARED = auto()  # people compare results that differ in nothing else
+    SHOWN = auto()  # tells the configurations of a case apart where there is little room
+    EFFORT = auto()  # how long and how strictly is measured: not what, nor which configuration is the best
 
 
 @dataclass(frozen=True)

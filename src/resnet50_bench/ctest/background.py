@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ..errors import BadInput, Infrastructure
 from ..files import replacing, stamped_folder, write_json
-from ..machine.process_facts import start_ticks
+from ..machine.process_facts import boot_id, start_ticks
 from ..signals import interruptible
 from .build_folder import same
 from .options import Options
@@ -220,8 +220,3 @@ def _tail(log: Path) -> list[str]:
             return stream.read().decode(errors="replace").splitlines()
     except OSError as error:
         return [f"(the log cannot be read: {error.strerror})"]
-
-
-def boot_id() -> str:
-    """What the kernel names this start of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -138,7 +138,7 @@ def data(inputs: Inputs, case: Case, parts: int) -> Data:
     images = inputs.dataset
     sampled = images if not case.training else None
     return Data(
-        weights=str(inputs.weights or ""), weights_sha256=inputs.weights_sha256, qconf=case.qconf,
+        weights=inputs.record.weights or "", weights_sha256=inputs.record.weights_sha256 or "", qconf=case.qconf,
         checkpoint=case.checkpoint, dataset=str(images.root) if images else "",
         classes=len(images.classes) if images else None, parts=parts,
         images=len(sampled.images) if sampled and case.accuracy else 0,

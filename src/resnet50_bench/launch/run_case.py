@@ -76,7 +76,7 @@ class CaseRun:
             case={**case.texts(), "origins": dict(case.origins), "notices": list(case.notices)},
             started_at=now.isoformat(), command=[shlex.join(sys.argv)], system=host.system_record(),
             software=versions.software_record(python), stack=stack_of(python), topology=topology,
-            inputs=inputs.record(), placement=self.placement)
+            inputs=inputs.record, placement=self.placement)
         self.log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:

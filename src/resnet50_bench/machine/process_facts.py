@@ -26,6 +26,11 @@ def start_ticks(pid: int, root: Path = Path("/")) -> int | None:
     return int(fields[19]) if fields and fields[0] not in "ZX" else None
 
 
+def boot_id() -> str:
+    """The kernel's name for the time since it was started."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def schedstat(task: Path) -> tuple[float, float]:
     """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
     fields = numbers((read_text(task / "schedstat") or "").split())
@@ -62,8 +67,8 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
         text = (root / "proc/self/smaps_rollup").read_text()
     except OSError:
         return {}
-    found = re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.M)
-    return {f"{name.lower()}_bytes": int(kilobytes) * 1024 for name, kilobytes in found}
+    return {f"{name.lower()}_bytes": int(kilobytes) * 1024
+            for name, kilobytes in re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.M)}
 
 
 def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
