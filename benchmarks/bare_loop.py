@@ -12,10 +12,10 @@ import time
 
 import torch
 
-from resnet50_bench.worker.engines import ipex_library
+from resnet50_bench.worker.engines import ipex
 
 model_file, batch_size, dtype, seconds = sys.argv[1], int(sys.argv[2]), getattr(torch, sys.argv[3]), float(sys.argv[4])
-library = ipex_library.library()
+library = ipex.library()
 if "bfloat32" in model_file:
     library.set_fp32_math_mode(library.FP32MathMode.BF32)
 model = torch.jit.load(model_file)

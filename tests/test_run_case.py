@@ -268,4 +268,4 @@ def test_workers_are_told_whether_other_runs_share_their_cores(tmp_path, monkeyp
     assert (f"BURST: {copies}\n" in run(tmp_path, workers)) is disturbed
     one = PlacedProcess(0, (PlacedInstance(0, (0,), (0,), (0,)),))
     assert document(tmp_path)["placement"].get("burst", 1) == int(copies)
-    assert plan.spec(case(), one, workers.plan, tmp_path / "report", tmp_path / "log").disturbed is disturbed
+    assert plan.spec(case(), one, workers.plan).disturbed is disturbed

@@ -13,7 +13,6 @@ from contextlib import suppress
 
 from ..case.case import Case
 from ..errors import RunFailed
-from ..protocol import messages
 from ..protocol.messages import (
     Enough,
     Event,
@@ -191,7 +190,7 @@ def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float,
                 every_second()
             if not ready and time.monotonic() >= deadline:
                 names = "; ".join(worker.name() for worker in waiting)
-                raise RunFailed(f"{names}: no {messages.name(event)!r} within the time allowed: it hangs or was "
+                raise RunFailed(f"{names}: no {event.__name__.lower()!r} within the time allowed: it hangs or was "
                                 "stopped")
             for key, _ in ready:
                 worker = key.data

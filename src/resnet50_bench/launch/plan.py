@@ -153,8 +153,8 @@ def _sample(images: DataSet | None, count: int, seed: int) -> tuple[str, ...]:
     return tuple(str(image.path) for image in sample)
 
 
-def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log: Path) -> Spec:
-    """What the worker of ``process`` shall do; it writes to ``report`` and ``log``."""
+def spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Spec:
+    """What the worker of ``process`` shall do; its report and its log go into the plan's folder."""
     parts = tuple(
         Part(index=instance.index, cpus=instance.cpus, memory_node=instance.memory_node,
              memory_nodes=instance.memory_nodes, loader_cpus=tuple(plan.loader_cpus.get(instance.index, ())),
@@ -167,7 +167,8 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan, report: Path, log
         warmup_steps=case.warmup_steps, min_duration_s=case.min_duration, accuracy=case.accuracy,
         training=case.training, data=plan.data,
         group=Group(nodes.index, nodes.count, nodes.rendezvous or str(plan.rendezvous)),
-        cache_dir=str(plan.cache_dir), report=str(report), log=str(log), memory_nodes=plan.memory_nodes,
+        cache_dir=str(plan.cache_dir), report=str(plan.folder / f".process-{process.index}.report.json"),
+        log=str(plan.folder / f"instance-{parts[0].index}.log"), memory_nodes=plan.memory_nodes,
         customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,
         disturbed=plan.surroundings.burst > 1, pipes=plan.pipes if case.serving else None)
 

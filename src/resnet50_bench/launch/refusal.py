@@ -83,11 +83,11 @@ def log_refusal(flags: Mapping[str, str], variables: Mapping[str, str], error: B
 
 def _with_defaults(texts: Mapping[str, str]) -> dict[str, str]:
     """What was typed, as it was typed, and the defaults of this machine as far as they can be told."""
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, text in texts.items():
         with suppress(KeyError, ValueError):
-            given[name] = CATALOGUE[name].parse(text.strip())
+            values[name] = CATALOGUE[name].parse(text.strip())
     chosen: Mapping[str, object] = {}
     with suppress(BenchError):  # a machine that cannot be read may be what is told of
-        chosen = complete(given, Machine(read_cpu(), read_topology())).chosen
+        chosen = complete(values, Machine(read_cpu(), read_topology())).chosen
     return {name: str(value) for name, value in chosen.items()} | dict(texts)

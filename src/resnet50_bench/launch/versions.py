@@ -18,13 +18,13 @@ _MEASURED = (*PACKAGES, "numpy", "pillow")
 #: Reads metadata only: importing torch would take seconds.
 _READ_VERSIONS = """
 import importlib.metadata, json, platform, sys
-found = {"python": platform.python_version()}
+versions = {"python": platform.python_version()}
 for name in sys.argv[1:]:
     try:
-        found[name] = importlib.metadata.version(name)
+        versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         pass
-print(json.dumps(found))
+print(json.dumps(versions))
 """
 
 

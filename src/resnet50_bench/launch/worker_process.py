@@ -15,7 +15,7 @@ from ..case.case import Case
 from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..machine import counters
 from ..protocol import messages
-from ..protocol.messages import Channel, Event, Failed, Next, Order, Pipes, Progress, Ready, Stage
+from ..protocol.messages import Channel, Event, Failed, Next, Order, Pipes, Progress, Ready, Spec, Stage
 from ..result import causes
 from ..result.placement import PlacedProcess
 from .plan import LaunchPlan, Setup, server_spec, spec, worker_environment
@@ -88,10 +88,10 @@ class WorkerProcess:
 
     def hand_over(self, case: Case, process: PlacedProcess, plan: LaunchPlan) -> WorkerProcess:
         """The worker, which has reported its last case, with this one to do."""
-        exchange = _exchange(case, process, plan)
-        fresh = replace(self, process=process, report=exchange.report, log=exchange.log,
+        task, file = _write_spec(case, process, plan)
+        fresh = replace(self, process=process, report=Path(task.report), log=Path(task.log),
                         oom_kills=counters.oom_kills(), events=set(), step_s=0.0)
-        fresh.tell(Next(str(exchange.spec)))
+        fresh.tell(Next(str(file)))
         return fresh
 
     def _obituary(self) -> str:
@@ -111,22 +111,12 @@ class WorkerProcess:
         return f"{self.name()} ended with status {status}; {causes.explained(' '.join(tail), said)}"
 
 
-@dataclass(frozen=True)
-class _Exchange:
-    """The files that a worker reads and writes."""
-
-    spec: Path
-    report: Path
-    log: Path
-
-
-def _exchange(case: Case, process: PlacedProcess, plan: LaunchPlan) -> _Exchange:
-    """Write what the worker shall do."""
-    files = _Exchange(plan.folder / f".process-{process.index}.spec.json",
-                      plan.folder / f".process-{process.index}.report.json",
-                      plan.folder / f"instance-{process.instances[0].index}.log")
-    files.spec.write_bytes(messages.encode(spec(case, process, plan, files.report, files.log)))
-    return files
+def _write_spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> tuple[Spec, Path]:
+    """(what the worker shall do, the file that says it)."""
+    task = spec(case, process, plan)
+    file = plan.folder / f".process-{process.index}.spec.json"
+    file.write_bytes(messages.encode(task))
+    return task, file
 
 
 def remove_exchange(plan: LaunchPlan) -> None:
@@ -137,9 +127,9 @@ def remove_exchange(plan: LaunchPlan) -> None:
 
 def start(case: Case, process: PlacedProcess, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
     """A new process, in a session of its own, with its spec."""
-    exchange = _exchange(case, process, plan)
-    popen, channel = _spawn(setup.command, setup.environment, exchange.spec, exchange.log)
-    return WorkerProcess(process, popen, channel, exchange.report, exchange.log, counters.oom_kills())
+    task, file = _write_spec(case, process, plan)
+    popen, channel = _spawn(setup.command, setup.environment, file, Path(task.log))
+    return WorkerProcess(process, popen, channel, Path(task.report), Path(task.log), counters.oom_kills())
 
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str], spec_file: Path,

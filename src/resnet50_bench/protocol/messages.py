@@ -261,11 +261,6 @@ def decode(line: bytes, kind: Any) -> Any:
     return msgspec.convert(json.loads(line), kind)
 
 
-def name(kind: type[Order] | type[Event]) -> str:
-    """As it travels: ``ready``."""
-    return kind.__name__.lower()
-
-
 class Channel(Generic[Received]):
     """One end of a socket pair that carries messages, a line of JSON each; nothing here ever spins."""
 

@@ -22,7 +22,8 @@ import torch
 from torch.utils import data as torch_data
 
 from ..case.dataset import DataSet, Image
-from ..errors import BadInput, RunFailed
+from ..errors import RunFailed
+from ..result.processes import FeedRecord
 from ..signals import end_with_parent
 
 #: What Pillow may try, whatever the name ends in: none of those that run programs, as EPS does.
@@ -58,10 +59,10 @@ def load(path: Path) -> torch.Tensor:
 def _load(path: Path) -> tuple[torch.Tensor, bool]:
     """(as ``load``, whether the file has more than one frame)."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
             raise BadImage(path, "it is not a regular file")
-        if not found.st_size:
+        if not status.st_size:
             raise BadImage(path, "it is empty (0 bytes)")
         with PIL.Image.open(path, formats=FORMATS) as image:
             short, long = sorted(image.size)
@@ -143,13 +144,11 @@ class Loader:
     ``workers`` processes decode on ``cpus`` (none: the caller's); with 0 the caller decodes itself. They end
     when the iteration is exhausted, closed, dropped or fails, or the caller dies.
     Raises RunFailed after more than ``limit`` bad images (default: 0.1 % of the set, rounded down),
-    where a decoding process dies or is not on ``cpus``; BadInput where an argument is out of range.
+    where a decoding process dies or is not on ``cpus``.
     """
 
     def __init__(self, part: DataSet, batch_size: int, dtype: torch.dtype = torch.float32, *, workers: int = 0,
                  cpus: Sequence[int] = (), limit: int | None = None) -> None:
-        if batch_size < 1 or workers < 0:
-            raise BadInput(f"batches of {batch_size} from {workers} processes; allowed are >= 1 from >= 0: give these")
         import torchvision.transforms.functional  # noqa: F401 - here once, not in each process that decodes
 
         self.part, self.batch_size, self.dtype = part, batch_size, dtype
@@ -161,10 +160,12 @@ class Loader:
         self.images, self.animated, self.decode_s, self.wait_s = 0, 0, 0.0, 0.0
         self.bad: list[tuple[Path, str]] = []
 
-    @property
-    def images_per_s(self) -> float:
-        """What the decoding processes together can deliver, however fast the caller takes it; 0 before any."""
-        return self.images / self.decode_s * max(1, self.workers) if self.decode_s else 0.0
+    def record(self) -> FeedRecord:
+        """What decoding did; ``loader_images_per_s`` is what its processes can deliver, however fast they are asked."""
+        rate = self.images / self.decode_s * max(1, self.workers) if self.decode_s else 0.0
+        return FeedRecord(
+            decoded=self.images, bad=[(str(path), why) for path, why in self.bad], animated=self.animated,
+            decode_s=self.decode_s, wait_s=self.wait_s, loader_images_per_s=rate, loader_workers=self.workers)
 
     def __iter__(self) -> Iterator[Batch]:
         self._reset()

@@ -64,7 +64,7 @@ class Evidence:
 
 def of_onednn(lines: Iterable[str]) -> Evidence:
     """Every executed convolution among oneDNN's verbose ``lines``; other lines are passed over."""
-    found = []
+    convolutions = []
     for line in lines:
         fields = line.strip().split(",")
         if fields[0] not in ("onednn_verbose", "dnnl_verbose") or "exec" not in fields[:5]:
@@ -73,9 +73,9 @@ def of_onednn(lines: Iterable[str]) -> Evidence:
         if len(after_exec) < 4 or after_exec[1] != "convolution":
             continue
         source = re.search(r"\bsrc[_:]([a-z0-9]+)", line)
-        found.append(Convolution(after_exec[2], source.group(1) if source else "unknown",
-                                 after_exec[-2], float(after_exec[-1])))
-    return Evidence(tuple(found))
+        convolutions.append(Convolution(after_exec[2], source.group(1) if source else "unknown",
+                                        after_exec[-2], float(after_exec[-1])))
+    return Evidence(tuple(convolutions))
 
 
 def of_openvino(nodes: Iterable[Mapping[str, str]], times_ms: Mapping[str, float]) -> Evidence:

@@ -47,7 +47,7 @@ def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
             break
     if not pool:
         raise RunFailed(f"not one image of {loader.part.root} could be decoded")
-    record = loader_record(loader)
+    record = loader.record()
     record.pool_batches = len(pool)
     return CycleFeed(pool, record)
 
@@ -84,7 +84,7 @@ class PassFeed(Feed):
         return Shown(counted=self.counts.count, right=self.counts.top1)
 
     def record(self) -> FeedRecord:
-        record = loader_record(self._loader)
+        record = self._loader.record()
         record.counts = self.counts
         return record
 
@@ -100,11 +100,3 @@ def padded(images: torch.Tensor, size: int) -> torch.Tensor:
         return images
     wanted = torch.arange(size) % len(images)
     return images[wanted].contiguous(memory_format=torch.channels_last)
-
-
-def loader_record(loader: Loader) -> FeedRecord:
-    """What decoding did: images, bad files with reasons, animated ones, time and rate (images/s)."""
-    return FeedRecord(
-        decoded=loader.images, bad=[(str(path), why) for path, why in loader.bad], animated=loader.animated,
-        decode_s=loader.decode_s, wait_s=loader.wait_s, loader_images_per_s=loader.images_per_s,
-        loader_workers=loader.workers)

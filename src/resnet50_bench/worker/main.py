@@ -41,25 +41,19 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
     """Do one case after the other until the channel ends; what goes wrong is sent as Failed, and raised."""
     kept = Kept()
     try:
-        Measurement(read_spec(spec_file), channel, kept, make).run()
+        Measurement(decode(spec_file.read_bytes(), Spec), channel, kept, make).run()
         while orders := channel.receive():
             if not isinstance(orders[0], Next):
                 raise RuntimeError(f"the launcher said {orders[0]} where the next case comes")
             gc.collect()  # of an int8 model IPEX 2.8.0 keeps 30 MB, its converted weights, as long as the process lives
             give_back_memory()
-            spec = read_spec(Path(orders[0].spec))
+            spec: Spec = decode(Path(orders[0].spec).read_bytes(), Spec)
             _log_to(Path(spec.log))
             Measurement(spec, channel, kept, make).run()
     except Exception as error:
         with suppress(BrokenPipeError):  # nobody may be there to hear it
             channel.send(failure(error))
         raise
-
-
-def read_spec(path: Path) -> Spec:
-    """The file's Spec. Raises msgspec.ValidationError, which names the field."""
-    spec: Spec = decode(path.read_bytes(), Spec)
-    return spec
 
 
 def _log_to(path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +17,13 @@ import torch
 from ..case import dataset
 from ..case.engines import ENGINES
 from ..case.precision import INT8, PRECISIONS
-from ..errors import RunFailed
+from ..errors import Infrastructure, RunFailed
 from ..protocol.messages import Part, Spec
 from ..result.processes import Agreement, Answers
 from ..result.server import prepared_sizes
 from . import proof
 from .data import Loader
-from .engines import load, peak
+from .engines import peak
 from .engines.base import Engine, ModelRequest, dummy_batch
 from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS, Evidence
 from .feed import POOL_BYTES, CycleFeed, PassFeed, not_finite, pool_feed
@@ -40,7 +42,7 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
     Raises BadInput for inputs that do not fit, RunFailed for bad images and for kernels that are not the precision's.
     """
     began = time.monotonic()
-    request, engine = model_request(spec), load(spec.torch_type)
+    request, engine = model_request(spec), load_engine(spec.torch_type)
     if spec.training:
         from .training import Trainer, TrainingFeed
 
@@ -100,6 +102,23 @@ def _denormal_share(request: ModelRequest, kept: Kept) -> float:
 
 def _look_at(output: torch.Tensor | None) -> Answers:
     return Answers(0, 0) if output is None else Answers(len(output), not_finite(output))
+
+
+def load_engine(torch_type: str) -> Engine:
+    """The engine of a TORCH_TYPE; importing it imports torch, and its own packages.
+
+    Raises Infrastructure where this Python lacks one of these, naming the stack that has them.
+    """
+    facts = ENGINES[torch_type]
+    try:
+        engine: Engine = importlib.import_module(f"{__package__}.engines.{facts.module}").ENGINE
+        return engine
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in facts.packages:
+            raise
+        stack = facts.stacks[0]
+        raise Infrastructure(f"TORCH_TYPE={torch_type} needs {error.name}, which {sys.executable} does not have: "
+                             f"scripts/setup.sh --stack {stack} once, then RESNET50_BENCH_STACK={stack}") from error
 
 
 def model_request(spec: Spec) -> ModelRequest:

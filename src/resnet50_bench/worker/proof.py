@@ -45,7 +45,7 @@ def captured_stdout() -> Iterator[list[str]]:
     lines: list[str] = []
     sys.stdout.flush()
     libc.fflush(None)
-    kept = os.dup(1)
+    stdout = os.dup(1)
     # In memory: a full TMPDIR would cut the lines.
     with os.fdopen(os.memfd_create("stdout"), "w+b") as sink:
         os.dup2(sink.fileno(), 1)
@@ -53,8 +53,8 @@ def captured_stdout() -> Iterator[list[str]]:
             yield lines
         finally:
             libc.fflush(None)
-            os.dup2(kept, 1)
-            os.close(kept)
+            os.dup2(stdout, 1)
+            os.close(stdout)
             sink.seek(0)
             lines += sink.read().decode(errors="replace").splitlines()
 
@@ -74,11 +74,11 @@ def agreement(request: ModelRequest, model: Callable[[torch.Tensor], torch.Tenso
     for first in range(0, len(images), batch_size):
         batch = torch.stack(images[first:first + batch_size]).contiguous(memory_format=torch.channels_last)
         expected = plain(batch)
-        given = model(padded(batch, batch_size).to(request.input_dtype))[:len(batch)].float()
+        answers = model(padded(batch, batch_size).to(request.input_dtype))[:len(batch)].float()
         # NaN would agree with itself: argmax gives its place.
-        finite = expected.isfinite().all(1) & given.isfinite().all(1)
-        same += int(((expected.argmax(1) == given.argmax(1)) & finite).sum())
-        largest = max([largest, *(expected - given)[finite].abs().amax(1).tolist()])
+        finite = expected.isfinite().all(1) & answers.isfinite().all(1)
+        same += int(((expected.argmax(1) == answers.argmax(1)) & finite).sum())
+        largest = max([largest, *(expected - answers)[finite].abs().amax(1).tolist()])
         spread += float(expected[finite].std(1).sum())
         count += len(batch)
     if not count:

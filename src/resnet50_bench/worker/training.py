@@ -32,7 +32,6 @@ from ..protocol.messages import Spec
 from ..result.processes import FeedRecord, Training
 from .data import Loader
 from .engines.base import ModelRequest, dummy_batch, torch_dtype
-from .feed import loader_record
 from .stepper import Feed, Shown
 from .weights import SEED, read_state, unpickled
 
@@ -130,24 +129,24 @@ class Trainer:
 
     def _resume(self, path: Path, plain: torch.nn.Module) -> None:
         """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
-        state, found = read_state(path), unpickled(path)
-        if not isinstance(found, dict) or not {"optimizer", "step", "total_steps", "losses"} <= found.keys():
+        state, saved = read_state(path), unpickled(path)
+        if not isinstance(saved, dict) or not {"optimizer", "step", "total_steps", "losses"} <= saved.keys():
             raise BadInput(f"CHECKPOINT={path} is no training's checkpoint; to begin with its weights give "
                            "it as WEIGHTS")
-        if found["total_steps"] != self.total:
-            raise BadInput(f"CHECKPOINT={path} is of a training of {found['total_steps']} steps "
+        if saved["total_steps"] != self.total:
+            raise BadInput(f"CHECKPOINT={path} is of a training of {saved['total_steps']} steps "
                            f"(WARMUP_STEPS + STEPS), this is one of {self.total}: give the same or another CHECKPOINT")
-        if found["step"] >= self.total - 1:
-            raise BadInput(f"CHECKPOINT={path} has come to its end ({found['step']} steps): use it as "
+        if saved["step"] >= self.total - 1:
+            raise BadInput(f"CHECKPOINT={path} has come to its end ({saved['step']} steps): use it as "
                            "WEIGHTS, or name another file")
         try:
             plain.load_state_dict(state)
-            self._optimizer.load_state_dict(found["optimizer"])
+            self._optimizer.load_state_dict(saved["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise BadInput(f"CHECKPOINT={path} does not fit this data set: "
                            f"{str(error).splitlines()[-1].strip()}") from error
-        self.step, self.losses = found["step"], [
-            torch.tensor(math.nan if loss is None else loss) for loss in found["losses"]]
+        self.step, self.losses = saved["step"], [
+            torch.tensor(math.nan if loss is None else loss) for loss in saved["losses"]]
 
     def loss_values(self) -> list[float | None]:
         """The loss of each step from the first, those before a resumption included; None for what is no number."""
@@ -195,10 +194,9 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
         return plain, optimizer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from .engines import ipex_library
+        from .engines import ipex
 
-        ipex = ipex_library.package()
-        optimised: tuple[torch.nn.Module, torch.optim.Optimizer] = ipex.optimize(
+        optimised: tuple[torch.nn.Module, torch.optim.Optimizer] = ipex.package().optimize(
             plain, dtype=dtype, optimizer=optimizer, inplace=True)
         return optimised
 
@@ -240,7 +238,7 @@ class TrainingFeed(Feed):
 
     def record(self) -> FeedRecord:
         """The training's record, with the loader's where there is one."""
-        record = loader_record(self._loader) if self._loader else FeedRecord()
+        record = self._loader.record() if self._loader else FeedRecord()
         record.training = self._trainer.record()
         return record
 
@@ -254,15 +252,15 @@ class TrainingFeed(Feed):
         """Epoch after epoch, each in an order of its own; a resumed training goes on in the middle of one."""
         whole = dataset.scan(Path(self._spec.data.dataset), "train")
         trainer, size = self._trainer, request.batch_size
-        each = len(whole.images) // trainer.world
-        if each < size:
+        own_images = len(whole.images) // trainer.world
+        if own_images < size:
             raise BadInput(f"{len(whole.images)} images in {whole.root} are fewer than BATCH_SIZE={size} for each of "
                            f"{trainer.world} instances: use smaller batches")
-        epoch, done = divmod(trainer.step, each // size)
+        epoch, done = divmod(trainer.step, own_images // size)
         cpus = self._spec.instances[0].loader_cpus or self._spec.cpus
         while True:
             order = torch.randperm(len(whole.images), generator=torch.Generator().manual_seed(SEED + epoch)).tolist()
-            mine = [whole.images[i] for i in order[trainer.rank::trainer.world]][:each // size * size]
+            mine = [whole.images[i] for i in order[trainer.rank::trainer.world]][:own_images // size * size]
             part = replace(whole, images=tuple(mine[done * size:]))
             self._loader = Loader(part, size, torch.float32, workers=min(2, len(cpus)), cpus=cpus)
             for images, labels, _ in self._loader:

@@ -1,10 +1,19 @@
-"""ResNet50 by Intel Extension for PyTorch: fp32, bf32, bf16 and statically quantised int8."""
+"""ResNet50 by Intel Extension for PyTorch: fp32, bf32, bf16 and statically quantised int8.
+
+IPEX's Python package takes twice as long to import as all the rest of a start. Its library registers the operators and
+fusions that a frozen module needs; the package is for making one. What ran is proven by oneDNN's log either way.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -12,10 +21,41 @@ from ...case.precision import BF16, INT8
 from ...errors import BadInput
 from ..job import PreparedModel
 from ..model_cache import cached
-from . import ipex_library
 from .base import Engine, ModelRequest, Plain, model_key
 
-ipex_library.library()  # where there is none, importing this module says so
+_PACKAGE = "intel_extension_for_pytorch"
+_LIBRARY = f"{_PACKAGE}._C"
+
+
+def library() -> ModuleType:
+    """The extension module, loaded once. Raises ModuleNotFoundError where IPEX is not installed.
+
+    It stands where the package will look for it, so that both have the same one.
+    """
+    if _LIBRARY not in sys.modules:
+        package = Path(torch.__file__).parents[1] / _PACKAGE
+        file = next((path for suffix in EXTENSION_SUFFIXES if (path := package / f"_C{suffix}").exists()), None)
+        spec = importlib.util.spec_from_file_location(_LIBRARY, file) if file else None
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(f"no module named {_PACKAGE!r}", name=_PACKAGE)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[_LIBRARY] = module
+    return sys.modules[_LIBRARY]
+
+
+def package() -> ModuleType:
+    """The whole Python package, for making a model."""
+    if _PACKAGE not in sys.modules:
+        # Its import has to find the library by itself, to hang it into the package; it finds the one that is loaded.
+        sys.modules.pop(_LIBRARY, None)
+    with warnings.catch_warnings():
+        # It warns about its end of life and about pkg_resources; neither concerns a result.
+        warnings.simplefilter("ignore")
+        return importlib.import_module(_PACKAGE)
+
+
+library()  # where there is none, importing this module says so
 
 
 class IpexEngine(Engine):
@@ -23,8 +63,7 @@ class IpexEngine(Engine):
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         if request.precision.products_in_bf16:
-            library = ipex_library.library()
-            library.set_fp32_math_mode(library.FP32MathMode.BF32)
+            library().set_fp32_math_mode(library().FP32MathMode.BF32)
         key = model_key("IPEX", request, plain, __file__, isa_cap=request.isa_cap,
                         capability=torch.backends.cpu.get_cpu_capability())
         recipe = request.cache_dir / f"{key}.qconf.json" if request.precision.dtype is INT8 else None
@@ -34,8 +73,15 @@ class IpexEngine(Engine):
             load=lambda path: torch.jit.load(str(path)), beside=(recipe,) if recipe else ())
         return PreparedModel(model, cache, recipe)
 
-    def onednn_verbose(self) -> AbstractContextManager[object]:
-        return ipex_library.verbose()
+    @contextmanager
+    def onednn_verbose(self) -> Iterator[None]:
+        """IPEX has its own oneDNN. Raises RuntimeError where that does not switch."""
+        if not library().mkldnn_set_verbose(1):
+            raise RuntimeError("IPEX's oneDNN does not switch its verbose mode on")
+        try:
+            yield
+        finally:
+            library().mkldnn_set_verbose(0)
 
 
 def _frozen(request: ModelRequest, plain: Plain, recipe: Path | None) -> torch.jit.ScriptModule:
@@ -43,7 +89,7 @@ def _frozen(request: ModelRequest, plain: Plain, recipe: Path | None) -> torch.j
 
     Raises BadInput for a wrong QCONF.
     """
-    ipex = ipex_library.package()
+    ipex = package()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if recipe:
@@ -63,7 +109,7 @@ def _quantised(plain: Plain, saturates: bool, recipe: Path) -> torch.nn.Module:
     # Only where a model is made: both take longer to import than all the rest.
     from torch.ao.quantization import HistogramObserver, PerChannelMinMaxObserver, QConfig, QConfigMapping
 
-    quantization = ipex_library.package().quantization
+    quantization = package().quantization
     activation = HistogramObserver.with_args(reduce_range=saturates)
     weight = PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
     mapping = QConfigMapping().set_global(QConfig(activation=activation, weight=weight))

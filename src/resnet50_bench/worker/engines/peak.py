@@ -62,8 +62,8 @@ def _batch_size(cores: int) -> int:
 def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
     """Input of shape (_batch_size(cores), _CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores."""
     generator = torch.Generator().manual_seed(0)
-    made = torch.randn(_batch_size(cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
-    return made.to(dtype).contiguous(memory_format=torch.channels_last)
+    batch = torch.randn(_batch_size(cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
+    return batch.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
@@ -82,10 +82,10 @@ def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
     add = _stream(floats) if floats else None
 
     def look() -> dict[str, float]:
-        found = {"operations_per_s": operations / _best(lambda: model(batch))}
+        rates = {"operations_per_s": operations / _best(lambda: model(batch))}
         if add:
-            found |= {"bytes_per_s": 3 * 4 * floats / _best(add), "stream_bytes": 3.0 * 4 * floats}
-        return found
+            rates |= {"bytes_per_s": 3 * 4 * floats / _best(add), "stream_bytes": 3.0 * 4 * floats}
+        return rates
 
     return look
 
