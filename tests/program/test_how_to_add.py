@@ -87,7 +87,8 @@ def test_a_parameter(tmp_path):
 from pathlib import Path
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.case.defaults import Machine
-from resnet50_bench.case.parameters import Role, having, plain_text
+from resnet50_bench.case.flags import plain_text
+from resnet50_bench.case.parameters import Role, having
 from resnet50_bench.machine.cpu import read_cpu
 from resnet50_bench.machine.topology import read_topology
 case = resolve([Layer("flag", {"PRECISION": "avx2_fp32", "NEWPARAMETER": "9"})], Machine(read_cpu(), read_topology()))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from resnet50_bench.arguments import Parser
-from resnet50_bench.case import engines, parameters, platforms
+from resnet50_bench.case import engines, flags, platforms
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import COMMANDS, SHOWN
 from resnet50_bench.stack import stacks
@@ -92,7 +92,7 @@ def _epilog(text: str) -> Iterator[str]:
         yield "\n".join(words)
 
 
-_MAKERS = {"parameters": parameters.markdown_table, "platforms": _platforms, "engines": _engines, "stacks": _stacks,
+_MAKERS = {"parameters": flags.markdown_table, "platforms": _platforms, "engines": _engines, "stacks": _stacks,
            "commands": _commands}
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Command-line words -> parameter texts and the words that are no parameter's flag; and the flags in ``--help``.
+"""Command-line words -> parameter texts and the words that are no parameter's flag; the catalogue as text for people.
 
 Shared by ``run_test.sh`` and ``ctest.sh``: ``--batch_size=8``, ``--batch_size 8``, ``--VERBOSE``.
 """
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from ..arguments import Parser, doubled
 from ..errors import BadInput
-from .parameters import CATALOGUE, SWITCHES, rows
+from ..tables import as_markdown
+from .parameters import CATALOGUE, SWITCHES
 
 
 def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -51,3 +52,22 @@ def add_parameters(parser: Parser) -> None:
             choices = [word for word in allowed.split() if word != "empty"]
             metavar = "|".join(choices) if 1 < len(choices) < 4 and all(map(str.isalpha, choices)) else "VALUE"
             group.add_argument(flag, metavar=metavar, default=argparse.SUPPRESS, help=text)
+
+
+def rows() -> list[tuple[str, str, str, str, str]]:
+    """(name, meaning, allowed, default, applies to) of every parameter, as text."""
+    return [(p.name, p.meaning, p.allowed, p.default_text(), p.applies_to) for p in CATALOGUE.values()]
+
+
+def markdown_table() -> str:
+    """The table of docs/reference/parameters.md."""
+    columns = ("parameter", "meaning", "values", "default", "applies to")
+    return as_markdown([dict(zip(columns, (f"`{name}`", *rest), strict=True)) for name, *rest in rows()]).rstrip()
+
+
+def plain_text() -> str:
+    """``--describe-params``: a block for each parameter."""
+    return "\n".join(
+        f"{name} (--{name.lower()})\n    {meaning}\n    values: {allowed}\n"
+        f"    default: {default}\n    applies to: {applies}"
+        for name, meaning, allowed, default, applies in rows())

@@ -1,7 +1,7 @@
 """The catalogue of parameters: text from anywhere -> typed values, defaults and help texts.
 
-Every parameter that a user can set stands here once. Validation, ``--describe-params``,
-the table of docs/reference/parameters.md and the log header are made from it.
+Every parameter that a user can set stands here once. Validation, ``--help``, ``--describe-params``, the table of
+docs/reference/parameters.md and the log header are made from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from enum import Flag, auto
 from .. import WORKLOAD
 from ..files import readable
 from ..spelling import nearest
-from ..tables import as_markdown
 from . import engines
 from .platforms import PLATFORMS, REFUSED
 from .precision import PRECISIONS
@@ -300,22 +299,3 @@ def text_of(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(f"{name}={text}" for name, text in value)
     return "" if value is None else str(value).removesuffix(".0")
-
-
-def rows() -> list[tuple[str, str, str, str, str]]:
-    """(name, meaning, allowed, default, applies to) of every parameter, as text."""
-    return [(p.name, p.meaning, p.allowed, p.default_text(), p.applies_to) for p in _CATALOGUE]
-
-
-def markdown_table() -> str:
-    """The table of docs/reference/parameters.md."""
-    columns = ("parameter", "meaning", "values", "default", "applies to")
-    return as_markdown([dict(zip(columns, (f"`{name}`", *rest), strict=True)) for name, *rest in rows()]).rstrip()
-
-
-def plain_text() -> str:
-    """``--describe-params``: a block for each parameter."""
-    return "\n".join(
-        f"{name} (--{name.lower()})\n    {meaning}\n    values: {allowed}\n"
-        f"    default: {default}\n    applies to: {applies}"
-        for name, meaning, allowed, default, applies in rows())

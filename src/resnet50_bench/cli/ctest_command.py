@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from .. import __version__, backends
-from ..case.parameters import plain_text
+from ..case.flags import plain_text
 from ..ctest import background
 from ..ctest.build_folder import build_folder, configured
 from ..ctest.ctest_call import CtestJob

@@ -7,7 +7,7 @@ import json
 from .. import WORKLOAD
 from ..arguments import Parser
 from ..case import platforms
-from ..case.parameters import markdown_table, plain_text, rows
+from ..case.flags import markdown_table, plain_text, rows
 from ..machine.cpu import read_cpu
 
 _COLUMNS = ("name", "meaning", "values", "default", "applies_to")
