@@ -8,16 +8,17 @@ import pytest
 
 from resnet50_bench.backends.workers import WorkerFolder, require_replicas
 from resnet50_bench.errors import BadInput, RunFailed
-from resnet50_bench.launch.surroundings import COUNT, NODE, RENDEZVOUS, Nodes, Surroundings
+from resnet50_bench.launch.surroundings import COUNT, NODE, RENDEZVOUS, Surroundings
+from resnet50_bench.protocol.messages import Group
 from resnet50_bench.result.processes import FeedRecord, Training
 from support import documents
 
 
 def test_a_scheduler_says_which_node_it_is():
-    assert Surroundings.of({}).nodes == Nodes(0, 1, "")
-    assert Surroundings.of({NODE: "1", COUNT: "3", RENDEZVOUS: "/shared/x"}).nodes == Nodes(1, 3, "/shared/x")
+    assert Surroundings.of({}).nodes is None
+    assert Surroundings.of({NODE: "1", COUNT: "3", RENDEZVOUS: "/shared/x"}).nodes == Group(1, 3, "/shared/x")
     alone = Surroundings.of({NODE: "0", COUNT: "1", RENDEZVOUS: "/shared/x"})
-    assert alone.nodes == Nodes(), "one node meets nobody"
+    assert alone.nodes is None, "one node meets nobody"
 
 
 @pytest.mark.parametrize("said", [{NODE: "1"}, {NODE: "3", COUNT: "3", RENDEZVOUS: "/x"},

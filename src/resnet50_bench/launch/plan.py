@@ -18,7 +18,7 @@ from ..machine.topology import format_cpulist
 from ..protocol.messages import Data, Group, Part, Pipes, ServerSpec, Spec
 from ..result.placement import PlacedProcess
 from ..stack import user_cache
-from .surroundings import Nodes, Surroundings
+from .surroundings import Surroundings
 
 #: int8: images whose activations give the scales; their histograms cost about a second an image.
 CALIBRATION_IMAGES = 32
@@ -160,13 +160,13 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Spec:
              memory_nodes=instance.memory_nodes, loader_cpus=tuple(plan.loader_cpus.get(instance.index, ())),
              stream_floats=plan.stream_floats.get(instance.index))
         for instance in process.instances)
-    nodes = plan.surroundings.nodes if case.training else Nodes()
+    nodes = plan.surroundings.nodes if case.training else None
     return Spec(
         process=process.index, cpus=tuple(sorted(cpu for part in parts for cpu in part.cpus)), instances=parts,
         precision=case.precision, torch_type=case.torch_type, batch_size=case.batch_size, steps=case.steps,
         warmup_steps=case.warmup_steps, min_duration_s=case.min_duration, accuracy=case.accuracy,
         training=case.training, data=plan.data,
-        group=Group(nodes.index, nodes.count, nodes.rendezvous or str(plan.rendezvous)),
+        group=nodes or Group(0, 1, str(plan.rendezvous)),
         cache_dir=str(plan.cache_dir), report=str(plan.folder / f".process-{process.index}.report.json"),
         log=str(plan.folder / f"instance-{parts[0].index}.log"), memory_nodes=plan.memory_nodes,
         customer_env=tuple(name for name, _ in case.customer_env), progress_s=plan.progress_s,

@@ -106,9 +106,9 @@ class CaseRun:
         window = LaunchWindow(self._case, cpus, self.log, self._surroundings)
         try:
             self.result.processes = run_workers(
-                self._case, self.placement, self._plan(cpus, window.progress_s), window)
+                self._case, self.placement, self._plan(cpus, window.view.every_s), window)
         finally:
-            window.close()
+            window.view.close()
         reported, started = len(self.result.runs()), len(self.placement.instances)
         if reported != started:
             raise RunFailed(f"{started} instances were started, {reported} reported")

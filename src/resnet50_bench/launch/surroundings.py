@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import BadInput
+
+if TYPE_CHECKING:
+    from ..protocol.messages import Group
 
 #: Set by ``ctest.sh --burst N``: how many runs share the cores at once.
 BURST_VARIABLE = "RESNET50_BENCH_BURST"
@@ -17,30 +21,19 @@ BURST_VARIABLE = "RESNET50_BENCH_BURST"
 TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
 #: ... and a file, in which it reads how far the instances are.
 STATE_VARIABLE = "RESNET50_BENCH_PROGRESS"
-#: Set together by the scheduler's job: this node's number from 0, how many there are, a file that is not there yet.
+#: Set together by the scheduler's job, which starts one runner a node: this node's number from 0, how many there are,
+#: a file that is not there yet. torchrun would do that too, but it starts the workers before anything pins them, so
+#: a file that all nodes see replaces its rendezvous.
 NODE, COUNT, RENDEZVOUS = "RESNET50_BENCH_NODE", "RESNET50_BENCH_NODES", "RESNET50_BENCH_RENDEZVOUS"
 
 
 @dataclass(frozen=True)
-class Nodes:
-    """The nodes that train one model together: ``index`` of ``count``, and the file where they meet.
-
-    ``rendezvous`` is empty on a single node. The scheduler's job starts one runner a node. torchrun would do that too,
-    but it starts the workers before anything pins them, so a file that all nodes see replaces its rendezvous.
-    """
-
-    index: int = 0
-    count: int = 1
-    rendezvous: str = ""
-
-
-@dataclass(frozen=True)
 class Surroundings:
-    """``burst`` runs share the cores at once, this one counted; ``nodes`` train one model together."""
+    """``burst`` runs share the cores at once, this one counted; ``nodes``, where there are more, train one model."""
 
     variables: Mapping[str, str]
     burst: int = 1
-    nodes: Nodes = Nodes()
+    nodes: Group | None = None
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Surroundings:
@@ -61,12 +54,14 @@ def _burst(variables: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _nodes(variables: Mapping[str, str]) -> Nodes:
+def _nodes(variables: Mapping[str, str]) -> Group | None:
     texts = {name: variables.get(name, "").strip() for name in (NODE, COUNT, RENDEZVOUS)}
     if not any(texts.values()):
-        return Nodes()
+        return None
     index, count, rendezvous = texts.values()
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count) and rendezvous.startswith("/")):
         said = " ".join(f"{name}={text}" for name, text in texts.items())
         raise BadInput(f"{said}: expected a node from 0 on, how many there are, and an absolute path that all see")
-    return Nodes(int(index), int(count), rendezvous) if int(count) > 1 else Nodes()
+    from ..protocol.messages import Group  # with msgspec, which a run has and ctest.sh need not have
+
+    return Group(int(index), int(count), rendezvous) if int(count) > 1 else None

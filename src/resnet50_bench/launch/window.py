@@ -28,18 +28,13 @@ class LaunchWindow:
     def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
         """``cpus`` are those of all instances."""
         self._case, self._log = case, log
-        self._view = ProgressView(case.batch_size, case.min_duration, surroundings)
+        self.view = ProgressView(case.batch_size, case.min_duration, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 
-    @property
-    def progress_s(self) -> float:
-        """How often the view wants to know where instances stand."""
-        return self._view.every_s
-
     def say(self, line: str) -> None:
         """Into the log, and to ctest.sh as what is done now."""
-        self._view.tell(line)
+        self.view.tell(line)
         self._log.line(line)
 
     def started(self, pids: Sequence[int]) -> None:
@@ -49,7 +44,7 @@ class LaunchWindow:
 
     def progressed(self, state: State) -> None:
         """Show it; nothing of it reaches the log."""
-        self._view.update(state)
+        self.view.update(state)
 
     def second_passed(self) -> None:
         """Sample the clock frequencies."""
@@ -57,13 +52,9 @@ class LaunchWindow:
 
     def ended(self, pids: Sequence[int]) -> None:
         """The log's line comes first, so that a trace ends with the last step."""
-        self.close()
+        self.view.close()
         self._log.line(logfile.END_LINE)
         self._readings.append(counters.snapshot(pids))
-
-    def close(self) -> None:
-        """Take the live view away; also of a launch that failed."""
-        self._view.close()
 
     def counted(self) -> counters.Counters:
         """What the counters gained, and the frequencies where they were sampled.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -175,19 +176,11 @@ def reap(workers: Sequence[WorkerProcess]) -> None:
         alive = [worker for worker in workers if worker.popen.poll() is None]
         for worker in alive:
             worker.popen.send_signal(signal.SIGCONT)
-            _signal_group(worker.popen.pid, signum)
+            with suppress(ProcessLookupError):
+                os.killpg(worker.popen.pid, signum)
         deadline = time.monotonic() + patience
         for worker in alive:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 worker.popen.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                continue
     for worker in workers:
         worker.channel.close()
-
-
-def _signal_group(pid: int, signum: int) -> None:
-    try:
-        os.killpg(pid, signum)
-    except ProcessLookupError:
-        return

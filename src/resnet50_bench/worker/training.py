@@ -15,7 +15,6 @@ import os
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -104,10 +103,7 @@ class Trainer:
 
     def _learn(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         self._optimizer.zero_grad()
-        context: AbstractContextManager[object] = nullcontext()
-        if self._dtype is not torch.float32:
-            context = torch.autocast("cpu", self._dtype)
-        with context:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype is torch.bfloat16):
             output = model(batch[0])
         loss = torch.nn.functional.cross_entropy(output.float(), batch[1])
         loss.backward()

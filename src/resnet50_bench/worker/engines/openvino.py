@@ -61,7 +61,8 @@ class Compiled:
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
         request = self._requests.own
-        request.set_input_tensor(_as_openvino(batch))
+        # The same memory: a channels-last batch is the NHWC array that the model takes.
+        request.set_input_tensor(openvino.Tensor(batch.permute(0, 2, 3, 1).numpy(), shared_memory=True))
         request.infer()
         return torch.from_numpy(request.get_output_tensor(0).data)
 
@@ -79,11 +80,6 @@ class Compiled:
         request.infer()
         request.infer()
         return {layer.node_name: layer.real_time.total_seconds() * 1000 for layer in request.get_profiling_info()}
-
-
-def _as_openvino(batch: torch.Tensor) -> openvino.Tensor:
-    """The same memory: a channels-last batch as the NHWC array that the model takes."""
-    return openvino.Tensor(batch.permute(0, 2, 3, 1).numpy(), shared_memory=True)
 
 
 def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:

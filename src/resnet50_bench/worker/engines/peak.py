@@ -54,15 +54,13 @@ class Prepacked(torch.nn.Module):
         return batch
 
 
-def _batch_size(cores: int) -> int:
-    """Images of the product's batch: one, so 784 rows, for each core; both of them fit a core's second cache."""
-    return max(2, cores)
-
-
 def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
-    """Input of shape (_batch_size(cores), _CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores."""
+    """Input of shape (max(2, cores), _CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores.
+
+    One image, so 784 rows, for each core: both of them fit a core's second cache.
+    """
     generator = torch.Generator().manual_seed(0)
-    batch = torch.randn(_batch_size(cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
+    batch = torch.randn(max(2, cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
     return batch.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
