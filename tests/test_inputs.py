@@ -11,7 +11,7 @@ from resnet50_bench.case import dataset, inputs
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput, Skipped
 from resnet50_bench.launch import plan
-from resnet50_bench.result import accuracy
+from resnet50_bench.result import measurement
 from resnet50_bench.result.processes import RightAnswers
 from support import fakes
 
@@ -208,23 +208,23 @@ def test_refusals(tmp_path, texts, why):
 
 def test_wilsons_interval_is_that_of_the_literature():
     # Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263, and 0 of 20.
-    low, high = accuracy.wilson(81, 263)
+    low, high = measurement.wilson(81, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
-    low, high = accuracy.wilson(0, 20)
+    low, high = measurement.wilson(0, 20)
     assert (low, round(high, 4)) == (0.0, 0.1611)
     for right, count in ((0, 0), (3, 2), (-1, 2)):
         with pytest.raises(ValueError, match=f"{right} right of {count}"):
-            accuracy.wilson(right, count)
+            measurement.wilson(right, count)
 
 
 def test_parts_of_an_accuracy_run_are_summed_by_images():
-    found = accuracy.total([RightAnswers(count=10, top1=10, top5=10), RightAnswers(count=30, top1=0, top5=15)])
+    found = measurement.total([RightAnswers(count=10, top1=10, top5=10), RightAnswers(count=30, top1=0, top5=15)])
     assert (found.count, found.top1, found.top5) == (40, 25.0, 62.5)
     assert found.top1_ci95[0] < 25 < found.top1_ci95[1]
 
 
 def test_a_difference_of_accuracies_has_its_interval():
     # Newcombe (1998), Statistics in Medicine 17, table II (a): 56/70 - 48/80, method 10: 0.0524 to 0.3339.
-    a, b = (accuracy.total([RightAnswers(count, right, right)]) for right, count in ((48, 80), (56, 70)))
-    found, low, high = accuracy.difference(a, b)
+    a, b = (measurement.total([RightAnswers(count, right, right)]) for right, count in ((48, 80), (56, 70)))
+    found, low, high = measurement.accuracy_difference(a, b)
     assert (round(found, 2), round(low, 2), round(high, 2)) == (20.0, 5.24, 33.39)

@@ -111,6 +111,19 @@ def node_file(folder: Path) -> str:
     return read_text(folder / "node") or ""
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Thousands of parsed results hold no cycles: the collector would look through them again and again for nothing."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@uncollected()
 def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entry]:
     """Every result below ``folders`` (or named by them), the newest first.
 
@@ -120,23 +133,29 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
     told = notices if notices is not None else []
     if missing := [f"{folder}: there is no such folder or file" for folder in folders if not folder.exists()]:
         raise BadInput(*missing)
-    entries: dict[Path, Entry] = {}
+    paths: dict[Path, None] = {}
     silent: dict[Path, None] = {}
-    with uncollected():
-        for path in _paths(folders, told):
-            if path.is_dir():
-                silent[path] = None
-                continue
-            try:
-                entries.setdefault(path, _read(path))
-            except BadInput as error:
-                told.append(str(error))
-            silent.pop(_logs_folder(path), None)
+    for top in map(Path.resolve, folders):
+        if top.is_file():
+            paths[top] = None
+        for name, below, files in os.walk(top, onerror=lambda error: told.append(str(error))):
+            below.sort()
+            folder = Path(name)
+            if LOGS_FOLDER.fullmatch(folder.name):
+                silent[folder] = None
+            paths |= {folder / file: None for file in sorted(files)
+                      if file.startswith("benchmark_") and file.endswith(".json")}
+    entries = []
+    for path in paths:
+        silent.pop(_logs_folder(path), None)
+        try:
+            entries.append(_read(path))
+        except BadInput as error:
+            told.append(str(error))
     for folder in silent:
-        kpis = read_text(folder / "kpi.txt") or ""
-        why = re.search(r"^# INVALID RESULT: (.+)$", kpis, re.M)
+        why = re.search(r"^# INVALID RESULT: (.+)$", read_text(folder / "kpi.txt") or "", re.M)
         told.append(f"{folder} holds no result" + (f": {why[1]}" if why else ""))
-    return sorted(entries.values(), key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
+    return sorted(entries, key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
 
 
 def restarts(runs: Sequence[Entry]) -> list[Entry]:
@@ -174,33 +193,6 @@ def _other_work(entry: Entry) -> str:
             if (folder / name).exists():
                 return f"the {what} {folder}"
     return f"the sweep's point {entry.path}" if entry.result.placement.workers else ""
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Thousands of parsed results hold no cycles: the collector would look through them again and again for nothing."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _paths(folders: Sequence[Path], told: list[str]) -> Iterator[Path]:
-    """Logs folders, each before the files in it, and the files that may be results."""
-    for top in map(Path.resolve, folders):
-        if top.is_file():
-            yield top
-            continue
-        for folder, names, files in os.walk(top, onerror=lambda error: told.append(str(error))):
-            names.sort()
-            here = Path(folder)
-            if LOGS_FOLDER.fullmatch(here.name):
-                yield here
-            yield from (here / name for name in sorted(files)
-                        if name.startswith("benchmark_") and name.endswith(".json"))
 
 
 def _read(path: Path) -> Entry:

@@ -16,9 +16,9 @@ import msgspec
 from ..case.engines import UNPROVEN_WORDS
 from ..case.parameters import Role, having
 from ..files import json_text
-from ..result import accuracy
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
 from ..result.kpi import KPIS, NO_DIFFERENCE
+from ..result.measurement import accuracy_difference
 from ..spelling import plural
 from . import comparability
 from .collection import Entry, find, restarts, values
@@ -201,7 +201,7 @@ def measure(a: Sequence[Entry], b: Sequence[Entry]) -> SpeedRatio | AccuracyGap:
     kpi = KPIS[a[0].mode]
     mine, other = a[0].result.statistics.accuracy, b[0].result.statistics.accuracy
     if kpi is KPIS["accuracy"] and mine and other:
-        points, low, high = accuracy.difference(mine, other)
+        points, low, high = accuracy_difference(mine, other)
         return AccuracyGap(kpi.name, kpi.unit, mine.top1, other.top1, points, (low, high))
     values_a, values_b = (values(restarts(side)) for side in (a, b))
     ratio = ratio_interval(values_a, values_b)

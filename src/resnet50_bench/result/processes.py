@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,11 @@ class Run(msgspec.Struct, frozen=True):
     peak: dict[str, float]
     starts_ns: tuple[int, ...]
     ends_ns: tuple[int, ...]
+
+    def times_ms(self, begin_ns: float = -math.inf, end_ns: float = math.inf) -> list[float]:
+        """The times in ms of the steps that are wholly between two moments."""
+        return [(end - begin) / 1e6 for begin, end in zip(self.starts_ns, self.ends_ns, strict=True)
+                if begin >= begin_ns and end <= end_ns]
 
 
 class Convolution(msgspec.Struct, frozen=True):

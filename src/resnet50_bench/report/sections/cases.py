@@ -9,9 +9,9 @@ from ...errors import BadInput
 from ...history.collection import Entry
 from ...machine.topology import Core, format_cpulist
 from ...result.kpi import finite, step_ms
+from ...result.measurement import common_window
 from ...result.placement import PlacedInstance
 from ...result.result import read
-from ...result.stats import common_window
 from ...spelling import plural
 from .. import histogram
 from ..chart import Chart, Spec, axis, frame, look, nice_ticks
@@ -59,9 +59,8 @@ def _step_times(entry: Entry) -> list[float]:
         if size > _LARGEST_BYTES:
             raise BadInput(f"{entry.path} has {size >> 20} MiB: its single steps are not shown")
         runs = read(entry.path).runs()
-        first, last, _ = common_window([run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
-        times = [(end - begin) / 1e6 for run in runs for begin, end in zip(run.starts_ns, run.ends_ns, strict=True)
-                 if begin >= first and end <= last]
+        first, last, _ = common_window(runs)
+        times = [time_ms for run in runs for time_ms in run.times_ms(first, last)]
     except (OSError, ValueError, IndexError) as error:
         raise BadInput(f"{entry.path}: its single steps cannot be read ({type(error).__name__}: {error})") from error
     if not times or min(times) < 0:
