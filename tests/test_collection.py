@@ -20,8 +20,9 @@ from support.results import put, synthetic
 def test_newest_first_with_case_and_iteration(tmp_path):
     old = put(tmp_path, synthetic(started_at="2026-01-01T00:00:00+00:00"), iteration=2)
     new = put(tmp_path, synthetic(started_at="2026-01-02T00:00:00+00:00"), stamp="20260102-000000")
-    found = collection.find([tmp_path, old])
-    assert [entry.path for entry in found] == [new, old]
+    notices: list[str] = []
+    found = collection.find([tmp_path, old], notices)
+    assert [entry.path for entry in found] == [new, old] and notices == []
     assert (found[1].case, found[1].iteration, found[1].logs) == ("inference_throughput_amx_int8", 2, old.parents[2])
     assert found[1].primary == ("Throughput", "samples/sec", 100.0)
 

@@ -138,6 +138,7 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
     for top in map(Path.resolve, folders):
         if top.is_file():
             paths[top] = None
+            continue
         for name, below, files in os.walk(top, onerror=lambda error: told.append(str(error))):
             below.sort()
             folder = Path(name)
