@@ -18,7 +18,7 @@ import msgspec
 from resnet50_bench.protocol.messages import Channel, Data, Event, Failed, Group, Order, Part, Spec
 from resnet50_bench.result.processes import Agreement, Answers, Convolution, FeedRecord
 from resnet50_bench.worker.evidence import Evidence
-from resnet50_bench.worker.job import Job, Kept, PreparedModel, Say
+from resnet50_bench.worker.job import Job, Peaks, PreparedModel, Say
 from resnet50_bench.worker.main import work
 from resnet50_bench.worker.stepper import Feed, Shown
 
@@ -75,14 +75,14 @@ class FakeEngine:
         self.peaks: Counter[int] = Counter()
         self.feeds: dict[int, FakeFeed] = {}
 
-    def make_job(self, spec: Spec, say: Say, kept: Kept) -> Job:
+    def make_job(self, spec: Spec, say: Say, peaks: Peaks) -> Job:
         if self._fails:
             raise self._fails
         say("model ready")
         self.feeds = {part.index: FakeFeed() for part in spec.instances}
         evidence = Evidence((Convolution("brg:avx2", "f32", "mb1", 0.5),))
         return Job(PreparedModel(self._step, "hit"), self.feeds, evidence, 0.25, Agreement(), 1.5, lambda: 0.125,
-                   None if kept.peaks else self._get_peak_ready, lambda enabled: nullcontext(), lambda: 1,
+                   None if peaks else self._get_peak_ready, lambda enabled: nullcontext(), lambda: 1,
                    self._look_at)
 
     def _step(self, batch: int) -> int:

@@ -25,7 +25,7 @@ from ..machine import process_facts
 from ..protocol import messages
 from ..protocol.messages import Enough, Event, Go, Order, Part, Prepared, Progress, Ready, Report, Spec, Stop, Warm
 from ..result.processes import Answers, Run
-from .job import Job, Kept
+from .job import Job, Peaks
 from .stepper import Stepper
 
 
@@ -67,12 +67,12 @@ class Instance(threading.Thread):
     ``measured`` is there as soon as the instance has measured; the thread lives on until Report.
     """
 
-    def __init__(self, part: Part, spec: Spec, gates: Gates, kept: Kept, say: Callable[[Event], None],
+    def __init__(self, part: Part, spec: Spec, gates: Gates, peaks: Peaks, say: Callable[[Event], None],
                  get_job: Callable[[], Job | None], failed: Callable[[BaseException], None],
                  report: Callable[[Job], None] | None) -> None:
         """``get_job`` gives None where another thread has failed to make it; ``report`` is the first instance's."""
         super().__init__(name=f"instance-{part.index}", daemon=True)
-        self.part, self._spec, self._gates, self._kept, self._say = part, spec, gates, kept, say
+        self.part, self._spec, self._gates, self._peaks, self._say = part, spec, gates, peaks, say
         self._get_job, self._failed, self._report = get_job, failed, report
         self._stepper: Stepper | None = None
         self.measured: Future[Measured] = Future()
@@ -113,9 +113,9 @@ class Instance(threading.Thread):
         self._gates[Warm].wait()
         if look:
             with job.inference(True):
-                peak = self._kept.peaks[cpus] = look()
+                peak = self._peaks[cpus] = look()
         else:
-            peak = self._kept.peaks[cpus]
+            peak = self._peaks[cpus]
         del look  # and with it the arrays that outgrow the caches
         give_back_memory()
         with job.inference(not spec.training):

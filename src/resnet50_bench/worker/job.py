@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,18 +18,12 @@ from .stepper import Feed
 
 #: ``operations_per_s``, and where memory was looked at ``bytes_per_s`` and ``stream_bytes``.
 Peak: TypeAlias = dict[str, float]
+#: By an instance's cpus; measured in a process's first case, and kept for its next ones.
+Peaks: TypeAlias = dict[tuple[int, ...], Peak]
 #: Gets the peak measurement of an instance ready; what it returns takes the measurement.
 GetPeakReady: TypeAlias = Callable[[Part], Callable[[], Peak]]
 #: One line for the log.
 Say: TypeAlias = Callable[[str], None]
-
-
-@dataclass
-class Kept:
-    """What holds for every case of a process: the peaks by an instance's cpus, denormals by the weights' SHA-256."""
-
-    peaks: dict[tuple[int, ...], Peak] = field(default_factory=dict)
-    denormal_shares: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,4 +69,4 @@ class Job:
 
 
 #: Prepares and proves. Raises what BenchError the failure is.
-MakeJob: TypeAlias = Callable[[Spec, Say, Kept], Job]
+MakeJob: TypeAlias = Callable[[Spec, Say, Peaks], Job]

@@ -19,15 +19,15 @@ from typing import NoReturn
 from ..protocol.messages import Channel, Next, Order, Spec, decode
 from ..signals import end_with_parent
 from .instance import give_back_memory
-from .job import Job, Kept, MakeJob, Say
+from .job import Job, MakeJob, Peaks, Say
 from .measurement import Measurement, failure
 
 
-def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
+def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
     """As ``preparation.make_job``; importing that imports torch, which is for the first instance's thread to do."""
     from . import preparation
 
-    return preparation.make_job(spec, say, kept)
+    return preparation.make_job(spec, say, peaks)
 
 
 def main(argv: list[str]) -> int:
@@ -39,9 +39,9 @@ def main(argv: list[str]) -> int:
 
 def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
     """Do one case after the other until the channel ends; what goes wrong is sent as Failed, and raised."""
-    kept = Kept()
+    peaks: Peaks = {}
     try:
-        Measurement(decode(spec_file.read_bytes(), Spec), channel, kept, make).run()
+        Measurement(decode(spec_file.read_bytes(), Spec), channel, peaks, make).run()
         while orders := channel.receive():
             if not isinstance(orders[0], Next):
                 raise RuntimeError(f"the launcher said {orders[0]} where the next case comes")
@@ -49,7 +49,7 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
             give_back_memory()
             spec: Spec = decode(Path(orders[0].spec).read_bytes(), Spec)
             _log_to(Path(spec.log))
-            Measurement(spec, channel, kept, make).run()
+            Measurement(spec, channel, peaks, make).run()
     except Exception as error:
         with suppress(BrokenPipeError):  # nobody may be there to hear it
             channel.send(failure(error))

@@ -27,7 +27,7 @@ from ..protocol.messages import Channel, Event, Failed, Go, Order, Report, Repor
 from ..result import causes
 from ..result.processes import Facts, ProcessReport
 from .instance import Gates, Instance, pin
-from .job import Job, Kept, MakeJob
+from .job import Job, MakeJob, Peaks
 
 _USAGE = ("ru_minflt", "ru_majflt", "ru_nvcsw", "ru_nivcsw", "ru_utime", "ru_stime")
 
@@ -35,8 +35,8 @@ _USAGE = ("ru_minflt", "ru_majflt", "ru_nvcsw", "ru_nivcsw", "ru_utime", "ru_sti
 class Measurement:
     """One case of this process."""
 
-    def __init__(self, spec: Spec, channel: Channel[Order], kept: Kept, make_job: MakeJob) -> None:
-        self._spec, self._channel, self._kept, self._make_job = spec, channel, kept, make_job
+    def __init__(self, spec: Spec, channel: Channel[Order], peaks: Peaks, make_job: MakeJob) -> None:
+        self._spec, self._channel, self._peaks, self._make_job = spec, channel, peaks, make_job
         self._orders = self._received()
         self._gates: Gates = {order: threading.Event() for order in (Warm, Go, Stop, Report)}
         self._job: Future[Job | None] = Future()
@@ -46,7 +46,7 @@ class Measurement:
         for part in spec.instances:
             first = not self._instances  # prepares for all of them, and reports for all at the end
             self._instances.append(Instance(
-                part, spec, self._gates, kept, self._say, self._prepare if first else self._job.result, self._fail,
+                part, spec, self._gates, peaks, self._say, self._prepare if first else self._job.result, self._fail,
                 self._report if first else None))
 
     def run(self) -> None:
@@ -112,7 +112,7 @@ class Measurement:
             if self._spec.customer_env:
                 seen = " ".join(f"{name}={os.environ.get(name, '')}" for name in self._spec.customer_env)
                 self._say(Stage(f"CUSTOMER_ENV as seen inside: {seen}"))
-            job = self._make_job(self._spec, lambda text: self._say(Stage(text)), self._kept)
+            job = self._make_job(self._spec, lambda text: self._say(Stage(text)), self._peaks)
             return job
         finally:
             self._job.set_result(job)

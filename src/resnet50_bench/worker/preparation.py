@@ -27,7 +27,7 @@ from .engines import peak
 from .engines.base import Engine, ModelRequest, dummy_batch
 from .evidence import RESNET50_CONVOLUTIONS, TRAINING_CONVOLUTIONS, Evidence
 from .feed import POOL_BYTES, CycleFeed, PassFeed, not_finite, pool_feed
-from .job import GetPeakReady, Job, Kept, Peak, PreparedModel, Say
+from .job import GetPeakReady, Job, Peak, Peaks, PreparedModel, Say
 from .serving import QueryFeed
 from .stepper import Feed
 
@@ -36,7 +36,7 @@ _MOST_DECODERS = 8
 _IMAGE_BYTES = 4 * 3 * 224 * 224
 
 
-def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
+def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
     """Prepare, then prove.
 
     Raises BadInput for inputs that do not fit, RunFailed for bad images and for kernels that are not the precision's.
@@ -53,7 +53,7 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
     else:
         prepared = engine.prepare(request, request.model())
         rehearse, feeds = prepared.model, inference_feeds(spec, request.input_dtype)
-    get_peak_ready = None if kept.peaks else peak_test(engine, request)
+    get_peak_ready = None if peaks else peak_test(engine, request)
     prepare_s = time.monotonic() - began
     say(f"model ready after {prepare_s:.1f} s (cache: {prepared.cache})")
     evidence, step_s = proof.prove(rehearse, feeds[spec.instances[0].index].example, engine.onednn_verbose,
@@ -67,7 +67,7 @@ def make_job(spec: Spec, say: Say, kept: Kept) -> Job:
         agreement = proof.agreement(request, prepared.model, [Path(path) for path in spec.data.agreement])
     if spec.training:
         trainer.join(spec.group.rendezvous)
-    return Job(prepared, feeds, evidence, step_s, agreement, prepare_s, lambda: _denormal_share(request, kept),
+    return Job(prepared, feeds, evidence, step_s, agreement, prepare_s, lambda: proof.denormal_share(request),
                get_peak_ready, torch.inference_mode, prepared.threads or torch.get_num_threads, _look_at)
 
 
@@ -91,13 +91,6 @@ def _of_every_size(largest: PreparedModel, request: ModelRequest, engine: Engine
         _require(evidence, request, RESNET50_CONVOLUTIONS)
         models[size] = prepared.model
     return replace(largest, model=lambda images: models[len(images)](images))
-
-
-def _denormal_share(request: ModelRequest, kept: Kept) -> float:
-    shares, weights = kept.denormal_shares, request.weights_sha256
-    if weights not in shares:
-        shares[weights] = proof.denormal_share(request)
-    return shares[weights]
 
 
 def _look_at(output: torch.Tensor | None) -> Answers:

@@ -97,7 +97,7 @@ def _load(path: Path) -> torch.Tensor | None:
 def denormal_share(request: ModelRequest) -> float:
     """Of these weights, counted once and then known: it depends on nothing else."""
     images = dummy_batch(1, torch.float32)
-    key = cache_key(engine="denormals", precision="float32", weights=request.model().key["weights"],
+    key = cache_key(engine="denormals", precision="float32", weights=request.weights_key,
                     classes=str(request.classes), **code_key(images, __file__))
     path = request.cache_dir / f"{key}.json"
     try:

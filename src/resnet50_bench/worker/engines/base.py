@@ -65,10 +65,15 @@ class ModelRequest:
         """The plain model. Raises BadInput where the checkpoint is another model's."""
         return weights.network(self.weights, self.classes)
 
+    @property
+    def weights_key(self) -> str:
+        """The contents of the weights, wherever they are."""
+        return self.weights_sha256 or f"seed {SEED}"
+
     def model(self) -> Plain:
         """ResNet50; of files its key has the contents, wherever they lie."""
         recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
-        key = {"weights": self.weights_sha256 or f"seed {SEED}", "classes": str(self.classes), "recipe": recipe}
+        key = {"weights": self.weights_key, "classes": str(self.classes), "recipe": recipe}
         return Plain(self._to_prepare, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images, key,
                      self.qconf)
 
