@@ -9,7 +9,7 @@ import torch
 
 from ..errors import RunFailed
 from ..result.processes import FeedRecord, RightAnswers
-from .data import Loader
+from .data import Batch, Loader
 from .stepper import Feed, Shown
 
 #: Decoded images that a process keeps for a measurement of time; the model's caches see none of them twice in a row.
@@ -67,8 +67,16 @@ class PassFeed(Feed):
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Each batch once; the last is filled up, for a model traced at one size, and has fewer labels."""
-        for images, labels, _ in self._loader:
-            yield padded(images, self._loader.batch_size), labels
+        loader = iter(self._loader)
+        while batch := self._next(loader):
+            yield batch
+
+    @torch.inference_mode(False)
+    def _next(self, loader: Iterator[Batch]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Of tensors like ``example``: Inductor compiles once more for tensors that were made in inference mode."""
+        for images, labels, _ in loader:
+            return padded(images, self._loader.batch_size), labels
+        return None
 
     def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
         """Count the right answers among those that have labels."""
