@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
@@ -44,6 +45,21 @@ def test_every_instruction_computes_what_plain_c_does(emulator, unit, tmp_path):
     assert "INVALID" not in emulator.log
     (emulator.folder / "in-handler").touch()
     assert results(emulator.command([unit, file, ROUNDS]), file) == replaced
+
+
+def test_what_a_cpu_with_amx_would_run_itself_is_computed_too(emulator, unit, tmp_path):
+    """ldtilecfg, sttilecfg, tilerelease and AVX-VNNI trap only on a CPU that lacks them: here they are replaced before.
+
+    Their results are the same, and without the emulated configuration no product could be computed.
+    """
+    file = tmp_path / "emulated"
+    with_the_cpus = results(emulator.command([unit, file, ROUNDS]), file)
+    (emulator.folder / "without-amx").touch()
+    assert results(emulator.command([unit, file, ROUNDS]), file) == with_the_cpus
+    code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", unit], capture_output=True, text=True, check=True)
+    count = len(re.findall(r"\t(?:ldtilecfg|sttilecfg|tile\w+|tdp\w+|\{vex\} vpdp\w+)\b", code.stdout))
+    assert count and f": {count} instructions of the program replaced" in emulator.log
+    assert "INVALID" not in emulator.log
 
 
 @pytest.mark.skipif("amx_tile" not in read_cpu().flags, reason="this CPU has no AMX, or may not use it")

@@ -15,7 +15,7 @@ static struct answer real_cpuid(uint32_t leaf, uint32_t subleaf) {
     return is;
 }
 
-int cpu_has_amx(void) { return real_cpuid(7, 0).edx >> 24 & 1; }
+int cpu_has_amx(void) { return !without_amx && real_cpuid(7, 0).edx >> 24 & 1; }
 
 static struct answer features(uint32_t subleaf, int claims_fp16, struct answer is) {
     if (subleaf == 0) is.edx |= 1u << 22 | 1u << 24 | 1u << 25;     /* AMX-BF16, AMX-TILE, AMX-INT8 */

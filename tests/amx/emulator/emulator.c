@@ -11,7 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-int in_handler;
+int in_handler, without_amx;
 
 static atomic_int locked;
 void lock(void) { while (atomic_exchange(&locked, 1)) _mm_pause(); }
@@ -110,9 +110,37 @@ static void handler(int number, siginfo_t *info, void *context) {
     errno = before;
 }
 
-__attribute__((constructor)) static void begin(void) {
+/* A CPU with AMX runs ldtilecfg, sttilecfg and AVX-VNNI itself. So that a test on it sees them emulated, all that can be
+ * emulated in the program's own file is replaced beforehand. Kernels that are made at run time are not. */
+static int replace_in_program(struct dl_phdr_info *program, size_t size, void *unused) {
+    (void)size, (void)unused;
+    int count = 0;
+    lock();
+    for (int i = 0; i < program->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
+        uint8_t *code = (uint8_t *)(program->dlpi_addr + segment->p_vaddr), *end = code + segment->p_memsz - 16;
+        struct instruction instruction;
+        while (code < end) {
+            int is_ours = decode(code, (uint64_t)code, &instruction) && replace(code, &instruction);
+            code += is_ours ? instruction.length : 1;
+            count += is_ours;
+        }
+    }
+    unlock();
+    log_line("%d instructions of the program replaced", count);
+    return 1;                              /* the program is the first; its libraries follow */
+}
+
+static int is_beside_library(const char *name) {
     char path[600];
-    in_handler = access(beside_library("in-handler", path, sizeof path), F_OK) == 0;
+    return access(beside_library(name, path, sizeof path), F_OK) == 0;
+}
+
+__attribute__((constructor)) static void begin(void) {
+    in_handler = is_beside_library("in-handler");
+    without_amx = is_beside_library("without-amx");
+    if (without_amx) dl_iterate_phdr(replace_in_program, NULL);
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART};
     sigfillset(&action.sa_mask);
     for (const int *unblocked = (const int[]){SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGABRT, 0}; *unblocked; unblocked++)

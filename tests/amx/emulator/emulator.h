@@ -90,6 +90,7 @@ void unblock_sigill(void);
 void lock(void);
 void unlock(void);
 extern int in_handler;                    /* emulate in the handler each time: the file "in-handler" is there */
+extern int without_amx;                   /* leave nothing to the CPU's own AMX: the file "without-amx" is there */
 
 /* ---------------------------------------------------------------- log.c */
 long system_call(long number, long a, long b, long c, long d, long e, long f);
