@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from resnet50_bench.case import platforms
 from support import amx as support_amx
 from support import digits
+from support.amx import Amx
 from support.aside import PASSIVE
-from support.engine import ROOT, TWO_CORES, WORKLOAD, use_engine
+from support.engine import ROOT, TWO_CORES, WORKLOAD, assert_no_kpi, use_engine
 
 PRECISIONS = [name for name in platforms.PLATFORMS["SPR"].precisions if name.startswith("amx")]
 CASES = [*(f"inference_{mode}_{name}_gated" for mode in ("latency", "throughput", "accuracy") for name in PRECISIONS),
          "training_throughput_amx_bfloat16_gated"]
 #: 53 forward, as many gradients of weights, and of inputs but the first's.
 TRAINING_KERNELS = 158
+#: Inductor would compile and load a program for each instruction set to see whether it can, each load by a process that
+#: imports torch: 8 s. What it compiles more than once, it logs.
+INDUCTOR = f"TORCHINDUCTOR_VEC_ISA_OK=1 TORCH_LOGS=recompiles {PASSIVE}"
 WITHOUT_AMX = (sys.executable, ROOT / "tests/support/without_amx.py")
 
 
@@ -60,21 +65,35 @@ def test_two_instances_share_their_weights(amx, folder, shown):
     assert len(runs) >= 2 and len({run["pid"] for run in runs}) == 1
 
 
-@pytest.mark.parametrize("precision", ["amx_int8", "amx_bfloat16"])
-@pytest.mark.parametrize("engine", ["COMPILE-INDUCTOR", "OPENVINO"])
-def test_another_engine_runs_by_amx_kernels(engine, precision, folder, tmp_path, monkeypatch, set_of_images, shown):
-    stack = None
-    if engine == "OPENVINO":
-        use_engine(monkeypatch, engine)
-        stack = "openvino"
-    (tmp_path / "amx").mkdir()
-    amx = support_amx.made(tmp_path / "amx", stack)
-    done = amx.case(folder, "--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", "--batch_size=2",
-                    *(f"--{name.lower()}={value}" for name, value in set_of_images.items()))
+def accurate(amx: Amx, folder: Path, engine: str, precision: str, set_of_images: dict[str, str], *flags: str) -> dict:
+    """The result of an accuracy case whose answers are near fp32's."""
+    done = amx.case(folder, "--mode=accuracy", f"--precision={precision}", f"--torch_type={engine}", "--batch_size=4",
+                    *(f"--{name.lower()}={value}" for name, value in set_of_images.items()), *flags)
     result = amx.proven(done, folder)
-    shown(amx, result)
     agreed = result["processes"][0]["facts"]["agreement"]
     assert 0 < agreed["largest_logit_difference"] < agreed["logit_spread"]
+    return result
+
+
+@pytest.mark.parametrize("precision", ["amx_int8", "amx_bfloat16"])
+def test_inductor_runs_by_amx_kernels_and_compiles_once(precision, amx, folder, set_of_images, shown):
+    """Ten images in batches of 4: the last one is filled up."""
+    result = accurate(amx, folder, "COMPILE-INDUCTOR", precision, set_of_images, f"--customer_env={INDUCTOR}")
+    shown(amx, result)
+    assert "Recompiling" not in (folder / "instance-0.log").read_text()
+    if precision == "amx_int8":
+        report = result["processes"][0]
+        assert all("src:u8" in name for name in report["kernels"])
+        # Each convolution's input and weights, each sum's two inputs, the last layer: none of it is left in fp32.
+        assert report["facts"]["quantise_nodes"] >= 2 * 53
+
+
+@pytest.mark.parametrize("precision", ["amx_int8", "amx_bfloat16"])
+def test_openvino_runs_by_amx_kernels(precision, folder, tmp_path, monkeypatch, set_of_images, shown):
+    use_engine(monkeypatch, "OPENVINO")
+    (tmp_path / "amx").mkdir()
+    amx = support_amx.made(tmp_path / "amx", "openvino")
+    shown(amx, accurate(amx, folder, "OPENVINO", precision, set_of_images))
 
 
 def test_a_lowered_isa_fails_and_names_the_kernels(amx, folder):
@@ -82,6 +101,7 @@ def test_a_lowered_isa_fails_and_names_the_kernels(amx, folder):
                     f"--customer_env=ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 {PASSIVE}")
     assert done.returncode == 1
     assert "53 of 53 convolutions did not run amx_bfloat16's kernels" in done.stderr and "avx512" in done.stderr
+    assert_no_kpi(folder)
 
 
 def test_a_kernel_that_refuses_the_tiles_is_named_before_anything_is_built(amx, folder):
