@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.errors import BadInput
 from resnet50_bench.result.result import read
-from resnet50_bench.worker.weights import network
 from support import digits
 from support.engine import FP32, INT8, ROOT, assert_no_kpi, kpi, require_precision, result_of, run_test
 
@@ -107,19 +105,6 @@ def test_a_target_that_is_missed_is_a_regression(folder, pictures, weights, righ
     assert_no_kpi(folder)
 
 
-@pytest.mark.parametrize(("make", "why"), [
-    (lambda: torchvision.models.resnet50().state_dict(), "1000 classes apart, the data set has 10"),
-    (lambda: torchvision.models.resnet18().state_dict(), "another model.*names missing"),
-    (lambda: {"state_dict": 3}, "hold no state_dict"), (None, "cannot be read as a checkpoint")])
-def test_weights_of_another_model_or_class_count_are_refused_with_what_differs(tmp_path, make, why):
-    if make:
-        torch.save(make(), tmp_path / "other.pth")
-    else:
-        (tmp_path / "other.pth").write_bytes(b"no checkpoint")
-    with pytest.raises(BadInput, match=why):
-        network(tmp_path / "other.pth", 10)
-
-
 def test_what_a_worker_refuses_is_the_cases_status_and_reason(folder, pictures, tmp_path):
     (tmp_path / "other.pth").write_bytes(b"no checkpoint")
     done = accuracy(folder, pictures, tmp_path / "other.pth", FP32, *QUICK)
@@ -171,7 +156,3 @@ def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):
     assert data["pool_batches"] == IMAGES // 4 and data["decoded"] >= IMAGES // 4 * 4
     assert "*Throughput (samples/sec): " in kpi(folder).stdout
 
-
-def test_without_images_or_weights_nothing_is_started(folder):
-    done = run_test(folder, "--mode=accuracy", f"--precision={FP32}", "--dataset=/nowhere")
-    assert done.returncode == 2 and "the data set /nowhere is not a folder" in done.stderr

@@ -41,8 +41,10 @@ def checked(folder: Path, *flags: str) -> dict[str, dict]:
     return {check["name"]: check for check in result["checks"]}
 
 
-@pytest.mark.parametrize("flags", [("--mode=throughput", "--torch_type=IPEX"), ("--mode=latency", "--torch_type=EAGER"),
-                                   ("--function=training", "--torch_type=EAGER")], ids=lambda flags: flags[0])
+# A latency is measured by the same steps as a throughput.
+@pytest.mark.parametrize("flags", [
+    ("--mode=throughput", "--torch_type=IPEX"), ("--function=training", "--torch_type=EAGER"),
+    pytest.param(("--mode=latency", "--torch_type=EAGER"), marks=pytest.mark.slow)], ids=lambda flags: flags[0])
 def test_answers_that_are_no_numbers_fail_whatever_is_measured(folder, overflowing, flags):
     require_precision(FP32)
     found = checked(folder, f"--weights={overflowing[1000]}", *flags)
@@ -57,7 +59,8 @@ def test_answers_that_are_no_numbers_agree_with_nothing(folder, overflowing, pic
     assert found["agreement with fp32"]["reading"].startswith("0.0 %")
 
 
-@pytest.mark.parametrize("precision", [FP32, INT8])
+# The plain network is read before any engine begins: tests/engine/test_checkpoints.py.
+@pytest.mark.parametrize("precision", [FP32, pytest.param(INT8, marks=pytest.mark.slow)])
 def test_weights_with_nan_are_named_before_anything_is_measured(folder, tmp_path, precision):
     require_precision(precision)
     state = torchvision.models.resnet50(num_classes=10).state_dict()

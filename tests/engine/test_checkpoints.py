@@ -176,6 +176,7 @@ REFUSED = {
     "an object": (lambda path: torch.save(Ema(), path), r"an object of the class .*\.Ema; save it by"),
     "no tensors": (lambda path: torch.save({"epoch": 3, "args": ARGS}, path), "the keys epoch, args; save it by"),
     "a list": (lambda path: torch.save([1, 2], path), "a list; save it by"),
+    "a number": (lambda path: torch.save({"state_dict": 3}, path), "no state_dict"),
     "arrays": (lambda path: torch.save({"conv1.weight": numpy.ones(3)}, path), "no state_dict"),
     "two networks": (lambda path: torch.save({"teacher": state(), "student": state()}, path),
                      r"several networks \(student., teacher.\): save the one"),
@@ -194,6 +195,12 @@ def test_what_is_no_resnet50_is_named_in_one_plain_line_with_what_to_do(tmp_path
         network(tmp_path / "weights.pth")
     line = str(refused.value)
     assert "\n" not in line and "\x1b" not in line and len(line) < 500 and "weights_only" not in line
+
+
+def test_weights_for_another_number_of_classes_are_refused_with_both(tmp_path):
+    torch.save(state(), tmp_path / "weights.pth")
+    with pytest.raises(BadInput, match="1000 classes apart, the data set has 10"):
+        network(tmp_path / "weights.pth", 10)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import FP32, INT8, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of
+from support.engine import INT8, ROOT, TWO_CORES, assert_no_kpi, kpi, require_precision, result_of
 
 TWO_INSTANCES = (f"--precision={INT8}", "--cores_per_instance=1", "--batch_size=1", "--warmup_steps=0",
-                 "--min_duration=4", "--steps=20")
+                 "--min_duration=3", "--steps=20")
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -198,28 +198,3 @@ def test_a_stepped_clock_is_said_and_changes_no_number(folder):
     assert checks(folder)["clock"]["verdict"] == "note"
     assert result_of(folder)["statistics"]["window"]["duration_s"] < 20
 
-
-def test_doctor_says_a_verdict_for_every_check():
-    done = subprocess.run([ROOT / "ctest.sh", "--doctor"], capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    assert all(line.endswith(":") or line.startswith("  [") or " checks ok: " in line for line in lines[:-1])
-    assert sum(map(int, re.findall("[0-9]+", lines[-1].removeprefix("doctor: ")))) > 10
-
-
-def test_nothing_already_measured_is_lost_when_a_later_iteration_fails(tmp_path):
-    require_precision(FP32)
-    with subprocess.Popen(
-            [ROOT / "ctest.sh", "-V", "--testcase", f"resnet50_pytorch_xeon_public_inference_throughput_{FP32}_gated",
-             "--set", "STEPS=5 100000"], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=os.environ | {"RESNET50_BENCH_BUILD": str(tmp_path), "BACKEND": "native",
-                                           "TIMEOUT": "300"}) as running:
-        said = ""
-        for line in running.stdout:
-            said += line
-            if "Evaluating RESNET" in line and said.count("Evaluating RESNET") == 2:
-                pid, = pids_of(next(tmp_path.glob("workload/*/*-logs-*/itr-2/worker-0-c0")))
-                os.kill(pid, signal.SIGKILL)
-    assert running.returncode == 1 and "was killed by SIGKILL" in said, said
-    first, = tmp_path.glob("workload/*/*-logs-*/itr-1/worker-0-c0")
-    assert "*Throughput" in subprocess.run(["sh", ROOT / "kpi.sh", first.parent], capture_output=True, text=True,
-                                           check=False).stdout

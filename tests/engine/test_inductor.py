@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import FP32, MINE, ROOT, require_precision, run_test
+from resnet50_bench.case.precision import PRECISIONS
+from support.engine import CPU, FP32, MINE, ROOT, require_precision, run_test
 from support.stack import chosen
 
 #: Of a ResNet with one bottleneck block a stage: the first, three a block, one beside each.
@@ -60,17 +61,18 @@ from resnet50_bench.worker import proof
 from resnet50_bench.worker.engines import peak
 from resnet50_bench.worker.engines.base import ModelRequest
 
-engine = importlib.import_module(f"resnet50_bench.worker.engines.{sys.argv[1]}").ENGINE
-precision = PRECISIONS[sys.argv[2]]
-request = ModelRequest(precision, precision.isa_cap, 1, Path(sys.argv[3]), cores=3)
-model, batch = engine.prepare_peak(request).model, peak.images(request.input_dtype, 3)
-with torch.inference_mode():
-    right = torch.allclose(model(batch), peak.product().to(batch.dtype)(batch), atol=0.01, rtol=0.05)
-    with proof.captured_stdout() as lines, engine.onednn_verbose():
-        model(batch)
-lines = [line for line in lines if ",exec," in line]
-print(json.dumps({name + "s": sum(f",{name}," in line for line in lines) for name in ("convolution", "reorder")} |
-                 {"right": right}))
+for name in ("eager", "inductor"):
+    engine = importlib.import_module(f"resnet50_bench.worker.engines.{name}").ENGINE
+    for precision in map(PRECISIONS.get, sys.argv[2:]):
+        request = ModelRequest(precision, precision.isa_cap, 1, Path(sys.argv[1]), cores=3)
+        model, batch = engine.prepare_peak(request).model, peak.images(request.input_dtype, 3)
+        with torch.inference_mode():
+            right = torch.allclose(model(batch), peak.product().to(batch.dtype)(batch), atol=0.01, rtol=0.05)
+            with proof.captured_stdout() as lines, engine.onednn_verbose():
+                model(batch)
+        lines = [line for line in lines if ",exec," in line]
+        counts = {what: sum(f",{what}," in line for line in lines) for what in ("convolution", "reorder")}
+        print(json.dumps({"engine": name, "precision": precision.name, "right": right} | counts))
 """
 
 
@@ -124,20 +126,22 @@ def test_an_instance_of_another_size_gets_code_for_its_own_threads(three):
     assert code() == of_both, "the first's is still known"
 
 
-@pytest.mark.parametrize("engine", ["eager", "inductor"])
-@pytest.mark.parametrize("kind", ["fp32", "bfloat16"])
-def test_the_peaks_product_moves_no_weights_in_its_calls(tmp_path, engine, kind):
+def test_the_peaks_product_moves_no_weights_in_its_calls(tmp_path):
     """With weights laid out for another size bf16 reached a fifth of the peak, and the run was faster than it."""
-    precision = next((name for name in MINE if name.endswith(kind)), None) or pytest.skip(f"no {kind} on this CPU")
-    require_precision(precision)
-    done = subprocess.run([chosen().worker_python(), "-c", _PEAK, engine, precision, tmp_path],
+    precisions = [name for name in MINE if name.endswith(("fp32", "bfloat16"))
+                  and not PRECISIONS[name].missing_flags(CPU.flags)]
+    done = subprocess.run([chosen().worker_python(), "-c", _PEAK, tmp_path, *precisions],
                           capture_output=True, text=True, check=False,
                           env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"convolutions": 4, "reorders": 0, "right": True}
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"engine": engine, "precision": precision, "right": True, "convolution": 4, "reorder": 0}
+        for engine in ("eager", "inductor") for precision in precisions]
 
 
-@pytest.mark.parametrize(("fault", "remedy"), [("noexec", "without noexec"), ("no compiler", "apt-get install g++")])
+# torch's words for the second: tests/test_causes.py.
+@pytest.mark.parametrize(("fault", "remedy"), [
+    ("noexec", "without noexec"), pytest.param("no compiler", "apt-get install g++", marks=pytest.mark.slow)])
 def test_a_machine_that_cannot_compile_is_named_with_what_helps(folder, tmp_path, fault, remedy):
     """By a real mount, and by a compiler that is not there."""
     require_precision(FP32)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 
-import pytest
-
+from resnet50_bench.machine import machine_lock
 from support.engine import FP32, ROOT, TWO_CORES, result_of
 from support.other_machines import NEEDS_MOUNTS, STRANGER, run_as_stranger, run_with, strangers_folder
+from support.stack import chosen
 
 RUN = (ROOT / "run_test.sh", f"--precision={FP32}", "--case_type=gated")
 
 
 @NEEDS_MOUNTS
-@pytest.mark.parametrize("given", [{}, {"HOME": "/root", "XDG_CACHE_HOME": "relative"}])
-def test_a_user_id_without_an_entry_in_passwd(given):
+def test_a_user_id_without_an_entry_in_passwd():
     with strangers_folder() as folder:
-        done = run_as_stranger(RUN, folder, {"TMPDIR": str(folder), **given})
+        own = {"TMPDIR": str(folder), machine_lock.FOLDER: str(folder)}
+        done = run_as_stranger(RUN, folder, own)
         assert done.returncode == 0, done.stdout + done.stderr
         assert result_of(folder)["failure"] is None
-        assert (folder / f"resnet50-bench-{STRANGER}/models").is_dir() and not (folder / "relative").exists()
+        models = folder / f"resnet50-bench-{STRANGER}/models"
+        assert models.is_dir()
+        where = (chosen().worker_python(), "-c", "from resnet50_bench.stack import user_cache; "
+                 "print(user_cache.models())")
+        other = own | {"HOME": "/root", "XDG_CACHE_HOME": "relative", "PYTHONPATH": str(ROOT / "src")}
+        assert run_as_stranger(where, folder, other).stdout == f"{models}\n"
 
 
 @NEEDS_MOUNTS

@@ -36,7 +36,7 @@ def test_plain_ctest_that_is_ended_leaves_nothing(checkout, signum, verbose):
     until(lambda: not checkout.left(), 20)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_ctest_sh_that_is_ended_leaves_nothing(checkout, signum):
     with running(checkout, "./ctest.sh", "-V", "--testcase", checkout.case, folder=checkout.folder) as ours:
         ours.send_signal(signum)

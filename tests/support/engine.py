@@ -13,6 +13,7 @@ from resnet50_bench.case import platforms
 from resnet50_bench.case.engines import ENGINES
 from resnet50_bench.case.precision import PRECISIONS
 from resnet50_bench.machine.cpu import read_cpu
+from support import amx_emulator
 from support.stack import chosen
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,8 @@ MINE = platforms.PLATFORMS[platforms.detect(CPU).name].precisions
 FP32 = next(name for name in MINE if name.endswith("fp32"))
 INT8 = next(name for name in MINE if name.endswith("int8"))
 TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+#: tests/amx shows the same by AMX kernels, real or emulated.
+NOT_BY_AMX_TESTS = pytest.mark.skipif(amx_emulator.why_not() is None, reason="tests/amx shows it on this CPU")
 WORKLOAD = "resnet50_pytorch_xeon_public"
 GATED = f"test_{WORKLOAD}_inference_throughput_{INT8}_gated"
 
