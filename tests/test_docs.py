@@ -1,4 +1,4 @@
-"""The pages: commands that today's parsers read, links that lead somewhere, nothing that nobody has."""
+"""The pages: commands that today's parsers read, links that lead somewhere, plain English."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from resnet50_bench.errors import BadInput, BenchError
 from resnet50_bench.versus.words import read_side
 from support import made_pages, pages
 from support.pages import PAGES, ROOT, Shown
+from support.prose import faults, sentences
 
 MARKDOWN = [page for page in PAGES if page.suffix == ".md"]
 #: Scripts that are a command by another name.
@@ -115,11 +116,13 @@ def test_links_lead_to_files_and_headings(page):
         assert not anchor or anchor in pages.anchors(target), link
 
 
-def test_every_page_is_linked_from_the_index_and_the_index_from_the_readme():
+def test_every_page_is_linked_from_the_index_and_in_the_sites_menu():
     index = ROOT / "docs/README.md"
     reachable = {(index.parent / link.partition("#")[0]).resolve() for link in pages.links(index)} | {index}
     assert [str(page) for page in ROOT.glob("docs/**/*.md") if page not in reachable] == []
     assert "docs/README.md" in pages.links(ROOT / "README.md")
+    named = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert sorted(named) == sorted(str(page.relative_to(index.parent)) for page in ROOT.glob("docs/**/*.md"))
 
 
 @pytest.mark.parametrize("page", sorted(made_pages.FOLDER.glob("*.md")), ids=lambda page: page.name)
@@ -175,3 +178,20 @@ def test_nothing_refers_to_a_page_that_nobody_has():
     done = subprocess.run(["git", "grep", "-n", pattern, "--", ":!CHANGELOG.md"], cwd=ROOT, capture_output=True,
                           text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("page", [page for page in MARKDOWN if page.name != "commands.md"], ids=str)
+def test_a_page_is_plain_english(page):
+    assert faults(page.read_text(), names_tests=page.name == "CONTRIBUTING.md") == []
+
+
+def test_sentences_are_found_in_text_lists_and_tables_and_not_in_code():
+    page = ("# A head\n\nOne. Two `x. Y` [three](x.md)!\n\n- Four\n  five\n\n| six | Seven. Eight |\n| --- | --- |\n\n"
+            "```\nNo. No\n```\n")
+    assert [*sentences(page)] == ["A head", "One.", "Two `____` three!", "Four five", "six", "Seven.", "Eight"]
+
+
+@pytest.mark.parametrize("text", ["Measured by turns.", "Status shows how they fare.", f"It has {'many ' * 30}words.",
+                                  "`test_that_it_runs` shows it.", "See `src/resnet50_bench/files.py`."])
+def test_what_a_reader_stumbles_over_is_found(text):
+    assert len(faults(text)) == 1
