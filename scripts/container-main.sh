@@ -27,6 +27,6 @@ for _ in {1..100}; do
 done
 echo "$status" > status
 [ -z "${ended:-}" ] || exit "$status"
-(shopt -s nullglob; exec tar cf /export-logs status ./*.log ./benchmark_*.json)
+(shopt -s nullglob; exec tar cf /export-logs status ./*.log ./benchmark_*.json ./mlperf_log_*.txt ./rate[s])
 sleep infinity &
 wait $!

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from resnet50_bench.history import collection
 from support.fake_instance import interpreter
 from support.kpi_logs import kpi
 
@@ -71,3 +75,61 @@ def test_without_loadgen_one_line_says_how_to_get_it(tmp_path):
     ran = Ran(tmp_path, "--target_qps=100", python=python, PYTHONPATH=str(tmp_path))
     assert ran.status == 3
     assert "LoadGen" in ran.error and "scripts/setup.sh" in ran.error and not ran.left
+
+
+def test_auto_finds_the_rate_and_keeps_what_it_tried(tmp_path):
+    ran = Ran(tmp_path, "--min_duration=2", "--latency_bound_ms=400", "--batch_size=2", step_ms=5.0)
+    assert ran.status == 0, ran.text
+    server = ran.result["statistics"]["server"]
+    tried, throughput = server["search"]["tried"], server["search"]["throughput_images_per_s"]
+    assert server["valid"] and 0 < server["target_queries_per_s"] < throughput
+    assert any(rate["valid"] for rate in tried)
+    assert all((ran.folder / rate["folder"]).is_dir() for rate in tried)
+    assert len(list(ran.folder.glob("benchmark_*.log"))) == 1 and "confirmed by fresh processes" in ran.text
+    assert kpi(tmp_path).stdout.count("*Server Rate (queries/sec): ") == 1
+    listed = collection.find([tmp_path])
+    assert [entry.primary[:2] for entry in listed] == [("Server Rate", "queries/sec")], "tried rates are no results"
+
+
+def test_a_bound_below_every_query_ends_the_search_at_once(tmp_path):
+    ran = Ran(tmp_path, "--min_duration=1", "--latency_bound_ms=0.1", step_ms=5.0)
+    assert ran.status == 1
+    assert "nothing meets LATENCY_BOUND_MS=0.1: the fastest query took" in ran.error
+    assert len(list(ran.folder.glob("rates/*"))) == 1, "the throughput alone is left there: one rate was enough"
+    assert kpi(tmp_path).returncode == 1 and not ran.left
+
+
+def test_an_instance_that_is_killed_ends_the_case_and_leaves_nothing(tmp_path):
+    worker = tmp_path / "itr-1/worker-0-c0"
+
+    def kill_one() -> None:
+        for _ in range(600):
+            time.sleep(0.1)
+            if any("Evaluating RESNET" in log.read_text() for log in worker.glob("benchmark_*.log")):
+                break
+        time.sleep(0.5)
+        pids = subprocess.run(["pgrep", "-f", f"fake_instance.py {worker}"], capture_output=True,
+                              text=True, check=True)
+        os.kill(int(pids.stdout.split()[0]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    ran = Ran(tmp_path, "--target_qps=50", "--min_duration=30", "--latency_bound_ms=1000")
+    killer.join()
+    assert ran.status == 1 and "was killed by SIGKILL" in ran.error and "instance" in ran.error
+    assert not ran.left and ran.result["failure"]
+    left = subprocess.run(["pgrep", "-f", str(worker)], capture_output=True, text=True, check=False).stdout
+    assert left == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk takes root")
+def test_a_full_disk_is_the_infrastructures_fault(tmp_path):
+    worker = tmp_path / "itr-1"
+    worker.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", worker], check=False).returncode:
+        pytest.skip("no tmpfs can be mounted")
+    try:
+        ran = Ran(tmp_path, "--target_qps=300", "--min_duration=3", "--latency_bound_ms=1000")
+    finally:
+        subprocess.run(["umount", worker], check=True)
+    assert ran.status == 3 and len(ran.error) > 10

@@ -89,7 +89,7 @@ class _Settled:
     @property
     def seeks_rate(self) -> bool:
         """Whether the highest rate that keeps to the bound is to be found."""
-        return self.target_qps == AUTO and self.case_type != "gated"
+        return self.target_qps == AUTO and self.case_type != "gated" and self.tried_rate is None
 
     @property
     def queries_per_s(self) -> float | None:

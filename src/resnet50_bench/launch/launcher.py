@@ -13,21 +13,8 @@ from contextlib import suppress
 
 from ..case.case import Case
 from ..errors import RunFailed
-from ..protocol.messages import (
-    Enough,
-    Event,
-    Go,
-    Issue,
-    Order,
-    Prepared,
-    Ready,
-    Report,
-    Reported,
-    Serving,
-    Stop,
-    Stopped,
-    Warm,
-)
+from ..protocol import messages
+from ..protocol.messages import Enough, Event, Go, Order, Prepared, Ready, Report, Reported, Stop, Stopped, Warm
 from ..result.placement import Placement
 from ..result.processes import ProcessReport, read_report
 from .plan import LaunchPlan, Setup, least_queries, setup
@@ -118,9 +105,9 @@ class Session:
         patience = max(LEAST_PATIENCE_S, PATIENCE * (step_s * steps + DECODE_S * plan.data.images))
         patience += case.min_duration
         if loadgen:
-            _wait(workers, Serving, time.monotonic() + patience, observer)
+            _wait(workers, messages.Serving, time.monotonic() + patience, observer)
             rate = case.queries_per_s or _safe_rate(workers)
-            _tell(loadgen, Issue(rate))
+            _tell(loadgen, messages.Issue(rate))
             patience += 2 * max(case.min_duration, least_queries(case) / rate)  # LoadGen gives up before
         _wait(everybody, Enough, time.monotonic() + patience, observer, every_second=observer.second_passed)
         _tell(workers, Stop())

@@ -163,7 +163,8 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Spec:
     nodes = plan.surroundings.nodes if case.training else None
     return Spec(
         process=process.index, cpus=tuple(sorted(cpu for part in parts for cpu in part.cpus)), instances=parts,
-        precision=case.precision, torch_type=case.torch_type, batch_size=case.batch_size, steps=case.steps,
+        precision=case.precision, torch_type=case.torch_type, batch_size=case.batch_size,
+        steps=None if case.serving else case.steps,
         warmup_steps=case.warmup_steps, min_duration_s=case.min_duration, accuracy=case.accuracy,
         training=case.training, data=plan.data,
         group=nodes or Group(0, 1, str(plan.rendezvous)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 from contextlib import suppress
@@ -20,14 +21,18 @@ from ..machine import host, memory
 from ..machine.topology import Topology
 from ..result import limits, logfile, measurement, server
 from ..result.checks import overall, result_checks
+from ..result.checks.server import LOADGEN
 from ..result.logfile import Log
-from ..result.result import Result
+from ..result.records import Verdict
+from ..result.result import FRESH, WARM, Result
+from ..result.server import Search
 from ..stack import user_cache
 from ..stack.environment import stack_of
 from ..stack.native_libraries import native_libraries
 from . import plan, refusal, versions
-from .launcher import RunWorkers, launch
+from .launcher import RunWorkers, Session, launch
 from .placement import place
+from .rates import RateSearch
 from .surroundings import Surroundings
 from .window import LaunchWindow
 
@@ -38,10 +43,34 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
     """Run the case. Its log and its result go into ``folder``, the log also to ``echo`` (default: stdout).
 
     ``workers`` is for the record: FRESH or WARM processes, where a sweep runs the case. Raises what made it fail, once
-    that stands in the log and the result.
+    that stands in the log and the result. A case with TARGET_QPS=auto is run at several rates.
     """
-    run = CaseRun(case, inputs, topology, python, folder, now, surroundings, echo or sys.stdout)
-    run.result.placement.workers = workers
+    sink = echo or sys.stdout
+    if not case.seeks_rate:
+        run = CaseRun(case, inputs, topology, python, folder, now, surroundings, sink)
+        run.result.placement.workers = workers
+        return _complete(run, case, python, surroundings, run_workers)
+    with Session() as session:
+        def at_rate(tried: Case, own_folder: Path, kind: str, search: Search) -> Result:
+            once = CaseRun(tried, inputs, topology, python, own_folder, now, surroundings, io.StringIO(), search)
+            once.result.placement.workers = workers if kind == FRESH else WARM
+            by = run_workers if kind == FRESH or workers == WARM else session.launch
+            try:
+                return _complete(once, tried, python, surroundings, by)
+            except RunFailed:
+                server_record = once.result.statistics.server
+                wrong = [check.name for check in once.result.checks if check.verdict is Verdict.INVALID]
+                if server_record and wrong == [LOADGEN]:
+                    return once.result
+                raise
+
+        result = RateSearch(case, folder, at_rate, lambda line: print(line, file=sink, flush=True)).find()
+        sink.write((folder / logfile.file_name(case.texts(), now)).read_text())
+        return result
+
+
+def _complete(run: CaseRun, case: Case, python: Path, surroundings: Surroundings, run_workers: RunWorkers) -> Result:
+    """One run from its first line to its last."""
     try:
         run.describe()
         refusal.require_preload(case, python, surroundings.variables)
@@ -65,8 +94,9 @@ class CaseRun:
     """One run of a case, step by step; what it has come to is in ``result`` and in ``log``."""
 
     def __init__(self, case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
-                 surroundings: Surroundings, echo: TextIO) -> None:
+                 surroundings: Surroundings, echo: TextIO, search: Search | None = None) -> None:
         """``python`` runs the workers; ``folder`` gets log, result and the instances' logs."""
+        self._search = search
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
         self._surroundings = surroundings
         self.placement, self._placement_notices = place(
@@ -132,8 +162,8 @@ class CaseRun:
         if case.accuracy:
             result.statistics = measurement.pass_statistics(runs, result.counted())
         elif case.serving:
-            log = server.read(self._folder)
-            result.statistics = measurement.server_statistics(runs, result.served(), log, case.batch_size)
+            result.statistics = measurement.server_statistics(
+                runs, result.served(), server.read(self._folder), case.batch_size, self._search)
         else:
             result.statistics = measurement.statistics(runs, case.batch_size)
         if not case.accuracy:

@@ -28,7 +28,7 @@ class LaunchWindow:
     def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
         """``cpus`` are those of all instances."""
         self._case, self._log = case, log
-        self.view = ProgressView(case.batch_size, case.min_duration, surroundings)
+        self.view = ProgressView(0 if case.serving else case.batch_size, case.min_duration, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 
@@ -119,7 +119,8 @@ class ProgressView:
         slowest = min(states, key=lambda state: state.done)
         rate = sum(state.done * self._batch_size / state.elapsed_s for state in states if state.elapsed_s)
         top1 = _top1(sum(state.right for state in states), sum(state.counted for state in states))
-        return (f"{len(states)} instances: {rate:.1f} images/s{top1}; the last is "
+        shown = f"{rate:.1f} images/s" if self._batch_size else f"{sum(state.done for state in states)} steps"
+        return (f"{len(states)} instances: {shown}{top1}; the last is "
                 + line(slowest, self._batch_size, self._min_duration_s))
 
 
@@ -131,7 +132,8 @@ def line(state: State, batch_size: int, min_duration_s: float) -> str:
     words = [f"instance {state.instance}: {state.done}" + (f" of {state.wanted}" if state.wanted else "") + " steps"
              + (f", {100 * min(1.0, share):.0f} %" if share else "")]
     if state.done and state.elapsed_s:
-        words.append(f"{state.done * batch_size / state.elapsed_s:.1f} images/s")
+        if batch_size:  # else it is not the same for each step
+            words.append(f"{state.done * batch_size / state.elapsed_s:.1f} images/s")
         words.append(f"last {state.last_ms:.1f} ms")
     shown = _top1(state.right, state.counted) + (f" | loss {state.loss}" if state.loss else "")
     left = f" | {_clock(state.elapsed_s * (1 - share) / share)} left" if 0 < share < 1 else ""

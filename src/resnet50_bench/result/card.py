@@ -52,6 +52,12 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
     if kpi is None:
         return
     value, rate = f"{_middle(ended, kpi)}{_interval(ended, kpi)}", KPIS["throughput"]
+    if server := ended.results[0].statistics.server:
+        yield kpi.name, f"{_middle(ended, kpi)} within {server.bound}{_below_throughput(ended)}"
+        known = [(name, ended.percentile(name)) for name in ("50", "90", "99", "99.9")]
+        times = ", ".join(f"P{name} {short(ms)}" for name, ms in known if ms is not None)
+        yield "Latency", f"{times} ms; {server.mean_batch:.2f} queries a batch, {100 * server.padding:.1f} % padding"
+        return
     if kpi.name != "Latency":
         yield kpi.name, value
         if times:
@@ -60,6 +66,17 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
     yield kpi.name, f"mean {value}{'; ' * bool(times)}{times}"
     if not ended.different and all(rate.value(result.statistics) is not None for result in ended.results):
         yield rate.name, f"{_middle(ended, rate)}{_interval(ended, rate)}"
+
+
+def _below_throughput(ended: Ended) -> str:
+    """How far a rate that was searched is below what the same instances reach with all images there."""
+    servers = [result.statistics.server for result in ended.results]
+    reached = sum(one.search.throughput_images_per_s or 0.0 for one in servers if one and one.search)
+    rate = sum(one.completed_queries_per_s for one in servers if one)
+    if not reached or ended.different:
+        return ""
+    nodes = len(servers) / len(ended.iterations[0]) if ended.iterations else 1
+    return f", {100 * (1 - rate / reached):.0f} % below the throughput of {short(reached / nodes)} images/s"
 
 
 def _middle(ended: Ended, kpi: Kpi) -> str:

@@ -122,9 +122,10 @@ def _server(server: Server) -> Iterator[str]:
     yield f"Server_Late: {server.late} of {server.queries} queries"
     yield f"Server_Batch: {server.mean_batch:.4f} queries"
     yield f"Server_Padding: {100 * server.padding:.2f} % of the computed images"
-    if server.throughput_images_per_s:
-        yield f"Server_Throughput: {server.throughput_images_per_s:.4f} images/s with all images there"
-    yield from (f"Rate_Tried: {rate.text(percentile)} ({rate.folder})" for rate in server.tried)
+    if server.search and server.search.throughput_images_per_s:
+        yield f"Server_Throughput: {server.search.throughput_images_per_s:.4f} images/s with all images there"
+    for rate in server.search.tried if server.search else ():
+        yield f"Rate_Tried: {rate.text(percentile)} ({rate.folder})"
 
 
 def _data(result: Result) -> Iterator[str]:

@@ -10,7 +10,7 @@ from ..errors import RunFailed
 from . import server, stats
 from .processes import RightAnswers, Run
 from .records import Accuracy, InstanceStatistics, Statistics, Window
-from .server import LoadGenLog, Served
+from .server import LoadGenLog, Search, Served
 
 #: What the interval of a single run tells, and what it does not: effects that change between restarts.
 WITHIN_RUN = "within one run, by batch means; --loop N shows the spread between runs"
@@ -63,7 +63,7 @@ def pass_statistics(runs: Sequence[Run], counted: Mapping[int, RightAnswers]) ->
 
 
 def server_statistics(runs: Sequence[Run], served: Mapping[int, Served], log: LoadGenLog,
-                      batch_size: int) -> Statistics:
+                      batch_size: int, search: Search | None) -> Statistics:
     """LoadGen's rate, verdict and times of queries, and what the instances did while all of them served.
 
     Raises RunFailed where an instance answered none.
@@ -78,7 +78,7 @@ def server_statistics(runs: Sequence[Run], served: Mapping[int, Served], log: Lo
             throughput_images_per_s=own.queries / ((own.ended_ns - own.began_ns) / 1e9)))
     window = _window([served[run.instance].began_ns for run in runs], [served[run.instance].ended_ns for run in runs])
     return Statistics(window=window, throughput_images_per_s=_sum(instances), latency_ms=log.latency_ms(),
-                      instances=tuple(instances), server=server.server(log, served.values(), batch_size))
+                      instances=tuple(instances), server=server.server(log, served.values(), batch_size, search))
 
 
 def _window(begins_ns: Sequence[int], ends_ns: Sequence[int]) -> Window:

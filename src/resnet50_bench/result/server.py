@@ -15,6 +15,8 @@ from .stats import PERCENTILES, Summary
 #: LoadGen's own names, in the folder of a run.
 SUMMARY, DETAIL = "mlperf_log_summary.txt", "mlperf_log_detail.txt"
 _EMPTY = ("mlperf_log_accuracy.json", "mlperf_log_trace.json")
+#: The folder of the rates that a search tried, in that of the case's run.
+RATES = "rates"
 #: How its lines begin.
 _MARK = ":::MLLOG "
 #: MLPerf's rules for a submission, section "Scenarios": a run takes ten minutes at least.
@@ -48,12 +50,18 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.queries_per_s:.2f} queries/s {'VALID' if self.valid else 'INVALID'}{at}"
 
 
+class Search(msgspec.Struct, frozen=True):
+    """What a search has come to: the rates that it tried, and the throughput that it began with."""
+
+    tried: tuple[Rate, ...] = ()
+    throughput_images_per_s: float | None = None
+
+
 class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """LoadGen's verdict and figures; ``why`` it was INVALID in its words.
 
     ``late`` queries were answered after the bound. ``mean_batch``: queries a step; ``padding``: the share of the
-    computed images that nobody asked for. ``tried``: the rates of a search, whose ``throughput_images_per_s`` is that
-    with all images there.
+    computed images that nobody asked for. ``search``: how the rate was found; None for a rate that was given.
     """
 
     valid: bool
@@ -67,8 +75,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     loadgen: str
     mean_batch: float
     padding: float
-    tried: tuple[Rate, ...] = ()
-    throughput_images_per_s: float | None = None
+    search: Search | None = None
 
     @property
     def bound(self) -> str:
@@ -136,7 +143,7 @@ def read(folder: Path) -> LoadGenLog:
         raise Infrastructure(f"LoadGen's {DETAIL} is not whole ({error}): is the disk full?") from error
 
 
-def server(log: LoadGenLog, served: Iterable[Served], batch_size: int) -> Server:
+def server(log: LoadGenLog, served: Iterable[Served], batch_size: int, search: Search | None) -> Server:
     """The figures, and the verdict. Raises RunFailed where the instances and LoadGen count different queries."""
     sizes = prepared_sizes(batch_size)
     counts = [(int(size), count) for one in served for size, count in one.batches.items()]
@@ -148,4 +155,4 @@ def server(log: LoadGenLog, served: Iterable[Served], batch_size: int) -> Server
         valid=log.validity == "VALID", why=log.why_invalid(), target_queries_per_s=log.target_qps,
         completed_queries_per_s=log.completed_qps, queries=queries, late=log.late, bound_ms=log.bound_ns / 1e6,
         percentile=round(100 * log.percentile, 6), loadgen=log.version.partition(" ")[0],
-        mean_batch=queries / max(1, steps), padding=1 - queries / max(1, computed))
+        search=search, mean_batch=queries / max(1, steps), padding=1 - queries / max(1, computed))

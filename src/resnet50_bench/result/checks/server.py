@@ -8,6 +8,9 @@ from ..server import MLPERF_DURATION_S, Server
 from .base import judge
 from .window import meanwhile, overlap
 
+#: The check that is LoadGen's own verdict.
+LOADGEN = "LoadGen"
+
 
 def run_all(result: Result) -> list[Check]:
     """Every check of the queries, and of the time between ``go`` and ``stop``."""
@@ -26,7 +29,7 @@ def _verdict(result: Result, server: Server) -> Check:
                + (f", P{server.percentile:g} {known:.2f} ms" if known is not None else "")
                + f", {server.late} of {server.queries} queries later than {server.bound_ms:g} ms")
     auto = " (auto finds one)" * (result.parameter("TARGET_QPS") != "auto")
-    return judge("LoadGen", reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
+    return judge(LOADGEN, reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
                  f"give a lower TARGET_QPS{auto}, more cores an instance or a longer LATENCY_BOUND_MS")
 
 

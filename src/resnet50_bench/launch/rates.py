@@ -1,0 +1,110 @@
+"""TARGET_QPS=auto: from what throughput reaches, bisection to the highest rate that LoadGen finds VALID.
+
+Workers that stay try the rates, shortly; fresh ones confirm the last valid one at full length. Each rate that was tried
+keeps its logs in a folder of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..case.case import Case
+from ..errors import RunFailed
+from ..result.result import FRESH, WARM, Result
+from ..result.server import RATES, Rate, Search
+
+#: The highest valid rate and the lowest invalid one are this close at the end.
+PRECISION = 0.03
+#: A rate is tried for this share of MIN_DURATION, which the confirmation takes whole, and these seconds at least.
+TRIED_SHARE, LEAST_TRIED_S = 0.25, 10
+#: Below this share of the throughput no bound is looked for: the machine answers hardly anything in time.
+LEAST_SHARE = 0.02
+#: Confirmations: each that fails lowers the rate by PRECISION.
+MOST_CONFIRMED = 5
+
+
+#: Runs a case in a folder, by workers that are FRESH or WARM, with what the search has come to.
+#: It returns the result of a rate that LoadGen finds INVALID, too; raises for everything else.
+Run = Callable[[Case, Path, str, Search], Result]
+
+
+@dataclass
+class RateSearch:
+    """One search; ``say`` is told of each rate as it was tried."""
+
+    case: Case
+    folder: Path
+    run: Run
+    say: Callable[[str], None]
+    tried: list[Rate] = field(default_factory=list)
+    throughput: float | None = None
+
+    def find(self) -> Result:
+        """The result of the confirmed rate, whose files are in ``folder``. Raises RunFailed where no rate is valid."""
+        valid, invalid = 0.0, self._measure_throughput()
+        while invalid - valid > PRECISION * valid:
+            rate = (valid + invalid) / 2
+            if rate < LEAST_SHARE * (self.throughput or 0.0):
+                raise self._nothing()
+            if self._try(rate, WARM):
+                valid = rate
+            else:
+                invalid = rate
+        for _ in range(MOST_CONFIRMED):
+            if result := self._try(valid, FRESH):
+                return result
+            valid *= 1 - PRECISION
+        raise self._nothing()
+
+    def _measure_throughput(self) -> float:
+        case = replace(self.case, mode="throughput", target_qps=None, latency_bound_ms=None, latency_percentile=None,
+                       min_duration=min(self.case.min_duration, LEAST_TRIED_S), steps=10)
+        result = self._run(case, self.folder / RATES / "throughput", WARM)
+        self.throughput = result.statistics.throughput_images_per_s or 0.0
+        self.say(f"TARGET_QPS=auto: {self.throughput:.2f} images/s with all images there; looking below it")
+        return self.throughput
+
+    def _try(self, rate: float, workers: str) -> Result | None:
+        """The result of a rate that is valid. Raises RunFailed where no rate can be."""
+        seconds = max(LEAST_TRIED_S, round(TRIED_SHARE * self.case.min_duration)) if workers == WARM else 86400
+        name = f"{len(self.tried) + 1}-{rate:.2f}"
+        case = replace(self.case, tried_rate=rate, min_duration=min(self.case.min_duration, seconds))
+        result = self._run(case, self.folder / RATES / name, workers)
+        server, latency = result.statistics.server, result.statistics.latency_ms
+        if server is None or latency is None:
+            raise RunFailed("LoadGen left no figures")
+        percentile = f"{server.percentile:g}"
+        self.tried.append(Rate(queries_per_s=rate, valid=server.valid, latency_ms=latency.percentiles.get(percentile),
+                               folder=f"{RATES}/{name}"))
+        how = "confirmed by fresh processes: " if workers == FRESH else ""
+        self.say(f"rate {len(self.tried)}: {how}{self.tried[-1].text(percentile)} (bound {server.bound_ms:g} ms)")
+        if not server.valid and latency.min > server.bound_ms:
+            self._keep(self.folder / RATES / name)
+            raise RunFailed(f"nothing meets LATENCY_BOUND_MS={server.bound_ms:g}: the fastest query took "
+                            f"{latency.min:.2f} ms: give a longer bound, or more cores an instance")
+        if server.valid and workers == FRESH:
+            self._keep(self.folder / RATES / name)
+        return result if server.valid else None
+
+    def _run(self, case: Case, folder: Path, workers: str) -> Result:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return self.run(case, folder, workers, Search(tuple(self.tried), self.throughput))
+        except BaseException:  # its log says why the whole search failed
+            self._keep(folder)
+            raise
+
+    def _keep(self, folder: Path) -> None:
+        """Move a run's files to where those of the case belong."""
+        for path in folder.iterdir():
+            path.replace(self.folder / path.name)
+        folder.rmdir()
+
+    def _nothing(self) -> RunFailed:
+        last = self.tried[-1]
+        self._keep(self.folder / last.folder)
+        return RunFailed(f"no rate is valid: LoadGen finds {last.queries_per_s:.2f} queries/s INVALID, and the "
+                         f"instances reach {self.throughput:.2f} images/s with all images there: give a longer "
+                         "LATENCY_BOUND_MS, or more cores an instance")
