@@ -50,14 +50,13 @@ def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
         if not judged.is_compared and not judgement.missing:
             text.append("  NOTICE: nothing was there to judge by: this passes without having been compared")
     if judgement.allow_missing:
-        text += [f"  NOTICE: {_missing(each, judgement, remedy)}" for each in judgement.without_reference]
+        text += [f"  NOTICE: {_missing(lacking, judgement, remedy)}" for lacking in judgement.without_reference]
     return [*text, f"GATE: {_outcome(judgement)}"]
 
 
 def _outcome(judgement: Judgement) -> str:
     """``passed``, or how many there are of what failed; and how many results had no reference."""
-    failed, broken = len(judgement.regressions), len(judgement.broken)
-    lacking = len(judgement.without_reference)
+    failed, broken, lacking = (len(judgement.regressions), len(judgement.broken), len(judgement.without_reference))
     words = [plural(failed, "regression")] * bool(failed) + [f"{broken} broken"] * bool(broken)
     if not judgement.status:
         words = ["passed"]
@@ -69,7 +68,7 @@ def _outcome(judgement: Judgement) -> str:
 def errors(judgement: Judgement, remedy: Remedy) -> list[str]:
     """A line for each thing that fails the gate."""
     return [*_regressions(judgement), *(f"{case}: {why}" for case, why in judgement.broken),
-            *(_missing(each, judgement, remedy) for each in judgement.missing)]
+            *(_missing(lacking, judgement, remedy) for lacking in judgement.missing)]
 
 
 def as_record(judgement: Judgement, remedy: Remedy) -> dict[str, object]:
@@ -89,8 +88,9 @@ def as_record(judgement: Judgement, remedy: Remedy) -> dict[str, object]:
                                 "text": _told(finding, judged.point, judgement.references), **facts(finding)}
                                for finding in judged.findings]} for judged in judgement.judged],
         "broken": [{"case": case, "why": why} for case, why in judgement.broken],
-        "without_reference": [{"label": each.label, "logs": str(each.newest.logs), **msgspec.to_builtins(each.why),
-                               "text": _missing(each, judgement, remedy)} for each in judgement.without_reference],
+        "without_reference": [{"label": lacking.label, "logs": str(lacking.newest.logs),
+                               **msgspec.to_builtins(lacking.why), "text": _missing(lacking, judgement, remedy)}
+                              for lacking in judgement.without_reference],
         "regressions": _regressions(judgement)}
 
 
@@ -110,7 +110,8 @@ def as_junit(judgement: Judgement, remedy: Remedy) -> bytes:
                 element(case, "skipped", message=words)
             element(case, "system-out").text = "\n".join([words, *_noises(judged.point)])
     broken = [(case, "RunFailed", why) for case, why in judgement.broken]
-    broken += [(each.label, "NothingCompared", _missing(each, judgement, remedy)) for each in judgement.missing]
+    broken += [(lacking.label, "NothingCompared", _missing(lacking, judgement, remedy))
+               for lacking in judgement.missing]
     for number, (label, kind, why) in enumerate(broken, start=1):
         case = element(suite, "testcase", classname=label, name=f"result {number}", time="0")
         element(case, "error", type=kind, message=why)

@@ -116,7 +116,7 @@ def leader(every: Iterable[Point]) -> Point:
 
 
 def _apart(point: Point, other: Point, level: float) -> bool:
-    mine, others = (values(restarts(each.entries)) for each in (point, other))
+    mine, others = (values(restarts(side.entries)) for side in (point, other))
     if min(*mine, *others) <= 0:  # an accuracy of nought has no logarithm
         return False
     bounds = ratio_interval(mine, others, level).ci

@@ -54,9 +54,8 @@ def _row(index: int, entry: Entry) -> Html:
 
 
 def _number(value: object) -> Html:
-    text = "–" if value is None else short(value) if isinstance(value, float) else str(value)
-    return el("td", text, class_="n", data_v="" if value is None else repr(value)
-              if isinstance(value, float) else str(value))
+    text, order = (short(value), repr(value)) if isinstance(value, float) else (str(value), str(value))
+    return el("td", "–" if value is None else text, class_="n", data_v="" if value is None else order)
 
 
 SECTION = Section(70, "results", "All results", _inside)

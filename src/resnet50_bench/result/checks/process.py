@@ -135,7 +135,7 @@ def _crowd(cpus: Iterable[int], computing: Iterable[Iterable[int]]) -> str:
 
     The cpus of all threads together do not show it: one that only waits may run on all of them.
     """
-    masks = [frozenset(each) for each in computing]
+    masks = list(map(frozenset, computing))
     without = sorted(set(cpus).difference(*masks))
     for mask in sorted(set(masks), key=sorted):
         threads = sum(other <= mask for other in masks)
@@ -159,7 +159,7 @@ def _unlike_cores(result: Result) -> list[Check]:
     kinds = [{kind_of.get(cpu, "") for cpu in run.cpus} for run in result.runs()]
     if not kind_of:
         return []
-    mixed = sum(len(each) > 1 for each in kinds)
+    mixed = sum(len(kinds_of_one) > 1 for kinds_of_one in kinds)
     if len(set().union(*kinds)) < 2:
         return [Check("unlike cores", "all instances on cores of one kind", Verdict.OK)]
     return [Check("unlike cores", f"{mixed} of {len(kinds)} instances on cores of both kinds", Verdict.NOISY,
