@@ -15,12 +15,15 @@ from support.stack import chosen
 
 @pytest.mark.skipif(amx_emulator.why_not() is not None, reason=str(amx_emulator.why_not()))
 def test_an_amx_case_runs_in_the_image(images: Images, tmp_path: Path):
-    """The image has the wheels of the ipex stack, so the lists of that stack's libraries serve both."""
+    """In bf16, which needs no calibration.
+
+    The image has the wheels of the ipex stack, so the lists of that stack's libraries serve both.
+    """
     folder = tmp_path / "emulator"
     folder.mkdir()
     emulator = amx_emulator.emulator(folder, [chosen().folder("ipex")])
     mounts = {folder: folder, folder / "etc/ld.so.preload": "/etc/ld.so.preload", folder / "cpuinfo": "/proc/cpuinfo"}
-    script = "/opt/resnet50/run_test.sh --precision=amx_int8 --case_type=gated >&2 && cat benchmark_*.json"
+    script = "/opt/resnet50/run_test.sh --precision=amx_bfloat16 --case_type=gated >&2 && cat benchmark_*.json"
     done = subprocess.run(
         ["docker", "run", "--rm", "--label=resnet50-bench", "--network=none", "--env=WARMUP_STEPS=0",
          "--env=CUSTOMER_ENV=OMP_WAIT_POLICY=passive", *(f"--volume={here}:{there}" for here, there in mounts.items()),

@@ -36,7 +36,7 @@ def assert_proven(measured: dict) -> None:
 
 
 def test_a_gated_case_runs_in_a_container_and_proves_its_kernels(images: Images, tmp_path):
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", FP32),
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8),
                  "--set", f"CUSTOMER_ENV=A=$(id) B=x;y {PASSIVE}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "BACKEND: docker (an engine answers and the image is there)" in done.stdout
@@ -53,7 +53,7 @@ def test_a_gated_case_runs_in_a_container_and_proves_its_kernels(images: Images,
 def test_placement_follows_what_the_container_may_use(images, tmp_path, option, notice):
     if (os.cpu_count() or 1) < 2:
         pytest.skip("needs two cores")
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), f"--options={option}")
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", FP32), f"--options={option}")
     assert done.returncode == 0, done.stdout + done.stderr
     measured = result(tmp_path)
     assert measured["topology"]["core_count"] == 1
@@ -83,9 +83,9 @@ docker rm -f $id
 
 
 def started(build: Path, *words: str) -> tuple[subprocess.Popen, str]:
-    """ctest.sh with an endless case, when it has begun to measure; and its container."""
-    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", INT8),
-                                "--steps=1000000", *words], text=True, stdout=subprocess.PIPE,
+    """ctest.sh with an endless case, when it has begun to measure; and its container. EAGER has nothing to prepare."""
+    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32),
+                                "--steps=1000000", "--torch_type=EAGER", *words], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, env=environment(build))
     for line in running.stdout:
         if "Evaluating RESNET" in line:
@@ -127,7 +127,7 @@ def test_ctrl_c(images, tmp_path):
 
 
 def test_ctrl_c_while_the_container_starts(images, tmp_path):
-    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", INT8)], text=True,
+    running = subprocess.Popen([ROOT / "ctest.sh", "-V", "--testcase", CASE.format("throughput", FP32)], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(tmp_path))
     deadline = time.monotonic() + 60
     while not containers() and time.monotonic() < deadline:
@@ -138,21 +138,22 @@ def test_ctrl_c_while_the_container_starts(images, tmp_path):
 
 
 def test_a_container_that_cannot_start(images, tmp_path):
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--options=--device=/dev/nothing")
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", FP32), "--options=--device=/dev/nothing")
     assert done.returncode == 3 and "error: docker could not start the container: " in done.stdout
     assert "/dev/nothing" in done.stdout and containers() == ""
 
 
 def test_a_time_out(images, tmp_path):
     began = time.monotonic()
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--steps=1000000", TIMEOUT="7")
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", FP32), "--steps=1000000", "--torch_type=EAGER",
+                 TIMEOUT="7")
     assert done.returncode == 1 and time.monotonic() - began < 90
     assert "error: the case took longer than TIMEOUT=7 s and was ended" in done.stdout
     assert containers() == ""
 
 
 def test_bad_input_inside_is_status_2_with_its_line(images, tmp_path):
-    done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8), "--cores_per_instance=100000")
+    done = ctest(tmp_path, "--testcase", CASE.format("throughput", FP32), "--cores_per_instance=100000")
     assert done.returncode == 2
     assert "CORES_PER_INSTANCE=100000" in done.stdout and "does not fit" in done.stdout
 

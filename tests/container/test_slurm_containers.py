@@ -16,7 +16,7 @@ from resnet50_bench.backends import Settings, slurm
 from resnet50_bench.errors import BadInput
 from support import rootless
 from support.docker_images import ROOT, Images, until
-from support.images import CASE, FP32, INT8, containers, environment
+from support.images import CASE, FP32, containers, environment
 from support.slurm_on_one_machine import NODES, Cluster, running_cluster, why_not
 
 
@@ -30,7 +30,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def case(build: Path, *words: str) -> subprocess.Popen[str]:
-    command = [ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", INT8), "--options=--nodes=2 --docker"]
+    command = [ROOT / "ctest.sh", "-VV", "--testcase", CASE.format("throughput", FP32), "--options=--nodes=2 --docker"]
     return subprocess.Popen([*command, *words], env=environment(build, BACKEND="slurm", TIMEOUT="300"),
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
