@@ -13,7 +13,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from support.aside import PASSIVE
-from support.engine import CPU, GATED, INT8, ROOT, ctest, logs_folders, require_precision
+from support.engine import CPU, GATED, INT8, ROOT, ctest, logs_folders, require_precision, result_of
+from support.schema import violations
 
 
 def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):
@@ -27,6 +28,8 @@ def test_a_gated_case_runs_to_its_kpi_and_into_junit(build, tmp_path):
         f"testcase[@name='{GATED}']/system-out").text
     logs, = logs_folders(build)
     assert (logs / "itr-1/worker-0-c0/status").read_text() == "0\n"
+    result = result_of(logs / "itr-1/worker-0-c0")
+    assert sum(result["processes"][0]["kernels"].values()) == 53 and violations(result) == []
     assert 'STEPS: "7"' in (logs / "workload-config.yaml").read_text()
     assert ctest(build, "--testcase", GATED, "--dry-run").returncode == 0
     assert len(logs_folders(build)) == 2, "earlier results are never deleted"

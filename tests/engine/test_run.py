@@ -29,7 +29,8 @@ from support.schema import violations
 from support.stack import chosen
 
 
-@pytest.mark.parametrize("precision", [name for name in PRECISIONS if not name.startswith("amx")])  # these: tests/amx
+# AMX's are run by tests/amx, int8 by tests/engine/test_ctest.py.
+@pytest.mark.parametrize("precision", [name for name in PRECISIONS if "amx" not in name and name != INT8])
 def test_every_precision_proves_its_kernels_and_gives_a_kpi(folder, precision):
     if precision.startswith("avx2") and precision not in MINE:
         pytest.skip(f"{precision} is for CPUs without AVX-512")

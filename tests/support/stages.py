@@ -28,8 +28,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 60.0
 #: In a command: the Python that scripts/setup.sh --tools sets up, when the first stage needs it.
 PYTHON = "PYTHON"
-#: Two processes at once; a file stays with one of them, for what its tests prepare.
-PYTEST, TWO = (PYTHON, "-m", "pytest", "-rs"), ("-n", "2", "--dist", "loadfile")
+#: Two processes at once. Each has half of the tests, in their order, for what those of a file prepare together; whoever
+#: is done first takes over from the other's end. With whole files one process waited for the other's last.
+PYTEST, TWO = (PYTHON, "-m", "pytest", "-rs"), ("-n", "2", "--dist", "worksteal")
 #: What runs beside others is not judged by its speed: a warm-up would look 20 s for steady step times in vain. Two
 #: measurements on the same cores took half as much processor time again while their threads spun.
 ASIDE = {"WARMUP_STEPS": "0", "CUSTOMER_ENV": "OMP_WAIT_POLICY=passive"}
@@ -61,8 +62,7 @@ STAGES = (
     # Most of a case is imports and first calls by one thread: two at once use both cores.
     Stage("engine tests", (*PYTEST, *TWO, "--durations=30", "-m", "engine and not quiet and not slow", "tests/engine"),
           environment=ASIDE),
-    # Not by file: one holds nearly all of them.
-    Stage("AMX tests", (*PYTEST, "-n", "2", "--durations=5", "-m", "amx", "tests/amx"), environment=ASIDE),
+    Stage("AMX tests", (*PYTEST, *TWO, "--durations=5", "-m", "amx", "tests/amx"), environment=ASIDE),
     Stage("unit tests", (*PYTEST, *TWO, "--durations=5"), alone=True),
     Stage("engine tests that need the machine to themselves",
           (*PYTEST, "--durations=10", "-m", "quiet and not slow", "tests/engine"), alone=True),
