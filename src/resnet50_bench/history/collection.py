@@ -17,6 +17,7 @@ from ..files import read_text
 from ..machine.cpu import is_emulated
 from ..result.kpi import KPIS
 from ..result.result import WARM, ResultSummary, read_summary
+from ..result.server import RATES
 from ..spelling import plural
 
 #: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
@@ -140,7 +141,7 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             paths[top] = None
             continue
         for name, below, files in os.walk(top, onerror=lambda error: told.append(str(error))):
-            below.sort()
+            below[:] = sorted(each for each in below if each != RATES)  # the rates that a search tried are no results
             folder = Path(name)
             if LOGS_FOLDER.fullmatch(folder.name):
                 silent[folder] = None
