@@ -96,10 +96,10 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str] | None = None,  # type: ignore[override]
                    namespace: _Namespace | None = None) -> _Namespace | argparse.Namespace:
         """As argparse's. Raises BadInput for words that have no place, too."""
-        given, rest = self.parse_known_args(args, namespace)
+        values, rest = self.parse_known_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {shlex.join(rest)}")
-        return given
+        return values
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         """The value of one option or argument. Raises ArgumentError for an option that is given two values."""

@@ -23,16 +23,16 @@ def interruptible() -> Iterator[None]:
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        for each in watched:
-            signal.signal(each, signal.SIG_IGN)
+        for number in watched:
+            signal.signal(number, signal.SIG_IGN)
         raise Interrupted(signum, f"ended by {signal.Signals(signum).name}")
 
-    before = {each: signal.signal(each, interrupt) for each in watched}
+    before = {number: signal.signal(number, interrupt) for number in watched}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_with_parent(signum: int = signal.SIGTERM) -> None:

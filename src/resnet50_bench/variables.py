@@ -32,4 +32,4 @@ def refuse_unknown(names: Collection[str]) -> None:
 
 def _nearest(name: str) -> str:
     """By what stands behind the prefix, which alone makes all of them alike."""
-    return nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in FOR_USERS], PREFIX)
+    return nearest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in FOR_USERS], PREFIX)

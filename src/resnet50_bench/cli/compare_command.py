@@ -13,10 +13,11 @@ from ..history import comparison
 def parser() -> Parser:
     options = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
                      "resnet50-bench compare monday/ tuesday/")
-    options.add_argument("a", type=Path, metavar="A", help="a result file or a folder: the reference")
-    options.add_argument("b", type=Path, metavar="B", help="a result file or a folder")
-    options.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
-    options.add_argument("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
+    add = options.add_argument
+    add("a", type=Path, metavar="A", help="a result file or a folder: the reference")
+    add("b", type=Path, metavar="B", help="a result file or a folder")
+    add("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+    add("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
     return options
 
 

@@ -14,12 +14,13 @@ def parser() -> Parser:
     options = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders "
                      "of classes that a run reads.",
                      "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")
-    options.add_argument("tar", type=Path, help="ILSVRC2012_img_val.tar")
-    options.add_argument("folder", type=Path, help="where val/<synset>/ is made")
-    options.add_argument("--ground-truth", type=Path, required=True,
-                         help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
-    options.add_argument("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
-    options.add_argument("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
+    add = options.add_argument
+    add("tar", type=Path, help="ILSVRC2012_img_val.tar")
+    add("folder", type=Path, help="where val/<synset>/ is made")
+    add("--ground-truth", type=Path, required=True,
+        help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
+    add("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
+    add("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
     return options
 
 

@@ -18,11 +18,11 @@ _TABLES = {"csv": as_csv, "markdown": as_markdown}
 def parser() -> Parser:
     options = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
                      "resnet50-bench fleet LOGS --format markdown")
-    options.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
-    options.add_argument("--format", choices=("text", *_TABLES, "json"), default="text",
-                         help="csv and markdown: a row for each node")
-    options.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
-    options.add_argument("--gate", action="store_true", help="a node below the others ends with status 4")
+    add = options.add_argument
+    add("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
+    add("--format", choices=("text", *_TABLES, "json"), default="text", help="csv and markdown: a row for each node")
+    add("--json", action="store_const", const="json", dest="format", help="as --format json")
+    add("--gate", action="store_true", help="a node below the others ends with status 4")
     return options
 
 

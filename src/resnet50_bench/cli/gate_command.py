@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..arguments import Parser, number_of
 from ..checkout import typed
-from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
+from ..ctest.build_folder import USUAL_RESULTS, readable_results
 from ..errors import BadInput, Infrastructure, Regression, RunFailed
 from ..files import json_text
 from ..history import gate_words
@@ -21,17 +21,15 @@ def parser() -> Parser:
     options = Parser("resnet50-bench gate", "Judge the newest results of a logs folder against references and earlier "
                      "results; exit status 4 at a regression, 1 where the references hold nothing to compare with.",
                      "resnet50-bench gate --references references.yaml --junit gate.xml")
-    options.add_argument("logs", nargs="?", type=Path, metavar="LOGS",
-                         help="a logs folder, or a folder of them: each case's newest "
-                         f"(default: {WORKLOAD_FOLDER} of the build folder, else the current folder)")
-    options.add_argument("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
-    options.add_argument("--allow-missing", action="store_true", help="let results without a reference in FILE pass")
-    options.add_argument("--last", type=number_of(1), default=LAST, metavar="N",
-                         help=f"earlier runs to look at (default {LAST})")
-    options.add_argument("--base", type=Path, metavar="FOLDER",
-                         help="where the earlier results are (default: beside the judged ones)")
-    options.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
-    options.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
+    add = options.add_argument
+    add("logs", nargs="?", type=Path, metavar="LOGS",
+        help=f"a logs folder, or a folder of them: each case's newest (default: {USUAL_RESULTS})")
+    add("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
+    add("--allow-missing", action="store_true", help="let results without a reference in FILE pass")
+    add("--last", type=number_of(1), default=LAST, metavar="N", help=f"earlier runs to look at (default {LAST})")
+    add("--base", type=Path, metavar="FOLDER", help="where the earlier results are (default: beside the judged ones)")
+    add("--json", action="store_true", help="print one JSON document instead of lines")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
     return options
 
 

@@ -16,12 +16,13 @@ def parser() -> Parser:
                      "slash) and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them "
                      "by podman.",
                      "./build.sh 1 --dry-run")
-    options.add_argument("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
-    options.add_argument("--bom", action="store_true", help="list every image's ingredients, build nothing")
-    options.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
-    options.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
-    options.add_argument("--no-cache", action="store_true", help="build every layer anew")
-    options.add_argument("--commit", action="store_true", help="what the images are built from, as COMMIT says it")
+    add = options.add_argument
+    add("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
+    add("--bom", action="store_true", help="list every image's ingredients, build nothing")
+    add("--dry-run", action="store_true", help="print the commands, run nothing")
+    add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
+    add("--no-cache", action="store_true", help="build every layer anew")
+    add("--commit", action="store_true", help="what the images are built from, as COMMIT says it")
     return options
 
 

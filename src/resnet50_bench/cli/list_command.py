@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..arguments import Parser, number_of
-from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
+from ..ctest.build_folder import USUAL_RESULTS, readable_results
 from ..files import json_text
 from ..history import listing
 from ..history.collection import find
@@ -22,12 +22,12 @@ def parser() -> Parser:
     which = options.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")
-    options.add_argument("--params", action="store_true", help="the parameters, too")
-    options.add_argument("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
-    options.add_argument("--format", choices=("list", *_TABLES, "prometheus"), default="list")
-    options.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
-    options.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                         help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
+    add = options.add_argument
+    add("--params", action="store_true", help="the parameters, too")
+    add("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
+    add("--format", choices=("list", *_TABLES, "prometheus"), default="list")
+    add("--json", action="store_const", const="json", dest="format", help="as --format json")
+    add("folders", nargs="*", type=Path, metavar="FOLDER", help=f"default: {USUAL_RESULTS}")
     return options
 
 

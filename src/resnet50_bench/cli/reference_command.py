@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..arguments import Parser
-from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
+from ..ctest.build_folder import USUAL_RESULTS, readable_results
 from ..history import new_references
 from ..history.collection import find
 
@@ -14,8 +14,8 @@ from ..history.collection import find
 def parser() -> Parser:
     options = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
                      "with a tolerance from their spread (3 % at least).", "resnet50-bench reference > references.yaml")
-    options.add_argument("logs", nargs="*", type=Path, metavar="LOGS", help="logs folders, folders of them, or results "
-                         f"(default: {WORKLOAD_FOLDER} of the build folder, else the current folder)")
+    options.add_argument("logs", nargs="*", type=Path, metavar="LOGS",
+                         help=f"logs folders, folders of them, or results (default: {USUAL_RESULTS})")
     options.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
     return options
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments import Parser
-from ..ctest.build_folder import WORKLOAD_FOLDER, readable_results
+from ..ctest.build_folder import USUAL_RESULTS, readable_results
 from ..errors import BadInput
 from ..files import readable, replacing
 from ..history.collection import find, uncollected
@@ -21,13 +21,13 @@ USUAL = "report.html"
 def parser() -> Parser:
     options = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and "
                      "can be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
-    options.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                         help=f"default: {WORKLOAD_FOLDER} of the build folder, else the current folder")
-    options.add_argument("--output", type=Path, metavar="FILE.html",
-                         help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
-    options.add_argument("--png", type=Path, metavar="FOLDER", help="draw the charts as PNG files there, too; earlier "
-                         "ones of the same names are replaced")
-    options.add_argument("--title", default="ResNet50 on CPUs", help="the heading")
+    add = options.add_argument
+    add("folders", nargs="*", type=Path, metavar="FOLDER", help=f"default: {USUAL_RESULTS}")
+    add("--output", type=Path, metavar="FILE.html",
+        help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
+    add("--png", type=Path, metavar="FOLDER",
+        help="draw the charts as PNG files there, too; earlier ones of the same names are replaced")
+    add("--title", default="ResNet50 on CPUs", help="the heading")
     return options
 
 

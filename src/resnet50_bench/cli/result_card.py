@@ -47,17 +47,13 @@ def _commands(again: str, restarts: str = "") -> Commands:
 
 
 def _show(lines: Sequence[str], cases: Sequence[Ended]) -> None:
-    print(*_lines(lines, cases), sep="\n", flush=True)
-
-
-def _lines(lines: Sequence[str], cases: Sequence[Ended]) -> list[str]:
     """An empty line before them; on a terminal the verdicts in colour."""
-    if not is_coloured():
-        return ["", *lines]
-    words = dict.fromkeys(ended.verdict for ended in cases)
-    pattern = re.compile(rf"(^   Verdict +|  )({'|'.join(map(re.escape, words))})(?=:|$)")
-    return ["", *(pattern.sub(lambda match: f"{match[1]}\x1b[{_COLOURS.get(match[2], '31')}m{match[2]}\x1b[0m", line)
-                  for line in lines)]
+    if is_coloured():
+        words = dict.fromkeys(ended.verdict for ended in cases)
+        pattern = re.compile(rf"(^   Verdict +|  )({'|'.join(map(re.escape, words))})(?=:|$)")
+        lines = [pattern.sub(lambda match: f"{match[1]}\x1b[{_COLOURS.get(match[2], '31')}m{match[2]}\x1b[0m", line)
+                 for line in lines]
+    print("", *lines, sep="\n", flush=True)
 
 
 def is_coloured() -> bool:

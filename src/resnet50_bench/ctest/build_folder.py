@@ -18,6 +18,8 @@ from ..files import locked, read_text
 
 #: Below the build folder: where cases run and their logs lie, whatever the platform.
 WORKLOAD_FOLDER = Path("workload/ResNet50-Pytorch-Xeon-Public")
+#: Where commands look for results, unless the caller names a folder.
+USUAL_RESULTS = f"{WORKLOAD_FOLDER} of the build folder, else the current folder"
 #: What the folder of another platform takes over from the build folder.
 _SHARED = ("BACKEND", "REGISTRY", "RELEASE", "TIMEOUT")
 #: What CMake notes of the checkout and of the folder itself.
@@ -77,9 +79,9 @@ def _require_own(build: Path) -> None:
     if same(build, ROOT):
         raise BadInput(f"RESNET50_BENCH_BUILD={build} is the checkout itself: leave it out for {ROOT}/build, or name "
                        "another folder")
-    home, place = (Path(text) if (text := configured(build, name)) else None for name in _HOME)
-    if home and place and same(place, build) and not same(home, ROOT) and (home / "CMakeLists.txt").exists():
-        raise BadInput(f"{build} is the build folder of another checkout, {home}: call the ctest.sh there; "
+    owner, place = (Path(text) if (text := configured(build, name)) else None for name in _HOME)
+    if owner and place and same(place, build) and not same(owner, ROOT) and (owner / "CMakeLists.txt").exists():
+        raise BadInput(f"{build} is the build folder of another checkout, {owner}: call the ctest.sh there; "
                        f"{_ANOTHER} for this checkout")
 
 
@@ -116,8 +118,8 @@ def _require_writable(build: Path) -> None:
 
 def _cmake(folder: Path, settings: Mapping[str, str]) -> None:
     if not _is_ours(folder):  # of a folder that was moved or copied cmake refuses the cache; what was set stays
-        found = {name: configured(folder, name) for name in ("PLATFORM", *_SHARED)}
-        settings = {name: text for name, text in found.items() if text is not None} | dict(settings)
+        settings = {name: text for name in ("PLATFORM", *_SHARED)
+                    if (text := configured(folder, name)) is not None} | dict(settings)
         (folder / "CMakeCache.txt").unlink(missing_ok=True)
         shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)
     command = ["cmake", "-S", str(ROOT), "-B", str(folder), *(f"-D{name}={text}" for name, text in settings.items())]

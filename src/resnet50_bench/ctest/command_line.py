@@ -143,9 +143,9 @@ def two_values(items: Sequence[Item], lists: Collection[str]) -> Iterator[str]:
             yield doubled(f"--{name.lower()}" if item.owner is Owner.PARAMETER else name, first, item.value) + (
                 joined if item.owner is Owner.CTEST else "")
     # Parameters that two --set options, or a --set and a flag, give different values.
-    given = {item.name: [item.value or ""] for item in items if item.owner is Owner.PARAMETER}
+    known_values = {item.name: [item.value or ""] for item in items if item.owner is Owner.PARAMETER}
     for rows in (points([item.value or ""]) for item in items if (item.owner, item.name) == (Owner.OURS, "--set")):
         for name in rows[0]:
             values = list(dict.fromkeys(row[name] for row in rows))
-            if given.setdefault(name, values) != values:
-                yield doubled(name, " ".join(given[name]), " ".join(values))
+            if known_values.setdefault(name, values) != values:
+                yield doubled(name, " ".join(known_values[name]), " ".join(values))

@@ -112,9 +112,8 @@ def require_set_up() -> None:
 
 def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment, or with --noenv what is kept of it, and the settings of this call."""
-    kept = {name: text for name, text in environment.items()
-            if not options.noenv or name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    return kept | dict(options.settings)
+    return {name: text for name, text in environment.items()
+            if not options.noenv or name in _KEPT or name.startswith(_KEPT_PREFIXES)} | dict(options.settings)
 
 
 def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides,
@@ -145,15 +144,15 @@ def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], o
 
 def _others(group: int) -> list[int]:
     """The members of a process group besides its leader, zombies left out."""
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, pgrp = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
         except OSError:  # it ended meanwhile
             continue
         if int(pgrp) == group and state != "Z" and int(stat.parent.name) != group:
-            found.append(int(stat.parent.name))
-    return found
+            pids.append(int(stat.parent.name))
+    return pids
 
 
 def _signal(pids: Sequence[int], signum: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -46,10 +45,19 @@ _COMPANIONS = {
     Mode.CHECK_IMAGE: ("--backend", "--registry", "--release", "--noenv"),
     Mode.SWEEP: ("--set", "--dry-run", "--noenv", "--nohup", "--daemon", "--backend"),
 }
+#: (an option, those that cannot stand beside it, why)
 _EXCLUDING = (
-    ("--nohup", "--daemon", "--daemon is --nohup with --noenv"),
-    ("--testset", "--testcase", "the testset's documents name the cases"),
-    ("--gate", "--burst", "runs at once disturb each other, so they say nothing about a regression"),
+    ("--nohup", ("--daemon",), "--daemon is --nohup with --noenv"),
+    ("--testset", ("--testcase",), "the testset's documents name the cases"),
+    ("--gate", ("--burst",), "runs at once disturb each other, so they say nothing about a regression"),
+    ("--testcase", ctest_words.CHOOSING, "--testcase runs exactly this case"),
+    ("--testset", ctest_words.REPLACING, "the testset's documents choose the cases"),
+    ("--dry-run", ctest_words.LISTING, "one lists the cases, the other writes their configurations"),
+    ("--nohup", ctest_words.LISTING, "a list is there at once"),
+    ("--daemon", ctest_words.LISTING, "a list is there at once"),
+    ("--rerun-failed", {*ctest_words.CHOOSING} - {"--rerun-failed"}, "ctest would pass over the other"),
+    *((quiet, (*ctest_words.VERBOSE, "-VV", "--extra-verbose"), "one hides what the other shows")
+      for quiet in ctest_words.QUIET),
 )
 
 
@@ -124,9 +132,9 @@ class Options:
         if rounds * burst * run > MOST_POINTS:
             raise BadInput(f"{rounds} iterations x --burst {burst} x --run {run} are {rounds * burst * run} runs; at "
                            f"most {MOST_POINTS} are allowed")
-        made = points(self.set, rounds * burst)
-        return [point for first in range(0, len(made), burst) for _ in range(run)
-                for point in made[first:first + burst]]
+        all_points = points(self.set, rounds * burst)
+        return [point for first in range(0, len(all_points), burst) for _ in range(run)
+                for point in all_points[first:first + burst]]
 
     def overrides(self) -> Overrides:
         """What each case is given; the files that are named are read. Raises BadInput for what is wrong in them."""
@@ -147,33 +155,18 @@ class Options:
             raise BadInput(*bad)
 
     def _excluding_each_other(self) -> Iterator[str]:
-        ours = [item.name for item in self.items if item.owner is Owner.OURS]
-        ctests = [item.name for item in self.items if item.owner is Owner.CTEST]
-        for one, other, why in _EXCLUDING:
-            if one in ours and other in ours and (other != "--burst" or self.burst > 1):
-                yield f"{one} and {other} exclude each other: {why}"
+        typed = [item.name for item in self.items if item.name != "--burst" or self.burst > 1]
+        for one, others, why in _EXCLUDING:
+            if one in typed:
+                yield from (f"{one} and {other} exclude each other: {why}" for other in dict.fromkeys(typed)
+                            if other in others)
         if self.allow_missing and not self.gate and self.mode is not Mode.TESTSET:
             yield "--allow-missing is about the references of --gate FILE: give that, too"
-        if ours.count("--testcase") > 1:
+        if typed.count("--testcase") > 1:
             yield "--testcase is there more than once and names one case; -R or a testset runs several"
-        for ours_name, theirs, why in (
-                ("--testcase", ctest_words.CHOOSING, "--testcase runs exactly this case"),
-                ("--testset", ctest_words.REPLACING, "the testset's documents choose the cases"),
-                ("--dry-run", ctest_words.LISTING, "one lists the cases, the other writes their configurations"),
-                ("--nohup", ctest_words.LISTING, "a list is there at once"),
-                ("--daemon", ctest_words.LISTING, "a list is there at once")):
-            if ours_name in ours:
-                yield from (f"{ours_name} and {name} exclude each other: {why}" for name in ctests if name in theirs)
-        if "--rerun-failed" in ctests:
-            yield from (f"--rerun-failed and {name} exclude each other: ctest would pass over {name}"
-                        for name in ctests if name in ctest_words.CHOOSING and name != "--rerun-failed")
-        if {*ctest_words.QUIET} & {*ctests} and (
-                loud := {*ctest_words.VERBOSE, *ctest_words.EXTRA_VERBOSE} - {"--debug"} & {*ctests}):
-            yield f"--quiet and {min(loud)} exclude each other"
         if self.burst > 1 and (backend := self.settings.get("BACKEND")) in ("slurm", "kubernetes"):
             yield (f"--burst and BACKEND={backend} exclude each other: {backend.capitalize()} gives each job nodes of "
                    'its own; --options="--nodes=N" runs the case on N nodes')
-
         if self.mode is Mode.SWEEP and (backend := self.settings.get("BACKEND", "auto")) not in ("auto", "native"):
             yield (f"--sweep and BACKEND={backend} (--backend) exclude each other: a sweep runs on this host (native) "
                    "or inside a container that is already there (scripts/resnet50-bench.sh sweep)")
@@ -209,56 +202,51 @@ class Options:
 @lru_cache
 def parser() -> Parser:
     """Our options."""
-    made = Parser("./ctest.sh", "List (-N) and run (-V) the cases.", "./ctest.sh -V -R gated --batch-size=8",
-                  usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
-                  also=[f"--{name.lower()}" for name in CATALOGUE])
-    made.epilog = (f"Every parameter is a flag: --batch_size=8; --describe-params lists them. Options of ctest go to "
-                   "it: -N -V -VV\n-R -E -L -LE -j --output-junit --output-on-failure --rerun-failed --stop-on-failure "
-                   "--repeat ...\nA run ends with its result; -V shows how cases fare meanwhile, -VV their whole logs."
-                   f"\n\n{made.epilog}")
+    options = Parser("./ctest.sh", "List (-N) and run (-V) the cases.", "./ctest.sh -V -R gated --batch-size=8",
+                     usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
+                     also=[f"--{name.lower()}" for name in CATALOGUE])
+    options.epilog = f"""Every parameter is a flag: --batch_size=8; --describe-params lists them. Options of ctest go to
+it: -N -V -VV -R -E -L -LE -j --output-junit --output-on-failure --rerun-failed --stop-on-failure --repeat ...
+A run ends with its result; -V shows how cases fare meanwhile, -VV their whole logs.
+
+{options.epilog}"""
     number = number_of(1)
-    made.add_argument("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
-    made.add_argument("--loop", type=number, metavar="N", help="iterations of each case, one after another")
-    made.add_argument("--run", type=number, metavar="N", help="N runs of each iteration, with the same values")
-    made.add_argument("--burst", type=number, default=1, metavar="N",
-                      help="N runs at once, on the same cores: not for clean numbers")
-    made.add_argument("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
-    made.add_argument("--sweep", nargs="?", const="", metavar="FOLDER",
-                      help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
-                           "values to try; FOLDER: a sweep to go on with, or a place for a new one")
-    made.add_argument("--testcase", metavar="NAME", help="exactly this case")
-    made.add_argument("--testset", type=Path, metavar="FILE", help="YAML documents of cases and settings, run in turn")
-    made.add_argument("--dry-run", action="store_true", help="write each case's configuration, run nothing")
-    made.add_argument("--continue", dest="keep_going", action="store_true",
-                      help="go on after a failed iteration, or document of a testset")
-    made.add_argument("--describe-params", action="store_true", help="describe every parameter")
-    made.add_argument("--doctor", action="store_true", help="check this machine, run nothing")
-    made.add_argument("--noenv", action="store_true", help="drop the caller's environment, but for these settings:")
-    _add_settings(made)
-    made.add_argument("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
-    made.add_argument("--gate", type=Path, metavar="FILE",
-                      help="YAML of references: a regression against them or earlier runs fails the case (status 4), "
-                           "so does a case that it has no reference for (status 1)")
-    made.add_argument("--allow-missing", action="store_true", help="with --gate: let a case without a reference pass")
-    made.add_argument("--nohup", nargs="?", const="", metavar="LOG", help="run in the background")
-    made.add_argument("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, with --noenv")
-    made.add_argument("--status", nargs="?", type=number_of(0), const=STATUS_LINES, metavar="N",
-                      help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
-    made.add_argument("--stop", nargs="?", const="", metavar="PREFIX",
-                      help="end the background runs, or those whose name begins with PREFIX")
-    made.add_argument("--options", dest="backend_options", default="", metavar='"..."',
-                      help="options for the backend (docker run, sbatch ...)")
-    made.add_argument("--check-docker-image", action="store_true", help="is the inference image there")
-    return made
-
-
-def _add_settings(made: Parser) -> None:
-    """CMake's settings for this call alone; the variables of their names do the same."""
-    made.add_argument("--backend", choices=BACKENDS, metavar="NAME",
-                      help=f"where cases run, also BACKEND=NAME: {' '.join(BACKENDS)}")
-    made.add_argument("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
-    made.add_argument("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
-    made.add_argument("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")
+    add = options.add_argument
+    add("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
+    add("--loop", type=number, metavar="N", help="iterations of each case, one after another")
+    add("--run", type=number, metavar="N", help="N runs of each iteration, with the same values")
+    add("--burst", type=number, default=1, metavar="N", help="N runs at once, on the same cores: not for clean numbers")
+    add("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
+    add("--sweep", nargs="?", const="", metavar="FOLDER",
+        help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
+             "values to try; FOLDER: a sweep to go on with, or a place for a new one")
+    add("--testcase", metavar="NAME", help="exactly this case")
+    add("--testset", type=Path, metavar="FILE", help="YAML documents of cases and settings, run in turn")
+    add("--dry-run", action="store_true", help="write each case's configuration, run nothing")
+    add("--continue", dest="keep_going", action="store_true",
+        help="go on after a failed iteration, or document of a testset")
+    add("--describe-params", action="store_true", help="describe every parameter")
+    add("--doctor", action="store_true", help="check this machine, run nothing")
+    add("--noenv", action="store_true", help="drop the caller's environment, but for these settings:")
+    add("--backend", choices=BACKENDS, metavar="NAME", help=f"where cases run, also BACKEND=NAME: {' '.join(BACKENDS)}")
+    add("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
+    add("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
+    add("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")
+    add("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
+    add("--gate", type=Path, metavar="FILE",
+        help="YAML of references: a regression against them or earlier runs fails the case (status 4), "
+             "so does a case that it has no reference for (status 1)")
+    add("--allow-missing", action="store_true", help="with --gate: let a case without a reference pass")
+    add("--nohup", nargs="?", const="", metavar="LOG", help="run in the background")
+    add("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, with --noenv")
+    add("--status", nargs="?", type=number_of(0), const=STATUS_LINES, metavar="N",
+        help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
+    add("--stop", nargs="?", const="", metavar="PREFIX",
+        help="end the background runs, or those whose name begins with PREFIX")
+    add("--options", dest="backend_options", default="", metavar='"..."',
+        help="options for the backend (docker run, sbatch ...)")
+    add("--check-docker-image", action="store_true", help="is the inference image there")
+    return options
 
 
 def _takes() -> dict[str, Takes]:
@@ -272,7 +260,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
 
     ``below``: words that those of ``argv`` beat, a testset's; within either of them nothing may have two values.
     """
-    environment = os.environ if environment is None else environment
+    environment = environment or {}
     parts = [split(words, _takes()) for words in (below, argv)]
     bad = [line for part in parts for line in two_values(part, (*_lists(), "--testcase"))]
     if bad:
@@ -286,9 +274,9 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
     typed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
                              for name, value in vars(words).items()}
     typed["noenv"] |= typed["daemon"] is not None
-    given = {name: typed.get(name.lower()) for name in settings.NAMES} | {"PLATFORM": flags.get("PLATFORM")}
+    texts = {name: typed.get(name.lower()) for name in settings.NAMES} | {"PLATFORM": flags.get("PLATFORM")}
     options = Options(
-        mode=_mode(words), items=tuple(items), flags=flags, settings=settings.chosen(given, environment),
+        mode=_mode(words), items=tuple(items), flags=flags, settings=settings.chosen(texts, environment),
         environment=from_environment(environment),
         **{field.name: typed[field.name] for field in fields(Options) if field.name in typed})
     options.require_consistent()

@@ -55,15 +55,15 @@ def _permutations(option: str) -> list[dict[str, str]]:
 
 def _assignments(option: str) -> list[str]:
     """Split at each ``/`` that a ``NAME=`` follows; what follows ``CUSTOMER_ENV=`` is one value."""
-    found = []
+    assignments = []
     rest = option
     while not rest.lstrip().startswith(f"{_WHOLE}="):
         border = re.search(rf"/\s*(?={_NAME}=)", rest)
         if not border:
             break
-        found.append(rest[:border.start()])
+        assignments.append(rest[:border.start()])
         rest = rest[border.end():]
-    return [*found, rest]
+    return [*assignments, rest]
 
 
 def _values(option: str, text: str) -> list[str]:

@@ -74,8 +74,8 @@ def _compile_what_is_imported(folder: Path) -> None:
     says so where it is used.
     """
     say("compiling what is imported")
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run([folder / "bin/python", "-c", _IMPORT, *_IMPORTED], env=kept, stdin=subprocess.DEVNULL,
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([folder / "bin/python", "-c", _IMPORT, *_IMPORTED], env=environment, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 

@@ -35,11 +35,11 @@ def other_builds(name: str) -> list[str]:
 
 def without_cuda(name: str) -> str:
     """The file's text, hashes included, without PyTorch and what only its builds with CUDA need."""
-    kept, keeping = [], True
+    lines, keeping = [], True
     for line in path(name).read_text().splitlines(keepends=True):
         package = _PIN.match(line)
         if package:
             keeping = package[1] not in _OTHER_BUILDS and not _ONLY_CUDA.fullmatch(package[1])
         if keeping:
-            kept.append(line)
-    return "".join(kept)
+            lines.append(line)
+    return "".join(lines)

@@ -30,8 +30,8 @@ def user_name() -> str:
 
 def of_all_programs() -> Path:
     """``XDG_CACHE_HOME`` or ``~/.cache``. The XDG specification has a relative path ignored."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return given if given.is_absolute() else home() / ".cache"
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return chosen if chosen.is_absolute() else home() / ".cache"
 
 
 def folder() -> Path:
@@ -41,8 +41,8 @@ def folder() -> Path:
 
 def models() -> Path:
     """Prepared models: ``RESNET50_BENCH_CACHE``, else below the user's cache folder."""
-    given = os.environ.get("RESNET50_BENCH_CACHE")
-    return Path(given) if given else _written() / "models"
+    chosen = os.environ.get("RESNET50_BENCH_CACHE")
+    return Path(chosen) if chosen else _written() / "models"
 
 
 def _written() -> Path:
