@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Collection, Mapping, Sequence
 
@@ -19,6 +18,8 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,), between
 
 def as_csv(table: Sequence[Mapping[str, Cell]]) -> str:
     """A header and a line for each row, as RFC 4180 has it but for the line ends; all rows have the same columns."""
+    import csv  # that --help and -N do without
+
     text = io.StringIO()
     writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
     if table:

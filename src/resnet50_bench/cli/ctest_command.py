@@ -10,9 +10,6 @@ from functools import partial
 
 from .. import __version__, backends
 from ..case.flags import plain_text
-from ..ctest import background
-from ..ctest.build_folder import build_folder, configured
-from ..ctest.ctest_call import CtestJob
 from ..ctest.handover import CaseRecord
 from ..ctest.options import Mode, Options, parse, parser
 
@@ -27,14 +24,22 @@ def main(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
         print(f"resnet50-bench {__version__}", flush=True)
         return subprocess.run(["ctest", "--version"], check=False).returncode if shutil.which("ctest") else 0
     options = parse(argv, environment)
-    if options.mode in (Mode.RUN, Mode.SWEEP, Mode.TESTSET):
-        start = _prepared(options, environment)
-        return start() if options.background_log is None else background.launch(build_folder(), options)
-    return _answer(options)
+    if options.mode not in (Mode.RUN, Mode.SWEEP, Mode.TESTSET):
+        return _answer(options)
+    start = _prepared(options, environment)
+    if options.background_log is None:
+        return start()
+    from ..ctest import background
+    from ..ctest.build_folder import build_folder
+
+    return background.launch(build_folder(), options)
 
 
 def _answer(options: Options) -> int:
     """What is asked for without a case."""
+    from ..ctest import background  # --help need not wait for what does the rest
+    from ..ctest.build_folder import build_folder, configured
+
     if options.mode is Mode.STATUS:
         return background.show(build_folder(), options.status or 0)
     if options.mode is Mode.STOP:
@@ -53,6 +58,8 @@ def _answer(options: Options) -> int:
 
 def _prepared(options: Options, environment: Mapping[str, str]) -> Callable[[], int]:
     """What runs the cases. Raises BadInput for what is wrong, where the user still looks."""
+    from ..ctest.ctest_call import CtestJob
+
     if options.mode is Mode.SWEEP:
         from . import ctest_sweep
 
