@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 
 from resnet50_bench.errors import Infrastructure
 from resnet50_bench.machine import counters
-from resnet50_bench.machine.topology import format_cpulist, parse_cpulist, read_topology
+from resnet50_bench.machine.topology import Topology, format_cpulist, parse_cpulist, read_topology
 from support.fakes import FakeMachine, cgroup_v1, cgroup_v2, put, topology
+
+
+def sockets(found: Topology) -> tuple[int, ...]:
+    return tuple(sorted({core.socket for core in found.cores}))
 
 
 def test_two_sockets_with_smt(tmp_path):
     found = topology(tmp_path, sockets=2, cores_per_node=56, smt=True)
-    assert (found.core_count, found.cores_per_socket, found.sockets, found.smt) == (112, 56, (0, 1), True)
+    assert (found.core_count, found.cores_per_socket, sockets(found), found.smt) == (112, 56, (0, 1), True)
     assert found.cores[0].cpus == (0, 112)
     assert found.why_fewer() == ""
 
@@ -98,7 +102,7 @@ def test_files_that_are_not_in_the_kernels_form_are_as_if_they_were_not_there(tm
     for name in ("online", "cpu0/topology/core_id", "cpu0/topology/physical_package_id"):
         put(root / "sys/devices/system/cpu" / name, "garbage")
     found = read_topology(root)
-    assert (found.online_cpus, found.core_count, found.sockets) == ("0-1", 2, (0,))
+    assert (found.online_cpus, found.core_count, sockets(found)) == ("0-1", 2, (0,))
 
 
 def test_where_no_cpu_may_be_used_that_is_said(tmp_path):
@@ -143,13 +147,13 @@ def as_virtual(root, sockets_of_one: bool = True):
 
 def test_a_hypervisors_sockets_of_one_core_in_one_node_are_one(tmp_path):
     found = read_topology(as_virtual(FakeMachine(cores_per_node=8).build(tmp_path)))
-    assert (found.merged_sockets, found.sockets, found.cores_per_socket, found.core_count) == (8, (0,), 8, 8)
+    assert (found.merged_sockets, sockets(found), found.cores_per_socket, found.core_count) == (8, (0,), 8, 8)
 
 
 @pytest.mark.parametrize("shape", [{"sockets": 2, "cores_per_node": 1}, {"sockets": 2, "cores_per_node": 4}])
 def test_a_virtual_machines_sockets_with_nodes_or_cores_of_their_own_stay(tmp_path, shape):
     found = read_topology(as_virtual(FakeMachine(**shape).build(tmp_path), sockets_of_one=False))
-    assert (found.merged_sockets, found.sockets) == (0, (0, 1))
+    assert (found.merged_sockets, sockets(found)) == (0, (0, 1))
 
 
 def test_without_a_hypervisor_a_socket_is_a_socket(tmp_path):

@@ -88,18 +88,15 @@ class PodStreams:
                 process.kill()
 
     @contextmanager
-    def _running(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
-        """(a command, its output, its complaints); afterwards it has ended."""
-        with tempfile.TemporaryFile() as errors:
-            process = self._kubectl.open(*words, errors=errors)
-            assert process.stdout is not None
+    def _running(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        """(a command, its complaints); afterwards it has ended."""
+        with tempfile.TemporaryFile() as errors, self._kubectl.open(*words, errors=errors) as process:
             with self._lock:
                 self._open.add(process)
                 if self._ended:
                     process.kill()
             try:
-                with process.stdout as stream:
-                    yield process, stream, errors
+                yield process, errors
             except BaseException:
                 process.kill()
                 raise
@@ -112,9 +109,9 @@ class PodStreams:
         """Every line once, however often the stream breaks off."""
         printed = 0
         while True:
-            with (self._running("logs", "--follow", self._pod) as (_, stream, _),
+            with (self._running("logs", "--follow", self._pod) as (process, _),
                   (self._folder / "pod.log").open("ab") as log):
-                for number, line in enumerate(stream, start=1):
+                for number, line in enumerate(process.stdout or (), start=1):
                     if number > printed:
                         printed = number
                         log.write(line)
@@ -138,8 +135,8 @@ class PodStreams:
 
     def _read(self, *words: str) -> bool:
         """Whether all of it came, and the run is over."""
-        with self._running("exec", self._pod, "--", *words) as (process, stream, errors):
-            came = extract(stream, self._folder)
+        with self._running("exec", self._pod, "--", *words) as (process, errors):
+            came = extract(process.stdout, self._folder)
             status = process.wait()
             errors.seek(0)
             why = errors.read().decode(errors="replace").strip()

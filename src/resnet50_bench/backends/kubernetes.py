@@ -68,24 +68,19 @@ class KubernetesBackend:
             job.wait(deadline, timeout_s)
         finally:
             job.delete()
-            if job.any_started:
+            if job.streams:
                 print(summary(job.nodes()), flush=True)
         return tell_worst(f"kubernetes: job {name}", job.nodes()).status or 0
 
 
 class _Job:
-    """One Job of ours, which nobody else's has the name of."""
+    """One Job of ours, which nobody else's has the name of; ``streams`` are those of the pods that have started."""
 
     def __init__(self, kubectl: Kubectl, name: str, count: int, folder: Path) -> None:
         self._kubectl, self._name, self._count, self._folder = kubectl, name, count, folder
-        self._streams: dict[int, PodStreams] = {}
+        self.streams: dict[int, PodStreams] = {}
         self._changed = threading.Event()
         self._submitted = False
-
-    @property
-    def any_started(self) -> bool:
-        """Whether there is anything to sum up."""
-        return bool(self._streams)
 
     def nodes(self) -> list[WorkerFolder]:
         """What each pod left; the folder of one that never started is empty."""
@@ -128,7 +123,7 @@ class _Job:
                 self._rescue()
                 raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended"
                                 + (f" ({problem.error})" if problem else ""))
-            calm = len(self._streams) == self._count and not problem
+            calm = len(self.streams) == self._count and not problem
             self._changed.wait(max(0.0, min(POLL_S if calm else START_POLL_S, deadline - now)))
             self._changed.clear()
 
@@ -148,19 +143,19 @@ class _Job:
     def _read_new(self, pods: Sequence[ApiObject]) -> None:
         """Begin to read what has started; what could not be written is raised here."""
         for pod in pods:
-            if pod.container.keys() & {"running", "terminated"} and pod.index not in self._streams:
+            if pod.container.keys() & {"running", "terminated"} and pod.index not in self.streams:
                 folder = self._folder_of(pod.index)
                 node = pod.spec.node_name or ""
                 (folder / "node").write_text(f"{node}\n")
                 prefix = f"[{node}] " if self._count > 1 else ""
-                self._streams[pod.index] = PodStreams(self._kubectl, pod.metadata.name, folder, prefix, self._changed)
-                self._streams[pod.index].start()
-        for stream in self._streams.values():
+                self.streams[pod.index] = PodStreams(self._kubectl, pod.metadata.name, folder, prefix, self._changed)
+                self.streams[pod.index].start()
+        for stream in self.streams.values():
             if stream.error:
                 raise stream.error
 
     def _complete(self, index: int) -> bool:
-        return index in self._streams and self._streams[index].complete
+        return index in self.streams and self.streams[index].complete
 
     def _explained(self, problem: Problem) -> BenchError:
         """The error, with the newest warning about the Job where it has no pods: a quota, a policy."""
@@ -175,7 +170,7 @@ class _Job:
     def _rescue(self) -> None:
         """What logs there are of pods whose run is not over."""
         end = time.monotonic() + RESCUE_S
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             if time.monotonic() < end:
                 stream.rescue(end - time.monotonic())
 
@@ -194,5 +189,5 @@ class _Job:
                 break
             time.sleep(START_POLL_S)
         end = time.monotonic() + DRAIN_S
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.stop(max(0.0, end - time.monotonic()))

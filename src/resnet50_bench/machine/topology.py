@@ -72,11 +72,6 @@ class Topology:
         """Usable cores of the socket that has the most."""
         return max(Counter(core.socket for core in self.usable_cores).values())
 
-    @property
-    def sockets(self) -> tuple[int, ...]:
-        """Sockets that have cores which may be used."""
-        return tuple(sorted({core.socket for core in self.cores}))
-
     def why_cpus_lack(self) -> str:
         """What the affinity mask or cpuset leaves of the online cpus; empty where it leaves all."""
         allowed, online = (len(parse_cpulist(cpus)) for cpus in (self.allowed_cpus, self.online_cpus))
