@@ -16,6 +16,8 @@ NAMES = ("PRECISION", *SEARCHED)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 #: A point is measured only as long as its interval needs; whoever wants more gives them.
 DEFAULTS = {"STEPS": "6", "WARMUP_STEPS": "2", "MIN_DURATION": "3"}
+#: Percentiles take more: each point with MODE=server tries some seven rates.
+OF_SERVER = {"STEPS": "100", "MIN_DURATION": "20"}
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
     cores = _numbers("CORES_PER_INSTANCE", lists["CORES_PER_INSTANCE"], core_counts(machine.topology.cores_per_socket))
     every = bool(lists["BATCH_SIZE"] and lists["CORES_PER_INSTANCE"])
 
+    defaults = DEFAULTS | (OF_SERVER if _first("MODE", given).strip() == "server" else {})
+
     def case(precision: str, batch: int, count: int) -> Case:
         values = {"PRECISION": precision, "BATCH_SIZE": str(batch), "CORES_PER_INSTANCE": str(count)}
-        point = resolve([Layer("sweep", values), *rest, Layer("sweep's default", DEFAULTS)], machine)
+        point = resolve([Layer("sweep", values), *rest, Layer("sweep's default", defaults)], machine)
         if not isinstance(point, Case) or point.training or point.accuracy:
             raise BadInput("a sweep measures speed: FUNCTION=inference with MODE=throughput or MODE=latency")
         return point
