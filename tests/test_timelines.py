@@ -71,15 +71,15 @@ def test_texts_on_the_axis_stay_texts(tmp_path):
     assert json.dumps(json.dumps(["1", hostile.replace("\u2028", "?"), "3"]) + "[datum.value]") in expression
 
 
-def test_a_comparisons_turns_are_shown_by_round_and_not_over_time(tmp_path):
+def test_a_comparison_is_one_ranked_picture_with_its_sentence_and_its_turns_are_not_over_time(tmp_path):
     report_history.versus(tmp_path)
     entries = collection.find([tmp_path])
     assert lines(tmp_path) == []
     told: list[str] = []
     html = versus.SECTION.html(Results(entries, told), Gallery())
     assert "B is faster than A by 4.0 %" in html and "MALLOC=jemalloc" in html
-    assert ">+3.5 to +4.5 %<" in html and told == []
-    assert html.count("<figure>") == 2
+    assert "103.5 – 104.5" in html.replace(" to ", " – ") and told == []
+    assert html.count("<figure>") == 1 and "Pairs</summary>" in html
 
 
 def test_a_damaged_outcome_is_named(tmp_path):

@@ -50,15 +50,15 @@ def test_two_equal_sides_killed_in_the_middle_go_on_and_no_round_is_measured_twi
     second = subprocess.run([COMMAND, "versus", "--folder", folder, "--rounds", "2", "--json"], capture_output=True,
                             text=True, timeout=300, check=False)
     assert second.returncode == 0, second.stderr
-    assert "1 round is there already: not measured again" in second.stderr
+    assert "2 turns are there already: not measured again" in second.stderr
     after = pids_of(folder)
     assert set(after) == {f"{side}/round-00{number}" for side in "AB" for number in (1, 2)}
     assert {name: after[name] for name in before} == before
     assert len({pid for pids in after.values() for pid in pids}) == sum(map(len, after.values())), "fresh processes"
     document = json.loads(second.stdout)
-    assert len(document["rounds"]) == 2 and document["pairs"][0]["low"] < document["pairs"][0]["ratio"]
-    assert all(turn["value"] > 0 for each in document["rounds"] for turn in each["turns"].values())
-    assert "paired by round" in (folder / "versus.txt").read_text()
+    assert len(document["turns"]) == 4 and document["pairs"][0]["low"] < document["pairs"][0]["ratio"]
+    assert all(turn["value"] > 0 for turn in document["turns"])
+    assert "2 rounds, blocks of new processes" in (folder / "versus.txt").read_text()
 
 
 @pytest.mark.slow
@@ -68,5 +68,5 @@ def test_a_side_that_cannot_run_ends_it_with_status_1_and_its_reason(tmp_path):
     done = subprocess.run([COMMAND, "versus", *WORDS[:2], "--a", other, "--b", other, "--folder", tmp_path / "versus"],
                           capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "does not count and is measured once more" in done.stdout
+    assert "a turn is measured once more" in done.stdout
     assert f"convolutions did not run {INT8}'s kernels" in done.stderr and "no round was measured" in done.stdout

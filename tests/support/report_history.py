@@ -37,10 +37,10 @@ def versus(folder: Path, rounds: int = 3) -> int:
     pair = {"a": "A", "b": "B", "ratio": 1.04, "low": 1.035, "high": 1.045, "verdict": "faster",
             "text": "B is faster than A by 4.0 % (95 % interval 3.5 to 4.5 %)"}
     (there / "versus.json").write_text("{}")
+    sides = {name: {"what": what, "label": name, "estimate": rate, "rounds": rounds, "out_after": None}
+             for name, what, rate in (("A", "MALLOC=system", 100.0), ("B", "MALLOC=jemalloc", 104.0))}
     (there / "outcome.json").write_text(json.dumps({
-        "schema": "resnet50-bench-versus-outcome", "schema_version": 1, "mode": "throughput", "unit": "samples/sec",
-        "higher_is_better": True, "ended": "all rounds were measured", "seed": 1, "wall_s": 60, "looks": [rounds],
-        "sides": {"A": {"what": "MALLOC=system"}, "B": {"what": "MALLOC=jemalloc"}}, "pairs": [pair],
-        "rounds": [{"round": i + 1, "turns": {name: {"value": rates[i], "verdict": "valid"}
-                                              for name, rates in turns.items()}} for i in range(rounds)]}))
+        "schema": "resnet50-bench-versus-outcome", "schema_version": 2, "mode": "throughput", "unit": "samples/sec",
+        "higher_is_better": True, "ended": "decided", "seed": 1, "wall_s": 60, "question": "baseline", "leader": None,
+        "sentence": pair["text"], "sides": sides, "pairs": [pair]}))
     return 2 * rounds

@@ -10,7 +10,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
-from ..arguments import Parser, number_of, seconds
+from ..arguments import Parser, number_of, seconds, share
 from ..case import platforms
 from ..case.flags import add_parameters, parse_flags
 from ..case.parameters import CATALOGUE
@@ -18,13 +18,14 @@ from ..ctest.build_folder import new_results
 from ..engines import match, memory, table
 from ..engines.table import LeftOut
 from ..errors import RunFailed
+from ..result.blocks import EQUAL_WITHIN, Question
 from ..signals import interruptible
-from ..versus.rounds import Rules
+from ..versus.compare import Limits
 from .tree import PROG
-from .versus_command import this_host
+from .versus_command import this_host, usual_turn_s
 from .versus_printer import VersusPrinter
 
-_MOST_ROUNDS = 5
+_MOST_ROUNDS = 12
 
 
 def parser() -> Parser:
@@ -35,6 +36,9 @@ def parser() -> Parser:
                   usage=f"{PROG} engines [options] [--PARAMETER=VALUE ...]")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"at most so many rounds for a precision (default {_MOST_ROUNDS})")
+    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="engines that are shown "
+                      "to differ by less are called equal (default 2%%)")
+    made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each engine with the fastest")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
                       help="of a precision: begin no round that would end later: 10m")
     made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
@@ -55,9 +59,11 @@ def main(argv: list[str]) -> int:
     precisions = platforms.runnable(asked, host.machine.cpu)
     folder = (words.folder or new_results("engines")).absolute()
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
-        observer = _Printer()
+        observer = _Printer(usual_turn_s())
         matches = [match.prepared(each, flags, variables, folder / each, host, observer) for each in precisions]
-        ended = match.play_all(matches, folder, host, Rules(words.rounds, None, words.time_limit), observer)
+        limits = Limits(words.rounds, equal_within=words.equal_within, time_limit_s=words.time_limit,
+                        question=Question.PAIRS if words.all_pairs else Question.BEST)
+        ended = match.play_all(matches, folder, host, limits, observer)
         if not ended.rows:
             raise RunFailed(f"no engine could be measured: {'; '.join(ended.text)}")
         print(f"\n{(folder / match.TABLE).read_text()}results: {folder}", flush=True)

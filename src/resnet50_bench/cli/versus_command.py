@@ -7,23 +7,25 @@ import os
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from statistics import median
 
 from ..arguments import Parser, number_of, seconds, share
 from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE
-from ..ctest.build_folder import new_results
+from ..ctest.build_folder import new_results, results_folder
+from ..ctest.outlook import last_durations
 from ..engines import memory
 from ..errors import BadInput, Regression
 from ..files import json_text
 from ..launch.surroundings import Surroundings
 from ..machine.cpu import read_cpu
 from ..machine.topology import read_topology
+from ..result.blocks import EQUAL_WITHIN, Question
 from ..signals import interruptible
 from ..stack.environment import StackChoice
-from ..versus.compare import compare
+from ..versus.compare import Limits, compare
 from ..versus.outcome import document, is_slower
-from ..versus.rounds import Rules
 from ..versus.words import NAMES, Given, Host
 from .tree import PROG
 from .versus_printer import VersusPrinter
@@ -49,8 +51,11 @@ def parser() -> Parser:
                           f"a further side, up to --{NAMES[-1].lower()}")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"at most so many rounds (default {_MOST_ROUNDS}); a round measures every side once")
-    made.add_argument("--within", type=share, metavar="P%", help="go on until each interval is within P %% of its "
-                      "ratio, instead of until each pair is decided")
+    made.add_argument("--within", type=share, metavar="P%", help="measure until each interval is within P %% of its "
+                      "ratio, instead of until it is decided")
+    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="sides that are shown to "
+                      "differ by less are called equal (default 2%%)")
+    made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each side with A")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
                       help="begin no round that would end later: 90s, 10m, 1h30m")
     made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
@@ -71,13 +76,20 @@ def main(argv: list[str]) -> int:
     given = Given({name: getattr(words, name) for name in NAMES if getattr(words, name) is not None}, flags,
                   {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()})
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
-        rules = Rules(words.rounds, words.within, words.time_limit)
-        outcome = compare(given, folder, this_host(), rules, VersusPrinter(), words.seed)
+        limits = Limits(words.rounds, words.within, words.equal_within, words.time_limit, words.seed,
+                        Question.PAIRS if words.all_pairs else None)
+        outcome = compare(given, folder, this_host(), limits, VersusPrinter(usual_turn_s()))
     if words.json:
         print(json_text(document(outcome), indent=1))
     if words.fail_if_slower and (slower := is_slower(outcome)):
         raise Regression("\n".join(slower))
     return 0
+
+
+def usual_turn_s() -> float | None:
+    """Median seconds of the cases that have passed here; None where there are none."""
+    known = last_durations(results_folder()).values()
+    return median(known) if known else None
 
 
 def this_host() -> Host:

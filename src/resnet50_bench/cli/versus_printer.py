@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..checkout import near, typed
-from ..errors import RunFailed
+from ..result.blocks import FIRST_LOOK
 from ..result.kpi import KPIS
-from ..versus.outcome import Outcome, card, clock, ratio_text
-from ..versus.rounds import Pair, Turn
+from ..versus.outcome import Outcome, card, clock, minutes, table
+from ..versus.rounds import Race, SideFailed, Turn
 from ..versus.words import Side, identical
 from .sweep_printer import SweepPrinter
 
@@ -20,33 +20,48 @@ class VersusPrinter:
 
     search = SweepPrinter()
 
-    def begins(self, folder: Path, sides: Sequence[Side], known_rounds: int) -> None:
+    def __init__(self, turn_s: float | None = None) -> None:
+        self._turn_s = turn_s
+
+    def begins(self, folder: Path, sides: Sequence[Side], race: Race) -> None:
         for side in sides:
             _say(f"{side.name}: {side.shown}{f' [{side.python}]' if side.own or side.case.stack else ''}")
             for notice in (*side.case.notices, *side.inputs.notices):
                 _say(f"NOTICE: {side.name}: {notice}")
         for note in identical(sides):
             _say(f"NOTICE: {note}")
-        if known_rounds:
-            _say(f"{known_rounds} round{'s are' if known_rounds > 1 else ' is'} there already: not measured again")
+        if race.turns:
+            _say(f"{len(race.turns)} turn{'s are' if len(race.turns) > 1 else ' is'} there already: not measured again")
+        first, most = FIRST_LOOK * len(sides), race.rules.most_rounds * len(sides)
+        first = min(first, most)
+        took = (f"about {minutes(first * self._turn_s)} to {minutes(most * self._turn_s)}, if a turn takes as long as "
+                "the cases here took" if self._turn_s else "how long a turn takes is known after the first round")
+        _say(f"plan: {first} to {most} turns: {took}")
 
-    def measuring(self, number: int, most_rounds: int, name: str) -> None:
+    def measuring(self, number: int, side: Side) -> None:
         if sys.stdout.isatty():  # the next line takes its place
-            print(f"\x1b[2Kround {number} of at most {most_rounds}: {name} is measured ...", end="\r", flush=True)
+            print(f"\x1b[2Kround {number}: {side.label} is measured ...", end="\r", flush=True)
 
-    def measured(self, number: int, side: Side, turn: Turn) -> None:
+    def measured(self, side: Side, turn: Turn) -> None:
         noisy = f" (noisy: {'; '.join(turn.reasons)})" if turn.verdict == "noisy" else ""
-        _say(f"round {number}: {side.name} {turn.value:.2f} {KPIS[side.case.mode].unit}{noisy}")
+        again = " once more, as its first turn was disturbed" if turn.again else ""
+        _say(f"round {turn.round}: {side.label}{again} {turn.value:.2f} {KPIS[side.case.mode].unit}{noisy}")
 
-    def round_ended(self, count: int, most_rounds: int, pairs: Sequence[Pair], left_s: float) -> None:
-        end = f" | at most {clock(left_s)} left" if left_s else ""
-        _say(f"{count} of at most {most_rounds} rounds | {', '.join(map(ratio_text, pairs))}{end}")
+    def round_ended(self, outcome: Outcome) -> None:
+        race = outcome.race
+        if race.round == race.rules.most_rounds or race.standing.ended:
+            return  # the end comes with a table of its own
+        likely, most = race.left_s()
+        for line in table(outcome):
+            _say(f"  {line}")
+        _say(f"{race.round} of at most {race.rules.most_rounds} rounds | about {clock(likely)} left, at most "
+             f"{clock(most)}")
 
-    def round_failed(self, number: int, error: RunFailed) -> None:
-        _say(f"round {number} does not count and is measured once more: {error}")
+    def turn_failed(self, number: int, error: SideFailed) -> None:
+        _say(f"round {number}: a turn is measured once more: {error}")
 
     def broken_off(self, folder: Path) -> None:
-        _say(f"to go on: versus --folder {folder}")
+        _say(f"to continue: versus --folder {folder}")
 
     def ended(self, outcome: Outcome, folder: Path) -> None:
         print("", *card(outcome, near(folder), typed("scripts/resnet50-bench.sh")), sep="\n", flush=True)

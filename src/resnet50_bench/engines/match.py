@@ -18,7 +18,7 @@ from ..files import write_json
 from ..machine import machine_lock
 from ..stack.environment import StackChoice
 from ..versus import compare, record
-from ..versus.rounds import Rules, SideFailed
+from ..versus.compare import Limits
 from ..versus.words import CHOOSING, NAMES, Given, Host, one_side
 from . import memory, table
 from .table import Contestant, LeftOut, Played, Row
@@ -106,7 +106,7 @@ class MatchEnd:
     text: tuple[str, ...] = ()
 
 
-def play_all(matches: Sequence[Match], folder: Path, host: Host, rules: Rules, observer: MatchObserver) -> MatchEnd:
+def play_all(matches: Sequence[Match], folder: Path, host: Host, limits: Limits, observer: MatchObserver) -> MatchEnd:
     """One after another; what is there is kept and remembered, however the next one ends.
 
     Raises BadInput for a folder that cannot be written.
@@ -115,7 +115,7 @@ def play_all(matches: Sequence[Match], folder: Path, host: Host, rules: Rules, o
     ended = MatchEnd()
     with machine_lock.held():
         for match in matches:
-            played = play(match, host, rules, observer)
+            played = play(match, host, limits, observer)
             rows = tuple(played.rows.values())
             ended = MatchEnd(ended.rows + rows, (*ended.text, *table.sentences(played)))
             if rows:
@@ -137,24 +137,21 @@ def _make(folder: Path) -> None:
         raise BadInput(f"--folder {folder} cannot be made or written: {why}")
 
 
-def play(match: Match, host: Host, rules: Rules, observer: MatchObserver) -> Played:
+def play(match: Match, host: Host, limits: Limits, observer: MatchObserver) -> Played:
     """Search each one's best batch and cores, then let them take turns. An engine that fails is left out."""
     able, left_out = match.able, match.left_out
     if not match.begun:
         failed = {one: why for one in able if (why := _why_no_numbers(one, match, host, observer))}
         able, left_out = _without(failed, able, left_out, match, observer)
-    while len(able) > 1:
-        sides = dict(zip(NAMES, able, strict=False))
-        try:
-            outcome = compare.compare(match.given(sides), match.folder, host, rules, observer)
-        except SideFailed as error:
-            able, left_out = _without({sides[error.side]: error.why}, able, left_out, match, observer)
-            record.put_aside(match.folder)
-            continue
-        rows = {name: table.row(one, name, outcome, record.results(match.folder, name, outcome.rounds))
-                for name, one in sides.items()}
-        return Played(match.precision, left_out, sides, rows, outcome)
-    return Played(match.precision, left_out)
+    if len(able) < 2:
+        return Played(match.precision, left_out)
+    sides = dict(zip(NAMES, able, strict=False))
+    outcome = compare.compare(match.given(sides), match.folder, host, limits, observer, may_fail=True)
+    failed = {sides[name]: why for name, why in outcome.race.failed.items()}
+    able, left_out = _without(failed, able, left_out, match, observer)
+    rows = {name: table.row(one, name, outcome, record.results(match.folder, name))
+            for name, one in sides.items() if one in able}
+    return Played(match.precision, left_out, sides, rows, outcome)
 
 
 def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: MatchObserver) -> str:

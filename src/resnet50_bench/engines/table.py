@@ -13,12 +13,11 @@ from statistics import median
 from ..case.engines import ENGINES, UNPROVEN_WORDS, EngineFacts, KnownEngine
 from ..case.precision import PRECISIONS
 from ..errors import BadInput
-from ..result.comparison_stats import interval_of_means
-from ..result.kpi import FASTER, SLOWER
+from ..result.kpi import KPIS
 from ..result.result import Result
 from ..stack.stacks import STACK
 from ..tables import aligned
-from ..versus.outcome import Outcome, verdict, word
+from ..versus.outcome import Outcome, interval, sentence
 from ..versus.words import NAMES, read_side
 
 
@@ -82,10 +81,10 @@ def _why_not(engine: EngineFacts, precision: str, cpu_flags: frozenset[str]) -> 
 
 @dataclass(frozen=True)
 class Row:
-    """What one contestant reached: medians over the rounds, ``low`` to ``high`` is 95 % of their mean.
+    """One contestant: ``images_per_s`` as the comparison estimates it, ``ratio`` to the fastest with its interval.
 
     ``prepare_s`` is from the start of preparing to a proven model, from the cache where that has it; ``measured_on``
-    the day of the last round.
+    the day of the last round; ``rounds`` that it was measured in.
     """
 
     precision: str
@@ -94,8 +93,10 @@ class Row:
     batch_size: int
     cores_per_instance: int
     images_per_s: float
+    ratio: float
     low: float | None
     high: float | None
+    rounds: int
     latency_ms: float | None
     prepare_s: float
     memory_mb: float | None
@@ -107,17 +108,24 @@ class Row:
 def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result]) -> Row:
     """Of a side's results, at least one."""
     side = next(side for side in outcome.sides if side.name == name)
-    speeds = [float(result.statistics.throughput_images_per_s or 0.0) for result in results]
+    gap = next((gap for gap in outcome.gaps if gap.b == name), None)
     latencies = [result.statistics.latency_ms.mean for result in results if result.statistics.latency_ms]
-    memories = [turn.memory_mb for each in outcome.rounds if (turn := each.turns[name]).memory_mb is not None]
-    low, high = interval_of_means(speeds) or (None, None)
+    memories = [turn.memory_mb for turn in outcome.turns(name) if turn.memory_mb is not None]
     kernels = results[-1].processes[0].kernels
     return Row(side.case.precision, one.engine, one.stack, side.case.batch_size, side.case.cores_per_instance,
-               median(speeds), low, high, median(latencies) if latencies else None,
+               _images_per_s(outcome, name, results), gap.ratio if gap else 1.0, gap.low if gap else None,
+               gap.high if gap else None, len(outcome.values(name)), median(latencies) if latencies else None,
                median(max(report.prepare_s for report in result.processes) for result in results),
                median(memories) if memories else None,
                ", ".join(f"{kernel} {count}" for kernel, count in kernels.items()) or "unproven",
                ENGINES[one.engine].proven, max(result.started_at for result in results)[:10])
+
+
+def _images_per_s(outcome: Outcome, name: str, results: Sequence[Result]) -> float:
+    """The estimate where it is of a throughput; of other KPIs the median throughput."""
+    if outcome.kpi is KPIS["throughput"]:
+        return outcome.estimates[name]
+    return median(float(result.statistics.throughput_images_per_s or 0.0) for result in results)
 
 
 @dataclass(frozen=True)
@@ -144,45 +152,32 @@ def fastest(rows: Sequence[Row]) -> Row | None:
 
 
 def sentences(played: Played) -> Iterator[str]:
-    """Who is the fastest at a precision, what was shown against each other, and who did not compete."""
+    """Who is the fastest at a precision, and who did not compete."""
     if played.outcome:
-        yield from _verdicts(played.precision, played.sides, played.rows, played.outcome)
+        yield f"{played.precision}: {sentence(played.outcome)}"
+        best = fastest(list(played.rows.values()))
+        if best is None:
+            yield f"{played.precision}: no engine with proven kernels was measured"
+        elif best is not max(played.rows.values(), key=lambda one: one.images_per_s):
+            yield f"{played.precision}: of those with proven kernels {best.engine} ({best.stack}) reached the most"
+        yield from (f"{played.precision}: {one.engine}: {UNPROVEN_WORDS}" for one in played.rows.values()
+                    if not one.proven)
     yield from (f"{played.precision}: left out: {one.who}: {one.why}" for one in played.left_out)
     if not played.outcome:
         yield f"{played.precision}: fewer than two engines are left: nothing to compare"
 
 
-def _verdicts(precision: str, sides: Mapping[str, Contestant], rows: Mapping[str, Row],
-              outcome: Outcome) -> Iterator[str]:
-    best = fastest(list(rows.values()))
-    if best is None:
-        yield f"{precision}: no engine with proven kernels was measured"
-        return
-    name = next(name for name, one in rows.items() if one is best)
-    beaten = [pair for pair in outcome.pairs
-              if (name, word(pair, outcome.mode)) in ((pair.b, FASTER), (pair.a, SLOWER))]
-    yield (f"{precision}: {sides[name].shown} reached the most, {best.images_per_s:.2f} images/s: shown to be faster "
-           f"than {len(beaten)} of {len(rows) - 1} others")
-    for pair in outcome.pairs:
-        if name in (pair.a, pair.b):
-            text = verdict(pair, outcome.mode)
-            yield f"  {text} ({pair.a}: {sides[pair.a].shown}, {pair.b}: {sides[pair.b].shown})"
-    for one in rows.values():
-        if not one.proven:
-            yield f"  {one.engine}: {UNPROVEN_WORDS}"
-
-
 def table(rows: Sequence[Row]) -> list[str]:
     """A line for each row below a head, the fastest of each precision first."""
-    head = ("precision", "engine (stack)", "images/s", "95 % interval", "latency ms", "batch", "cores", "prepare s",
-            "memory MB", "kernels")
+    head = ("precision", "engine (stack)", "images/s", "to the fastest", "95 % interval", "rounds", "latency ms",
+            "batch", "cores", "prepare s", "memory MB", "kernels")
     lines = [head, *(_cells(one) for one in sorted(rows, key=lambda one: (one.precision, -one.images_per_s)))]
-    return aligned(lines, left=range(len(head)))
+    return aligned(lines, left=(0, 1, len(head) - 1))
 
 
 def _cells(one: Row) -> tuple[str, ...]:
-    interval = f"{one.low:.2f} to {one.high:.2f}" if one.low is not None and one.high is not None else "one round"
-    return (one.precision, f"{one.engine} ({one.stack})", f"{one.images_per_s:.2f}", interval,
+    return (one.precision, f"{one.engine} ({one.stack})", f"{one.images_per_s:.2f}",
+            f"{100 * one.ratio - 100:+.1f} %" if one.ratio != 1 else "", interval(one.low, one.high), str(one.rounds),
             "-" if one.latency_ms is None else f"{one.latency_ms:.1f}", str(one.batch_size),
             str(one.cores_per_instance), f"{one.prepare_s:.1f}",
             "unknown" if one.memory_mb is None else f"{one.memory_mb:.0f}", one.kernels)
@@ -192,7 +187,7 @@ def document(rows: Sequence[Row], said: Sequence[str], cpu: str) -> dict[str, ob
     """For programs, and for what remembers it: the best proven engine of each precision, and every row."""
     best = {precision: fastest([one for one in rows if one.precision == precision])
             for precision in dict.fromkeys(one.precision for one in rows)}
-    return {"schema": "resnet50-bench-engines", "schema_version": 1, "cpu": cpu,
+    return {"schema": "resnet50-bench-engines", "schema_version": 2, "cpu": cpu,
             "best": {precision: {"engine": one.engine, "stack": one.stack, "batch_size": one.batch_size,
                                  "cores_per_instance": one.cores_per_instance, "images_per_s": one.images_per_s}
                      for precision, one in best.items() if one},

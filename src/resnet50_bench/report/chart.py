@@ -123,16 +123,6 @@ def over_powers_of_two(title: str, x_name: str, y_name: str, lines: Lines) -> Ch
     return _of_lines(title, x, y_name, [0, top], lines)
 
 
-def over_rounds(title: str, y_name: str, lines: Lines) -> Chart:
-    """Rounds to the right; values do not begin at zero: a change of some percent has to be seen."""
-    marks = [mark for line in lines.values() for mark in line]
-    first, last = min(mark.x for mark in marks), max(mark.x for mark in marks)
-    x = axis("x", "round", [first - 0.4, last + 0.4], grid=False, labelFlush=False,
-             values=[tick for tick in nice_ticks(first, last, 8) if tick % 1 == 0])
-    values = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
-    return _of_lines(title, x, y_name, around(values), lines)
-
-
 def _of_lines(title: str, x: Spec, y_name: str, ends: Sequence[float], lines: Lines) -> Chart:
     best = max((mark for line in lines.values() for mark in line), key=lambda mark: mark.y)
     rows = [(name, f"{mark.x:g}", short(mark.y), low_to_high(mark.low, mark.high))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
@@ -18,12 +17,32 @@ from ..errors import BadInput, BenchError, Infrastructure, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
 from ..machine import machine_lock
+from ..result.blocks import EQUAL_WITHIN, Question, Rules
+from ..result.kpi import KPIS
 from ..sweep.observer import SweepObserver as SearchObserver
 from . import record
 from .outcome import Outcome, document, text
 from .record import Plan
-from .rounds import Pair, Round, Rules, SideFailed, Turn, pairs, take_turns
+from .rounds import Race, SideFailed, Turn, take_turns
 from .words import AskedSide, Given, Host, Side, sides
+
+#: The side that all others are compared with, where it is given.
+BASELINE = "A"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The rules of a comparison as they were asked for; see ``blocks.Rules``.
+
+    Without a ``question`` a side A is the baseline, and without A the fastest side is sought.
+    """
+
+    rounds: int
+    within: float | None = None
+    equal_within: float = EQUAL_WITHIN
+    time_limit_s: float | None = None
+    seed: int | None = None
+    question: Question | None = None
 
 
 class VersusObserver(Protocol):
@@ -33,40 +52,44 @@ class VersusObserver(Protocol):
     def search(self) -> SearchObserver:
         """Told of the search of a side's numbers."""
 
-    def begins(self, folder: Path, sides: Sequence[Side], known_rounds: int) -> None:
-        """Who is compared, and how many rounds the folder has already."""
+    def begins(self, folder: Path, sides: Sequence[Side], race: Race) -> None:
+        """Who is compared by which rules, and which turns the folder has already."""
 
-    def measuring(self, number: int, most_rounds: int, name: str) -> None:
+    def measuring(self, number: int, side: Side) -> None:
         """A turn begins."""
 
-    def measured(self, number: int, side: Side, turn: Turn) -> None:
+    def measured(self, side: Side, turn: Turn) -> None:
         """A turn has ended."""
 
-    def round_ended(self, count: int, most_rounds: int, pairs: Sequence[Pair], left_s: float) -> None:
-        """The ratios after ``count`` rounds; at most ``left_s`` seconds are left."""
+    def round_ended(self, outcome: Outcome) -> None:
+        """The state of the comparison after a round."""
 
-    def round_failed(self, number: int, error: RunFailed) -> None:
-        """The round does not count and is measured once more."""
+    def turn_failed(self, number: int, error: SideFailed) -> None:
+        """The turn is measured once more."""
 
     def broken_off(self, folder: Path) -> None:
-        """The comparison ends before its time; its folder can be gone on with."""
+        """The comparison ends before its time; its folder can be continued."""
 
     def ended(self, outcome: Outcome, folder: Path) -> None:
-        """What is known at the end, however it came; its folder has it as a table and a document."""
+        """The end, however it came; the folder has it as a table and a document."""
 
 
-def compare(given: Given, folder: Path, host: Host, rules: Rules, observer: VersusObserver,
-            seed: int | None = None) -> Outcome:
-    """Let the sides take turns in ``folder``, or go on there; the rules' seed is the folder's.
+def compare(given: Given, folder: Path, host: Host, limits: Limits, observer: VersusObserver,
+            may_fail: bool = False) -> Outcome:
+    """Let the sides take turns in ``folder``, or continue there; the seed is the folder's.
 
-    Raises BadInput before anything runs, SideFailed where a side failed twice.
+    Raises BadInput before anything runs; SideFailed where a side failed twice, unless sides ``may_fail``.
     """
-    plan = record.planned(given, seed, folder)
+    plan = record.planned(given, limits.seed, folder)
     asked = sides(plan.given, host)
     with record.alone_in(folder), machine_lock.held():
         plan, ready = _decided(plan, asked, host, observer.search)
         record.write_plan(folder, plan)
-        return _take_turns(folder, ready, host, replace(rules, seed=plan.seed), observer)
+        question = limits.question or (Question.BASELINE if ready[0].name == BASELINE else Question.BEST)
+        race = Race(tuple(side.name for side in ready),
+                    Rules(question, limits.rounds, limits.within, limits.equal_within), KPIS[ready[0].case.mode].sign,
+                    plan.seed, record.turns(folder, ready, host.machine))
+        return _take_turns(folder, ready, host, race, limits.time_limit_s, observer, may_fail)
 
 
 def _decided(plan: Plan, asked: Sequence[AskedSide], host: Host, observer: SearchObserver) -> tuple[Plan, list[Side]]:
@@ -101,57 +124,50 @@ def search(side: AskedSide, host: Host, observer: SearchObserver) -> Case:
     return auto.decided(side.case, host.machine, side.python, host.surroundings, observer)
 
 
-def _take_turns(folder: Path, ready: list[Side], host: Host, rules: Rules, observer: VersusObserver) -> Outcome:
-    """What is known at the end is told and kept, however it ends."""
-    rounds = record.rounds(folder, ready, host.machine)
-    observer.begins(folder, ready, len(rounds))
+def _take_turns(folder: Path, ready: list[Side], host: Host, race: Race, time_limit_s: float | None,
+                observer: VersusObserver, may_fail: bool) -> Outcome:
+    """The outcome is told and kept, however the comparison ends."""
+    observer.begins(folder, ready, race)
     began, ended = time.monotonic(), "it was broken off"
     try:
-        ended = take_turns([side.name for side in ready], rules, rounds, _Turns(folder, ready, host, rules, observer),
-                           time.monotonic)
+        runner = _Runner(folder, ready, host, observer)
+        ended = take_turns(race, runner, time.monotonic, time_limit_s, may_fail)
     except BenchError:
         observer.broken_off(folder)
         raise
     finally:
-        outcome = Outcome(ready, rounds, rules.most_rounds, rules.seed, ended, time.monotonic() - began)
+        outcome = Outcome(ready, race, ended, time.monotonic() - began)
         (folder / record.TABLE).write_text(text(outcome))
         write_json(folder / record.OUTCOME, document(outcome))
         observer.ended(outcome, folder)
     return outcome
 
 
-class _Turns:
-    """Runs turns, each by processes of its own into a folder of its own; see ``Runner``."""
+class _Runner:
+    """Runs turns, each by processes of its own into a folder of its own; see ``rounds.Runner``."""
 
-    def __init__(self, folder: Path, ready: Sequence[Side], host: Host, rules: Rules, observer: VersusObserver) -> None:
-        self._folder, self._host, self._rules, self._observer = folder, host, rules, observer
+    def __init__(self, folder: Path, ready: Sequence[Side], host: Host, observer: VersusObserver) -> None:
+        self._folder, self._host, self._observer, self._ready = folder, host, observer, ready
         self._sides = {side.name: side for side in ready}
 
-    def measure(self, number: int, name: str) -> Turn:
-        side, folder = self._sides[name], record.turn_folder(self._folder, name, number)
-        self._observer.measuring(number, self._rules.most_rounds, name)
+    def measure(self, number: int, side: str, again: bool) -> Turn:
+        measured = self._sides[side]
+        self._observer.measuring(number, measured)
+        folder = self._folder
         try:
-            folder.mkdir(parents=True)
-            result = run_case(side.case, side.inputs, self._host.machine.topology, side.python, folder,
+            folder = record.turn_folder(self._folder, side, number, again)
+            result = run_case(measured.case, measured.inputs, self._host.machine.topology, measured.python, folder,
                               datetime.now(timezone.utc), self._host.surroundings, echo=io.StringIO())
         except RunFailed as error:
-            raise SideFailed(name, f"{error} (log: {folder})") from error
+            raise SideFailed(side, f"{error} (log: {folder})") from error
         except OSError as error:
             raise Infrastructure(f"{folder}: {error}") from error
-        turn = record.turn_of(result)
-        self._observer.measured(number, side, turn)
+        turn = record.turn_of(result, number, side, again)
+        self._observer.measured(measured, turn)
         return turn
 
-    def leave_out(self, number: int) -> None:
-        record.leave_out(self._folder, list(self._sides), number)
+    def round_ended(self, race: Race) -> None:
+        self._observer.round_ended(Outcome(self._ready, race, "", 0.0))
 
-    def round_ended(self, rounds: Sequence[Round], took_s: Sequence[float]) -> None:
-        rules = self._rules
-        left_s = (rules.most_rounds - len(rounds)) * math.fsum(took_s) / len(took_s)
-        if rules.time_limit_s is not None:
-            left_s = min(left_s, max(0.0, rules.time_limit_s - math.fsum(took_s)))
-        self._observer.round_ended(len(rounds), rules.most_rounds, pairs(list(self._sides), rounds, rules.most_rounds),
-                                   left_s)
-
-    def round_failed(self, number: int, error: RunFailed) -> None:
-        self._observer.round_failed(number, error)
+    def turn_failed(self, number: int, error: SideFailed) -> None:
+        self._observer.turn_failed(number, error)

@@ -1,152 +1,236 @@
-"""Sides and rounds -> the table and the verdicts that a user reads, and one JSON document; pure."""
+"""A race of sides -> the table and the sentence that a user reads, and one JSON document; pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 
 from ..case.engines import UNPROVEN_WORDS, is_unproven
-from ..result.kpi import FASTER, KPIS, NO_DIFFERENCE, SLOWER
+from ..result.blocks import EQUAL, Gap, Question, fit, gaps
+from ..result.kpi import FASTER, KPIS, NO_DIFFERENCE, SLOWER, Kpi
 from ..tables import aligned
 from .record import TABLE, texts_of
-from .rounds import Pair, Round, looks, pairs, spread
+from .rounds import Race, Turn
 from .words import Side
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a comparison came to. ``wall_s`` is that of this call alone."""
+    """The state of a comparison. ``ended``: why, empty while it goes on. ``wall_s``: of this call alone."""
 
     sides: Sequence[Side]
-    rounds: Sequence[Round]
-    most_rounds: int
-    seed: int
+    race: Race
     ended: str
     wall_s: float
 
     @property
-    def names(self) -> list[str]:
-        """In the order given."""
-        return [side.name for side in self.sides]
-
-    @property
-    def mode(self) -> str:
+    def kpi(self) -> Kpi:
         """That of all sides."""
-        return self.sides[0].case.mode
+        return KPIS[self.sides[0].case.mode]
 
     @property
-    def pairs(self) -> list[Pair]:
-        """Every later side against every earlier one."""
-        return pairs(self.names, self.rounds, self.most_rounds)
+    def question(self) -> Question:
+        """What is compared with what."""
+        return self.race.rules.question
+
+    @cached_property
+    def gaps(self) -> list[Gap]:
+        """The ratios of speeds that the question is about; none before the first round."""
+        return gaps(self.race.standing, self.race.observations, self.question) if self.race.turns else []
+
+    @property
+    def leader(self) -> str | None:
+        """The fastest side, where that is the question."""
+        return self.gaps[0].a if self.question is Question.BEST and self.gaps else None
+
+    def turns(self, name: str) -> list[Turn]:
+        """All turns of a side, the disturbed ones too."""
+        return [turn for turn in self.race.turns if turn.side == name]
+
+    @cached_property
+    def estimates(self) -> dict[str, float]:
+        """The KPI of each measured side as the fit has it: their quotients are the ratios that are shown."""
+        levels = fit(self.race.observations).level if self.race.turns else {}
+        return {name: math.exp(level) ** self.race.sign for name, level in levels.items()}
 
     def values(self, name: str) -> list[float]:
-        """A side's, by round."""
-        return [each.turns[name].value for each in self.rounds]
+        """The KPI of each round of a side: of two turns the better one."""
+        return [one.value**self.race.sign for one in self.race.observations if one.side == name]
 
+    def label(self, name: str) -> str:
+        """A side by its own name."""
+        return next(side.label for side in self.sides if side.name == name)
 
-def word(pair: Pair, mode: str) -> str:
-    """What the pair's later side is: faster, slower, or no difference shown."""
-    if not pair.found.apart:
-        return NO_DIFFERENCE
-    return FASTER if (pair.found.ratio > 1) == (KPIS[mode].sign > 0) else SLOWER
+    def ratio(self, gap: Gap) -> tuple[float, float | None, float | None]:
+        """The ratio of the KPIs B / A with its bounds: of latencies the inverse of the speeds'."""
+        if self.race.sign > 0 or gap.low is None or gap.high is None:
+            return gap.ratio**self.race.sign, gap.low, gap.high
+        return 1 / gap.ratio, 1 / gap.high, 1 / gap.low
 
 
 def is_slower(outcome: Outcome) -> list[str]:
-    """The verdict of each side that is slower than the first one."""
-    return [verdict(pair, outcome.mode) for pair in outcome.pairs
-            if pair.a == outcome.names[0] and word(pair, outcome.mode) == SLOWER]
+    """The verdict on each side that is slower than the baseline A."""
+    return [verdict(outcome, gap) for gap in outcome.gaps if gap.a == "A" and gap.verdict == SLOWER]
 
 
-#: Between the ends of an interval that is shown.
+#: Between the bounds of an interval that is shown.
 _MOST_RATIO = 100.0
 
 
-def verdict(pair: Pair, mode: str) -> str:
-    """``B is faster than A by 6.0 % (95 % interval 4.1 to 8.0 %)``, or that no difference was shown, and which would
-    have been."""
-    found = pair.found
-    if not _told(pair) or found.low is None or found.high is None:
-        return f"{pair.b} and {pair.a}: {NO_DIFFERENCE}: so few rounds cannot tell; more --rounds can"
-    told, by = KPIS[mode].told(found.low, found.ratio, found.high)
-    if told != NO_DIFFERENCE:
-        return f"{pair.b} is {told} than {pair.a} {by}"
-    seen = 100 * max(1 - found.low, found.high - 1)
-    return f"{pair.b} and {pair.a}: {told} {by}: differences above {seen:.1f} % would have been seen"
+def verdict(outcome: Outcome, gap: Gap) -> str:
+    """``B is faster than A by 6.0 % (95 % interval 4.1 to 8.0 %)``, equal, or that no difference was shown."""
+    a, b = outcome.label(gap.a), outcome.label(gap.b)
+    ratio, low, high = outcome.ratio(gap)
+    if low is None or high is None or high > _MOST_RATIO * low:
+        return f"{b} and {a}: {NO_DIFFERENCE}: so few rounds cannot tell; more --rounds can"
+    change, near, far = (100 * (value - 1) for value in (ratio, low, high))
+    if gap.verdict in (FASTER, SLOWER):
+        near, far = sorted((abs(near), abs(far))) if near * far > 0 else (near, far)
+        latency = "" if outcome.kpi.sign > 0 else f": {'higher' if change > 0 else 'lower'} latency"
+        return (f"{b} is {gap.verdict} than {a} by {abs(change):.1f} % (95 % interval {near:.1f} to {far:.1f} %)"
+                f"{latency}")
+    bounds = f"(95 % interval {interval(low, high)})"
+    if gap.verdict == EQUAL:
+        return f"{b} is as fast as {a}, within {100 * outcome.race.rules.equal_within:g} % {bounds}"
+    return (f"{b} and {a}: {NO_DIFFERENCE} {bounds}: differences above {max(abs(near), abs(far)):.1f} % would have "
+            "been seen")
 
 
-def ratio_text(pair: Pair) -> str:
-    """``B/A 1.0604 (1.0412 to 1.0801)``."""
-    found = pair.found
-    interval = f" ({found.low:.4f} to {found.high:.4f})" if _told(pair) else " (too few rounds for an interval)"
-    return f"{pair.b}/{pair.a} {found.ratio:.4f}{interval}"
+def sentence(outcome: Outcome) -> str:
+    """The answer, or the means that would decide."""
+    if not outcome.gaps:
+        return "nothing was compared"
+    if outcome.question is Question.BEST:
+        return _who_is_best(outcome)
+    parts = [verdict(outcome, gap) for gap in outcome.gaps]
+    return "; ".join(parts)
 
 
-def _told(pair: Pair) -> bool:
-    """Whether the interval says anything: that of two noisy rounds may reach over twenty powers of ten."""
-    low, high = pair.found.low, pair.found.high
-    return low is not None and high is not None and high <= _MOST_RATIO * max(low, 1 / _MOST_RATIO)
+def _who_is_best(outcome: Outcome) -> str:
+    standing, leader = outcome.race.standing, outcome.label(outcome.gaps[0].a)
+    close = [gap for gap in outcome.gaps if gap.b in standing.left]
+    if not close:
+        first, *others = outcome.gaps
+        ahead, low, high = (100 * (1 / value - 1) if value else 0.0 for value in (first.ratio, first.high, first.low))
+        bounds = f" ({low:.1f} to {high:.1f} %)" if first.low else ""
+        return (f"{leader} is the fastest: {ahead:.1f} % ahead of {outcome.label(first.b)}{bounds}"
+                f"{_left_behind(outcome, others)}")
+    lost = _left_behind(outcome, [gap for gap in outcome.gaps if gap.b not in standing.left])
+    together = _listed([leader, *(outcome.label(gap.b) for gap in close)])
+    if standing.ended:
+        return f"{together} are the fastest, within {100 * outcome.race.rules.equal_within:g} % of each other{lost}"
+    named = _listed([f"{outcome.label(gap.b)} ({_behind(gap):.1f} % behind)" for gap in close])
+    return f"{leader} leads, but {named} may be as fast{lost}; {_would_decide(outcome)}"
+
+
+def _would_decide(outcome: Outcome) -> str:
+    rounds, seconds = outcome.race.to_decide(), outcome.race.round_s()
+    took = f", about {minutes(rounds * seconds)}," if seconds else ""
+    return f"{rounds} more round{'s' * (rounds > 1)}{took} would decide if all stays as it is"
+
+
+def _left_behind(outcome: Outcome, gaps: Sequence[Gap]) -> str:
+    if not gaps:
+        return ""
+    low, high = (f"{pick(map(_behind, gaps)):.0f}" for pick in (min, max))
+    return (f"; {_listed([outcome.label(gap.b) for gap in gaps])} {'is' if len(gaps) == 1 else 'are'} "
+            f"{low if low == high else f'{low} to {high}'} % behind")
+
+
+def _behind(gap: Gap) -> float:
+    return 100 * (1 - gap.ratio)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def table(outcome: Outcome) -> list[str]:
+    """A head and a row for each side: the baseline first, or the fastest."""
+    gap_of = {gap.b: gap for gap in outcome.gaps}
+    names = list(dict.fromkeys([gap.a for gap in outcome.gaps] + [gap.b for gap in outcome.gaps]))
+    head = ("side", outcome.kpi.unit, "min .. max", f"to {_reference(outcome)}", "95 % interval", "rounds", "noisy",
+            "memory MB", "")
+    rows: list[tuple[str, ...]] = [head, *(_row(outcome, name, gap_of.get(name)) for name in names)]
+    if outcome.question is Question.PAIRS:
+        rows = [(*row[:3], *row[5:]) for row in rows]
+    return aligned(rows, left=(0, len(rows[0]) - 1))
+
+
+def _reference(outcome: Outcome) -> str:
+    return "leader" if outcome.question is Question.BEST else outcome.gaps[0].a if outcome.gaps else ""
+
+
+def _row(outcome: Outcome, name: str, gap: Gap | None) -> tuple[str, ...]:
+    """``gap``: to the leader or the baseline; None for that side itself."""
+    values, turns = outcome.values(name), outcome.turns(name)
+    memory = [turn.memory_mb for turn in turns if turn.memory_mb is not None]
+    side = next(side for side in outcome.sides if side.name == name)
+    who = side.label if side.label != name else f"{name}: {side.shown}"
+    ratio, low, high = outcome.ratio(gap) if gap else (1.0, None, None)
+    return (who + (" (kernels unproven)" if is_unproven(side.case.torch_type) else ""),
+            f"{outcome.estimates[name]:.2f}", f"{min(values):.2f} .. {max(values):.2f}",
+            f"{100 * (ratio - 1):+.1f} %" if gap else "", interval(low, high), str(len(values)),
+            f"{sum(turn.verdict == 'noisy' for turn in turns)} of {len(turns)}",
+            f"{median(memory):.0f}" if memory else "unknown", _state(outcome, name))
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``-3.1 to +0.2 %`` of a ratio's bounds; empty where they say nothing."""
+    if low is None or high is None or high > _MOST_RATIO * low:
+        return ""
+    return f"{100 * (low - 1):+.1f} to {100 * (high - 1):+.1f} %"
+
+
+def _state(outcome: Outcome, name: str) -> str:
+    standing = outcome.race.standing
+    if name in outcome.race.failed:
+        return "failed"
+    if name in standing.out:
+        return f"out after round {standing.out[name]}" if outcome.question is Question.BEST else (
+            f"decided after round {standing.out[name]}")
+    return ""
 
 
 #: Of the lines on the screen.
-_MOST_LINES, _MOST_SIDES = 10, 4
+_MOST_LINES = 10
 
 
 def card(outcome: Outcome, folder: str, tool: str) -> list[str]:
-    """Ten lines at most: the sides, the verdicts, how it ended; what does not fit stands in the folder's table."""
-    if not outcome.rounds:
+    """The table, the sentence, the way it ended and the next command; ten lines for up to four sides."""
+    if not outcome.gaps:
         return ["no round was measured", f"results: {folder}"]
-    rows = _rows(outcome)
-    lines = aligned(rows[:_MOST_SIDES + 1], left=(0, 1))
-    # Of two sides the ratio has room, too.
-    verdicts = [line for pair in outcome.pairs for line in (
-        *([ratio_text(pair) + _HOLDS] if len(outcome.sides) == 2 else []), verdict(pair, outcome.mode))]
-    room = _MOST_LINES - len(lines) - 3
-    if len(verdicts) > room or len(rows) > len(lines):
-        shown = verdicts[:room - 1]
-        verdicts = [*shown, f"and {len(rows) - len(lines)} sides, {len(verdicts) - len(shown)} verdicts more: "
-                    f"{folder}/{TABLE}"]
-    undecided = any(word(pair, outcome.mode) == NO_DIFFERENCE for pair in outcome.pairs)
-    follow = (f"{tool} versus --folder {folder} --rounds {2 * outcome.most_rounds}" if undecided
-              else f"{tool} report {folder}")
-    return [*lines, *verdicts, _how(outcome), f"results: {folder}", f"next: {follow}"]
+    lines = table(outcome)
+    said = [sentence(outcome)] if outcome.question is Question.BEST else [verdict(outcome, gap) for gap in outcome.gaps]
+    room = max(2, _MOST_LINES - len(lines) - 3)
+    if len(said) > room:
+        said = [*said[:room - 1], f"and {len(said) - room + 1} verdicts more: {folder}/{TABLE}"]
+    follow = (f"{tool} report {folder}" if outcome.race.standing.ended
+              else f"{tool} versus --folder {folder} --rounds {2 * outcome.race.rules.most_rounds}")
+    return [*lines, *said, _how(outcome), f"results: {folder}", f"next: {follow}"]
 
 
 def text(outcome: Outcome) -> str:
-    """The table, a ratio and a verdict for each pair, and how they came to be."""
-    if not outcome.rounds:
+    """The table, the sentence, each verdict, and how they came to be."""
+    if not outcome.gaps:
         return "no round was measured\n"
-    lines = aligned(_rows(outcome), left=(0, 1))
-    lines += [f"{side.name}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
+    lines = table(outcome)
+    lines += [f"{side.label}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
               if is_unproven(side.case.torch_type)]
-    lines.append("")
-    for pair in outcome.pairs:
-        lines += [ratio_text(pair) + _HOLDS, verdict(pair, outcome.mode)]
-    return "\n".join([*lines, _how(outcome)]) + "\n"
-
-
-_HOLDS = ": what changes between restarts, paired by round"
+    if outcome.question is Question.BEST:
+        lines += ["", sentence(outcome)]
+    return "\n".join([*lines, "", *(verdict(outcome, gap) for gap in outcome.gaps), _how(outcome)]) + "\n"
 
 
 def _how(outcome: Outcome) -> str:
-    count = len(outcome.rounds)
-    return (f"{count} round{'s' if count > 1 else ''}; ended: {outcome.ended}; wall time {clock(outcome.wall_s)}; "
-            f"order by seed {outcome.seed}")
-
-
-def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """A head, and a row for each side."""
-    unit = KPIS[outcome.mode].unit
-    rows: list[tuple[str, ...]] = [("side", "what", f"median {unit}", "min .. max", "noisy", "memory MB")]
-    for side in outcome.sides:
-        turns = [each.turns[side.name] for each in outcome.rounds]
-        middle, low, high = spread(outcome.values(side.name))
-        memory = [turn.memory_mb for turn in turns if turn.memory_mb is not None]
-        noisy = sum(turn.verdict == "noisy" for turn in turns)
-        what = f"{side.shown} (kernels unproven)" if is_unproven(side.case.torch_type) else side.shown
-        rows.append((side.name, what, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", f"{noisy} of {len(turns)}",
-                     f"{spread(memory)[0]:.0f}" if memory else "unknown"))
-    return rows
+    count = outcome.race.round
+    again = sum(turn.again for turn in outcome.race.turns)
+    twice = f"; {again} disturbed turn{'s' * (again > 1)} measured twice" if again else ""
+    return (f"{count} round{'s' * (count > 1)}, blocks of new processes{twice}; ended: {outcome.ended}; wall time "
+            f"{clock(outcome.wall_s)}; order by seed {outcome.race.seed}")
 
 
 def clock(seconds: float) -> str:
@@ -154,28 +238,37 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
+def minutes(seconds: float) -> str:
+    """``8 min``, ``50 s``."""
+    return f"{round(seconds / 60)} min" if seconds >= 90 else f"{round(seconds)} s"
+
+
 def document(outcome: Outcome) -> dict[str, object]:
-    """For programs. Values in ``unit``; ratios without unit; an unknown bound is null."""
-    kpi = KPIS[outcome.mode]
+    """For programs. Values in ``unit``; ratios of the KPI without unit; an unknown bound is null."""
     return {
-        "schema": "resnet50-bench-versus-outcome", "schema_version": 1,
-        "mode": outcome.mode, "unit": kpi.unit, "higher_is_better": kpi.sign > 0,
+        "schema": "resnet50-bench-versus-outcome", "schema_version": 2,
+        "mode": outcome.sides[0].case.mode, "unit": outcome.kpi.unit, "higher_is_better": outcome.kpi.sign > 0,
+        "question": outcome.question.value, "leader": outcome.leader, "sentence": sentence(outcome),
         "sides": {side.name: _side(outcome, side) for side in outcome.sides},
-        "pairs": [{"a": pair.a, "b": pair.b, "ratio": pair.found.ratio, "low": pair.found.low,
-                   "high": None if pair.found.high == math.inf else pair.found.high,
-                   "verdict": word(pair, outcome.mode), "text": verdict(pair, outcome.mode)} for pair in outcome.pairs],
-        "rounds": [{"round": each.number, "turns": {name: _turn(each, name) for name in outcome.names}}
-                   for each in outcome.rounds],
-        "looks": list(looks(outcome.most_rounds)), "seed": outcome.seed, "ended": outcome.ended,
+        "pairs": list(_pairs(outcome)),
+        "turns": [{"round": turn.round, "side": turn.side, "value": turn.value, "verdict": turn.verdict,
+                   "reasons": list(turn.reasons), "memory_mb": turn.memory_mb, "again": turn.again}
+                  for turn in outcome.race.turns],
+        "seed": outcome.race.seed, "ended": outcome.ended, "decided": outcome.race.standing.ended,
         "wall_s": round(outcome.wall_s, 1)}
 
 
+def _pairs(outcome: Outcome) -> Iterator[Mapping[str, object]]:
+    for gap in outcome.gaps:
+        ratio, low, high = outcome.ratio(gap)
+        yield {"a": gap.a, "b": gap.b, "ratio": ratio, "low": low, "high": high, "verdict": gap.verdict,
+               "text": verdict(outcome, gap)}
+
+
 def _side(outcome: Outcome, side: Side) -> Mapping[str, object]:
-    middle, low, high = spread(outcome.values(side.name)) if outcome.rounds else (None, None, None)
-    return {"what": side.text, "kernels_proven": not is_unproven(side.case.torch_type), "parameters": texts_of(side),
-            "python": str(side.python), "median": middle, "min": low, "max": high}
-
-
-def _turn(each: Round, name: str) -> Mapping[str, object]:
-    turn = each.turns[name]
-    return {"value": turn.value, "verdict": turn.verdict, "reasons": list(turn.reasons), "memory_mb": turn.memory_mb}
+    values = outcome.values(side.name)
+    middle, low, high = (median(values), min(values), max(values)) if values else (None, None, None)
+    return {"what": side.text, "label": side.label, "kernels_proven": not is_unproven(side.case.torch_type),
+            "parameters": texts_of(side), "python": str(side.python), "estimate": outcome.estimates.get(side.name),
+            "median": middle, "min": low, "max": high,
+            "rounds": len(values), "out_after": outcome.race.standing.out.get(side.name)}

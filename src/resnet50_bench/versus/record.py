@@ -1,7 +1,7 @@
-"""A comparison's folder <-> its plan and its rounds; what does not count lies in ``left-out``.
+"""A comparison's folder <-> its plan and its turns; a turn that was broken off is in ``left-out``.
 
-``versus.json`` holds what was typed, ``A/round-001`` the whole result of a turn, so that ``compare FOLDER/A FOLDER/B``,
-``list`` and ``report`` read it as any other. A round counts once every side's turn passed.
+``versus.json`` has the words that were typed, ``A/round-001`` the whole result of a turn, so that ``compare FOLDER/A
+FOLDER/B``, ``list`` and ``report`` read it as any other. ``A/round-001-again`` has the second try of a disturbed turn.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from ..files import Locked, locked, write_json
 from ..launch import versions
 from ..result.kpi import primary
 from ..result.result import Result, read
-from .rounds import Round, Turn
+from .rounds import Turn
 from .words import Given, Side
 
 PLAN, TABLE, OUTCOME, LEFT_OUT = "versus.json", "versus.txt", "outcome.json", "left-out"
+_AGAIN = "-again"
 
 
 class Plan(msgspec.Struct, frozen=True, tag_field="schema", tag="resnet50-bench-versus"):
@@ -90,49 +91,39 @@ def write_plan(folder: Path, plan: Plan) -> None:
     write_json(folder / PLAN, msgspec.to_builtins(plan))
 
 
-def turn_folder(folder: Path, name: str, number: int) -> Path:
-    """Where a side's turn of a round lies."""
-    return folder / name / f"round-{number:03}"
+def turn_folder(folder: Path, side: str, number: int, again: bool = False) -> Path:
+    """A new folder for a side's turn of a round; one that was broken off there is moved away, nothing is deleted."""
+    path = folder / side / f"round-{number:03}{_AGAIN if again else ''}"
+    if path.exists():
+        aside = folder / LEFT_OUT
+        aside.mkdir(exist_ok=True)
+        taken = sum(1 for _ in aside.glob(f"{side}-{path.name}-*"))
+        path.rename(aside / f"{side}-{path.name}-{taken + 1}")
+    path.mkdir(parents=True)
+    return path
 
 
-def leave_out(folder: Path, names: Sequence[str], number: int) -> None:
-    """Move the turns of a round that does not count out of the way; nothing is deleted."""
-    for name in names:
-        there = turn_folder(folder, name, number)
-        if there.exists():
-            aside = folder / LEFT_OUT
-            aside.mkdir(exist_ok=True)
-            taken = sum(1 for _ in aside.glob(f"{name}-{there.name}-*"))
-            there.rename(aside / f"{name}-{there.name}-{taken + 1}")
+def results(folder: Path, side: str) -> list[Result]:
+    """Those of a side's turns that passed, in the order of time."""
+    found = [read(path) for path in folder.glob(f"{side}/round-*/benchmark_*.json")]
+    return sorted((result for result in found if result.failure is None), key=lambda result: result.started_at)
 
 
-def results(folder: Path, name: str, rounds: Sequence[Round]) -> list[Result]:
-    """Those of a side's turns."""
-    return [read(path) for each in rounds for path in turn_folder(folder, name, each.number).glob("benchmark_*.json")]
-
-
-def put_aside(folder: Path) -> None:
-    """Move the whole comparison into ``left-out`` beside it: it begins anew, and nothing is deleted."""
-    aside = folder.parent / LEFT_OUT
-    aside.mkdir(exist_ok=True)
-    folder.rename(aside / f"{folder.name}-{sum(1 for _ in aside.glob(f'{folder.name}-*')) + 1}")
-
-
-def rounds(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Round]:
-    """The rounds that are there whole, by number. Raises BadInput for those of another machine or other versions."""
-    found: dict[int, dict[str, Result]] = {}
+def turns(folder: Path, sides: Sequence[Side], machine: Machine) -> list[Turn]:
+    """The turns that passed, in the order of time. Raises BadInput for those of another machine or other versions."""
+    found: list[tuple[str, Turn]] = []
     for side in sides:
+        last = None
         for path in folder.glob(f"{side.name}/round-*/benchmark_*.json"):
             result = read(path)
             if result.failure is None:
-                found.setdefault(int(path.parent.name.removeprefix("round-")), {})[side.name] = result
-    whole = {number: results for number, results in found.items() if len(results) == len(sides)}
-    if whole:
-        last = whole[max(whole)]
-        for side in sides:
-            _require_same(side, last[side.name], machine, folder)
-    return [Round(number, {name: turn_of(result) for name, result in results.items()})
-            for number, results in sorted(whole.items())]
+                name = path.parent.name.removeprefix("round-")
+                turn = turn_of(result, int(name.removesuffix(_AGAIN)), side.name, name.endswith(_AGAIN))
+                found.append((result.started_at, turn))
+                last = result
+        if last:
+            _require_same(side, last, machine, folder)
+    return [turn for _, turn in sorted(found, key=lambda pair: pair[0])]
 
 
 def _require_same(side: Side, result: Result, machine: Machine, folder: Path) -> None:
@@ -148,13 +139,13 @@ def _require_same(side: Side, result: Result, machine: Machine, folder: Path) ->
                        "comparable; name a new folder")
 
 
-def turn_of(result: Result) -> Turn:
-    """What counts of a result that passed."""
+def turn_of(result: Result, number: int, side: str, again: bool) -> Turn:
+    """The facts that count of a result that passed."""
     _, value = primary(result)
     memories = [report.facts.memory.get("pss_bytes") for report in result.processes]
     known = [memory for memory in memories if memory is not None]
     memory = sum(known) / 1e6 if known and len(known) == len(memories) else None
-    return Turn(value, result.verdict, tuple(result.reasons), memory)
+    return Turn(number, side, value, result.verdict, tuple(result.reasons), memory, again)
 
 
 def texts_of(side: Side) -> dict[str, str]:

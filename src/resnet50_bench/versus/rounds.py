@@ -1,80 +1,43 @@
-"""What was measured -> who is next, what is known of each pair, and whether that is enough; pure but for the clock.
+"""What was measured -> who is next, and whether that is enough; pure but for the clock.
 
-A round measures every side once, each in fresh processes. Sides are compared within rounds (``paired``), so what
-drifts from round to round, the machine's clock or its neighbours, does not count as a difference between them.
+A round measures every side that is still in question once, each in new processes. ``result/blocks.py`` tells sides
+apart.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Protocol
 
 from ..errors import RunFailed
-from ..result.paired import Paired, paired
+from ..result.blocks import FIRST_LOOK, Contest, Observation, Rules, advance, rounds_to_go
 
-#: The first look at the intervals; each next one comes after about 1.6 times as many rounds.
-_FIRST_LOOKS = (3, 5)
-#: A round that failed is measured once more, then the comparison ends.
-_ATTEMPTS = 2
-DECIDED = "every pair is decided"
+DECIDED = "decided"
+#: A turn is disturbed where it is slower than its side by this share and by so many deviations ...
+_BELOW_LEVEL = 0.1, 5.0
+#: ... or, from three sides on, than its side's fastest turn.
+_BELOW_FASTEST = 0.2, 6.0
+_POLISH = 3
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One side measured once. ``value`` is the KPI in the unit of its MODE, ``memory_mb`` of all its processes."""
+    """One side measured once. ``value`` is the KPI in the unit of its MODE, ``memory_mb`` of all its processes.
 
+    ``again``: because the first turn of this side in this round was disturbed. The faster of both counts.
+    """
+
+    round: int
+    side: str
     value: float
-    verdict: str
-    reasons: tuple[str, ...]
-    memory_mb: float | None
-
-
-@dataclass(frozen=True)
-class Round:
-    """Every side's turn, by its name."""
-
-    number: int
-    turns: Mapping[str, Turn]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Side ``b`` against side ``a``: ``found.ratio`` is b / a."""
-
-    a: str
-    b: str
-    found: Paired
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When to end: as soon as all pairs are decided, or with ``within`` that precise, after ``most_rounds`` or when
-    another round would end after ``time_limit_s``."""
-
-    most_rounds: int
-    within: float | None = None
-    time_limit_s: float | None = None
-    seed: int = 1
-
-    def ending(self, names: Sequence[str], rounds: Sequence[Round], elapsed_s: float,
-               took_s: Sequence[float]) -> str | None:
-        """Why to end now, None to measure another round. ``took_s``: how long the rounds of this call took."""
-        done = len(rounds)
-        if done in looks(self.most_rounds):
-            found = pairs(names, rounds, self.most_rounds)
-            if self.within is None and all(each.found.apart for each in found):
-                return DECIDED
-            if self.within is not None and all(each.found.half_width <= self.within for each in found):
-                return f"every interval is within {100 * self.within:g} % of its ratio"
-        if done >= self.most_rounds:
-            return f"{done} round{'s' if done > 1 else ''} were asked for at most"
-        if self.time_limit_s is not None and took_s and elapsed_s + fmean(took_s) > self.time_limit_s:
-            return f"another round would end after the time limit of {self.time_limit_s:g} s"
-        return None
+    verdict: str = "valid"
+    reasons: tuple[str, ...] = ()
+    memory_mb: float | None = None
+    again: bool = False
 
 
 class SideFailed(RunFailed):
@@ -86,31 +49,107 @@ class SideFailed(RunFailed):
 
 
 class Runner(Protocol):
-    """What rounds are made of, and who is told of them."""
+    """Measures turns, and is told how the comparison goes."""
 
-    def measure(self, number: int, name: str) -> Turn:
+    def measure(self, number: int, side: str, again: bool) -> Turn:
         """One turn. Raises SideFailed where it gave no usable value."""
 
-    def leave_out(self, number: int) -> None:
-        """Put aside what there is of a round that does not count."""
+    def round_ended(self, race: Race) -> None:
+        """All sides in question were measured once more."""
 
-    def round_ended(self, rounds: Sequence[Round], took_s: Sequence[float]) -> None:
-        """All rounds so far, and how long those of this call took."""
-
-    def round_failed(self, number: int, error: RunFailed) -> None:
-        """The round does not count and is measured once more."""
+    def turn_failed(self, number: int, error: SideFailed) -> None:
+        """The turn is measured once more."""
 
 
-def looks(most_rounds: int) -> tuple[int, ...]:
-    """After how many rounds the intervals are looked at: 3, 5, 8, 13, 21 ... and the last."""
-    return (*itertools.takewhile(lambda rounds: rounds < most_rounds, _fibonacci()), most_rounds)
+@dataclass
+class Race:
+    """A comparison under way. ``sign``: 1 where a greater KPI is better, else -1. ``turns``: in the order of time.
 
+    ``failed``: why a side left that failed twice. ``took_s``: seconds of each side's turns in this call.
+    """
 
-def _fibonacci() -> Iterator[int]:
-    before, number = _FIRST_LOOKS
-    while True:
-        yield before
-        before, number = number, before + number
+    names: tuple[str, ...]
+    rules: Rules
+    sign: int
+    seed: int = 1
+    turns: list[Turn] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    took_s: dict[str, list[float]] = field(default_factory=dict)
+    standing: Contest = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look again at each round that is there, as it was looked at when it ended."""
+        self.standing = Contest(self.names, self.names)
+        turns, self.turns = self.turns, []
+        for turn in turns:
+            if self.turns and turn.round > self.round:
+                self.look()
+            self.turns.append(turn)
+        if self.turns and not self.missing() and not self.disturbed():
+            self.look()
+
+    @property
+    def round(self) -> int:
+        """The number of the current round, from 1; 0 before the first."""
+        return max((turn.round for turn in self.turns), default=0)
+
+    @property
+    def observations(self) -> list[Observation]:
+        """The faster turn of each side in each round, by speed."""
+        fastest: dict[tuple[int, str], Observation] = {}
+        for turn in self.turns:
+            one = Observation(turn.round, turn.side, turn.value**self.sign)
+            before = fastest.get((turn.round, turn.side), one)
+            fastest[turn.round, turn.side] = max(one, before, key=lambda each: each.value)
+        return list(fastest.values())
+
+    def missing(self) -> list[str]:
+        """The sides that the current round still lacks, in the order of their turns."""
+        there = {turn.side for turn in self.turns if turn.round == self.round}
+        return [side for side in order(self.names, self.seed, self.round)
+                if side in self.standing.left and side not in there]
+
+    def disturbed(self) -> list[tuple[int, str]]:
+        """(round, side) of turns that are worth a second try and have had none."""
+        again = {(turn.round, turn.side) for turn in self.turns if turn.again}
+        places = [(one.round, one.side) for one in disturbed(self.observations)]
+        return [place for place in places if place not in again and place[1] in self.standing.left]
+
+    def look(self) -> None:
+        """Tell sides apart after the current round."""
+        self.standing = advance(self.standing, self.observations, self.round, self.rules)
+
+    def leave(self, error: SideFailed) -> None:
+        """Go on without a side that failed."""
+        self.failed[error.side] = error.why
+        left = tuple(side for side in self.standing.left if side != error.side)
+        self.standing = replace(self.standing, left=left, ended=len(left) < 2)
+
+    def round_s(self) -> float | None:
+        """How long another round is likely to take; None before the first turn of this call."""
+        known = [seconds for of_side in self.took_s.values() for seconds in of_side]
+        if not known:
+            return None
+        return sum(fmean(self.took_s.get(side, known)) for side in self.standing.left)
+
+    def to_decide(self) -> int:
+        """How many more rounds would decide, if all stays as it is."""
+        return rounds_to_go(self.standing, self.observations, self.round, self.rules)
+
+    def left_s(self) -> tuple[float, float]:
+        """(seconds that are likely to be left, seconds at most)."""
+        most = 0 if self.standing.ended else self.rules.most_rounds - self.round
+        return min(most, self.to_decide()) * (self.round_s() or 0.0), most * (self.round_s() or 0.0)
+
+    def ending(self, elapsed_s: float, time_limit_s: float | None) -> str | None:
+        """Why to end now; None to measure another round."""
+        if self.standing.ended:
+            return DECIDED if self.rules.within is None else "every interval is as narrow as --within asks for"
+        if self.round >= self.rules.most_rounds:
+            return f"{self.round} round{'s' if self.round > 1 else ''} were asked for at most"
+        if time_limit_s is not None and elapsed_s + (self.round_s() or 0.0) > time_limit_s and self.took_s:
+            return f"another round would end after the time limit of {time_limit_s:g} s"
+        return None
 
 
 def order(names: Sequence[str], seed: int, number: int) -> tuple[str, ...]:
@@ -120,50 +159,69 @@ def order(names: Sequence[str], seed: int, number: int) -> tuple[str, ...]:
     return tuple(drawn if number % 2 else reversed(drawn))
 
 
-def pairs(names: Sequence[str], rounds: Sequence[Round], most_rounds: int) -> list[Pair]:
-    """Every later side against every earlier one; nothing without a round.
+def take_turns(race: Race, runner: Runner, clock: Callable[[], float], time_limit_s: float | None = None,
+               may_fail: bool = False) -> str:
+    """Add turns to the race until it is enough; why it ended.
 
-    The 5 % of errors are shared by all looks and all pairs, so that ending at the first one that decides keeps them.
+    Raises SideFailed for a side that failed twice in a row, unless sides ``may_fail``: then the others go on.
     """
-    if not rounds:
-        return []
-    both = list(itertools.combinations(names, 2))
-    shares = len(looks(most_rounds)) * len(both)
-    values = {name: [each.turns[name].value for each in rounds] for name in names}
-    return [Pair(a, b, paired(values[a], values[b], shares)) for a, b in both]
+    began, number = clock(), max(1, race.round)
 
-
-def take_turns(names: Sequence[str], rules: Rules, rounds: list[Round], runner: Runner,
-               clock: Callable[[], float]) -> str:
-    """Add rounds to ``rounds`` until it is enough; why it ended. Raises RunFailed where a round failed twice."""
-    began = clock()
-    took_s: list[float] = []
-    while not (why := rules.ending(names, rounds, clock() - began, took_s)):
-        at = clock()
-        rounds.append(_round(_next_number(rounds), names, rules.seed, runner))
-        took_s.append(clock() - at)
-        runner.round_ended(rounds, took_s)
-    return why
-
-
-def _next_number(rounds: Sequence[Round]) -> int:
-    known = {each.number for each in rounds}
-    return next(number for number in itertools.count(1) if number not in known)
-
-
-def _round(number: int, names: Sequence[str], seed: int, runner: Runner) -> Round:
-    """All sides one after another. What was left half measured does not count: its sides must be neighbours in time."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        runner.leave_out(number)
+    def measure(at: int, side: str, again: bool = False) -> None:
+        started = clock()
         try:
-            return Round(number, {name: runner.measure(number, name) for name in order(names, seed, number)})
-        except RunFailed as error:
-            if attempt == _ATTEMPTS:
+            turn = _measured(runner, at, side, again)
+        except SideFailed as error:
+            if not may_fail:
                 raise
-            runner.round_failed(number, error)
-    raise AssertionError("unreachable")
+            race.leave(error)
+            return
+        race.turns.append(turn)
+        race.took_s.setdefault(side, []).append(clock() - started)
+
+    while True:
+        whole = bool(race.turns) and not race.missing() and not race.disturbed()
+        if whole and (why := race.ending(clock() - began, time_limit_s)):
+            return why
+        number = race.round + 1 if whole else max(1, race.round)
+        there = {turn.side for turn in race.turns if turn.round == number}
+        for side in order(race.names, race.seed, number):
+            if side in race.standing.left and side not in there:
+                measure(number, side)
+        for at, side in race.disturbed():
+            measure(at, side, again=True)
+        if not race.standing.ended:
+            race.look()
+        runner.round_ended(race)
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """(median, least, greatest)."""
-    return median(values), min(values), max(values)
+def _measured(runner: Runner, number: int, side: str, again: bool) -> Turn:
+    try:
+        return runner.measure(number, side, again)
+    except SideFailed as error:
+        runner.turn_failed(number, error)
+        return runner.measure(number, side, again)
+
+
+def disturbed(observations: Sequence[Observation]) -> list[Observation]:
+    """The turns that are far slower than the others of their side: each is worth a second try.
+
+    Round effects and the spread are those of Tukey's median polish (1977), which one disturbed turn does not move. From
+    three sides on, a round's effect is known so well that the fastest turn of a side may accuse all its others.
+    """
+    logs = {(one.round, one.side): math.log(one.value) for one in observations}
+    rounds, sides = ({place[axis]: 0.0 for place in logs} for axis in (0, 1))
+    df = len(logs) - len(rounds) - len(sides) + 1
+    if len(rounds) < FIRST_LOOK:
+        return []
+    for _ in range(_POLISH):
+        for number in rounds:
+            rounds[number] = median(x - sides[at[1]] for at, x in logs.items() if at[0] == number)
+        for side in sides:
+            sides[side] = median(x - rounds[at[0]] for at, x in logs.items() if at[1] == side)
+    spread = median(abs(x - rounds[at[0]] - sides[at[1]]) for at, x in logs.items())
+    share, deviations = _BELOW_LEVEL if len(sides) == 2 else _BELOW_FASTEST
+    limit = max(-math.log1p(-share), deviations * spread / 0.6745 * math.sqrt(len(logs) / df))
+    if len(sides) > 2:
+        sides = {side: max(x - rounds[at[0]] for at, x in logs.items() if at[1] == side) for side in sides}
+    return [one for one in observations if math.log(one.value) - rounds[one.round] - sides[one.side] < -limit]

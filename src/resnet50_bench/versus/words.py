@@ -63,6 +63,14 @@ class AskedSide:
         """Its own words."""
         return self.text.strip() or "(as given for all)"
 
+    @property
+    def label(self) -> str:
+        """Its own name in a sentence: ``IPEX (ipex)`` where an engine and a stack are all that is set, else ``B``."""
+        words = dict(word.partition("=")[::2] for word in self.text.split())
+        if list(words) == ["TORCH_TYPE", STACK]:
+            return f"{words['TORCH_TYPE']} ({words[STACK]})"
+        return self.name
+
     def ready(self, case: Case) -> Side:
         """The side with its case decided."""
         return Side(self.name, self.text, case, self.own, self.python, self.inputs)

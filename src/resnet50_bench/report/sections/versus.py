@@ -1,4 +1,4 @@
-"""The comparisons A against B that results were measured for, by their ``outcome.json``."""
+"""The comparisons that results were measured for, by their ``outcome.json``: one ranked picture of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...history.collection import Entry
 from ...result.kpi import FASTER, KPIS, SLOWER
 from ...spelling import plural
 from ...versus.record import OUTCOME
-from ..chart import Chart, Mark, Spec, axis, frame, look, over_rounds
+from ..chart import Chart, Spec, axis, frame, look, low_to_high
 from ..drawing import Gallery
-from ..markup import Html, el
+from ..markup import Html, el, fold, short, table
 from ..palette import Palette
 from . import Results, Section
 
@@ -32,48 +32,35 @@ class PairRow(msgspec.Struct):
     verdict: str
     text: str
 
-    @property
-    def change(self) -> float:
-        """By how many percent b differs from a."""
-        return 100 * (self.ratio - 1)
-
-    @property
-    def ends(self) -> tuple[float, float] | None:
-        """The interval of the change, if there is one."""
-        return None if self.low is None or self.high is None else (100 * (self.low - 1), 100 * (self.high - 1))
-
 
 class _Side(msgspec.Struct):
     what: str
-
-
-class _Turn(msgspec.Struct):
-    value: float
-
-
-class _Round(msgspec.Struct):
-    round: int
-    turns: dict[str, _Turn]
+    label: str
+    estimate: float | None
+    rounds: int
+    out_after: int | None
 
 
 class OutcomeFile(msgspec.Struct):
     """``outcome.json``."""
 
     schema: Literal["resnet50-bench-versus-outcome"]
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     mode: str
     unit: str
+    question: str
+    leader: str | None
+    sentence: str
     sides: dict[str, _Side]
     pairs: list[PairRow]
-    rounds: list[_Round]
     ended: str
 
 
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     cards = [_card(folder, comparison, gallery)
              for folder, comparison in _comparisons(results.entries, results.left_out)]
-    hint = ("Sides took turns, each in fresh processes. The difference is paired by round; its interval holds what "
-            "changes between restarts.")
+    hint = ("The sides took turns, each in new processes. A slow hour of the machine is in all values of a round, not "
+            "in the ratios. The intervals cover together with 95 %.")
     return [el("p", hint, class_="hint"), *cards] if cards else []
 
 
@@ -86,58 +73,68 @@ def _comparisons(entries: Iterable[Entry], told: list[str]) -> Iterable[tuple[Pa
         try:
             comparison = msgspec.json.decode(path.read_bytes(), type=OutcomeFile)
         except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
-            told.append(f"{path} cannot be read: {error}")
+            told.append(f"{path} cannot be read: {error}; versus --folder {folder} writes it again")
             continue
-        if comparison.rounds and comparison.mode in KPIS:
+        if comparison.pairs and comparison.mode in KPIS:
             yield folder, comparison
 
 
 def _card(folder: Path, comparison: OutcomeFile, gallery: Gallery) -> Html:
-    sides = [el("li", el("b", name), f": {side.what}") for name, side in comparison.sides.items()]
-    drawn = [gallery.figure(f"versus {folder.name} rounds", _by_round(folder, comparison))]
-    if comparison.pairs:
-        drawn.append(gallery.figure(f"versus {folder.name}", _differences(folder, comparison.pairs)))
-    return el("article", el("h3", folder.name), el("ul", *sides),
-              *(el("p", el("b", pair.text)) for pair in comparison.pairs),
-              el("div", *drawn, class_="pair"),
-              el("p", f"{plural(len(comparison.rounds), 'round')}; ended: {comparison.ended}", class_="hint"),
-              class_="card")
+    pairs = table("Pairs", ("Pair", "Ratio", "95 % interval", "Verdict"), [
+        (f"{comparison.sides[pair.b].label} / {comparison.sides[pair.a].label}", f"{pair.ratio:.4f}",
+         low_to_high(pair.low, pair.high), pair.text) for pair in comparison.pairs], "small")
+    sides = [el("li", el("b", side.label), f": {side.what}") for side in comparison.sides.values() if side.what]
+    rounds = max(side.rounds for side in comparison.sides.values())
+    return el("article", el("h3", folder.name), el("p", el("b", comparison.sentence)),
+              gallery.figure(f"versus {folder.name}", _ranked(folder, comparison)), fold("Pairs", pairs),
+              fold("Sides", el("ul", *sides)),
+              el("p", f"{plural(rounds, 'round')}; ended: {comparison.ended}", class_="hint"), class_="card")
 
 
-def _by_round(folder: Path, comparison: OutcomeFile) -> Chart:
-    kpi = KPIS[comparison.mode].name
-    lines = {name: [Mark(one.round, one.turns[name].value) for one in comparison.rounds if name in one.turns]
-             for name in comparison.sides}
-    return over_rounds(f"{kpi} by round, {folder.name}", f"{kpi} ({comparison.unit})",
-                       {name: marks for name, marks in lines.items() if marks})
+def _ranked(folder: Path, comparison: OutcomeFile) -> Chart:
+    """A point for each side, the best first, with the interval of its ratio to the leader or the baseline."""
+    kpi, first = KPIS[comparison.mode], comparison.pairs[0].a
+    gaps = {pair.b: pair for pair in comparison.pairs if pair.a == first}
+    base = comparison.sides[first].estimate or 0.0
+    measured = {name: side.estimate for name, side in comparison.sides.items() if side.estimate}
+    values: list[Spec] = []
+    for name in sorted(measured, key=lambda name: -kpi.sign * measured[name]):
+        side, gap = comparison.sides[name], gaps.get(name)
+        low, high = (gap.low, gap.high) if gap else (None, None)
+        values.append({"side": side.label, "value": measured[name], "kind": _kind(comparison, name, gap),
+                       "low": base * low if low is not None else None,
+                       "high": base * high if high is not None else None,
+                       "state": f"out after round {side.out_after}" if side.out_after else ""})
+    rows = [(each["side"], short(each["value"]), low_to_high(each["low"], each["high"]), each["state"])
+            for each in values]
+    reference = f"{comparison.sides[first].label}, the {'fastest' if comparison.leader else 'baseline'}"
+    return Chart(f"{kpi.name}, {folder.name}",
+                 f"{kpi.name} ({comparison.unit}), the best first; 95 % intervals of the ratio to {reference}",
+                 "; ".join(f"{row[0]}: {row[1]} ({row[2]}) {row[3]}".rstrip() for row in rows) + ".",
+                 lambda colours: _spec(f"{kpi.name} ({comparison.unit})", values, colours),
+                 ("Side", comparison.unit, "95 % interval", "State"), rows)
 
 
-def _differences(folder: Path, pairs: Sequence[PairRow]) -> Chart:
-    """For each pair by how many percent the later side differs, with its interval; 0 is no difference."""
-    rows = [(f"{pair.b} to {pair.a}", f"{pair.change:+.1f} %",
-             "–" if pair.ends is None else f"{pair.ends[0]:+.1f} to {pair.ends[1]:+.1f} %",
-             _KINDS.get(pair.verdict, "no difference shown")) for pair in pairs]
-    return Chart(f"Differences, {folder.name}",
-                 "The difference with its 95 % interval; where the line crosses 0, none is shown",
-                 "; ".join(f"{row[0]}: {row[1]} ({row[2]}), {row[3]}" for row in rows) + ".",
-                 lambda colours: _spec(pairs, colours), ("PairRow", "Difference", "95 % interval", "Verdict"), rows)
+def _kind(comparison: OutcomeFile, name: str, gap: PairRow | None) -> str:
+    if comparison.leader:
+        return "beaten" if comparison.sides[name].out_after else "better" if gap is None else "open"
+    return "open" if gap is None else _KINDS.get(gap.verdict, "open")
 
 
-def _spec(pairs: Sequence[PairRow], colours: Palette) -> Spec:
-    values = [{"pair": f"{pair.b} to {pair.a}", "change": pair.change, "low": pair.ends and pair.ends[0],
-               "high": pair.ends and pair.ends[1], "kind": _KINDS.get(pair.verdict, "none")} for pair in pairs]
-    extent = 1.15 * max([0.5, *(abs(value) for pair in pairs for value in (pair.change, *(pair.ends or ())))])
-    x = axis("change", "difference (%)", [-extent, extent], tickCount=6)
-    y = {"field": "pair", "type": "ordinal", "sort": None, "title": None, "axis": {"ticks": False, "grid": False}}
-    colour = look("kind", ["better", "worse", "none"], [colours["good"], colours["bad"], colours["quiet"]])
+def _spec(title: str, values: Sequence[Spec], colours: Palette) -> Spec:
+    numbers = [number for each in values for number in (each["value"], each["low"], each["high"]) if number is not None]
+    room = 0.08 * (max(numbers) - min(numbers) or max(numbers))
+    x = axis("value", title, [max(0.0, min(numbers) - room), max(numbers) + room], tickCount=6)
+    y = {"field": "side", "type": "ordinal", "sort": None, "title": None, "axis": {"ticks": False, "grid": False}}
+    colour = look("kind", ["better", "worse", "beaten", "open"],
+                  [colours["good"], colours["bad"], colours["quiet"], colours["text"]])
     return frame(colours, [
-        {"data": {"values": [{"change": 0}]}, "mark": {"type": "rule", "color": colours["text"]}, "encoding": {"x": x}},
         {"data": {"values": values}, "mark": {"type": "rule", "strokeWidth": 3},
          "transform": [{"filter": "isValid(datum.low) && isValid(datum.high)"}],
          "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}},
         {"data": {"values": values}, "mark": {"type": "point", "filled": True, "opacity": 1, "size": 80,
                                               "shape": "diamond"},
-         "encoding": {"x": x, "y": y, "color": colour}}], height=60 + 26 * len(pairs))
+         "encoding": {"x": x, "y": y, "color": colour}}], height=60 + 26 * len(values))
 
 
-SECTION = Section(20, "versus", "A against B", _inside)
+SECTION = Section(20, "versus", "Comparisons in turns", _inside)
