@@ -148,7 +148,8 @@ def _disassembled(library: Library, inside: dict[int, list[int]]) -> list[tuple[
 def write_lists(environment: Path, folder: Path) -> list[Path]:
     """A list for each of ``LIBRARIES`` below ``environment``, in ``folder``, where it is not there yet."""
     made = []
-    for path in sorted({path.resolve() for name in LIBRARIES for path in environment.rglob(name)}):
+    for path in sorted({path.resolve() for path in environment.rglob("*.so*")
+                        if any(path.match(name) for name in LIBRARIES)}):
         library = Library(path)
         target = folder / library.key()
         if not target.exists():
