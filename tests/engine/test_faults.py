@@ -106,7 +106,7 @@ def test_out_of_memory_is_said_as_such(folder):
         done = subprocess.run(
             [sys.executable, "-c", "import os, sys\nopen(sys.argv[1], 'w').write(str(os.getpid()))\n"
              "os.execv(sys.argv[2], sys.argv[2:])", group / "cgroup.procs", ROOT / "run_test.sh",
-             f"--precision={FP32}", "--torch_type=EAGER", "--batch_size=256", "--steps=2", "--warmup_steps=0",
+             f"--precision={FP32}", "--torch_type=EAGER", "--batch_size=150", "--steps=2", "--warmup_steps=0",
              "--min_duration=0"],
             cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 1, done.stdout + done.stderr
