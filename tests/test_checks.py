@@ -34,7 +34,7 @@ def slow_step(at: int, ms: float) -> dict:
 
 
 @pytest.mark.parametrize(("runs", "check", "verdict", "words"), [
-    ((run(0), run(1, start_ms=1500)), "overlap", "invalid", "hardly measured together"),
+    ((run(0), run(1, start_ms=1500)), "overlap", "invalid", "measured together for too short a time"),
     ((run(0), run(1, start_ms=200)), "overlap", "noisy", "not measure the whole time together"),
     ((run(0, steps=40), run(1, steps=200)), "common window", "invalid", "an instance has 40 of 100 steps"),
     ((run(0), run(1, **slow_step(57, 1000))), "outliers", "noisy", "step 57 took 1000.0 ms"),

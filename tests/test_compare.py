@@ -68,7 +68,8 @@ def test_a_single_restart_a_side_says_nothing_but_the_ratio_and_how_to_find_out(
         assert (status, err) == (0, "")
         assert not re.search("faster|slower|better|regression", out)
         assert re.search(r"Ratio B/A: (1\.5|0\.66)\d+\n", out), "without an interval"
-        assert "no difference shown: one restart a side cannot tell" in out and "--loop 5" in out and " versus" in out
+        assert "no difference shown: a verdict needs at least two runs per side" in out
+        assert "--loop 5" in out and " versus" in out
 
 
 def test_further_runs_of_a_sweeps_warm_worker_are_no_restarts(tmp_path, compare):
@@ -76,7 +77,7 @@ def test_further_runs_of_a_sweeps_warm_worker_are_no_restarts(tmp_path, compare)
     a = runs(tmp_path / "a", 100, 101, 99, placement=placement | {"workers": "warm"})
     b = runs(tmp_path / "b", 120, 121, 119)
     out = compare(a, b)[1]
-    assert "NOTICE: A: 1 run of 3 counts" in out and "one restart a side cannot tell" in out
+    assert "NOTICE: A: 1 run of 3 counts" in out and "a verdict needs at least two runs per side" in out
     for number, rate in enumerate((80, 81, 79), start=4):
         put(a, synthetic(rate=rate, placement=placement | {"workers": "fresh"}), iteration=number)
     out = compare(a, b)[1]
@@ -136,7 +137,7 @@ def test_one_thing_that_differs_on_purpose_only_warns(tmp_path, compare, case, o
     ({"FUNCTION": "training"}, {}, "FUNCTION must be equal"), ({"TOPOLOGY": "resnet101"}, {}, "TOPOLOGY"),
     ({"DATA_TYPE": "real"}, {}, "DATA_TYPE"), ({"STEPS": "7"}, {}, "STEPS must be equal"),
     ({}, {"topology": {"core_count": 4}}, "core_count"),
-    ({"PRECISION": "avx_int8", "BATCH_SIZE": "8"}, {}, "more than one thing differs: BATCH_SIZE, PRECISION")])
+    ({"PRECISION": "avx_int8", "BATCH_SIZE": "8"}, {}, "more than one setting differs: BATCH_SIZE, PRECISION")])
 def test_refusal_and_anyway(tmp_path, compare, case, other, named):
     a, b = runs(tmp_path / "a", 100, 101), runs(tmp_path / "b", 200, 201, case=case, **other)
     status, out, err = compare(a, b)
@@ -215,7 +216,7 @@ def test_runs_of_several_machines_are_not_repeated_runs(tmp_path, compare):
     put(a, synthetic(software={"torch": "2.9.0"}), iteration=3)
     status, _, err = compare(a, b)
     assert status == 2
-    assert "A's runs are not of one thing: software versions" in err
+    assert "A's runs differ in software versions" in err
 
 
 @pytest.mark.parametrize(("found", "mode", "words"), [

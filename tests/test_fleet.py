@@ -171,7 +171,7 @@ def test_the_report_shows_the_nodes_and_what_sets_one_apart(tmp_path):
     section = page[page.index('id="nodes"'):page.index('id="cases"')]
     assert "22 nodes; 1 without a result; 1 outlier" in section and "Throughput of 21 nodes" in section
     assert "▼ outlier" in section and "microcode 0x1 instead of 0x2b" in section and "outlier below" in section
-    assert "&lt;b&gt;killed" in section and "Conspicuous nodes" in section and "All 22 nodes" in section
+    assert "&lt;b&gt;killed" in section and "Nodes that differ" in section and "All 22 nodes" in section
 
 
 def test_the_report_of_one_node_has_no_such_section(tmp_path):

@@ -96,8 +96,8 @@ def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
     if text is not None:
         memory.path().parent.mkdir(parents=True)
         memory.path().write_text(text, errors="surrogateescape")
-    assert refusal(here) == ("TORCH_TYPE=auto: which engine is the fastest here at avx2_int8 is not known; this finds "
-                             "it: scripts/resnet50-bench.sh engines --precision=avx2_int8")
+    assert refusal(here) == ("TORCH_TYPE=auto: which engine is the fastest here at avx2_int8 is not known; to find it: "
+                             "scripts/resnet50-bench.sh engines --precision=avx2_int8")
     found()
     assert case_of(here, TORCH_TYPE="auto").torch_type == "OPENVINO", "it is found again"
 
@@ -111,7 +111,7 @@ def test_what_cannot_have_been_found_counts_as_nothing(here, change, at):
     document = json.loads(memory.path().read_text())
     next(iter(document["cpus"].values()))["avx2_int8"][0] |= change
     memory.path().write_text(json.dumps(document))
-    assert "is not known; this finds it" in refusal(here), at
+    assert "is not known; to find it" in refusal(here), at
 
 
 def test_another_cpus_engine_is_not_this_ones(here):

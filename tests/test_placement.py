@@ -70,7 +70,7 @@ def test_memory_is_bound_to_the_nodes_of_an_instance(tmp_path, monkeypatch):
 def test_left_over_cores_are_named(tmp_path):
     placed = place(topology(tmp_path, **SPR), 50, "flex", False)
     assert len(placed.instances) == 2
-    assert placed.notices == ("12 cores stay idle (cpus 50-55,106-111): too few left for one more instance",)
+    assert placed.notices == ("12 cores stay idle (cpus 50-55,106-111): they are too few for one more instance",)
 
 
 def test_single_is_one_instance(tmp_path):

@@ -36,4 +36,4 @@ def test_a_rerun_says_what_differs_and_that_one_restart_a_side_cannot_tell():
     lines = rerun_command.comparison(before, after)
     assert "differs: software torch: 2.8.0 then, 2.9.0 now" in lines
     assert "ratio 0.500" in lines[-1]
-    assert "no difference shown: one restart a side cannot tell" in lines[-1] and "--loop 5" in lines[-1]
+    assert "no difference shown: a verdict needs at least two runs per side" in lines[-1] and "--loop 5" in lines[-1]

@@ -137,7 +137,7 @@ def test_where_nothing_can_be_drawn_it_says_what_to_do_and_writes_nothing(tmp_pa
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     assert main(["report", str(tmp_path / "results"), "--output", str(tmp_path / "r.html"), "--png",
                  str(tmp_path / "png")]) == 3
-    assert "vl_convert is not there): run scripts/setup.sh" in capsys.readouterr().err
+    assert "the package vl_convert, which is not installed. Run scripts/setup.sh" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 

@@ -198,7 +198,7 @@ def test_reference_makes_a_file_that_gate_reads(tmp_path, gate, capsys):
     assert main(["reference", str(folder)]) == 0
     said = capsys.readouterr()
     assert "noisy: steal" in said.err and "software versions of newer runs differ" in said.err
-    assert "rests on 1 restart, which shows no spread" in said.err
+    assert "comes from 1 usable run, which shows no spread" in said.err
     file = tmp_path / "made.yaml"
     file.write_text(said.out)
     systems = read_references(file).systems

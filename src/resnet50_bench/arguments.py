@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
         self._given: dict[str, object] = {}
         if self.add_help:
             self.add_argument("--version", action="version", version=f"resnet50-bench {__version__}",
-                              help="print the version and end")
+                              help="print the version and exit")
 
     def option_words(self) -> list[str]:
         """Every option that ``--help`` shows, and those in ``also``."""

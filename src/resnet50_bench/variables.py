@@ -23,8 +23,8 @@ _SERVICE_LINK = re.compile(f"{PREFIX}(.*_)?(SERVICE_HOST|SERVICE_PORT.*|PORT|POR
 def refuse_unknown(names: Collection[str]) -> None:
     """Raises BadInput with a line for each name with our prefix that nothing reads."""
     in_a_pod = "KUBERNETES_SERVICE_HOST" in names
-    bad = [f"the environment's {name} is no variable of this program{_nearest(name)}; there are "
-           f"{', '.join(FOR_USERS)}: unset it" for name in names if name.startswith(PREFIX) and name not in KNOWN
+    bad = [f"the environment variable {name} does not exist{_nearest(name)}. Unset it. Allowed are "
+           f"{', '.join(FOR_USERS)}" for name in names if name.startswith(PREFIX) and name not in KNOWN
            and not (in_a_pod and _SERVICE_LINK.fullmatch(name))]
     if bad:
         raise BadInput(*bad)

@@ -115,7 +115,7 @@ def test_two_cannot_measure_on_the_same_cores(checkout):
     until(lambda: measuring(checkout))
     second = checkout.ctest("-V", "--testcase", checkout.case)
     assert second.returncode == 3, second.stdout
-    assert re.search(r"error: somebody measures on cpus \S+ already: process \d+, running since 20\S+ \S+: "
+    assert re.search(r"error: another measurement uses cpus \S+: process \d+, running since 20\S+ \S+: "
                      r"\S*python\S* .* case ", second.stdout), second.stdout
     background.stop(checkout.build, "")
     assert checkout.ctest("--testcase", checkout.case).returncode == 0, "the kernel has freed them"

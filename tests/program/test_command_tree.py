@@ -185,7 +185,7 @@ def test_before_the_set_up_what_needs_nothing_works_and_the_rest_says_what_to_ru
     done = subprocess.run([sys.executable, "-c", code, tmp_path, *free, *bound], capture_output=True, text=True,
                           cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}, check=True)
     assert done.stdout.splitlines()[-1] == str([0] * len(free) + [3] * len(bound)), done.stderr
-    assert done.stderr.count("run scripts/setup.sh once") == len(bound)
+    assert done.stderr.count("Run scripts/setup.sh once") == len(bound)
 
 
 def test_what_the_machine_refuses_is_said_in_a_line_and_defects_are_not_hidden(here, monkeypatch, capsys):
@@ -209,4 +209,4 @@ def test_a_current_folder_that_is_gone_is_said(here, capsys):
     os.chdir(here / "gone")
     (here / "gone").rmdir()
     assert main(["list", "."]) == 3
-    assert capsys.readouterr().err == "error: the current folder is not there any more: cd into one that is\n"
+    assert capsys.readouterr().err == "error: the current folder was removed: change to another folder\n"

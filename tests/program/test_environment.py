@@ -303,7 +303,7 @@ def test_whatever_else_is_asked_before_the_set_up_says_what_to_run(tmp_path):
     done = subprocess.run([sys.executable, "-S", "-m", "resnet50_bench", "gate", "--references",
                            "references.yaml", "."], capture_output=True, text=True, cwd=tmp_path, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")})
-    assert done.returncode == 3 and "run scripts/setup.sh once" in done.stderr
+    assert done.returncode == 3 and "Run scripts/setup.sh once" in done.stderr
 
 
 def test_quickstart_refuses_a_mistyped_word_before_it_sets_up(tmp_path):

@@ -49,14 +49,14 @@ def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     with holding(str(min(os.sched_getaffinity(0)))):
         assert main(words) == Infrastructure.exit_status
-    assert "somebody measures on cpus" in capsys.readouterr().err
+    assert "another measurement uses cpus" in capsys.readouterr().err
 
 
 def test_the_second_is_told_who_holds_them(other):
     with pytest.raises(Infrastructure) as refused, machine_lock.held([0, 1, 2]):
         pass
-    assert f"cpus 2-3 already: process {other.pid}, running since 20" in str(refused.value)
-    assert "2,3; wait until it ends" in str(refused.value), "the command is named"
+    assert f"cpus 2-3: process {other.pid}, running since 20" in str(refused.value)
+    assert "2,3. Wait until it ends" in str(refused.value), "the command is named"
 
 
 def test_disjoint_cpus_pass_each_other(other):

@@ -255,7 +255,7 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     references = tmp_path / "r.yaml"
     references.write_text("systems:\n - cpu: '*'\n   cases:\n    '*': {throughput: {value: 1000, tolerance: 5 %}}\n")
     assert main(["gate", str(together), "--references", str(references)]) == 1
-    assert "references are of runs alone" in capsys.readouterr().out
+    assert "references are for single runs" in capsys.readouterr().out
     assert main(["gate", str(together)]) == 0, "no file promised a comparison"
     entry, = collection.find([together])
     assert comparability.things(entry.result, synthetic()) == {"burst"}

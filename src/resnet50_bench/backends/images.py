@@ -122,7 +122,7 @@ def _build(dockerfile: Dockerfile, command: list[str], place: str) -> None:
             return
         if attempt < _RETRIES:
             _say(f"{place}: failed, once more (layers that were built are kept)")
-    raise Infrastructure(f"{dockerfile.path.name} could not be built; the reason stands above")
+    raise Infrastructure(f"{dockerfile.path.name} could not be built; see the reason above")
 
 
 def _say(line: str) -> None:

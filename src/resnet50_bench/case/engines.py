@@ -135,4 +135,4 @@ class KnownEngines:
 
 def remedy(precision: str) -> str:
     """What finds the fastest."""
-    return f"this finds it: scripts/resnet50-bench.sh engines --precision={precision}"
+    return f"to find it: scripts/resnet50-bench.sh engines --precision={precision}"

@@ -50,7 +50,8 @@ def add_parameters(parser: Parser) -> None:
             group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
         else:
             choices = [word for word in allowed.split() if word != "empty"]
-            metavar = "|".join(choices) if 1 < len(choices) < 4 and all(map(str.isalpha, choices)) else "VALUE"
+            one_of = allowed != "a path" and 1 < len(choices) < 4 and all(map(str.isalpha, choices))
+            metavar = "|".join(choices) if one_of else "PATH" if allowed == "a path" else "VALUE"
             group.add_argument(flag, metavar=metavar, default=argparse.SUPPRESS, help=text)
 
 

@@ -71,7 +71,8 @@ def _find(case: AnyCase) -> Inputs:
         raise why
     weights = _weights(case)
     if images and not weights and not case.training:
-        notices.append("no weights were given: seeded random ones are as fast, and know nothing")
+        notices.append("no weights were given, so random ones are used (seeded). The speed is the same, the answers "
+                       "mean nothing")
     if case.qconf and not Path(case.qconf).is_file():
         raise BadInput(f"QCONF={case.qconf}: there is no such file; each run of an int8 case writes one "
                        "(qconf_summary.json)")

@@ -178,46 +178,52 @@ _CATALOGUE = (
     _choice("TOPOLOGY", "the model", ("resnet50",), _when("resnet50")),
     _choice("DATA_TYPE", "generated or decoded images", ("dummy", "real"),
             _when("real", MODE="accuracy"), _when("dummy"), roles=Role.CONFIGURATION),
-    Parameter("DATASET", "the folder with [val/]<class>/<image>; empty: /dataset, where the image has it", "a path",
+    Parameter("DATASET", "the folder with [val/]<class>/<image>. Empty: /dataset of the image, if it exists", "a path",
               _path, (_when(""),), applies_to="DATA_TYPE=real"),
-    Parameter("WEIGHTS", "the checkpoint; empty: /weights or torch's cache for real data, else seeded random numbers",
+    Parameter("WEIGHTS", "the checkpoint. Empty: for real data /weights or torch's cache, otherwise seeded random "
+              "numbers",
               "a path", _path, (_when(""),)),
-    Parameter("QCONF", "a quantisation recipe (IPEX's qconf_summary JSON) instead of a calibration", "a path",
+    Parameter("QCONF", "a quantisation recipe (qconf_summary.json of IPEX) to use instead of a calibration", "a path",
               _path, (_when(""),), applies_to="int8 with IPEX"),
-    Parameter("ACCURACY_TARGET", "top-1 below this fails the case with status 4; the default holds for 1000 classes "
-              "only (99 % of MLPerf's 76.46)", "0 ... 100 %", _number(0, 100), (_when(75.6954),),
+    Parameter("ACCURACY_TARGET", "the lowest top-1 that passes (else status 4). The default is 99 % of MLPerf's 76.46, "
+              "for 1000 classes only", "0 ... 100 %", _number(0, 100), (_when(75.6954),),
               Role.EFFORT, "MODE=accuracy"),
-    Parameter("CHECKPOINT", "a file that training writes as it goes and goes on from where it is there", "a path",
+    Parameter("CHECKPOINT", "a file that training writes as it runs. If the file exists, training continues from it",
+              "a path",
               _path, (_when(""),), applies_to="FUNCTION=training"),
-    Parameter("BATCH_SIZE", "images in one step, with MODE=server at most; auto: the best that is known or found by a "
-              "short search",
+    Parameter("BATCH_SIZE", "images in one step (MODE=server: at most). auto: the best known value, or that of a short "
+              "search",
               "1, 2, 3 ... auto", _or_auto(_integer(1)), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(4, MODE="server"),
         _when(100, MODE="accuracy"),
         _when(64, PRECISION="amx_int8"), _when(128, PRECISION="avx_fp32"), _when(32)),
               _TUNED | Role.SEARCHED | Role.SHOWN),
-    Parameter("CORES_PER_INSTANCE", "physical cores of one instance; auto: as with BATCH_SIZE",
+    Parameter("CORES_PER_INSTANCE", "physical cores of one instance. auto: as for BATCH_SIZE",
               "1, 2, 3 ... cores auto", _or_auto(_integer(1)), (
                   _when(SOCKET, CASE_TYPE="gated"), _when(4, MODE="latency"), _when(4, MODE="server"),
                   _when(SOCKET)),
               _TUNED | Role.SEARCHED | Role.SHOWN),
-    _choice("INSTANCE_MODE", "flex: as many instances as fit; single: one",
+    _choice("INSTANCE_MODE", "flex: as many instances as fit. single: one instance",
             ("flex", "single"), _when("flex"), roles=_TUNED),
-    Parameter("STEPS", "measured steps of each instance (at least), with MODE=server queries", "1, 2, 3 ...",
+    Parameter("STEPS", "the smallest number of measured steps of each instance (MODE=server: of queries)",
+              "1, 2, 3 ...",
               _integer(1), (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
-    Parameter("WARMUP_STEPS", "steps before the measurement (at least; more until steady, not in a burst; 0: none)",
+    Parameter("WARMUP_STEPS", "the smallest number of steps before the measurement. There are more until step times "
+              "are steady, except in a burst. 0: none",
               "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20)), Role.EFFORT),
-    Parameter("MIN_DURATION", "seconds that each instance measures (at least)", "0, 1, 2 ... 86400",
+    Parameter("MIN_DURATION", "the shortest time in seconds that each instance measures", "0, 1, 2 ... 86400",
               _integer(0, 86400), (_when(5, MODE="server", CASE_TYPE="gated"), _when(60, MODE="server"),
                                    _when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10)), Role.EFFORT),
-    Parameter("TARGET_QPS", "queries a second; auto: the most within the bound, found by a search; gated: a safe rate",
+    Parameter("TARGET_QPS", "queries per second. auto: the highest rate within the bound, found by a search. gated: a "
+              "safe rate",
               f"0.01 ... {MOST_QPS} auto", _or_auto(_number(0.01, MOST_QPS)),
               (_when(AUTO, MODE="server"), _when(None)), Role.CONFIGURATION, "MODE=server"),
-    Parameter("LATENCY_BOUND_MS", "milliseconds from a query's arrival to its answer, for LATENCY_PERCENTILE of them",
+    Parameter("LATENCY_BOUND_MS", "the longest time in ms from a query's arrival to its answer, for LATENCY_PERCENTILE "
+              "of the queries",
               "0.001 ... 100000", _number(0.001, 100_000), (
                   _when(10_000.0, MODE="server", CASE_TYPE="gated"), _when(15.0, MODE="server"), _when(None)),
               Role.CONFIGURATION, "MODE=server"),
-    Parameter("LATENCY_PERCENTILE", "percent of the queries that keep to the bound", "50 ... 99.99",
+    Parameter("LATENCY_PERCENTILE", "the percentage of the queries that must keep the bound", "50 ... 99.99",
               _number(50, 99.99), (
                   _when(90.0, MODE="server", CASE_TYPE="gated"), _when(99.0, MODE="server"), _when(None)),
               Role.CONFIGURATION, "MODE=server"),
@@ -226,9 +232,10 @@ _CATALOGUE = (
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
               (_when(False),), _TUNED, "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
-    _choice("TORCH_TYPE", "how PyTorch runs the model; auto: the fastest proven one that the command engines found",
+    _choice("TORCH_TYPE", "the engine that runs the model. auto: the fastest one that the command engines found, with "
+            "proven kernels",
             (*engines.ENGINES, AUTO), _when(engines.DEFAULT), roles=_TUNED | Role.SHOWN),
-    Parameter("VERBOSE", "more in the log", "True False 1 0", _boolean, (_when(False),), Role.EFFORT),
+    Parameter("VERBOSE", "write more into the log", "True False 1 0", _boolean, (_when(False),), Role.EFFORT),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
               "NAME=VALUE NAME=VALUE ...", _environment, (_when(()),), _TUNED),
 )

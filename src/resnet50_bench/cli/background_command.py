@@ -15,7 +15,7 @@ from .tree import main as command_line
 
 def status_parser() -> Parser:
     """The options of ``status``."""
-    options = Parser(f"{PROG} status", "How the runs fare that ctest.sh --nohup and --daemon have started.",
+    options = Parser(f"{PROG} status", "Show the runs that ctest.sh --nohup and --daemon started, and their progress.",
                      f"{PROG} status --lines 10")
     options.add_argument("--lines", type=number_of(0), default=STATUS_LINES, metavar="N",
                          help=f"show the last N lines of each log (default {STATUS_LINES})")
@@ -25,10 +25,10 @@ def status_parser() -> Parser:
 
 def stop_parser() -> Parser:
     """The options of ``stop``."""
-    options = Parser(f"{PROG} stop", "End runs in the background as Ctrl-C does, and wait for it.",
+    options = Parser(f"{PROG} stop", "End background runs as Ctrl-C does, and wait until they have ended.",
                      f"{PROG} stop nightly")
     options.add_argument("prefix", nargs="?", default="", metavar="PREFIX",
-                         help="those whose name begins so (default: all)")
+                         help="only runs whose name begins with PREFIX (default: all)")
     return options
 
 
@@ -48,9 +48,9 @@ def stop(argv: list[str]) -> int:
 
 def parser() -> Parser:
     """The words of ``background``, which ctest.sh calls."""
-    options = Parser(f"{PROG} background", "ctest.sh's words, run by a process that has left the terminal.",
+    options = Parser(f"{PROG} background", "Run ctest.sh's arguments in a process without a terminal.",
                      "./ctest.sh --nohup -V -R gated", usage="resnet50-bench background FOLDER LOG WORDS ...")
-    options.add_argument("folder", type=Path, help="what --nohup made for this run")
+    options.add_argument("folder", type=Path, help="the folder that --nohup made for this run")
     options.add_argument("log", help="where the output goes")
     return options
 

@@ -16,8 +16,8 @@ def parser() -> Parser:
     add = options.add_argument
     add("a", type=Path, metavar="A", help="a result file or a folder: the reference")
     add("b", type=Path, metavar="B", help="a result file or a folder")
-    add("--json", action="store_true", help="print one JSON document; all else goes to stderr")
-    add("--anyway", action="store_true", help="give a verdict on what is not comparable, too")
+    add("--json", action="store_true", help="print one JSON document. Everything else goes to stderr")
+    add("--anyway", action="store_true", help="give a verdict even if the settings differ")
     return options
 
 

@@ -11,16 +11,16 @@ from ..errors import BadInput
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench dataset", "ImageNet's flat validation tar and its ground truth into the folders "
-                     "of classes that a run reads.",
+    options = Parser("resnet50-bench dataset", "Unpack ImageNet's validation tar into the class folders that a run "
+                     "reads.",
                      "resnet50-bench dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth truth.txt")
     add = options.add_argument
     add("tar", type=Path, help="ILSVRC2012_img_val.tar")
-    add("folder", type=Path, help="where val/<synset>/ is made")
+    add("folder", type=Path, help="the folder in which val/<synset>/ is made")
     add("--ground-truth", type=Path, required=True,
-        help="a line for each image in order: a synset (n01440764) or a 1-based ILSVRC id")
-    add("--synsets", type=Path, help="for ids: line k begins with the synset of ILSVRC id k")
-    add("--sha256", help=f"of the tar; the official one is {imagenet.OFFICIAL_SHA256}")
+        help="a file with one line per image, in order: a synset (n01440764) or an ILSVRC id from 1 on")
+    add("--synsets", type=Path, help="needed for ids: a file whose line k begins with the synset of ILSVRC id k")
+    add("--sha256", help=f"the expected SHA-256 of the tar. The official one is {imagenet.OFFICIAL_SHA256}")
     return options
 
 

@@ -14,8 +14,8 @@ from ..stack.native_libraries import native_libraries
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench doctor", "Every check that can be made before a run: what would disturb a "
-                     "measurement on this machine, and what mends it. Exit status 1 where something would.",
+    options = Parser("resnet50-bench doctor", "Check this machine before a run. Show what would disturb a measurement, "
+                     "and the remedy. The exit status is 1 if something would disturb.",
                      "resnet50-bench doctor")
     options.add_argument("--json", action="store_true", help="print one JSON document")
     return options
@@ -34,8 +34,9 @@ def main(argv: list[str]) -> int:
 
 
 #: A heading, and the verdicts below it, the worst first.
-_GROUPS = (("Would disturb a measurement now:", (Verdict.INVALID, Verdict.NOISY)), ("Worth knowing:", (Verdict.NOTE,)),
-           ("Cannot be read on this machine:", (Verdict.UNKNOWN,)))
+_GROUPS = (("These would disturb a measurement now:", (Verdict.INVALID, Verdict.NOISY)),
+           ("Good to know:", (Verdict.NOTE,)),
+           ("Not available on this machine:", (Verdict.UNKNOWN,)))
 
 
 def grouped(checks: Sequence[Check]) -> Iterator[str]:

@@ -30,20 +30,20 @@ _MOST_ROUNDS = 12
 
 def parser() -> Parser:
     """The options."""
-    made = Parser(f"{PROG} engines", "Measure every engine (TORCH_TYPE) on every stack that is set up, at each "
-                  "precision that this CPU runs, by turns at each one's best batch and cores; name the fastest.",
+    made = Parser(f"{PROG} engines", "Find the fastest engine (TORCH_TYPE) at each precision that this CPU runs. Every "
+                  "engine of every installed stack runs at its best batch size and cores, in alternating order.",
                   f'{PROG} engines --precision="avx2_int8 avx2_fp32" --time-limit 10m',
                   usage=f"{PROG} engines [options] [--PARAMETER=VALUE ...]")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
-                      help=f"at most so many rounds for a precision (default {_MOST_ROUNDS})")
+                      help=f"the largest number of rounds per precision (default {_MOST_ROUNDS})")
     made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="engines that are shown "
                       "to differ by less are called equal (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each engine with the fastest")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
-                      help="of a precision: begin no round that would end later: 10m")
-    made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
-                      "beside the results of cases); name a folder to continue")
-    made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+                      help="time limit per precision, for example 10m")
+    made.add_argument("--folder", type=Path, help="the folder of the results (default: a new folder beside the results "
+                      "of cases). Name an existing one to continue")
+    made.add_argument("--json", action="store_true", help="print one JSON document. Everything else goes to stderr")
     add_parameters(made)
     return made
 

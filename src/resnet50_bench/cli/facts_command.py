@@ -15,8 +15,8 @@ _COLUMNS = ("name", "meaning", "values", "default", "applies_to")
 
 def parameters_parser() -> Parser:
     """The options of ``parameters``."""
-    options = Parser("resnet50-bench parameters", "Every parameter with its values, its default and the cases it "
-                     "applies to.", "resnet50-bench parameters")
+    options = Parser("resnet50-bench parameters", "List every parameter with its values, its default and the cases "
+                     "that it applies to.", "resnet50-bench parameters")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print the table of docs/reference/parameters.md")
     form.add_argument("--json", action="store_true", help="print one JSON document")
@@ -35,14 +35,14 @@ def parameters(argv: list[str]) -> int:
 
 def detect_platform(argv: list[str]) -> int:
     """Print the PLATFORM of this CPU; CMake reads it."""
-    Parser("resnet50-bench detect-platform", "The PLATFORM of this CPU.", "cmake reads it").parse_args(argv)
+    Parser("resnet50-bench detect-platform", "Print the PLATFORM of this CPU.", "cmake reads it").parse_args(argv)
     print(platforms.detect(read_cpu()).name)
     return 0
 
 
 def best_case(argv: list[str]) -> int:
     """Print the ctest name of the fastest precision's gated throughput case."""
-    Parser("resnet50-bench best-case", "The gated throughput case of this CPU's fastest precision.",
+    Parser("resnet50-bench best-case", "Print the gated throughput case of this CPU's fastest precision.",
            './ctest.sh -V --testcase "$(resnet50-bench best-case)"').parse_args(argv)
     cpu = read_cpu()
     best, *_ = platforms.runnable((), cpu) or platforms.PLATFORMS[platforms.detect(cpu).name].precisions

@@ -19,10 +19,10 @@ def parser() -> Parser:
     options = Parser("resnet50-bench fleet", "Compare the nodes that ran the same case.",
                      "resnet50-bench fleet LOGS --format markdown")
     add = options.add_argument
-    add("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders of them")
+    add("folders", nargs="+", type=Path, metavar="FOLDER", help="logs folders, or folders with logs folders")
     add("--format", choices=("text", *_TABLES, "json"), default="text", help="csv and markdown: a row for each node")
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
-    add("--gate", action="store_true", help="a node below the others ends with status 4")
+    add("--gate", action="store_true", help="end with status 4 if a node is slower than the others")
     return options
 
 

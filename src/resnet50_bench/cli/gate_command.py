@@ -18,18 +18,20 @@ from ..history.references import read_references
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench gate", "Judge the newest results of a logs folder against references and earlier "
-                     "results; exit status 4 at a regression, 1 where the references hold nothing to compare with.",
+    options = Parser("resnet50-bench gate", "Compare the newest result of each case with references and earlier "
+                     "results. Exit status 4: a regression. 1: a result has no reference.",
                      "resnet50-bench gate --references references.yaml --junit gate.xml")
     add = options.add_argument
     add("logs", nargs="?", type=Path, metavar="LOGS",
-        help=f"a logs folder, or a folder of them: each case's newest (default: {USUAL_RESULTS})")
+        help=f"a logs folder, or a folder with logs folders (default: {USUAL_RESULTS})")
     add("--references", type=Path, metavar="FILE", help="YAML: reference values with tolerances")
     add("--allow-missing", action="store_true", help="let results without a reference in FILE pass")
-    add("--last", type=number_of(1), default=LAST, metavar="N", help=f"earlier runs to look at (default {LAST})")
-    add("--base", type=Path, metavar="FOLDER", help="where the earlier results are (default: beside the judged ones)")
-    add("--json", action="store_true", help="print one JSON document instead of lines")
-    add("--junit", type=Path, metavar="FILE", help="write JUnit XML, too")
+    add("--last", type=number_of(1), default=LAST, metavar="N", help="the number of earlier runs to compare with "
+        f"(default {LAST})")
+    add("--base", type=Path, metavar="FOLDER", help="the folder of the earlier results (default: that of the judged "
+        "ones)")
+    add("--json", action="store_true", help="print one JSON document instead of text")
+    add("--junit", type=Path, metavar="FILE", help="also write JUnit XML to FILE")
     return options
 
 

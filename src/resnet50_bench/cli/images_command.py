@@ -12,17 +12,16 @@ from ..ctest import settings
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench images", "Build the images, highest number first. REGISTRY (with a trailing "
-                     "slash) and RELEASE (with its colon) from the environment name them; BACKEND=podman builds them "
-                     "by podman.",
+    options = Parser("resnet50-bench images", "Build the container images. REGISTRY (with a slash at its end) and "
+                     "RELEASE (with its colon) in the environment set their names. BACKEND=podman builds with podman.",
                      "./build.sh 1 --dry-run")
     add = options.add_argument
-    add("images", nargs="*", help="only these: a number, a Dockerfile or an image's name")
-    add("--bom", action="store_true", help="list every image's ingredients, build nothing")
-    add("--dry-run", action="store_true", help="print the commands, run nothing")
-    add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for docker build")
-    add("--no-cache", action="store_true", help="build every layer anew")
-    add("--commit", action="store_true", help="what the images are built from, as COMMIT says it")
+    add("images", nargs="*", help="only these images: a number, a Dockerfile or an image name (default: all)")
+    add("--bom", action="store_true", help="list the contents of each image, and build nothing")
+    add("--dry-run", action="store_true", help="print the commands, and run nothing")
+    add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an option for docker build")
+    add("--no-cache", action="store_true", help="build every layer again")
+    add("--commit", action="store_true", help="print the COMMIT of the images: the sources that they are built from")
     return options
 
 

@@ -17,13 +17,13 @@ _TABLES = {"json": lambda rows: json_text(rows, indent=1) + "\n", "csv": as_csv,
 
 def parser() -> Parser:
     """The options, with the meanings that WSF gives them."""
-    options = Parser("resnet50-bench list", "List the KPIs of the results below folders.",
+    options = Parser("resnet50-bench list", "List the KPIs of all results in the folders.",
                      "resnet50-bench list --all --recent 5")
     which = options.add_mutually_exclusive_group()
     which.add_argument("--primary", action="store_true", help="only the primary KPI (default)")
     which.add_argument("--all", action="store_true", help="every KPI")
     add = options.add_argument
-    add("--params", action="store_true", help="the parameters, too")
+    add("--params", action="store_true", help="also the parameters")
     add("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
     add("--format", choices=("list", *_TABLES, "prometheus"), default="list")
     add("--json", action="store_const", const="json", dest="format", help="as --format json")

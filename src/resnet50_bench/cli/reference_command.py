@@ -13,10 +13,11 @@ from ..history.collection import find
 
 def parser() -> Parser:
     options = Parser("resnet50-bench reference", "Print a references file: the median of the valid runs of each case, "
-                     "with a tolerance from their spread (3 % at least).", "resnet50-bench reference > references.yaml")
+                     "and a tolerance from their spread (at least 3 %).", "resnet50-bench reference > references.yaml")
     options.add_argument("logs", nargs="*", type=Path, metavar="LOGS",
-                         help=f"logs folders, folders of them, or results (default: {USUAL_RESULTS})")
-    options.add_argument("--noisy", action="store_true", help="use noisy results, too (a machine that is never quiet)")
+                         help=f"logs folders, folders with logs folders, or results (default: {USUAL_RESULTS})")
+    options.add_argument("--noisy", action="store_true", help="also use noisy results (for a machine that is never "
+                         "quiet)")
     return options
 
 

@@ -19,15 +19,16 @@ USUAL = "report.html"
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench report", "One HTML file about the results below folders; it needs no network and "
-                     "can be mailed, printed and read on a phone.", "resnet50-bench report --png pictures")
+    options = Parser("resnet50-bench report", "Write one HTML file about all results in the folders. It needs no "
+                     "network. You can mail it, print it and read it on a phone.",
+                     "resnet50-bench report --png pictures")
     add = options.add_argument
     add("folders", nargs="*", type=Path, metavar="FOLDER", help=f"default: {USUAL_RESULTS}")
     add("--output", type=Path, metavar="FILE.html",
-        help=f"default: {USUAL} in the (first) folder; an earlier one is replaced")
+        help=f"the file (default: {USUAL} in the first folder). An earlier one is replaced")
     add("--png", type=Path, metavar="FOLDER",
-        help="draw the charts as PNG files there, too; earlier ones of the same names are replaced")
-    add("--title", default="ResNet50 on CPUs", help="the heading")
+        help="also write the charts as PNG files to FOLDER. Earlier files with the same names are replaced")
+    add("--title", default="ResNet50 on CPUs", help="the heading of the page")
     return options
 
 
@@ -60,7 +61,7 @@ def _output(named: Path | None, folders: Sequence[Path]) -> Path:
     if named is None:
         return (folders[0] if folders[0].is_dir() else folders[0].parent) / USUAL
     if named.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"--output {named}: a name ending in .html is wanted, so that browsers open it")
+        raise BadInput(f"--output {named}: the name must end with .html")
     return named
 
 

@@ -17,9 +17,9 @@ from . import one_run
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench rerun", "Run a result's configuration once more, here and in the current folder, "
-                     "and compare.", "resnet50-bench rerun LOGS/itr-1/worker-0-c0/benchmark_....json")
-    options.add_argument("result", type=Path, metavar="RESULT.json", help="what was measured before")
+    options = Parser("resnet50-bench rerun", "Run a result again with the same settings on this machine, in the "
+                     "current folder, and compare.", "resnet50-bench rerun LOGS/itr-1/worker-0-c0/benchmark_....json")
+    options.add_argument("result", type=Path, metavar="RESULT.json", help="the earlier result")
     return options
 
 

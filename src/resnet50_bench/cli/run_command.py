@@ -13,8 +13,8 @@ from .tree import PROG
 
 def parser() -> Parser:
     """The parameters; there are no other words."""
-    options = Parser(f"{PROG} run", "One case on this machine: its log, its result and the instances' logs go into the "
-                     "current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
+    options = Parser(f"{PROG} run", "Run one case on this machine. Its log, its result and the instances' logs are "
+                     "written to the current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
                      usage=f"{PROG} run [--PARAMETER=VALUE ...]")
     add_parameters(options)
     return options

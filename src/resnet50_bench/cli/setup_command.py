@@ -14,17 +14,17 @@ from ..tables import aligned
 
 
 def parser() -> Parser:
-    options = Parser("resnet50-bench setup", "Set up what measures: a stack of PyTorch in a virtual environment, "
-                     "jemalloc and numactl. Nothing else installs anything.", "scripts/setup.sh --stack current")
+    options = Parser("resnet50-bench setup", "Install a PyTorch stack in a virtual environment, jemalloc and numactl. "
+                     "No other command installs anything.", "scripts/setup.sh --stack current")
     what = options.add_mutually_exclusive_group()
-    what.add_argument("--stack", metavar="NAME", help=f"which one: {', '.join(stacks.STACKS)} (default: "
+    what.add_argument("--stack", metavar="NAME", help=f"the stack: {', '.join(stacks.STACKS)} (default: "
                                                       f"RESNET50_BENCH_STACK, else {stacks.DEFAULT})")
     what.add_argument("--host", action="store_true",
-                      help="only what lists, compares and reports: for a host that measures nothing itself")
-    what.add_argument("--list", action="store_true", help="list the stacks, what is set up and its size")
-    what.add_argument("--native-libraries", action="store_true", help="only jemalloc and numactl")
-    what.add_argument("--print-python", action="store_true", help="print the Python that measures")
-    options.add_argument("--tools", action="store_true", help="set up the test tools too, and print the Python")
+                      help="install only what lists, compares and reports, for a host that measures nothing")
+    what.add_argument("--list", action="store_true", help="list the stacks, which are installed, and their sizes")
+    what.add_argument("--native-libraries", action="store_true", help="install only jemalloc and numactl")
+    what.add_argument("--print-python", action="store_true", help="print the path of the Python that measures")
+    options.add_argument("--tools", action="store_true", help="also install the test tools, and print the Python")
     return options
 
 

@@ -27,13 +27,13 @@ from .tree import PROG
 
 def parser() -> Parser:
     """The parameters, and what is no parameter."""
-    made = Parser(f"{PROG} sweep", "Measure points by warm workers, and name the best. PRECISION, BATCH_SIZE and "
-                  "CORES_PER_INSTANCE may be lists.",
+    made = Parser(f"{PROG} sweep", "Find the best batch size and cores per instance of each precision. PRECISION, "
+                  "BATCH_SIZE and CORES_PER_INSTANCE may be lists.",
                   f'{PROG} sweep --precision="amx_int8 amx_bfloat16" --batch_size="8 16 32"',
                   usage=f"{PROG} sweep [--dry-run] [--folder FOLDER] [--PARAMETER=VALUE ...]")
-    made.add_argument("--dry-run", action="store_true", help="say what would be measured")
-    made.add_argument("--folder", type=Path, help="where results go (default: the current folder if it has a sweep, "
-                      "else a new folder beside the results of cases); name a folder to continue")
+    made.add_argument("--dry-run", action="store_true", help="show what would be measured, and run nothing")
+    made.add_argument("--folder", type=Path, help="the folder of the results (default: the current folder if it has a "
+                      "sweep, else a new folder beside the results of cases). Name an existing one to continue")
     add_parameters(made)
     return made
 

@@ -34,36 +34,36 @@ class Command:
 #: By the group that the overview shows them in.
 _GROUPS: Mapping[str, Mapping[str, Command]] = {
     "measure": {
-        "run": Command("cli.run_command", "one case on this machine, in the current folder"),
-        "sweep": Command("cli.sweep_command", "the best batch size and cores per instance of each precision"),
-        "versus": Command("cli.versus_command", "configurations by turns, until it is known which is faster"),
-        "engines": Command("cli.engines_command", "which engine and stack is the fastest here, with proven kernels"),
-        "rerun": Command("cli.rerun_command", "a result's configuration once more, and compare"),
+        "run": Command("cli.run_command", "run one case on this machine, in the current folder"),
+        "sweep": Command("cli.sweep_command", "find the best batch size and cores per instance of each precision"),
+        "versus": Command("cli.versus_command", "compare settings in alternating order until the faster one is known"),
+        "engines": Command("cli.engines_command", "find the fastest engine and stack on this machine"),
+        "rerun": Command("cli.rerun_command", "run a result again with the same settings, and compare"),
         "ctest": Command("cli.ctest_command", "list and run the matrix of cases (./ctest.sh)"),
     },
     "look at results": {
-        "list": Command("cli.list_command", "the KPIs of earlier runs"),
-        "compare": Command("cli.compare_command", "two results, or two folders of repeated runs"),
-        "report": Command("cli.report_command", "one HTML file about all results"),
-        "fleet": Command("cli.fleet_command", "the nodes that ran the same case"),
+        "list": Command("cli.list_command", "list the KPIs of earlier runs"),
+        "compare": Command("cli.compare_command", "compare two results, or two folders of repeated runs"),
+        "report": Command("cli.report_command", "write one HTML file about all results"),
+        "fleet": Command("cli.fleet_command", "compare the nodes that ran the same case"),
     },
     "guard against regressions": {
         "gate": Command("cli.gate_command", "judge the newest results; exit status 4 at a regression"),
-        "reference": Command("cli.reference_command", "make reference values of measured results"),
+        "reference": Command("cli.reference_command", "make reference values from results"),
     },
     "runs in the background": {
-        "status": Command("cli.background_command", "how they fare", "status"),
-        "stop": Command("cli.background_command", "end them", "stop"),
+        "status": Command("cli.background_command", "show background runs and their progress", "status"),
+        "stop": Command("cli.background_command", "end background runs", "stop"),
     },
     "this machine": {
         "setup": Command("cli.setup_command", "install what measures: PyTorch, IPEX, jemalloc, numactl"),
-        "doctor": Command("cli.doctor_command", "what would disturb a measurement"),
+        "doctor": Command("cli.doctor_command", "show what would disturb a measurement"),
         "images": Command("cli.images_command", "build the container images (./build.sh)"),
-        "dataset": Command("cli.dataset_command", "ImageNet's tar into the folders that a run reads"),
+        "dataset": Command("cli.dataset_command", "unpack ImageNet's tar into class folders"),
     },
     "words": {
-        "parameters": Command("cli.facts_command", "every parameter, its values and its default", "parameters"),
-        "completion": Command("cli.completion_command", "completion for bash or zsh"),
+        "parameters": Command("cli.facts_command", "list every parameter, its values and its default", "parameters"),
+        "completion": Command("cli.completion_command", "print a completion script for bash or zsh"),
     },
     "": {
         "background": Command("cli.background_command"),
@@ -85,7 +85,7 @@ _LIBRARIES = ("jinja2", "markupsafe", "msgspec", "vl_convert", "yaml")
 _MAY_WRITE = "use a folder and files that you may read and write"
 _OF_THE_MACHINE = {
     errno.EROFS: _MAY_WRITE, errno.EACCES: _MAY_WRITE, errno.EPERM: _MAY_WRITE, errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space", errno.EMFILE: "raise ulimit -n", errno.ENFILE: "fewer programs at once",
+    errno.EDQUOT: "free some space", errno.EMFILE: "raise ulimit -n", errno.ENFILE: "run fewer programs at once",
     errno.ENOMEM: "free some memory", errno.ENAMETOOLONG: "use a shorter name"}
 
 
@@ -123,11 +123,11 @@ def _status(argv: list[str]) -> int:
             raise
         command = COMMANDS.get(argv[0])
         if command and command.about and {"--help", "-h"} & {*argv[1:]}:
-            print(f"{PROG} {argv[0]}: {command.about}\nAfter the set-up (scripts/setup.sh) this says more.")
+            print(f"{PROG} {argv[0]}: {command.about}\nRun scripts/setup.sh first to see the full help.")
             return 0
         return _failed(Infrastructure(
-            f"{argv[0]} needs what the set-up installs ({error.name} is not there): run scripts/setup.sh once, or "
-            "scripts/setup.sh --host where nothing is measured"))
+            f"{argv[0]} needs the package {error.name}, which is not installed. Run scripts/setup.sh once, or "
+            "scripts/setup.sh --host if this host measures nothing"))
     except OSError as error:
         return _failed(Infrastructure(_what_the_machine_said(error)))
     except SystemExit as ended:  # argparse's, after --help and --version
@@ -139,7 +139,7 @@ def _status(argv: list[str]) -> int:
 def _what_the_machine_said(error: OSError) -> str:
     """A line for a person. Raises ``error`` again where it may as well be a defect."""
     if isinstance(error, FileNotFoundError) and not Path("/proc/self/cwd").resolve().is_dir():  # "/folder (deleted)"
-        return "the current folder is not there any more: cd into one that is"
+        return "the current folder was removed: change to another folder"
     if error.errno not in _OF_THE_MACHINE:
         raise error
     return f"{error.filename or 'the machine'}: {error.strerror}; {_OF_THE_MACHINE[error.errno]}"
@@ -170,12 +170,13 @@ def _run(argv: list[str]) -> int:
 
 def overview() -> str:
     """What ``--help`` shows."""
-    lines = [f"usage: {PROG} COMMAND [WORDS ...]", "", "ResNet50 inference and training on CPUs, measured so that the "
-             "numbers can be trusted."]
+    lines = [f"usage: {PROG} COMMAND [WORDS ...]", "", "Benchmark ResNet50 inference and training on CPUs, with "
+             "numbers that you can trust."]
     for group, commands in _GROUPS.items():
         if group:
             lines += ["", f"{group}:", *(f"  {name:<12}{command.about}" for name, command in commands.items())]
-    return "\n".join([*lines, "", f"{PROG} COMMAND --help says more, with an example. Options: --help, --version", ""])
+    return "\n".join([*lines, "", f"{PROG} COMMAND --help shows the options and an example. Options: --help, --version",
+                      ""])
 
 
 def _stdout_is_broken() -> bool:

@@ -31,38 +31,39 @@ from .tree import PROG
 from .versus_printer import VersusPrinter
 
 _MOST_ROUNDS = 21
-_EPILOG = """Flags of parameters (--precision=amx_int8; see `parameters`) and those in the environment hold for all.
-The words of a side are NAME=VALUE as in a shell, with quotes where a value holds spaces; RESNET50_BENCH_PYTHON,
-RESNET50_BENCH_STACK and RESNET50_BENCH_ENV choose its environment.
+_EPILOG = """Parameter options (--precision=amx_int8) and the environment apply to all sides. The settings of a side are
+NAME=VALUE as in a shell, with quotes around a value that has spaces. RESNET50_BENCH_PYTHON, RESNET50_BENCH_STACK and
+RESNET50_BENCH_ENV choose its environment.
 example:
   resnet50-bench versus --precision=avx_int8 --a TORCH_TYPE=IPEX --b TORCH_TYPE=COMPILE-INDUCTOR
   resnet50-bench versus --case_type=gated --a "" --b 'BATCH_SIZE=8 CUSTOMER_ENV="KMP_BLOCKTIME=1 A=2"' --time-limit 10m
-Exit status: 0 where it was measured, 4 with --fail-if-slower where a side is slower than A, 2 for words that are not
-understood, 1 where a side cannot be measured."""
+Exit status: 0: all sides were measured. 1: a side failed twice. 2: bad input. 4: with --fail-if-slower, a side is
+slower than A."""
 
 
 def parser() -> Parser:
     """The options beside the parameters' flags."""
-    made = Parser(f"{PROG} versus", "Measure configurations by turns (A B, B A, ...), each turn in fresh processes.",
+    made = Parser(f"{PROG} versus", "Compare settings in alternating order (A B, B A, ...). Each run starts new "
+                  "processes.",
                   epilog=_EPILOG, also=[f"--{name.lower()}" for name in CATALOGUE])
     for name in NAMES:
-        made.add_argument(f"--{name.lower()}", metavar="WORDS", dest=name,
-                          help="what is apart on this side" if name in "AB" else argparse.SUPPRESS if name > "C" else
-                          f"a further side, up to --{NAMES[-1].lower()}")
+        made.add_argument(f"--{name.lower()}", metavar="SETTINGS", dest=name,
+                          help="settings of this side, such as 'TORCH_TYPE=IPEX BATCH_SIZE=8'" if name in "AB" else
+                          argparse.SUPPRESS if name > "C" else f"a further side, up to --{NAMES[-1].lower()}")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
-                      help=f"at most so many rounds (default {_MOST_ROUNDS}); a round measures every side once")
+                      help=f"the largest number of rounds (default {_MOST_ROUNDS}). In a round each side runs once")
     made.add_argument("--within", type=share, metavar="P%", help="measure until each interval is within P %% of its "
                       "ratio, instead of until it is decided")
     made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="sides that are shown to "
                       "differ by less are called equal (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each side with A")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
-                      help="begin no round that would end later: 90s, 10m, 1h30m")
-    made.add_argument("--folder", type=Path, help="where results go (default: a new folder "
-                      "beside the results of cases); name a folder to continue")
-    made.add_argument("--seed", type=number_of(0), help="of the order of sides (default 1)")
-    made.add_argument("--fail-if-slower", action="store_true", help="status 4 where a side is slower than A")
-    made.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+                      help="begin no round that would end later, for example 90s, 10m or 1h30m")
+    made.add_argument("--folder", type=Path, help="the folder of the results (default: a new folder beside the results "
+                      "of cases). Name an existing one to continue")
+    made.add_argument("--seed", type=number_of(0), help="seed for the order of the sides (default 1)")
+    made.add_argument("--fail-if-slower", action="store_true", help="end with status 4 if a side is slower than A")
+    made.add_argument("--json", action="store_true", help="print one JSON document. Everything else goes to stderr")
     return made
 
 

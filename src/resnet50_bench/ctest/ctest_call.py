@@ -106,8 +106,8 @@ class CtestJob:
 def require_set_up() -> None:
     """Raises Infrastructure where this Python cannot run a case."""
     if importlib.util.find_spec("msgspec") is None:
-        raise Infrastructure("nothing is set up to run cases yet: run scripts/setup.sh once, or scripts/setup.sh "
-                             "--host where nothing is measured on this machine")
+        raise Infrastructure("the set-up is missing. Run scripts/setup.sh once, or scripts/setup.sh --host if this "
+                             "machine measures nothing")
 
 
 def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[str, str]:

@@ -202,50 +202,53 @@ class Options:
 @lru_cache
 def parser() -> Parser:
     """Our options."""
-    options = Parser("./ctest.sh", "List (-N) and run (-V) the cases.", "./ctest.sh -V -R gated --batch-size=8",
+    options = Parser("./ctest.sh", "List cases (-N) or run them.", "./ctest.sh -V -R gated --batch-size=8",
                      usage="./ctest.sh [options] [--PARAMETER=VALUE ...] [options of ctest]",
                      also=[f"--{name.lower()}" for name in CATALOGUE])
-    options.epilog = f"""Every parameter is a flag: --batch_size=8; --describe-params lists them. Options of ctest go to
-it: -N -V -VV -R -E -L -LE -j --output-junit --output-on-failure --rerun-failed --stop-on-failure --repeat ...
-A run ends with its result; -V shows how cases fare meanwhile, -VV their whole logs.
+    options.epilog = f"""Every parameter is an option, for example --batch_size=8. --describe-params lists them.
+Options of ctest work, too: -N -V -VV -R -E -L -LE -j --output-junit --output-on-failure --rerun-failed
+--stop-on-failure --repeat ...
+Each run ends with its result. -V also shows the progress, -VV the whole log.
 
 {options.epilog}"""
     number = number_of(1)
     add = options.add_argument
     add("--set", action="append", default=[], metavar='"NAME=VALUE ..."', help="set parameters")
-    add("--loop", type=number, metavar="N", help="iterations of each case, one after another")
-    add("--run", type=number, metavar="N", help="N runs of each iteration, with the same values")
-    add("--burst", type=number, default=1, metavar="N", help="N runs at once, on the same cores: not for clean numbers")
-    add("--config", type=Path, metavar="FILE", help="YAML: case-name globs with parameters below them")
+    add("--loop", type=number, metavar="N", help="run each case N times, one after another")
+    add("--run", type=number, metavar="N", help="N runs per iteration, with the same values")
+    add("--burst", type=number, default=1, metavar="N", help="N runs at once on the same cores, to study how they "
+        "disturb each other")
+    add("--config", type=Path, metavar="FILE", help="YAML file: patterns of case names with parameters")
     add("--sweep", nargs="?", const="", metavar="FOLDER",
-        help="measure the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION; --set names "
-             "values to try; FOLDER: a sweep to go on with, or a place for a new one")
-    add("--testcase", metavar="NAME", help="exactly this case")
-    add("--testset", type=Path, metavar="FILE", help="YAML documents of cases and settings, run in turn")
-    add("--dry-run", action="store_true", help="write each case's configuration, run nothing")
+        help="find the best BATCH_SIZE and CORES_PER_INSTANCE of each PRECISION. --set names the values to try. "
+        "FOLDER: a sweep to continue, or a new folder")
+    add("--testcase", metavar="NAME", help="run exactly this case")
+    add("--testset", type=Path, metavar="FILE", help="YAML file: documents with cases and settings, which run one "
+        "after another")
+    add("--dry-run", action="store_true", help="show the placement and write the configuration of each case, and run "
+        "nothing")
     add("--continue", dest="keep_going", action="store_true",
-        help="go on after a failed iteration, or document of a testset")
+        help="go on after a failed iteration or a failed document of a test set")
     add("--describe-params", action="store_true", help="describe every parameter")
-    add("--doctor", action="store_true", help="check this machine, run nothing")
-    add("--noenv", action="store_true", help="drop the caller's environment, but for these settings:")
-    add("--backend", choices=BACKENDS, metavar="NAME", help=f"where cases run, also BACKEND=NAME: {' '.join(BACKENDS)}")
-    add("--registry", metavar="HOST/", help="the images' registry with a slash at its end, also REGISTRY")
-    add("--release", metavar=":TAG", help="the images' tag with its colon, also RELEASE")
-    add("--timeout", metavar="SECONDS", help="a case is ended after that long, also TIMEOUT")
+    add("--doctor", action="store_true", help="show what would disturb a measurement, and run nothing")
+    add("--noenv", action="store_true", help="ignore parameters in the environment, except these settings:")
+    add("--backend", choices=BACKENDS, metavar="NAME", help=f"where cases run; also BACKEND=NAME: {' '.join(BACKENDS)}")
+    add("--registry", metavar="HOST/", help="the registry of the images, with a slash at its end; also REGISTRY=HOST/")
+    add("--release", metavar=":TAG", help="the tag of the images, with its colon; also RELEASE=:TAG")
+    add("--timeout", metavar="SECONDS", help="the longest time of a case; also TIMEOUT=SECONDS")
     add("--attach", action="append", default=[], metavar="FILE", help="copy a file into the logs folder")
     add("--gate", type=Path, metavar="FILE",
-        help="YAML of references: a regression against them or earlier runs fails the case (status 4), "
-             "so does a case that it has no reference for (status 1)")
-    add("--allow-missing", action="store_true", help="with --gate: let a case without a reference pass")
+        help="YAML file of references. A regression ends with status 4, a case without a reference with status 1")
+    add("--allow-missing", action="store_true", help="with --gate: a case without a reference passes")
     add("--nohup", nargs="?", const="", metavar="LOG", help="run in the background")
-    add("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, with --noenv")
+    add("--daemon", nargs="?", const="", metavar="LOG", help="as --nohup, and with --noenv")
     add("--status", nargs="?", type=number_of(0), const=STATUS_LINES, metavar="N",
-        help=f"the background runs with the last N lines of their logs (default {STATUS_LINES})")
+        help=f"show the background runs and the last N lines of their logs (default {STATUS_LINES})")
     add("--stop", nargs="?", const="", metavar="PREFIX",
         help="end the background runs, or those whose name begins with PREFIX")
     add("--options", dest="backend_options", default="", metavar='"..."',
-        help="options for the backend (docker run, sbatch ...)")
-    add("--check-docker-image", action="store_true", help="is the inference image there")
+        help="options for the backend (of docker run, sbatch ...)")
+    add("--check-docker-image", action="store_true", help="check whether the inference image exists")
     return options
 
 

@@ -34,10 +34,10 @@ Pairs = dict[str, tuple[list[Entry], list[Entry]]]
 class Barrier(Enum):
     """Why the runs of a point are not comparable, in words with a place for the things that it is about."""
 
-    MIXED_A = "A's runs are not of one thing: {} differ among them"
-    MIXED_B = "B's runs are not of one thing: {} differ among them"
+    MIXED_A = "A's runs differ in {}"
+    MIXED_B = "B's runs differ in {}"
     MUST_BE_EQUAL = "{} must be equal"
-    MORE_THAN_ONE = "more than one thing differs: {}"
+    MORE_THAN_ONE = "more than one setting differs: {}"
     NO_RATIO = "{} have no ratio, not even with --anyway"
 
 
@@ -263,8 +263,8 @@ def _point(point: ComparedPoint) -> Iterator[str]:
         return
     for side, runs in (("A", a), ("B", b)):
         if len(counting := restarts(runs)) < len(runs):
-            yield (f"NOTICE: {side}: {plural(len(counting), 'run')} of {len(runs)} counts: a warm worker's "
-                   "further runs are no restarts")
+            yield (f"NOTICE: {side}: {plural(len(counting), 'run')} of {len(runs)} counts: further runs of the same "
+                   "process are not restarts")
     yield from _means(point)
     yield verdict(point.outcome)
 

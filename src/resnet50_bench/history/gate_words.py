@@ -28,8 +28,7 @@ from .judgement import (
 from .references import Lack, NoReference
 
 #: What a tolerance says of a single run, whose reference may have a spread but which has none itself.
-ONE_RESTART = ("of one restart: that run keeps the tolerance or not; whether the case is slower it cannot tell "
-               f"(--loop {LEAST_HISTORY} can)")
+ONE_RESTART = f"this is one run, which cannot show whether the case became slower (use --loop {LEAST_HISTORY})"
 #: What is typed to add a result to a file of references.
 Remedy = Callable[[Entry, Path], str]
 #: What XML 1.0 cannot hold, which an instance's last words may have.
@@ -44,11 +43,11 @@ def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
     for judged in judgement.judged:
         point, count = judged.point, len(judged.point.runs)
         text.append(f"GATE: {point.label} ({'1 run' if count == 1 else f'median of {count} runs'})")
-        text += [f"  {'NOTICE: not judged' if finding.state == SKIPPED else finding.state}: "
+        text += [f"  {f'NOTICE: not judged by {finding.kind}' if finding.state == SKIPPED else finding.state}: "
                  f"{_told(finding, point, judgement.references)}" for finding in judged.findings]
         text += [f"  WARNING: {noise}" for noise in _noises(point)]
         if not judged.is_compared and not judgement.missing:
-            text.append("  NOTICE: nothing was there to judge by: this passes without having been compared")
+            text.append("  NOTICE: there is no reference and no earlier run. The result passes without a comparison")
     if judgement.allow_missing:
         text += [f"  NOTICE: {_missing(lacking, judgement, remedy)}" for lacking in judgement.without_reference]
     return [*text, f"GATE: {_outcome(judgement)}"]
@@ -57,7 +56,7 @@ def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
 def _outcome(judgement: Judgement) -> str:
     """``passed``, or how many there are of what failed; and how many results had no reference."""
     failed, broken, lacking = (len(judgement.regressions), len(judgement.broken), len(judgement.without_reference))
-    words = [plural(failed, "regression")] * bool(failed) + [f"{broken} broken"] * bool(broken)
+    words = [plural(failed, "regression")] * bool(failed) + [f"{broken} failed or without a result"] * bool(broken)
     if not judgement.status:
         words = ["passed"]
     if lacking:
@@ -166,7 +165,7 @@ def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> st
     """What the file has instead of a reference for the result, and what differs."""
     instead = ", ".join(why.instead) or "none"
     if why.lack is Lack.BURST:
-        return f"references are of runs alone, this is one of {entry.burst} at once"
+        return f"this is one of {entry.burst} runs at once, and references are for single runs"
     if why.lack is Lack.MODE:
         return f"MODE={entry.mode} has no KPI to compare; {instead} have"
     if why.lack is Lack.CPU:
@@ -177,7 +176,7 @@ def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> st
     if why.lack is Lack.KPI:
         return f"{references} has a reference for {instead} of {entry.case}, which the result has not"
     nearest = min(why.differing, key=len)
-    more = f" (and {len(why.differing) - 1} further from it)" if len(why.differing) > 1 else ""
+    more = f" (and {len(why.differing) - 1} more that differ)" if len(why.differing) > 1 else ""
     return f"{references} has references only with {_values(nearest, 0)}{more}, this ran with {_values(nearest, 1)}"
 
 
@@ -193,7 +192,7 @@ def _values(differing: Mapping[str, tuple[str, str]], side: int) -> str:
 def _few(why: FewEarlier) -> str:
     passed_over = f" ({why.noisy} noisy runs do not count)" if why.noisy else ""
     apart = f"; the newest earlier run differs in {', '.join(why.differing)}" if why.differing else ""
-    return f"{why.needed} comparable valid earlier runs are needed, {why.there} are there{passed_over}{apart}"
+    return f"{why.needed} valid and comparable earlier runs are needed, there are {why.there}{passed_over}{apart}"
 
 
 def _trend(trend: Trend) -> str:

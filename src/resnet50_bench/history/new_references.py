@@ -41,7 +41,8 @@ def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[s
             notices.append(f"{entry.path} is noisy: {entry.reasons}")
         valid.append(entry)
     if not valid:
-        raise BadInput("there is no valid result to make references of; --noisy takes noisy ones, too", *notices)
+        raise BadInput("there is no valid result to make references from. Use --noisy to include noisy results",
+                       *notices)
     return list(_lines(_systems(valid, notices), notices))
 
 
@@ -74,7 +75,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
 def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: list[str]) -> Iterator[str]:
     """YAML, a document of its own, so that it may be added to a file; JSON strings are YAML strings."""
     yield "---"
-    yield "# Made by: scripts/resnet50-bench.sh reference; the values are medians of the runs."
+    yield "# Made by: scripts/resnet50-bench.sh reference. The values are medians of the runs."
     yield "systems:"
     for (cpu, cores), cases in systems:
         yield f"  - cpu: {json.dumps(glob.escape(cpu))}"
@@ -85,9 +86,10 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
             measured = values(restarts(runs))
             kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
             if len(measured) < LEAST_HISTORY:
-                rests = (f"{len(measured)} restarts, which is little" if len(measured) > 1 else
-                         "1 restart, which shows no spread: it is the least that restarts differ by")
-                notices.append(f"{case}: its tolerance rests on {rests}; repeat with --loop {LEAST_HISTORY}")
+                origin = (f"only {len(measured)} usable runs" if len(measured) > 1 else
+                          "1 usable run, which shows no spread, so it is the smallest tolerance")
+                notices.append(f"{case}: its tolerance comes from {origin}. Use {LEAST_HISTORY} or more, for example "
+                               f"--loop {LEAST_HISTORY}")
             tolerance = math.ceil(round(1000 * control_limit(measured)[1], 6)) / 10
             yield f"      {json.dumps(case)}:  # {len(measured)} of {runs[0].started_at} and before"
             yield f"        {kpi}: {{value: {median(measured):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"

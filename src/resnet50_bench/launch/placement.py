@@ -108,7 +108,7 @@ def _unlike(groups: list[list[Core]]) -> list[str]:
         return []
     named = " and ".join(f"{kind or 'unknown'} cores (cpus {format_cpulist(cpus)})" for kind, cpus in by_kind.items())
     mixed = sum(len({core.kind for core in group}) > 1 for group in groups)
-    return [f"the cores are unlike: {named}; {mixed} of {len(groups)} instances have both; taskset -c "
+    return [f"the cores are of different kinds: {named}; {mixed} of {len(groups)} instances have both; taskset -c "
             f"{format_cpulist(by_kind.get(PERFORMANCE, ()))} measures on performance cores alone"]
 
 
@@ -120,7 +120,7 @@ def _merged(topology: Topology) -> list[str]:
 def _idle(idle: tuple[int, ...], instance_mode: str, topology: Topology) -> list[str]:
     notices = []
     if idle:
-        why = "INSTANCE_MODE=single" if instance_mode == "single" else "too few left for one more instance"
+        why = "INSTANCE_MODE=single" if instance_mode == "single" else "they are too few for one more instance"
         notices.append(f"{len(idle)} cores stay idle (cpus {format_cpulist(idle)}): {why}")
     if topology.core_count < len(topology.cores):
         rest = [core.cpus[0] for core in topology.cores[topology.core_count:]]

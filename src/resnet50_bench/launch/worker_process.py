@@ -108,7 +108,7 @@ class WorkerProcess:
             if counters.oom_kills() > self.oom_kills:
                 why = "the kernel's out-of-memory killer ran meanwhile: use fewer instances or a smaller BATCH_SIZE"
             return f"{self.name()} was killed by {signal.Signals(-status).name}" + (f" ({why})" if why else "") + last
-        said = last.removeprefix("; ") or "it left no word"
+        said = last.removeprefix("; ") or "it printed nothing"
         return f"{self.name()} ended with status {status}; {causes.explained(' '.join(tail), said)}"
 
 

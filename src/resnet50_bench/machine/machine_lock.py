@@ -61,8 +61,8 @@ def _take(file: int, cpus: Iterable[int]) -> bool:
             holder, held_cpus = _holder(file, first, last)
             if holder in _ancestors():
                 return False
-            raise Infrastructure(f"somebody measures on cpus {held_cpus} already: {_describe(holder)}; wait until it "
-                                 "ends, or use other cores (taskset, --cpuset-cpus)") from error
+            raise Infrastructure(f"another measurement uses cpus {held_cpus}: {_describe(holder)}. Wait until it ends, "
+                                 "or use other cores (taskset, --cpuset-cpus)") from error
     return True
 
 
@@ -112,7 +112,7 @@ def _open() -> int | None:
             raise OSError(errno.EINVAL, "it is no plain file")
         return file
     except OSError as error:
-        print(f"NOTICE: {path} cannot be used ({error.strerror}): nothing keeps another run off these cores",
+        print(f"NOTICE: {path} cannot be used ({error.strerror}): another run could use these cores at the same time",
               file=sys.stderr, flush=True)
         return None
 

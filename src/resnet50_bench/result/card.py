@@ -97,7 +97,7 @@ def _interval(ended: Ended, kpi: Kpi) -> str:
         return f", no interval: {ended.burst} runs at once are not independent of each other"
     bounds = ended.interval(kpi)
     if bounds is None:
-        return ", no interval of a single run" if kpi.name == "Latency" else ", no interval: too few steps"
+        return ", a single run has no interval" if kpi.name == "Latency" else ", no interval: too few steps"
     accuracy, nodes = ended.results[0].statistics.accuracy, len(ended.iterations[0])
     holds = (f"between {len(ended.iterations)} restarts" if ended.is_restarted
              else f"of {accuracy.count} images" if kpi.name == "Accuracy" and accuracy
@@ -112,7 +112,7 @@ def _latency(ended: Ended) -> str:
     if p99 is not None:
         return f"P50 {short(p50)} ms, P99 {short(p99)} ms"
     steps = min(result.statistics.latency_ms.count for result in ended.results if result.statistics.latency_ms)
-    return f"P50 {short(p50)} ms, no P99 of {steps} steps: it takes {values_for(99):.0f}"
+    return f"P50 {short(p50)} ms (P99 needs {values_for(99):.0f} steps, there are {steps})"
 
 
 def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
@@ -132,10 +132,10 @@ def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
         by_count = sorted(ended.kernels.items(), key=lambda item: -item[1])
         more = f" and {len(by_count) - _MOST_KERNELS} more" if len(by_count) > _MOST_KERNELS else ""
         yield "Kernels", ", ".join(f"{count} x {name}" for name, count in by_count[:_MOST_KERNELS]) + more
-    shares = [f"{100 * share:.0f} % of {what}" for key, what in (("compute_utilization", "the computing"),
-              ("memory_utilization", "the memory bandwidth")) if (share := ended.share(key)) is not None]
+    shares = [f"{100 * share:.0f} % of {what}" for key, what in (("compute_utilization", "the peak compute rate"),
+              ("memory_utilization", "the peak memory bandwidth")) if (share := ended.share(key)) is not None]
     if ended.kpi and not ended.different and shares:
-        yield "Limit", f"{' and '.join(shares)} that these cores were seen to reach"
+        yield "Limit", f"{' and '.join(shares)}, as measured on these cores"
 
 
 def _values(ended: Ended, name: str) -> str:
@@ -186,16 +186,16 @@ def reason(ended: Ended) -> str:
 def next_command(ended: Ended, commands: Commands) -> str:
     """The one command that is worth typing after this; what follows a # says what for."""
     tool, end = commands.tool, ended.end
-    known = {End.SKIPPED: f"{commands.cases}  # the cases that this machine runs", End.NOT_RUN: f"{tool} doctor",
-             End.REFUSED: f"{tool} parameters  # each with its values",
-             End.INVALID: f"{commands.again}  # after the remedy", End.SIGNALLED: commands.again}
+    known = {End.SKIPPED: f"{commands.cases}  # list the cases of this machine", End.NOT_RUN: f"{tool} doctor",
+             End.REFUSED: f"{tool} parameters  # list the allowed values",
+             End.INVALID: f"{commands.again}  # run it again after the remedy", End.SIGNALLED: commands.again}
     if end in known:
         return known[end]
     if end is End.NOISY:
         check = leading_check(ended)
         if len(ended.iterations) == 1 and commands.restarts and not (check and check.of_machine):
-            return f"{commands.again} {commands.restarts}  # shows what changes between restarts"
-        return f"{tool} doctor  # what disturbs now"
+            return f"{commands.again} {commands.restarts}  # show the spread between restarts"
+        return f"{tool} doctor  # show what disturbs a measurement now"
     if end is End.NOT_COMPARED and ended.gate:
         noisy = "--noisy " if any(result.verdict == "noisy" for result in ended.results) else ""
         return f"{tool} reference {noisy}{ended.logs} >> {ended.gate.references}"

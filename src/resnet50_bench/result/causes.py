@@ -43,7 +43,7 @@ _KNOWN = (
           "free memory and /dev/shm (docker: --shm-size=8g)"),
     Cause(r"No space left on device|Disk quota exceeded", "the disk is full", "free space, or set TMPDIR"),
     Cause(r"Read-only file system|Permission denied", "a file or folder cannot be written or read",
-          "mend its permissions; TMPDIR and RESNET50_BENCH_CACHE name other folders"),
+          "correct its permissions; TMPDIR and RESNET50_BENCH_CACHE name other folders"),
 )
 
 _OF_SIGNALS = {
@@ -51,7 +51,7 @@ _OF_SIGNALS = {
     signal.SIGBUS: "memory that a file could not back: free /dev/shm (docker: --shm-size=8g) and the disk",
     signal.SIGSEGV: "a fault in native code: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
     signal.SIGABRT: "native code gave up: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
-    signal.SIGKILL: "somebody ended it, or the kernel for lack of memory: see dmesg",
+    signal.SIGKILL: "another process or the kernel (out of memory) ended it: see dmesg",
     signal.SIGTERM: "somebody ended it: run it again",
 }
 

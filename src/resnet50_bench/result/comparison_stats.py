@@ -11,8 +11,8 @@ from .stats import MAD_TO_SIGMA, t_quantile
 
 LEAST_LIMIT = 0.03  # what restarts alone change; a tiny MAD must not make a regression of nothing
 #: What is said where a side has a single restart, whose ratio holds no spread, and how to find out.
-CANNOT_TELL = ("one restart a side cannot tell, as what changes between restarts is not in it; repeat both with "
-               "ctest.sh --loop 5, or let them take turns: scripts/resnet50-bench.sh versus")
+CANNOT_TELL = ("a verdict needs at least two runs per side. Repeat both with ctest.sh --loop 5, or compare them with "
+               "scripts/resnet50-bench.sh versus")
 
 
 class Ratio(NamedTuple):

@@ -166,7 +166,7 @@ def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
         look, best = limits.get(f"measured_peak_{unit}"), limits.get(f"peak_{unit}")
         if look is not None and best is not None and best > look:
             yield (f"NOTICE: the run reached {best / 1e9:.1f} {shown}, more than the {look / 1e9:.1f} that the "
-                   "peak's own measurement had found: the run's rate stands as the peak")
+                   "peak's own measurement had found: so the rate of the run is used as the peak")
     if "theoretical_operations_per_s" in limits:
         yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at "
                f"{limits['theoretical_mhz']:.0f} MHz ({clock})")

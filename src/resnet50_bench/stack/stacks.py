@@ -23,7 +23,7 @@ class Stack:
 
 
 _ALL = (
-    Stack("ipex", "PyTorch 2.8 with IPEX, the last one there is", (3, 10), 8.0),
+    Stack("ipex", "PyTorch 2.8 with IPEX 2.8, its last release", (3, 10), 8.0),
     Stack("current", "today's PyTorch, without IPEX", (3, 11), 8.0),
     Stack("openvino", "today's PyTorch with OpenVINO and ONNX Runtime", (3, 11), 9.0),
     Stack("zentorch", "PyTorch 2.14 with AMD's zentorch", (3, 11), 8.0),

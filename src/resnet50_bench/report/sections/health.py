@@ -73,4 +73,4 @@ def _check(check: Check) -> Html:
 
 
 SECTION = Section(80, "health", "Health", _inside, "Health of each result",
-                  "What was checked while it ran, and what to do about what was found.")
+                  "What was checked, and what to do about each problem.")

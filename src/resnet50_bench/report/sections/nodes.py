@@ -33,11 +33,11 @@ def _card(fleet: Fleet, gallery: Gallery) -> Html:
               else f"too few to tell one that differs ({LEAST_NODES} are needed)"]
     conspicuous = [node for node in nodes
                    if node.value is None or node.name in fleet.outliers or fleet.differs(node)]
-    head = ("Node", f"{kpi} ({fleet.unit})", "From the median", "Verdict", "What is odd")
+    head = ("Node", f"{kpi} ({fleet.unit})", "From the median", "Verdict", "What differs")
     shown = nodes if len(nodes) <= _OPEN_UP_TO else conspicuous
     is_whole = len(shown) == len(nodes)
     return el("article", el("h3", case), el("p", "; ".join(words)), drawn,
-              table("Nodes" if is_whole else "Conspicuous nodes", head, [_row(fleet, node) for node in shown])
+              table("Nodes" if is_whole else "Nodes that differ", head, [_row(fleet, node) for node in shown])
               if shown else "",
               "" if is_whole else fold(f"All {len(nodes)} nodes",
                                        table("All nodes", head, [_row(fleet, node) for node in nodes])),

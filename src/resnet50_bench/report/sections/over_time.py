@@ -188,6 +188,6 @@ def _spec(line: Timeline, colours: Palette) -> Spec:
 
 
 SECTION = Section(30, "time", "Over time", _inside, hint=(
-    "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ lie beyond what the median of the last "
-    f"{LAST} valid ones lets expect (the band, once there are {LEAST_HISTORY}) by the rule of the gate. Versions may "
+    "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ are outside the band that the gate "
+    f"expects from the last {LAST} valid runs. It needs {LEAST_HISTORY} of them. Versions may "
     "differ along a line. The axis of values does not begin at 0."))

@@ -16,9 +16,8 @@ from .health import badge
 
 _COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
             "Of compute peak", "KPI", "Run by")
-_LUCK = """Best of several points: the more points, the more of it is luck. It is told from those
-that it differs from by more than restarts do; one restart cannot tell: repeat with --loop 5. An interval within one run
-does not hold what changes between restarts."""
+_LUCK = """The best of many points is partly luck. A point is told from others only if repeated runs show the
+difference, so repeat with --loop 5. An interval within one run does not include what changes between restarts."""
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:

@@ -51,7 +51,7 @@ def _governor(root: Path) -> Check:
     governors = {text for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
                  if (text := read_text(path))}
     if not governors:
-        return unknown("governor", "this machine shows no cpufreq (usual in a VM)")
+        return unknown("governor", "cpufreq is not available on this machine (common in VMs)")
     return judge("governor", ", ".join(sorted(governors)), governors != {"performance"}, Verdict.NOTE,
                  "the clock may change with the load", "as root: cpupower frequency-set -g performance")
 
@@ -60,7 +60,7 @@ def _turbo(root: Path) -> Check:
     cpus = root / "sys/devices/system/cpu"
     no_turbo, boost = read_text(cpus / "intel_pstate/no_turbo"), read_text(cpus / "cpufreq/boost")
     if no_turbo is None and boost is None:
-        return unknown("turbo", "this machine does not show it (usual in a VM)")
+        return unknown("turbo", "not available on this machine (common in VMs)")
     on = no_turbo == "0" if no_turbo is not None else boost == "1"
     return Check("turbo", "on" if on else "off", Verdict.OK)
 
@@ -73,8 +73,8 @@ def _thp(root: Path) -> Check:
     # Measured with madvise: none of 768 MB in huge pages; 258 MB with THP_MEM_ALLOC_ENABLE=1, which torch reads.
     allow = "" if chosen == "madvise" else "as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled; then "
     return judge("transparent huge pages", chosen, chosen in ("never", "madvise"),
-                 Verdict.NOTE, "activations lie in small pages" + ("" if chosen == "never" else
-                                                                    ": nothing asks for huge ones by itself"),
+                 Verdict.NOTE, "activations use 4 KiB pages" + ("" if chosen == "never" else
+                                                                    ": huge pages are used only on request"),
                  f"{allow}CUSTOMER_ENV=THP_MEM_ALLOC_ENABLE=1")
 
 
@@ -83,7 +83,7 @@ def _numa_balancing(root: Path, topology: Topology) -> Check:
     if text is None:
         return unknown("NUMA balancing", "the kernel does not show it")
     return judge("NUMA balancing", text, text != "0" and len(topology.nodes) > 1, Verdict.NOTE,
-                 "the kernel moves pages and unmaps them to learn where they are used",
+                 "Linux moves pages and unmaps them to learn who uses them",
                  "as root: sysctl kernel.numa_balancing=0")
 
 
@@ -110,7 +110,7 @@ def _allocator(libraries: Mapping[str, str]) -> Check:
 def _numactl(libraries: Mapping[str, str], topology: Topology) -> Check:
     is_there = "numactl" in libraries
     return judge("numactl", "found" if is_there else "not found", not is_there and len(topology.nodes) > 1,
-                 Verdict.NOTE, "memory may lie on another NUMA node", "install numactl")
+                 Verdict.NOTE, "memory may be on another NUMA node", "install numactl")
 
 
 def _load(root: Path, topology: Topology) -> Check:
@@ -120,7 +120,7 @@ def _load(root: Path, topology: Topology) -> Check:
     running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # without ourselves
     share = running / max(1, len(parse_cpulist(topology.allowed_cpus)))
     return judge("other load", f"{running} runnable threads", share > MOST_LOAD, Verdict.NOISY,
-                 "other work runs on this machine", "stop it first: see top")
+                 "other programs run on this machine", "stop them first (see top)")
 
 
 def _steal(gained: Counters) -> Check:
@@ -129,13 +129,13 @@ def _steal(gained: Counters) -> Check:
         return unknown("steal time", "/proc/stat is not readable")
     share = times["steal"] / max(1e-9, sum(times.values()))
     return judge("steal time", f"{100 * share:.2f} %", share >= MOST_STEAL, Verdict.NOISY,
-                 "the hypervisor gave the cores to somebody else", "use a dedicated or larger VM")
+                 "the hypervisor gave the cores to another virtual machine", "use a dedicated or larger VM")
 
 
 def _temperature(gained: Counters) -> Check:
     readings = gained.temperature_c.after if gained.temperature_c else None
     if not readings:
-        return unknown("temperature", "this machine shows no sensors")
+        return unknown("temperature", "this machine has no temperature sensors")
     hottest = max(readings, key=readings.__getitem__)
     return judge("temperature", f"{readings[hottest]:.0f} C ({hottest})", readings[hottest] >= 95, Verdict.NOTE,
                  "the CPU is about to slow itself down", "improve the cooling")

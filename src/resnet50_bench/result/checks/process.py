@@ -191,7 +191,7 @@ def _page_faults(result: Result) -> Check:
         return Check("page faults", reading, Verdict.NOISY, "pages came from disk during the measurement",
                      "raise WARMUP_STEPS; free memory")
     return judge("page faults", reading, worst > MOST_FAULTS_A_STEP, Verdict.NOTE,
-                 "activations are mapped anew in each step", _load_jemalloc(result)
+                 "activations are mapped again in each step", _load_jemalloc(result)
                  if any(report.allocator != "jemalloc" for report in result.processes)
                  else without(result, ("MALLOC_CONF", "LD_PRELOAD"), ""))
 

@@ -67,7 +67,7 @@ def overlap(window: Window) -> Check:
                f"end skew {window.end_skew_ms:.1f} ms)")
     hardly = window.overlap < INVALID_OVERLAP
     return judge("overlap", reading, window.overlap < LEAST_OVERLAP, Verdict.INVALID if hardly else Verdict.NOISY,
-                 "the instances hardly measured together" if hardly
+                 "the instances measured together for too short a time" if hardly
                  else "the instances did not measure the whole time together", "raise STEPS or MIN_DURATION")
 
 
@@ -98,7 +98,7 @@ def _outliers(statistics: Statistics, window: Window) -> Check:
     return judge("outliers", reading, outliers.cost > MOST_OUTLIER_COST
                  and outliers.cost * window.duration_s > LEAST_OUTLIER_COST_S, Verdict.NOISY,
                  f"slow steps cost {100 * outliers.cost:.1f} % of an instance's window",
-                 "look for what else ran; repeat with --loop")
+                 "find the other programs that ran; repeat with --loop")
 
 
 def _drift(statistics: Statistics) -> Check:
@@ -106,13 +106,13 @@ def _drift(statistics: Statistics) -> Check:
     number, drift = max(drifts, key=lambda pair: abs(pair[1].relative))
     return judge("drift", f"{100 * drift.relative:+.1f} % step time over the window (instance {number})",
                  drift.significant and abs(drift.relative) > MOST_DRIFT, Verdict.NOISY,
-                 "the speed changed while it was measured", "raise WARMUP_STEPS; look at frequency and temperature")
+                 "the speed changed during the measurement", "raise WARMUP_STEPS; look at frequency and temperature")
 
 
 def _keep_off(result: Result) -> str:
     """What helps against other work on the instances' cores."""
-    return ("leave out --burst, whose runs share the cores" if result.placement.burst
-            else "stop it, or keep it off these cores")
+    return ("run without --burst: its runs share the cores" if result.placement.burst
+            else "stop the other programs (see top), or keep them off these cores")
 
 
 def _less_memory(result: Result) -> str:
@@ -134,7 +134,7 @@ def _waiting(result: Result, cores: int) -> Check:
     share = waited / (result.counters.duration_s * cores)
     return judge("waiting for a core", f"{100 * share:.2f} % of the window, {switches:.0f} involuntary switches",
                  share > MOST_WAIT and waited > LEAST_WAIT_S, Verdict.NOISY,
-                 "other load: something else ran on the instances' cores", _keep_off(result))
+                 "another program ran on the instances' cores", _keep_off(result))
 
 
 def _sleeping(result: Result, cores: int) -> Check:
@@ -149,7 +149,7 @@ def _sleeping(result: Result, cores: int) -> Check:
     waits = any(record != FeedRecord() for record in result.feeds().values())
     return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
                  Verdict.NOISY,
-                 "the instances' threads went to sleep within a step: more threads than cores, or a passive wait",
+                 "the threads slept within a step: there were more threads than cores, or they waited passively",
                  without(result, OPENMP, _keep_off(result)))
 
 
@@ -168,7 +168,7 @@ def _other_load(result: Result, cpus: list[int]) -> Check:
     share = max(0.0, other) / (counters.duration_s * len(cpus))
     return judge("other load", f"{100 * share:.1f} % of the instances' cores",
                  share > MOST_OTHER_LOAD and other > _LEAST_TICKS_S * len(cpus), Verdict.NOISY,
-                 "other load on the instances' cores", _keep_off(result))
+                 "another program used the instances' cores", _keep_off(result))
 
 
 def _siblings(counters: Counters, cpus: list[int], topology: Topology) -> Check:
@@ -181,7 +181,8 @@ def _siblings(counters: Counters, cpus: list[int], topology: Topology) -> Check:
     share = busy / (counters.duration_s * len(siblings))
     return judge("SMT siblings", f"{100 * share:.1f} % busy",
                  share > MOST_OTHER_LOAD and busy > _LEAST_TICKS_S * len(siblings), Verdict.NOISY,
-                 "other load on the SMT siblings of the instances' cores", "stop it, or keep it off these cpus")
+                 "another program used the SMT siblings of the instances' cores",
+                 "stop the other programs, or keep them off these cpus")
 
 
 def _steal(counters: Counters, cpus: list[int]) -> Check:
@@ -191,7 +192,7 @@ def _steal(counters: Counters, cpus: list[int]) -> Check:
     stolen = sum(times[str(cpu)]["steal"] for cpu in cpus)
     share = stolen / (counters.duration_s * len(cpus))
     return judge("steal time", f"{100 * share:.2f} %", share >= MOST_STEAL and stolen > _LEAST_TICKS_S,
-                 Verdict.NOISY, "the hypervisor gave the cores to somebody else",
+                 Verdict.NOISY, "the hypervisor gave the cores to another virtual machine",
                  "use a dedicated or larger VM, or repeat with --loop")
 
 
