@@ -144,6 +144,8 @@ class ServerSpec(msgspec.Struct, frozen=True):
     percentile: float
     min_duration_s: float
     min_queries: int
+    #: LoadGen's name for it; a case is Server, benchmarks/against_loadgen.py takes Offline and SingleStream, too.
+    scenario: str = "Server"
 
 
 class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower):

@@ -83,8 +83,9 @@ def _collect(loadgen: Any, answers: int) -> None:
 def settings(loadgen: Any, spec: ServerSpec, queries_per_s: float) -> Any:
     """LoadGen's TestSettings; what is not set is MLPerf's default, its seeds among it."""
     made = loadgen.TestSettings()
-    made.scenario, made.mode = loadgen.TestScenario.Server, loadgen.TestMode.PerformanceOnly
-    made.server_target_qps = queries_per_s
+    made.scenario, made.mode = getattr(loadgen.TestScenario, spec.scenario), loadgen.TestMode.PerformanceOnly
+    made.server_target_qps = made.offline_expected_qps = queries_per_s
+    made.single_stream_expected_latency_ns = round(1e9 / queries_per_s)
     made.server_target_latency_ns = round(spec.bound_ms * 1e6)
     made.server_target_latency_percentile = spec.percentile / 100
     made.min_duration_ms = round(spec.min_duration_s * 1e3)
