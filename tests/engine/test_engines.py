@@ -18,8 +18,10 @@ from support.engine import FP32, INT8, MINE, ROOT, require_precision, result_of,
 torch = pytest.importorskip("torch")
 OTHERS = ("OPENVINO", "ONNXRUNTIME", "ZENTORCH")
 BF16 = next((name for name in MINE if name.endswith("bfloat16")), None)
+#: OpenVINO by AMX kernels is run by tests/amx.
 POINTS = [(engine, precision) for engine in OTHERS for precision in (FP32, INT8, BF16)
-          if precision and not engines.ENGINES[engine].why_not(PRECISIONS[precision])]
+          if precision and not engines.ENGINES[engine].why_not(PRECISIONS[precision])
+          and not (engine == "OPENVINO" and "amx" in precision)]
 
 
 @pytest.fixture(scope="module")
