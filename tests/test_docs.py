@@ -31,7 +31,8 @@ SCRIPTS = {"list-kpi.sh": "list", "build.sh": "images", "setup.sh": "setup", "ru
 PLAIN = ("quickstart.sh", "test.sh", "docs.sh", "lock.sh", "kpi.sh", "validate.sh", "make-base-image.sh")
 OTHERS = ("apt-get", "cd", "cmake", "docker", "eval", "make", "podman", "pytest", "python3", "sudo", "tar")
 NAMES = [f"test_{WORKLOAD}_{what}_{precision}{end}" for what, precision, end in itertools.product(
-    ("inference_latency", "inference_throughput", "inference_accuracy", "training_throughput"), PRECISIONS,
+    ("inference_latency", "inference_throughput", "inference_accuracy", "inference_server",
+     "training_throughput"), PRECISIONS,
     ("", "_gated", "_pkm"))]
 
 

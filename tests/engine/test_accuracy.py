@@ -143,7 +143,7 @@ def test_a_quantisation_is_compared_with_fp32_saved_and_loaded(folder, pictures,
     assert result_of(again)["processes"][0]["facts"]["agreement"] == agreed
     recipe.write_text("{}")
     done = accuracy(again, small, weights, INT8, f"--qconf={recipe}")
-    assert done.returncode == 2 and "is no qconf_summary of this model" in done.stderr
+    assert done.returncode == 2 and "is not a qconf_summary of this model" in done.stderr
 
 
 def test_time_on_real_images_is_the_models_not_the_decoders(folder, pictures):

@@ -59,7 +59,7 @@ def test_ctest_knows_labels_skips_locks_and_the_fixture(tmp_path):
 @pytest.mark.parametrize(("setting", "why"), [
     ("PLATFORM=SPX", "PLATFORM=SPX is not one of auto,.*SPR"),
     ("BACKEND=dokcer", "BACKEND=dokcer is not one of.*docker"),
-    ("TIMEOUT=abc", "TIMEOUT=abc is no number of seconds")])
+    ("TIMEOUT=abc", "TIMEOUT=abc is not a number of seconds")])
 def test_an_unknown_setting_is_refused_with_what_is_known(tmp_path, setting, why):
     done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DPLATFORM=SPR", f"-D{setting}"], capture_output=True,
                           text=True, check=False)

@@ -11,7 +11,7 @@ from ..arguments import Parser
 from ..ctest import ctest_words
 from .tree import COMMANDS, PROG, SHOWN
 
-_BASH = """# Completion of {prog}, ctest.sh and the like. To use it: eval "$({prog} completion bash)"
+_BASH = """# Completion of {prog}, ctest.sh and the other scripts. To use it: eval "$({prog} completion bash)"
 _resnet50_bench() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words
     case ${{COMP_WORDS[0]##*/}} in

@@ -178,7 +178,7 @@ class Options:
         allowed = (self.mode.value, *_COMPANIONS[self.mode])
         rest = [item.words[0].partition("=")[0] for item in self.items if item.name not in allowed
                 and not (self.mode is Mode.SWEEP and item.owner is Owner.PARAMETER)]
-        takes = (f" takes {', '.join(_COMPANIONS[self.mode])}" if _COMPANIONS[self.mode] else " stands alone")
+        takes = (f" takes {', '.join(_COMPANIONS[self.mode])}" if _COMPANIONS[self.mode] else " takes no other option")
         more = " and parameters" if self.mode is Mode.SWEEP else ""
         for name in dict.fromkeys(rest):
             yield f"{self.mode.value} and {name} exclude each other: {self.mode.value}{takes}{more}"

@@ -44,7 +44,7 @@ def problem(name: str, text: str) -> str | None:
     if name == "RELEASE" and not text.startswith(":"):
         return f"has no colon before it (did you mean :{text}?)"
     if name == "TIMEOUT" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        return "is no number of seconds; 1, 2, 3 ... are allowed"
+        return "is not a number of seconds. Allowed are 1, 2, 3 ..."
     if name == "PLATFORM":
         try:
             CATALOGUE[name].parse(text)

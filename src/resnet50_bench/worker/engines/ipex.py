@@ -119,7 +119,7 @@ def _quantised(plain: Plain, saturates: bool, recipe: Path) -> torch.nn.Module:
             model.load_qconf_summary(str(plain.qconf))
         except Exception as error:  # IPEX raises what its reader meets first: KeyError, AssertionError, ValueError ...
             why = (str(error).strip() or repr(error)).splitlines()[0][:200]
-            raise BadInput(f"QCONF={plain.qconf} is no qconf_summary of this model ({why})") from error
+            raise BadInput(f"QCONF={plain.qconf} is not a qconf_summary of this model ({why})") from error
     else:
         for images in plain.calibration():
             model(images)
