@@ -13,6 +13,7 @@ import pytest
 
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput, Infrastructure, RunFailed
+from resnet50_bench.history import plausibility
 from resnet50_bench.launch.placement import place
 from resnet50_bench.launch.plan import least_queries
 from resnet50_bench.launch.rates import PRECISION, RateSearch
@@ -234,3 +235,18 @@ def test_rates_of_nodes_add_up(tmp_path):
         (tmp_path / f"itr-1/worker-{node}-c0/benchmark_server_20260101-000000.log").write_text(sink.getvalue())
     printed = kpi(tmp_path).stdout
     assert "*Server Rate (queries/sec): 69.0000" in printed and "Server Batch (queries): 2.0000" in printed
+
+
+def test_equal_rates_of_two_precisions_are_not_implausible(tmp_path):
+    for number, precision in enumerate(("avx_fp32", "amx_int8")):
+        folder = tmp_path / f"2026010{number}-000000-logs-case_{precision}/itr-1/worker-0-c0"
+        folder.mkdir(parents=True)
+        result(folder, {"PRECISION": precision}).write(folder / "benchmark_server.json")
+    assert list(plausibility.lines(folder.parents[1])) == []
+
+
+def test_restarts_of_a_search_show_how_far_they_differ(tmp_path):
+    runs = [[result(tmp_path, result_completed_samples_per_sec=rate)] for rate in (33.0, 34.0, 35.0)]
+    lines = card(Ended("case", 0, iterations=runs), Commands("again"))
+    assert any("34.00 queries/sec within 15 ms at P99, 95 % interval 31.52 to 36.48 between 3 restarts" in line
+               for line in lines)

@@ -32,7 +32,7 @@ def lines(logs: Path) -> Iterator[str]:
     beside = sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]
     if mine and mine.statistics.accuracy:
         yield from _against_fp32(mine, beside)
-    elif mine:
+    elif mine and not mine.statistics.server:  # whose rate the queries decide, not the precision
         yield from _against_precisions(mine, [folder for folder in beside if folder != logs])
 
 

@@ -53,7 +53,8 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
         return
     value, rate = f"{_middle(ended, kpi)}{_interval(ended, kpi)}", KPIS["throughput"]
     if server := ended.results[0].statistics.server:
-        yield kpi.name, f"{_middle(ended, kpi)} within {server.bound}{_below_throughput(ended)}"
+        between = _interval(ended, kpi) if ended.is_restarted else ""
+        yield kpi.name, f"{_middle(ended, kpi)} within {server.bound}{between}{_below_throughput(ended)}"
         known = [(name, ended.percentile(name)) for name in ("50", "90", "99", "99.9")]
         times = ", ".join(f"P{name} {short(ms)}" for name, ms in known if ms is not None)
         yield "Latency", f"{times} ms; {server.mean_batch:.2f} queries a batch, {100 * server.padding:.1f} % padding"
