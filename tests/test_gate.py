@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 import xml.etree.ElementTree as ElementTree
 from datetime import timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.history.judgement import LEAST_HISTORY
+from resnet50_bench.history.judgement import LEAST_HISTORY, change
 from resnet50_bench.result.comparison_stats import control_limit
 from support.gate import ALONE, CASE, LATENCY, START, days, one
 from support.gate import gate as gate
@@ -79,7 +81,7 @@ def test_a_single_restart_is_held_against_single_ones_not_against_medians_of_man
         for iteration, value in enumerate((90.0 + 4 * (day % 6), 100.0, 110.0 - day, 99.5, 100.5), start=1):
             days(tmp_path, value, first=day, iteration=iteration)
     status, out, _ = gate(days(tmp_path, 88.0, first=6))
-    assert status == 0 and "the median of the last 6 valid runs" in out
+    assert status == 0 and "the middle of the last 6 valid runs" in out
     for iteration, value in enumerate((88.0, 89.0, 88.5, 88.0, 88.5), start=1):
         several = days(tmp_path, value, first=7, iteration=iteration)
     assert gate(several)[0] == 4
@@ -90,7 +92,7 @@ def test_a_node_is_measured_by_what_the_fleet_did_before(tmp_path, gate):
         fleet(tmp_path, 100.0 + day % 3, 101.0 + day % 2, day=day)
     status, _, err = gate(fleet(tmp_path, 100.5, 70.0, day=6))
     assert status == 4
-    assert re.match(rf"error: {CASE} on n1: throughput 70.0 is 30.\d % below \S+, the median of the last 6 valid", err)
+    assert re.match(rf"error: {CASE} on n1: throughput 70.0 is 30.\d % below \S+, the middle of the last 6 valid", err)
 
 
 def test_repeated_runs_of_one_node_are_one_point_whatever_containers_call_it(tmp_path, gate):
@@ -107,7 +109,7 @@ def test_earlier_runs_are_the_measure_without_a_reference(tmp_path, gate):
     assert gate(days(tmp_path, 98, first=6))[0] == 0
     status, _, err = gate(days(tmp_path, 90, first=7))
     assert status == 4
-    assert re.fullmatch(r"error: throughput 90.0 is \d+(\.\d)? % below \S+, the median of the last 7 valid runs "
+    assert re.fullmatch(r"error: throughput 90.0 is \d+(\.\d)? % below \S+, the middle of the last 7 valid runs "
                         r"\(tolerance [\d.]+ %\)\n", err)
 
 
@@ -116,7 +118,7 @@ def test_a_rise_of_latency_over_earlier_runs(tmp_path, gate):
     assert gate(days(tmp_path, 36.0, first=6, kind="latency_ms", **LATENCY))[0] == 0
     status, _, err = gate(days(tmp_path, 44.0, first=7, kind="latency_ms", **LATENCY))
     assert status == 4
-    assert "latency 44.0 is 10 % above 40.0, the median of the last 7 valid runs (tolerance 3 %)" in err
+    assert "latency 44.0 is 10 % above 40.0, the middle of the last 7 valid runs (tolerance 3 %)" in err
 
 
 @pytest.mark.parametrize(("kind", "more", "step"), [("rate", {}, 0.99), ("latency_ms", LATENCY, 1.01)])
@@ -140,9 +142,9 @@ def test_a_slow_improvement_and_a_flat_series_are_no_drift(tmp_path, gate):
 
 def test_last_bounds_what_is_looked_at(tmp_path, gate):
     folder = days(tmp_path, *[200] * 6, *[100] * 5, 100)
-    assert "200.0, the median of the last 11 valid" in gate(folder, "--last", "20")[2]
+    assert "through the last 12 runs" in gate(folder, "--last", "20")[2]
     status, out, _ = gate(folder, "--last", "5")
-    assert (status, "100.0, the median of the last 5 valid runs" in out) == (0, True)
+    assert (status, "100.0, the middle of the last 5 valid runs" in out) == (0, True)
     assert gate(folder, "--last", "0")[0] == 2
 
 
@@ -182,7 +184,7 @@ def test_results_outside_of_logs_folders(tmp_path, gate):
         made = synthetic(rate=100 if number < 6 else 80, started_at=(START + timedelta(days=number)).isoformat())
         made.write(tmp_path / f"benchmark_{number}.json")
     status, _, err = gate(tmp_path)
-    assert (status, "100.0, the median of the last 6 valid runs" in err) == (4, True)
+    assert (status, "100.0, the middle of the last 6 valid runs" in err) == (4, True)
 
 
 def test_a_noisy_result_is_judged_and_said(tmp_path, gate):
@@ -258,8 +260,24 @@ def test_junit_counts_and_names_everything(tmp_path, gate):
 
 def test_control_limit():
     assert control_limit([100.0]) == (100.0, 0.03)
+    middle, tolerance = control_limit([99, 101])  # t(0.975, 1) = 12.7, deviation 1.414 %
+    assert middle == pytest.approx(100, rel=1e-3) and tolerance == pytest.approx(0.198, abs=0.002)
     middle, tolerance = control_limit([98, 99, 100, 101, 102, 50])
-    assert (middle, tolerance) == (99.5, pytest.approx(3 * 1.4826 * 1.5 / 99.5, rel=1e-4))
+    assert middle == pytest.approx(98.5, abs=1.5) and tolerance < 0.2
+
+
+@pytest.mark.parametrize("earlier", [2, 3, 5, 10, 20])
+def test_at_most_5_percent_of_unchanged_runs_fail_however_few_the_earlier_ones_are(earlier):
+    dice = random.Random(earlier)
+
+    def run() -> float:
+        return 90 * math.exp(dice.gauss(0, 0.05))
+
+    failed = sum(change("throughput", run(), [run() for _ in range(earlier)]) < 0 for _ in range(400))
+    assert failed <= 20
+    assert earlier < 5 or change("throughput", 50, [run() for _ in range(earlier)]) < 0
+
+
     for values in ([], [0.0]):
         with pytest.raises(ValueError):
             control_limit(values)

@@ -113,7 +113,7 @@ def test_the_last_rivals_take_turns_in_fresh_processes(fake, capsys):
     text = (fake.folder / "sweep.txt").read_text()
     assert "avx2_int8: the best is told from BS 32 CPI 2, BS 16 CPI 2 by restarts taking turns" in text
     assert best_row(fake)[1] == "64" and best_row(fake)[-1] == "3 restarts"
-    assert "are close: fresh processes of each take turns, 5 rounds at most" in capsys.readouterr().out
+    assert "are close: new processes of each take turns, 5 rounds at most" in capsys.readouterr().out
 
 
 def test_a_duel_that_was_ended_goes_on_with_the_next_turn(fake, capsys):

@@ -9,7 +9,7 @@ import pytest
 
 from resnet50_bench.sweep.axes import core_counts
 from resnet50_bench.sweep.search import (
-    LOOKS,
+    DUEL,
     MOST_RIVALS,
     Grid,
     Score,
@@ -155,7 +155,7 @@ A, B, C = (1, 1), (2, 1), (4, 1)
 @pytest.mark.parametrize("cut", [False, True], ids=["in one go", "killed after each run"])
 def test_rivals_take_turns_until_the_rounds_are_spent(cut):
     known, turns = _duelled({A: 100.0, B: 99.0, C: 98.5}, spread=0.05, cut=cut)
-    assert turns == [A, B, C, C, B, A, A, B, C, C, B, A, A, B, C] and LOOKS[-1] == 5
+    assert turns == [A, B, C, C, B, A, A, B, C, C, B, A, A, B, C] and DUEL.most_rounds == 5
     assert standing(known) == finalists(known) == [A, B, C]
 
 

@@ -10,7 +10,7 @@ from ..case.case import UndecidedCase
 from ..checkout import typed
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
-from ..sweep.search import LOOKS, Place
+from ..sweep.search import DUEL, Place
 from ..sweep.tables import between, choosing, named, outcome
 
 
@@ -25,8 +25,8 @@ class SweepPrinter:
         print(f"{runs} runs of these points are there already: they are not measured again", flush=True)
 
     def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
-        print(f"{points.precision}: {named(places)} are close: fresh processes of each take turns, {LOOKS[-1]} rounds "
-              "at most", flush=True)
+        print(f"{points.precision}: {named(places)} are close: new processes of each take turns, "
+              f"{DUEL.most_rounds} rounds at most", flush=True)
 
     def measured(self, points: KnownPoints, place: Place, standing: outlook.Standing) -> None:
         text = f"{points.precision} BS {place[0]} CPI {place[1]}: "

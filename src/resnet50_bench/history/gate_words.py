@@ -13,8 +13,8 @@ from ..spelling import plural
 from .collection import Entry
 from .gate import Judgement, WithoutReference
 from .judgement import (
+    ENOUGH_RESTARTS,
     FAILED,
-    LEAST_HISTORY,
     SKIPPED,
     TREND_TOLERANCE,
     AgainstHistory,
@@ -28,7 +28,7 @@ from .judgement import (
 from .references import Lack, NoReference
 
 #: What a tolerance says of a single run, whose reference may have a spread but which has none itself.
-ONE_RESTART = f"this is one run, which cannot show whether the case became slower (use --loop {LEAST_HISTORY})"
+ONE_RESTART = f"this is one run, which cannot show whether the case became slower (use --loop {ENOUGH_RESTARTS})"
 #: What is typed to add a result to a file of references.
 Remedy = Callable[[Entry, Path], str]
 #: What XML 1.0 cannot hold, which an instance's last words may have.
@@ -157,7 +157,7 @@ def _told(finding: Finding, point: RepeatedRuns, references: Path | None) -> str
         told = _against(finding, f"the reference {_shown(finding.expected)}")
         return told if finding.runs > 1 else f"{told}; {ONE_RESTART}"
     if isinstance(finding, AgainstHistory):
-        return _against(finding, f"{_shown(finding.expected)}, the median of the last {finding.earlier} valid runs")
+        return _against(finding, f"{_shown(finding.expected)}, the middle of the last {finding.earlier} valid runs")
     return _trend(finding)
 
 

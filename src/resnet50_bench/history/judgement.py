@@ -16,9 +16,10 @@ from . import collection, comparability
 from .collection import LOGS_FOLDER, Entry
 from .references import Lack, NoReference, References
 
-#: With fewer runs their spread says little: where runs vary by 2 %, 6 % of sound runs would fail by 3 earlier ones,
-#: 4 % by 5, 2 % by 10 (simulated, 8000 times each).
-LEAST_HISTORY = 5
+#: One run shows no spread. Two and more give a prediction interval, which is wide for two: benchmarks/gate_alarms.py.
+LEAST_HISTORY = 2
+#: So many restarts give a tolerance that is worth keeping.
+ENOUGH_RESTARTS = 5
 #: So many earlier occasions count, unless the user says otherwise.
 LAST = 10
 #: A significant decline may still be too small to matter: this is where it does.
@@ -59,7 +60,7 @@ class AgainstReference(_Against):
 
 @dataclass(frozen=True)
 class AgainstHistory(_Against):
-    """A KPI held against the median of ``earlier`` valid runs."""
+    """A KPI held against the middle of ``earlier`` valid runs."""
 
     earlier: int
     kind: ClassVar = "earlier runs"

@@ -15,7 +15,7 @@ from ..result.comparison_stats import control_limit
 from ..result.kpi import KPIS
 from . import comparability
 from .collection import Entry, of_cases, restarts, values
-from .judgement import LEAST_HISTORY
+from .judgement import ENOUGH_RESTARTS
 
 #: What decides a KPI besides the case's name: the reference holds only for runs with the same.
 _DECIDING = having(Role.CONFIGURATION)
@@ -85,11 +85,11 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
         for case, runs in cases.items():
             measured = values(restarts(runs))
             kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
-            if len(measured) < LEAST_HISTORY:
+            if len(measured) < ENOUGH_RESTARTS:
                 origin = (f"only {len(measured)} usable runs" if len(measured) > 1 else
                           "1 usable run, which shows no spread, so it is the smallest tolerance")
-                notices.append(f"{case}: its tolerance comes from {origin}. Use {LEAST_HISTORY} or more, for example "
-                               f"--loop {LEAST_HISTORY}")
+                notices.append(f"{case}: its tolerance comes from {origin}. Use {ENOUGH_RESTARTS} or more, for example "
+                               f"--loop {ENOUGH_RESTARTS}")
             tolerance = math.ceil(round(1000 * control_limit(measured)[1], 6)) / 10
             yield f"      {json.dumps(case)}:  # {len(measured)} of {runs[0].started_at} and before"
             yield f"        {kpi}: {{value: {median(measured):.6g}, tolerance: {min(tolerance, 99.9):g} %}}  # {unit}"

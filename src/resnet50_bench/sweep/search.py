@@ -10,8 +10,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from ..result.blocks import Contest, Observation, Question, Rules, advance, fit, looks
 from ..result.comparison_stats import interval_of_means
-from ..result.paired import paired
 
 #: (batch size, cores per instance)
 Place = tuple[int, int]
@@ -20,8 +20,8 @@ Place = tuple[int, int]
 MOST_RIVALS = 3
 #: By how much a restart alone may change a value: six runs of one case differed by 12 % (avx_int8, EPYC, batch 4).
 RESTART_SHARE = 0.05
-#: After how many rounds of the duel it is looked whether it has decided; the last is the end of it.
-LOOKS = (3, 5)
+#: The duel ends when one is left, when those left are equal, or after its rounds.
+DUEL = Rules(Question.BEST, most_rounds=5)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Score:
     low: float
     high: float
     restart: bool = False
+
+    @property
+    def speed(self) -> float:
+        """The value where a greater KPI is better; of a latency, which is negative here, its inverse."""
+        return self.value if self.value > 0 else -1 / self.value
 
 
 #: The scores of the runs of each point; without any where a point failed or was left out.
@@ -70,9 +75,13 @@ def combined(scores: Sequence[Score]) -> Score:
 
 def ranking(known: Known) -> list[tuple[Place, Score]]:
     """The measured points, the best first: those still in the duel, the others of it, all others."""
-    last, duelled = standing(known), finalists(known)
+    duelled = finalists(known)
+    contest, turns = _contest(known, duelled)
+    last = [place for place in duelled if str(place) in contest.left]
+    levels = fit(turns).level if turns else {}
     measured = [(place, combined(scores)) for place, scores in known.items() if scores]
-    return sorted(measured, key=lambda pair: (pair[0] not in last, pair[0] not in duelled, -pair[1].value))
+    return sorted(measured, key=lambda pair: (pair[0] not in last, pair[0] not in duelled,
+                                              -levels.get(str(pair[0]), 0.0), -pair[1].value))
 
 
 def rivals(known: Known) -> list[Place]:
@@ -86,31 +95,34 @@ def finalists(known: Known) -> list[Place]:
 
 
 def standing(known: Known, spent: Container[Place] = ()) -> list[Place]:
-    """The finalists but those ``spent`` and those that the duel has told from the best of them.
+    """The finalists but those ``spent`` and those that the duel has told from the best of them (``blocks.advance``)."""
+    first = [place for place in finalists(known) if place not in spent]
+    contest, _ = _contest(known, first)
+    return [place for place in first if str(place) in contest.left]
 
-    All pairs of restarts are looked at up to twice, so each look has its share of the 5 % error (``paired``).
-    """
-    left = first = [place for place in finalists(known) if place not in spent]
-    restarts = {place: [abs(score.value) for score in _restarts(known[place])] for place in first}
-    for look in LOOKS:
-        if len(left) < 2 or any(len(restarts[place]) < look for place in left):
+
+def _contest(known: Known, first: Sequence[Place]) -> tuple[Contest, list[Observation]]:
+    """(the contest of these places after the rounds that are whole, their restarts as turns)."""
+    restarts = {str(place): [score.speed for score in _restarts(known[place])] for place in first}
+    contest = Contest(tuple(restarts), tuple(restarts), ended=len(first) < 2)
+    turns = [Observation(number, name, speed) for name, speeds in restarts.items()
+             for number, speed in enumerate(speeds, start=1)]
+    for rounds in looks(DUEL.most_rounds):
+        if contest.ended or any(len(restarts[name]) < rounds for name in contest.left):
             break
-        values = {place: restarts[place][:look] for place in left}
-        leader = max(left, key=lambda place: math.fsum(score.value for score in _restarts(known[place])[:look]))
-        looks = len(LOOKS) * math.comb(len(first), 2)
-        left = [place for place in left
-                if place == leader or not paired(values[leader], values[place], looks).apart]
-    return left
+        contest = advance(contest, [turn for turn in turns if turn.round <= rounds], rounds, DUEL)
+    whole = bool(restarts) and all(restarts.values())
+    return contest, turns if whole else []
 
 
 def duel(known: Known, spent: Container[Place] = ()) -> list[Place]:
-    """What is left of a round of restarts, where the finalists take turns (A B C, C B A, ...); nothing at the end."""
-    left = standing(known, spent)
-    if len(left) < 2:
-        return []
+    """The rest of a round of restarts, where the finalists take turns (A B C, C B A, ...); nothing at the end."""
+    first = [place for place in finalists(known) if place not in spent]
+    contest, _ = _contest(known, first)
+    left = [place for place in first if str(place) in contest.left]
     restarts = {place: len(_restarts(known[place])) for place in left}
-    rounds = min(restarts.values())
-    if rounds >= LOOKS[-1]:
+    rounds = min(restarts.values(), default=0)
+    if contest.ended or rounds >= DUEL.most_rounds:
         return []
     turns = left if rounds % 2 == 0 else left[::-1]
     return [place for place in turns if restarts[place] == rounds]

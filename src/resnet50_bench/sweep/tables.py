@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from ..case.case import option_of, words_choosing
 from ..case.parameters import CATALOGUE, Role, having
+from ..result.blocks import FIRST_LOOK
 from ..tables import aligned
 from .known_points import KnownPoints
-from .search import LOOKS, Place, Score, combined, finalists, ranking, standing
+from .search import Place, Score, combined, finalists, ranking, standing
 
 #: Effort is not what is best; the rest is what the name of the case says.
 _NOT_IN_CONFIG = (*having(Role.EFFORT | Role.NAME), "WORKLOAD", "PLATFORM")
@@ -78,7 +79,7 @@ def _decision(points: KnownPoints) -> str:
     if last:
         rounds = min(sum(run.score.restart for run in points.runs[place]) for place in (points.best, *last) if place)
         parts.append(f"no difference shown between the best and {named(last)}" + (
-            f" by {rounds} rounds of restarts taking turns" if rounds >= LOOKS[0] else
+            f" by {rounds} rounds of restarts taking turns" if rounds >= FIRST_LOOK else
             ": restarts have not decided between them"))
     return f"{points.precision}: {'; '.join(parts)}" if parts else ""
 
@@ -139,6 +140,8 @@ def config(precisions: Sequence[KnownPoints]) -> str:
         if points.best:
             case = points.cases[points.best]
             value, low, high = points.value(points.best)
+            ties = [place for place in standing(points.scores) if place != points.best]
+            lines += [f"# not told from the best: {named(ties)}"] * bool(ties)
             lines += [f"# {_short(value)} ({between(low, high)}) {points.unit} on {case.platform}"
                       + (f", measured with RESNET50_BENCH_STACK={case.stack}" if case.stack else ""),
                       f"{json.dumps('*_' + option_of(case))}:"]

@@ -19,8 +19,8 @@ from ..result.blocks import FIRST_LOOK, Contest, Observation, Rules, advance, ro
 DECIDED = "decided"
 #: A turn is disturbed where it is slower than its side by this share and by so many deviations ...
 _BELOW_LEVEL = 0.1, 5.0
-#: ... or, from three sides on, than its side's fastest turn.
-_BELOW_FASTEST = 0.2, 6.0
+#: ... or, from three sides on, than its side's fastest turn, where restarts vary by so little that this says something.
+_BELOW_FASTEST, _QUIET = (0.3, 8.0), 0.05
 _POLISH = 3
 
 
@@ -220,8 +220,11 @@ def disturbed(observations: Sequence[Observation]) -> list[Observation]:
         for side in sides:
             sides[side] = median(x - rounds[at[0]] for at, x in logs.items() if at[1] == side)
     spread = median(abs(x - rounds[at[0]] - sides[at[1]]) for at, x in logs.items())
+    deviation = spread / 0.6745 * math.sqrt(len(logs) / df)
     share, deviations = _BELOW_LEVEL if len(sides) == 2 else _BELOW_FASTEST
-    limit = max(-math.log1p(-share), deviations * spread / 0.6745 * math.sqrt(len(logs) / df))
+    limit = max(-math.log1p(-share), deviations * deviation)
     if len(sides) > 2:
+        if deviation > _QUIET:
+            return []
         sides = {side: max(x - rounds[at[0]] for at, x in logs.items() if at[1] == side) for side in sides}
     return [one for one in observations if math.log(one.value) - rounds[one.round] - sides[one.side] < -limit]
