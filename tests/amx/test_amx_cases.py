@@ -17,7 +17,8 @@ from support.aside import PASSIVE
 from support.engine import ROOT, TWO_CORES, WORKLOAD, assert_no_kpi, use_engine
 
 PRECISIONS = [name for name in platforms.PLATFORMS["SPR"].precisions if name.startswith("amx")]
-CASES = [*(f"inference_{mode}_{name}_gated" for mode in ("latency", "throughput", "accuracy") for name in PRECISIONS),
+MODES = ("latency", "throughput", "accuracy", "server")
+CASES = [*(f"inference_{mode}_{name}_gated" for mode in MODES for name in PRECISIONS),
          "training_throughput_amx_bfloat16_gated"]
 #: 53 forward, as many gradients of weights, and of inputs but the first's.
 TRAINING_KERNELS = 158
@@ -41,6 +42,8 @@ def test_a_gated_case_runs_by_amx_kernels(case, amx, tmp_path, set_of_images, sh
     variables = support_amx.FEW_STEPS if amx.emulator else {}
     if "accuracy" in case:
         variables = set_of_images | {"BATCH_SIZE": "2"}
+    elif "server" in case:  # at a given rate, which an emulator keeps up with, too
+        variables = {"STEPS": "4", "MIN_DURATION": "1", "TARGET_QPS": "1", "LATENCY_BOUND_MS": "60000"}
     done, folder = amx.ctest(tmp_path / "build", "--testcase", f"test_{WORKLOAD}_{case}", "-V", **variables)
     result = amx.proven(done, folder, TRAINING_KERNELS if "training" in case else 53)
     shown(amx, result)
