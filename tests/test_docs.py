@@ -21,8 +21,9 @@ from resnet50_bench.ctest import options
 from resnet50_bench.errors import BadInput, BenchError
 from resnet50_bench.versus.words import read_side
 from support import made_pages, pages
+from support.messages import messages
 from support.pages import PAGES, ROOT, Shown
-from support.prose import faults, sentences
+from support.prose import banned, faults, sentences
 
 MARKDOWN = [page for page in PAGES if page.suffix == ".md"]
 #: Scripts that are a command by another name.
@@ -184,6 +185,12 @@ def test_nothing_refers_to_a_page_that_nobody_has():
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.name != "commands.md"], ids=str)
 def test_a_page_is_plain_english(page):
     assert faults(page.read_text(), names_tests=page.name == "CONTRIBUTING.md") == []
+
+
+def test_no_text_of_the_program_has_a_banned_word():
+    texts = [message for message in messages() if message.path.name not in ("schema.py", "completion_command.py")]
+    assert len(texts) > 500
+    assert [str(message) for message in texts if banned(message.text)] == []
 
 
 def test_sentences_are_found_in_text_lists_and_tables_and_not_in_code():

@@ -111,9 +111,9 @@ def test_the_last_rivals_take_turns_in_fresh_processes(fake, capsys):
     fresh = [entry for entry in collection.find([fake.folder]) if entry.result.placement.workers == "fresh"]
     assert len(fresh) == 9
     text = (fake.folder / "sweep.txt").read_text()
-    assert "avx2_int8: the best is told from BS 32 CPI 2, BS 16 CPI 2 by restarts taking turns" in text
+    assert "avx2_int8: restarts show that the best is better than BS 32 CPI 2, BS 16 CPI 2" in text
     assert best_row(fake)[1] == "64" and best_row(fake)[-1] == "3 restarts"
-    assert "are close: new processes of each take turns, 5 rounds at most" in capsys.readouterr().out
+    assert "they run again in new processes, in alternating order, 5 rounds at most" in capsys.readouterr().out
 
 
 def test_a_duel_that_was_ended_goes_on_with_the_next_turn(fake, capsys):
@@ -121,7 +121,7 @@ def test_a_duel_that_was_ended_goes_on_with_the_next_turn(fake, capsys):
     words = ("--precision=avx2_int8", "--batch_size=16 32 64", "--cores_per_instance=2")
     with pytest.raises(Interrupted):
         fake.sweep(*words)
-    assert "restarts have not decided between them" in (fake.folder / "sweep.txt").read_text()
+    assert "too few restarts to decide" in (fake.folder / "sweep.txt").read_text()
     fake.ends_before = None
     assert fake.sweep() == 0
     assert [batch for _, batch, _ in fake.measured[3:]] == [64, 32, 16, 16, 32, 64, 64, 32, 16]

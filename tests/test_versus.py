@@ -414,4 +414,4 @@ def test_a_side_without_proof_of_its_kernels_is_called_unproven(here):
 def test_an_interval_over_powers_of_ten_is_not_shown(here, low, high, told):
     gap = Gap("A", "B", 1.01, low, high, "no difference shown")
     assert (outcome.interval(low, high) == "") != told
-    assert ("so few rounds" in outcome.verdict(outcome_of(here, 1.0), gap)) != told
+    assert ("too few rounds" in outcome.verdict(outcome_of(here, 1.0), gap)) != told

@@ -38,6 +38,11 @@ def sentences(markdown: str) -> Iterator[str]:
         yield from _END.split(re.sub(r"``.+?``|`[^`]*`", lambda code: "`" + "_" * (len(code[0]) - 2) + "`", plain))
 
 
+def banned(text: str) -> list[str]:
+    """The banned words in a text of the program; what it fills in, in braces, does not count."""
+    return [found[0] for found in _BANNED.finditer(re.sub(r"\{[^{}]*\}", "_", text))]
+
+
 def faults(markdown: str, names_tests: bool = False) -> list[str]:
     """A line for each sentence that is too long, holds a banned word or (unless ``names_tests``) the name of a test."""
     found = []

@@ -25,7 +25,7 @@ class SweepPrinter:
         print(f"{runs} runs of these points are there already: they are not measured again", flush=True)
 
     def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
-        print(f"{points.precision}: {named(places)} are close: new processes of each take turns, "
+        print(f"{points.precision}: {named(places)} are close: they run again in new processes, in alternating order, "
               f"{DUEL.most_rounds} rounds at most", flush=True)
 
     def measured(self, points: KnownPoints, place: Place, standing: outlook.Standing) -> None:

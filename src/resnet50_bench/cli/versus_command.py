@@ -49,7 +49,8 @@ def parser() -> Parser:
     for name in NAMES:
         made.add_argument(f"--{name.lower()}", metavar="SETTINGS", dest=name,
                           help="settings of this side, such as 'TORCH_TYPE=IPEX BATCH_SIZE=8'" if name in "AB" else
-                          argparse.SUPPRESS if name > "C" else f"a further side, up to --{NAMES[-1].lower()}")
+                          argparse.SUPPRESS if name > "C" else "settings of a further side, up to "
+                          f"--{NAMES[-1].lower()}")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"the largest number of rounds (default {_MOST_ROUNDS}). In a round each side runs once")
     made.add_argument("--within", type=share, metavar="P%", help="measure until each interval is within P %% of its "

@@ -68,7 +68,7 @@ def contestants(precision: str, cpu_flags: frozenset[str],
             left_out.append(LeftOut(engine.name, why))
         else:
             chosen += [Contestant(engine.name, stack) for stack in stacks]
-    left_out += [LeftOut(one.shown, f"more than {len(NAMES)} cannot take turns") for one in chosen[len(NAMES):]]
+    left_out += [LeftOut(one.shown, f"at most {len(NAMES)} can be compared at once") for one in chosen[len(NAMES):]]
     return chosen[:len(NAMES)], left_out
 
 

@@ -75,12 +75,12 @@ def _decision(points: KnownPoints) -> str:
     """What the duel has told from the best and what not; empty where nothing came close."""
     last = [place for place in standing(points.scores) if place != points.best]
     beaten = [place for place in finalists(points.scores) if place not in (*last, points.best)]
-    parts = [f"the best is told from {named(beaten)} by restarts taking turns"] if beaten else []
+    parts = [f"restarts show that the best is better than {named(beaten)}"] if beaten else []
     if last:
         rounds = min(sum(run.score.restart for run in points.runs[place]) for place in (points.best, *last) if place)
         parts.append(f"no difference shown between the best and {named(last)}" + (
-            f" by {rounds} rounds of restarts taking turns" if rounds >= FIRST_LOOK else
-            ": restarts have not decided between them"))
+            f" in {rounds} rounds of restarts" if rounds >= FIRST_LOOK else
+            ": too few restarts to decide"))
     return f"{points.precision}: {'; '.join(parts)}" if parts else ""
 
 

@@ -85,7 +85,7 @@ def verdict(outcome: Outcome, gap: Gap) -> str:
     a, b = outcome.label(gap.a), outcome.label(gap.b)
     ratio, low, high = outcome.ratio(gap)
     if low is None or high is None or high > _MOST_RATIO * low:
-        return f"{b} and {a}: {NO_DIFFERENCE}: so few rounds cannot tell; more --rounds can"
+        return f"{b} and {a}: {NO_DIFFERENCE}: too few rounds for a verdict; use more --rounds"
     change, near, far = (100 * (value - 1) for value in (ratio, low, high))
     if gap.verdict in (FASTER, SLOWER):
         near, far = sorted((abs(near), abs(far))) if near * far > 0 else (near, far)

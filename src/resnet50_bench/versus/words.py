@@ -61,7 +61,7 @@ class AskedSide:
     @property
     def shown(self) -> str:
         """Its own words."""
-        return self.text.strip() or "(as given for all)"
+        return self.text.strip() or "(no settings of its own)"
 
     @property
     def label(self) -> str:
@@ -92,7 +92,7 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"{option}: {error}; a value with spaces stands in quotes: {_QUOTED}") from error
+        raise BadInput(f"{option}: {error}; put a value with spaces in quotes: {_QUOTED}") from error
     texts: dict[str, str] = {}
     bad = []
     for word in words:
@@ -100,8 +100,8 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
         key = left.removeprefix("--").upper().replace("-", "_")
         if key not in CATALOGUE and key not in CHOOSING:
             bad.append(f"{option}: {word!r} is no parameter{nearest(key, (*CATALOGUE, *CHOOSING))}; allowed are "
-                       f"NAME=VALUE of `parameters` and {', '.join(CHOOSING)}; variables for the instances "
-                       f"stand in quotes: {_QUOTED}")
+                       f"NAME=VALUE of `parameters` and {', '.join(CHOOSING)}; put variables for the instances in "
+                       f"quotes: {_QUOTED}")
         elif key in texts:
             bad.append(f"{option}: {key} is given twice; give it once")
         elif not equals and key not in SWITCHES:
@@ -162,8 +162,8 @@ def _side(name: str, text: str, own: Mapping[str, str], choosing: Mapping[str, s
         typed = f"{FOLDER}={choosing[FOLDER]}"
         raise BadInput(f"{typed}: {choice.folder()} is not set up: run {typed} scripts/setup.sh once")
     if case.accuracy:
-        raise BadInput("MODE=accuracy gives the same answers each time: there is nothing to measure by turns; use "
-                       "compare, or MODE=throughput or latency")
+        raise BadInput("MODE=accuracy gives the same answers each time: so alternating runs show nothing; use compare, "
+                       "or MODE=throughput or latency")
     if case.checkpoint:
         raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
     if isinstance(case, Case) and case.unprovable:
@@ -188,6 +188,6 @@ def identical(sides: Sequence[Side]) -> list[str]:
     for side in sides:
         what = (*side.case.texts().values(), side.python)
         if what in seen:
-            notes.append(f"{side.name} is the same as {seen[what]}: what differs between them is what restarts change")
+            notes.append(f"{side.name} is the same as {seen[what]}: any difference between them is noise")
         seen.setdefault(what, side.name)
     return notes

@@ -137,4 +137,4 @@ def _spec(title: str, values: Sequence[Spec], colours: Palette) -> Spec:
          "encoding": {"x": x, "y": y, "color": colour}}], height=60 + 26 * len(values))
 
 
-SECTION = Section(20, "versus", "Comparisons in turns", _inside)
+SECTION = Section(20, "versus", "Comparisons of settings", _inside)
