@@ -99,7 +99,8 @@ def test_a_bound_below_every_query_ends_the_search_at_once(tmp_path):
     assert kpi(tmp_path).returncode == 1 and not ran.left
 
 
-def test_an_instance_that_is_killed_ends_the_case_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(("program", "named"), [("fake_instance.py", "instance"), ("worker.loadgen", "LoadGen (pid ")])
+def test_whoever_is_killed_ends_the_case_and_leaves_nothing(tmp_path, program, named):
     worker = tmp_path / "itr-1/worker-0-c0"
 
     def kill_one() -> None:
@@ -108,7 +109,7 @@ def test_an_instance_that_is_killed_ends_the_case_and_leaves_nothing(tmp_path):
             if any("Evaluating RESNET" in log.read_text() for log in worker.glob("benchmark_*.log")):
                 break
         time.sleep(0.5)
-        pids = subprocess.run(["pgrep", "-f", f"fake_instance.py {worker}"], capture_output=True,
+        pids = subprocess.run(["pgrep", "-f", f"{program} {worker}"], capture_output=True,
                               text=True, check=True)
         os.kill(int(pids.stdout.split()[0]), signal.SIGKILL)
 
@@ -116,7 +117,7 @@ def test_an_instance_that_is_killed_ends_the_case_and_leaves_nothing(tmp_path):
     killer.start()
     ran = Ran(tmp_path, "--target_qps=50", "--min_duration=30", "--latency_bound_ms=1000")
     killer.join()
-    assert ran.status == 1 and "was killed by SIGKILL" in ran.error and "instance" in ran.error
+    assert ran.status == 1 and "was killed by SIGKILL" in ran.error and named in ran.error
     assert not ran.left and ran.result["failure"]
     left = subprocess.run(["pgrep", "-f", str(worker)], capture_output=True, text=True, check=False).stdout
     assert left == ""
