@@ -9,6 +9,7 @@ import re
 import pytest
 
 from resnet50_bench.cli.tree import main
+from resnet50_bench.history import comparability
 from resnet50_bench.history.comparison import SpeedRatio, verdict
 from resnet50_bench.result.comparison_stats import Ratio, ratio_interval
 from resnet50_bench.result.kpi import KPIS
@@ -150,6 +151,13 @@ def test_refusal_and_anyway(tmp_path, compare, case, other, named):
     assert (status, err) == (0, "")
     assert named in out
     assert "B is faster" in out
+
+
+@pytest.mark.parametrize(("duration", "same"), [("10", True), ("11", False)])
+def test_a_result_from_before_a_parameter_has_its_default(duration, same):
+    older, newer = synthetic(), synthetic(case={"MIN_DURATION": duration})
+    assert comparability.things(older, newer) == (set() if same else {"MIN_DURATION"})
+    assert bool(comparability.differences(older, newer)) is not same
 
 
 def test_different_kpis_have_no_ratio_even_anyway(tmp_path, compare):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ..case.engines import PACKAGES
+from ..case.parameters import CATALOGUE, text_of
 from ..result.result import ResultSummary
 
 #: The identity of a CPU among the facts of ``system``.
@@ -28,9 +29,16 @@ def placement(result: ResultSummary) -> dict[str, Fact]:
             "cpus_per_instance": ",".join(map(str, sorted(set(sizes)))), **burst}
 
 
+def parameters(result: ResultSummary) -> dict[str, str]:
+    """The parameters as text. One that came after the result has its default: that is how the result was measured."""
+    given = result.parameters()
+    later = {name: text_of(parameter.default(given)) for name, parameter in CATALOGUE.items() if name not in given}
+    return given | later if given else given
+
+
 def key(result: ResultSummary) -> dict[str, Fact]:
     """What must be equal for two results to be compared like for like, by name."""
-    return {**result.parameters(), **placement(result),
+    return {**parameters(result), **placement(result),
             **{name: getattr(result.system, name) for name in _CPU_FACTS},
             **{name: result.software.get(name) for name in PACKAGES}}
 
@@ -51,7 +59,7 @@ def things(a: ResultSummary, b: ResultSummary) -> set[str]:
 def differences(a: ResultSummary, b: ResultSummary) -> list[Difference]:
     """(group, name, a's value, b's value) of all that sets two results apart; None for what one does not have."""
     groups: tuple[tuple[str, Mapping[str, Fact], Mapping[str, Fact]], ...] = (
-        ("parameter", a.parameters(), b.parameters()), ("software", a.software, b.software),
+        ("parameter", parameters(a), parameters(b)), ("software", a.software, b.software),
         ("system", system_facts(a), system_facts(b)), ("placement", placement(a), placement(b)))
     return [(group, name, mine.get(name), other.get(name)) for group, mine, other in groups
             for name in {**mine, **other} if mine.get(name) != other.get(name)]
