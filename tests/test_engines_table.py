@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def test_a_result_names_the_version_of_all_that_makes_its_model(monkeypatch):
     versions.software_record(Path("python"))
     for engine in ENGINES.values():
         assert set(engine.made_with) <= set(asked), engine
+
+
+def test_the_log_has_a_name_for_the_version_of_every_package():
+    assert sorted(engines.VERSION_LINES.values()) == sorted(engines.PACKAGES)
+    assert all(re.fullmatch("[A-Za-z]+_Version", line) for line in engines.VERSION_LINES), "as kpi.sh reads them"
 
 
 @pytest.mark.parametrize(("engine", "refused", "instead"), [

@@ -17,8 +17,9 @@ class EngineFacts:
     """One value of TORCH_TYPE.
 
     ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``; ``stacks`` are those that serve
-    it, the one that is set up for it first. ``packages`` are the modules that importing it needs beside torch,
-    ``made_with`` the distributions whose versions decide, beside torch's, what its prepared models are.
+    it, the one that is set up for it first. ``packages`` are the modules that importing it needs beside torch.
+    ``made_with`` are the distributions whose versions decide, beside torch's, what its prepared models are, each with
+    the log's name for its version: letters, then ``_Version``.
     """
 
     name: str
@@ -27,8 +28,7 @@ class EngineFacts:
     stacks: tuple[str, ...]
     dtypes: tuple[DType, ...] = (FP32, BF16, INT8)
     packages: tuple[str, ...] = ()
-    made_with: tuple[str, ...] = ()
-    version_line: str = ""  # the log's name for the version of the first of ``made_with``; empty: it has none
+    made_with: Mapping[str, str] = field(default_factory=dict)
     cpu_flags: tuple[str, ...] = ()  # of /proc/cpuinfo, without which it computes in another way, or not at all
     trains: bool = False
     products_in_bf16: bool = False  # whether it can compute the products of fp32 numbers in bf16
@@ -55,21 +55,24 @@ class EngineFacts:
 _ALL = (
     EngineFacts(
         "IPEX", "PyTorch+IPEX", "ipex", ("ipex",), packages=("intel_extension_for_pytorch",),
-        made_with=("intel-extension-for-pytorch",), version_line="IPEX_Version", trains=True, products_in_bf16=True,
+        made_with={"intel-extension-for-pytorch": "IPEX_Version"}, trains=True, products_in_bf16=True,
         takes_qconf=True),
     EngineFacts(
-        "COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"), made_with=("torchao",)),
+        "COMPILE-INDUCTOR", "PyTorch+Inductor", "inductor", ("ipex", "current", "openvino"),
+        made_with={"torchao": "TorchAO_Version"}),
     EngineFacts(
         "OPENVINO", "PyTorch+OpenVINO", "openvino", ("openvino",), packages=("openvino", "nncf"),
-        made_with=("openvino", "nncf"), version_line="OpenVINO_Version", shares_weights=False, float32_images=True),
+        made_with={"openvino": "OpenVINO_Version", "nncf": "NNCF_Version"}, shares_weights=False, float32_images=True),
     EngineFacts(
         "ONNXRUNTIME", "PyTorch+ONNXRuntime", "onnx_runtime", ("openvino",), (FP32, INT8),
-        packages=("onnxruntime", "onnx", "onnxscript"), made_with=("onnxruntime", "onnx", "onnx-ir", "onnxscript"),
-        version_line="ONNXRuntime_Version", shares_weights=False, float32_images=True, proven=False),
+        packages=("onnxruntime", "onnx", "onnxscript"), made_with={
+            "onnxruntime": "ONNXRuntime_Version", "onnx": "ONNX_Version", "onnx-ir": "ONNXIR_Version",
+            "onnxscript": "ONNXScript_Version"},
+        shares_weights=False, float32_images=True, proven=False),
     # On other CPUs zentorch 2.14 warns and leaves the graph to Inductor.
     EngineFacts(
         "ZENTORCH", "PyTorch+zentorch", "zentorch", ("zentorch",), (FP32, BF16), packages=("zentorch",),
-        made_with=("zentorch",), version_line="Zentorch_Version",
+        made_with={"zentorch": "Zentorch_Version"},
         cpu_flags=("avx512f", "avx512bw", "avx512dq", "avx512vl")),
     EngineFacts(
         "EAGER", "PyTorch", "eager", ("ipex", "current", "openvino"), (FP32, BF16), trains=True),
@@ -82,7 +85,7 @@ DEFAULT = _ALL[0].name
 PACKAGES = ("torch", "torchvision", *dict.fromkeys(package for engine in _ALL for package in engine.made_with))
 #: The log's names for versions -> the distributions.
 VERSION_LINES = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
-                 **{engine.version_line: engine.made_with[0] for engine in _ALL if engine.version_line}}
+                 **{line: package for engine in _ALL for package, line in engine.made_with.items()}}
 
 
 UNPROVEN_WORDS = "its kernels are unproven: nothing shows what instruction set and type it ran with"
