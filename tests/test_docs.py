@@ -127,7 +127,7 @@ def test_every_page_is_linked_from_the_index_and_in_the_sites_menu():
     assert sorted(named) == sorted(str(page.relative_to(index.parent)) for page in ROOT.glob("docs/**/*.md"))
 
 
-@pytest.mark.parametrize("page", sorted(made_pages.FOLDER.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", made_pages.every(), ids=lambda page: page.name)
 def test_what_is_made_from_the_code_is_current(page):
     assert page.read_text() == made_pages.current(page), "run: scripts/docs.sh --reference"
 

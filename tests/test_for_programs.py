@@ -11,12 +11,10 @@ from resnet50_bench.cli.tree import main
 from resnet50_bench.result.result import json_schema
 from support import documents
 from support.results import put, synthetic
-from support.schema import FILE, violations
+from support.schema import violations
 
 
-def test_the_schema_in_the_docs_is_that_of_the_types(capsys):
-    why = "run: scripts/resnet50-bench.sh result-schema > docs/reference/result-schema.json"
-    assert FILE.read_text() == json_schema(), why
+def test_result_schema_prints_the_schema_of_the_types(capsys):
     assert main(["result-schema"]) == 0 and capsys.readouterr().out == json_schema()
 
 

@@ -15,14 +15,23 @@ from resnet50_bench.arguments import Parser
 from resnet50_bench.case import engines, flags, platforms
 from resnet50_bench.cli.completion_command import parser_of
 from resnet50_bench.cli.tree import COMMANDS, SHOWN
+from resnet50_bench.result.result import json_schema
 from resnet50_bench.stack import stacks
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
+SCHEMA = FOLDER / "result-schema.json"
 _PART = re.compile(r"(<!-- made: ([a-z]+) -->\n).*?(<!-- end -->)", re.S)
 
 
+def every() -> list[Path]:
+    """The files that are made from the code, or have such parts."""
+    return sorted([*FOLDER.glob("*.md"), SCHEMA])
+
+
 def current(page: Path) -> str:
-    """The text of a page with each made part as the code says now."""
+    """The text of a file with each made part as the code says now. The whole schema is made."""
+    if page == SCHEMA:
+        return json_schema()
     return _PART.sub(lambda part: f"{part[1]}\n{_MAKERS[part[2]]()}\n\n{part[3]}", page.read_text())
 
 
@@ -96,7 +105,7 @@ _MAKERS = {"parameters": flags.markdown_table, "platforms": _platforms, "engines
            "commands": _commands}
 
 if __name__ == "__main__":
-    for page in sorted(FOLDER.glob("*.md")):
+    for page in every():
         text = current(page)
         if text != page.read_text():
             page.write_text(text)

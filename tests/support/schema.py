@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "docs/reference/result-schema.json"
+from support.made_pages import SCHEMA
 
 
 @functools.cache
 def _validator() -> Any:
-    schema = json.loads(FILE.read_text())
+    schema = json.loads(SCHEMA.read_text())
     kind = pytest.importorskip("jsonschema").validators.validator_for(schema)
     kind.check_schema(schema)
     return kind(schema)

@@ -53,7 +53,7 @@ def best_case(argv: list[str]) -> int:
 def result_schema(argv: list[str]) -> int:
     """Print the JSON Schema of a result file."""
     Parser("resnet50-bench result-schema", "Print the JSON Schema of a result file.",
-           "resnet50-bench result-schema > docs/reference/result-schema.json").parse_args(argv)
+           "resnet50-bench result-schema > result-schema.json").parse_args(argv)
     from ..result.result import json_schema  # the others need only Python's own library
 
     print(json_schema(), end="")
