@@ -58,8 +58,8 @@ def test_every_chart_of_the_page_is_a_picture_that_is_not_blank(drawn):
     folder, page, _ = drawn
     names = ["curves-amx_int8-throughput.png", "heat-map-amx_int8-throughput.png",
              "instances-inference_throughput_amx_int8.png", "step-times-inference_throughput_amx_int8.png"]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    assert page.count("<figure>") == len(names)
+    pictures = {path.name for path in folder.iterdir()}
+    assert pictures >= {*names} and page.count("<figure>") == len(pictures)
     for path in folder.iterdir():
         with Image.open(path) as picture:
             picture.load()
@@ -119,8 +119,9 @@ def test_texts_of_a_result_are_neither_formulas_nor_paths(tmp_path):
     assert main(["report", str(folder), "--output", str(tmp_path / "r.html"), "--png", str(tmp_path / "png")]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["png", "r.html", "results"]
     names = [path.name for path in (tmp_path / "png").iterdir()]
+    maps_and_curves = [name for name in names if name.startswith(("heat-map", "curves"))]
     # Two maps and two curves, whose names are the same as far as they are kept.
-    assert len(names) == 4 and sum(name.endswith("-2.png") for name in names) == 2
+    assert len(maps_and_curves) == 4 and sum(name.endswith("-2.png") for name in maps_and_curves) == 2
     assert all(len(name) < 100 and name.isascii() and not name.startswith(".") for name in names)
 
 
@@ -129,7 +130,7 @@ def test_steps_that_cannot_be_read_are_named_and_the_rest_is_drawn(tmp_path, cap
     assert main(["report", str(tmp_path / "results"), "--png", str(tmp_path / "png")]) == 0
     shown = capsys.readouterr()
     assert "its single steps cannot be read" in shown.err or "holds no steps" in shown.err
-    assert "png: 0 pictures" in shown.out
+    assert not [path for path in (tmp_path / "png").glob("*") if path.name.startswith(("step-times", "instances"))]
 
 
 def test_where_nothing_can_be_drawn_it_says_what_to_do_and_writes_nothing(tmp_path, monkeypatch, capsys):
