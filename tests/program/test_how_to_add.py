@@ -101,12 +101,21 @@ print("--newparameter" in plain_text())
 def test_an_engine(tmp_path):
     scratch = Scratch(tmp_path, "An engine")
     scratch.change(SOURCE + "case/engines.py", "_ALL = (\n", '_ALL = (\n    EngineFacts("NEWENGINE", "PyTorch+New", '
-                   '"newengine", ("ipex",), made_with=("new-package",), version_line="New_Version"),\n')
+                   '"newengine", ("ipex",), made_with={"new-package": "New_Version"}),\n')
     scratch.change(SOURCE + "worker/engines/newengine.py", "", "ENGINE = object()\n")
     assert scratch.python("from resnet50_bench.case.parameters import CATALOGUE\n"
                           "from resnet50_bench.case import engines\n"
                           "print(CATALOGUE['TORCH_TYPE'].parse('newengine'), 'new-package' in engines.PACKAGES, "
                           "engines.VERSION_LINES['New_Version'])") == "NEWENGINE True new-package\n"
+
+
+def test_a_package(tmp_path):
+    scratch = Scratch(tmp_path, "A package")
+    scratch.change(SOURCE + "case/engines.py", '"TorchAO_Version"', '"TorchAO_Version", "new-package": "New_Version"')
+    assert scratch.python("from resnet50_bench.case import engines\n"
+                          "from resnet50_bench.launch import versions\n"
+                          "print('new-package' in versions._MEASURED, engines.VERSION_LINES['New_Version'])"
+                          ) == "True new-package\n"
 
 
 def test_a_check(tmp_path):
