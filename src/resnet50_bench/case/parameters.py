@@ -191,7 +191,8 @@ _CATALOGUE = (
     Parameter("CHECKPOINT", "a file that training writes as it runs. If the file exists, training continues from it",
               "a path",
               _path, (_when(""),), applies_to="FUNCTION=training"),
-    Parameter("BATCH_SIZE", "images in one step (MODE=server: at most). auto: the best known value, or that of a short "
+    Parameter("BATCH_SIZE", "images in one step (server: the largest number). auto: the best known value, or that of a "
+              "short "
               "search",
               "1, 2, 3 ... auto", _or_auto(_integer(1)), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(4, MODE="server"),
@@ -208,7 +209,7 @@ _CATALOGUE = (
     Parameter("STEPS", "the smallest number of measured steps of each instance (MODE=server: of queries)",
               "1, 2, 3 ...",
               _integer(1), (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
-    Parameter("WARMUP_STEPS", "the smallest number of steps before the measurement. There are more until step times "
+    Parameter("WARMUP_STEPS", "the smallest number of steps before the measurement. It runs more until step times "
               "are steady, except in a burst. 0: none",
               "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20)), Role.EFFORT),
     Parameter("MIN_DURATION", "the shortest time in seconds that each instance measures", "0, 1, 2 ... 86400",
