@@ -121,7 +121,7 @@ def test_a_timeout_above_cmakes_is_refused():
     assert settings.timeout_s("50", 60.0) == 50 and settings.timeout_s(None, 60.0) == 60
     with pytest.raises(BadInput, match="TIMEOUT=61 is above the build folder's 60, at which ctest ends a case"):
         settings.timeout_s("61", 60.0)
-    with pytest.raises(BadInput, match="no number of seconds"):
+    with pytest.raises(BadInput, match="not a number of seconds"):
         settings.timeout_s("soon", 60.0)
 
 

@@ -83,7 +83,7 @@ def test_patterns_that_choose_nothing_are_said(patterns, why):
     ("cases: x\nloop: true", "is not a number"), ("cases: x\nSTEPS: {a: 1}", "STEPS: {'a': 1} is not a value"),
     ("cases: {a: 1}", "is not a case"),
     ("cases: /(/", "not a regular expression"), ("cases: '!*_gated'", "only a regular expression can exclude"),
-    ("cases: x\nconfig: none.yaml", "no such file"), ("cases: x\nTIMEOUT: soon", "no number of seconds"),
+    ("cases: x\nconfig: none.yaml", "no such file"), ("cases: x\nTIMEOUT: soon", "not a number of seconds"),
     ("cases: x\ncontinue: perhaps", "is not true or false"), ("cases: x\nBENCHMARK: stream", "another workload"),
     ("cases: x\nTERRAFORM_SUT: aws", "neither a key nor a parameter"), ("cases: [a", "is not YAML"),
     ("cases: x\nSTEPS: 2001-13-99", "is not YAML"), ("cases: x\nSTEPS: 0x" + "f" * 5000, "no usable value"),
