@@ -33,7 +33,7 @@ if(NOT BACKEND IN_LIST backends)
   message(FATAL_ERROR "BACKEND=${BACKEND} is not one of ${backends}")
 endif()
 if(NOT TIMEOUT MATCHES "^0*[1-9][0-9]*$")
-  message(FATAL_ERROR "TIMEOUT=${TIMEOUT} is no number of seconds; 1, 2, 3 ... are allowed")
+  message(FATAL_ERROR "TIMEOUT=${TIMEOUT} is not a number of seconds. Allowed are 1, 2, 3 ...")
 endif()
 
 # add_workload(<name>): the folder that users run ctest.sh in; sets `workload` for the caller.
