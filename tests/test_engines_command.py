@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cli import tree, versus_command
+from resnet50_bench.cli import tree
+from resnet50_bench.engines import here as here_module
 from resnet50_bench.engines import match, memory
 from resnet50_bench.engines.table import Contestant, contestants
 from resnet50_bench.errors import Infrastructure, Interrupted, RunFailed
+from resnet50_bench.launch import versions
 from resnet50_bench.result.blocks import Rules
 from resnet50_bench.stack import environment
 from resnet50_bench.stack.environment import StackChoice
@@ -19,10 +22,12 @@ from resnet50_bench.versus import compare, record, words
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import Race, SideFailed, Turn, take_turns
 from resnet50_bench.versus.words import Given, Side
+from support.fake_cases import FakeCases
 from support.fakes import MILAN_CPU, SPR_CPU, machine
 from support.results import synthetic
 
 #: Images/s of the FAKE engines; ONNX Runtime is the fastest and proves nothing.
+MEASURES = compare.compare
 SPEEDS = {"IPEX": 20.0, "COMPILE-INDUCTOR": 18.0, "OPENVINO": 22.0, "ONNXRUNTIME": 30.0, "EAGER": 10.0}
 
 
@@ -77,8 +82,8 @@ FAILING: set[str] = set()
 def there(tmp_path, monkeypatch):
     """A machine without AVX-512, the stacks ipex and openvino, and measuring that gives SPEEDS."""
     here = machine(tmp_path / "machine", MILAN_CPU)
-    monkeypatch.setattr(versus_command, "read_cpu", lambda: here.cpu)
-    monkeypatch.setattr(versus_command, "read_topology", lambda: here.topology)
+    monkeypatch.setattr(here_module, "read_cpu", lambda: here.cpu)
+    monkeypatch.setattr(here_module, "read_topology", lambda: here.topology)
     monkeypatch.setattr(environment, "is_complete", lambda stack, folder: stack in ("ipex", "openvino"))
     monkeypatch.setattr(StackChoice, "worker_python", lambda self, stack=None: self.folder(stack) / "bin/python")
     monkeypatch.setenv("RESNET50_BENCH_CACHE", str(tmp_path / "cache"))
@@ -247,3 +252,18 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(there, mon
         planned(folder / "avx2_fp32", Given({"A": "", "B": "STEPS=3"}, {}, {}))
     assert tree.main(["engines", "--precision=avx2_fp32", f"--folder={folder}"]) == 2
     assert str(folder) in capsys.readouterr().err
+
+
+def test_the_command_that_an_early_end_names_continues_with_all_precisions(there, monkeypatch, capsys):
+    monkeypatch.setattr(compare, "compare", MEASURES)
+    monkeypatch.setattr(compare, "search", lambda *given: None)
+    monkeypatch.setattr(versions, "software_record", lambda python: {"torch": "2.8.0"})
+    monkeypatch.setattr(compare, "run_case", (begun := FakeCases(MILAN_CPU.name, ends_at=4)).run_case)
+    precisions = "avx2_fp32 avx2_int8"
+    assert engines(there, "--rounds=3", precision=precisions) == 128 + 2
+    go_on = shlex.split(capsys.readouterr().out.rpartition("next: ")[2])
+    assert go_on[1] == "engines" and "versus" not in go_on
+    monkeypatch.setattr(compare, "run_case", (after := FakeCases(MILAN_CPU.name)).run_case)
+    assert tree.main(go_on[1:]) == 0
+    assert {path.name for path in (there / "results").iterdir()} >= {*precisions.split(), "engines.txt"}
+    assert len(begun.measured) == 3 and not {*begun.measured} & {*after.measured}, "no turn is measured twice"

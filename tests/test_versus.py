@@ -341,11 +341,13 @@ def outcome_of(here, ratio: float, names: str = "AB", question: Question = Quest
 
 def test_the_outcome_says_who_is_faster_by_how_much_and_names_noisy_turns(here):
     faster = outcome_of(here, 1.2)
-    assert "B is faster than A by " in outcome.text(faster) and outcome.is_slower(faster) == []
+    assert "B is faster than A by " in outcome.text(faster) and outcome.refuse_slower(faster) is None
     assert "3 of 3" in outcome.text(faster) and "wall time 1:01" in outcome.text(faster)
-    assert "B is slower than A by " in outcome.is_slower(outcome_of(here, 0.8))[0]
+    with pytest.raises(Regression, match="B is slower than A by "):
+        outcome.refuse_slower(outcome_of(here, 0.8))
     latency = outcome_of(here, 1.2, MODE="latency")
-    assert "higher latency" in outcome.is_slower(latency)[0]
+    with pytest.raises(Regression, match="higher latency"):
+        outcome.refuse_slower(latency)
     assert outcome.document(latency)["pairs"][0]["ratio"] == pytest.approx(1.2, rel=0.05)
     equal = outcome.text(outcome_of(here, 1.0))
     assert "no difference shown" in equal and "would have been seen" in equal
@@ -370,10 +372,11 @@ def test_who_seeks_the_fastest_gets_one_sentence_that_answers_or_says_what_would
 
 @pytest.mark.parametrize("names", ["AB", "ABC", "ABCDEFGH"])
 def test_the_screen_shows_each_side_and_the_verdicts_and_the_next_command(here, names):
-    lines = outcome.card(outcome_of(here, 1.2, names), "FOLDER", "bench")
+    lines = outcome.card(outcome_of(here, 1.2, names), "FOLDER", "bench", "versus --folder F")
     assert len(lines) <= max(10, len(names) + 6) and any("B is faster than A by " in line for line in lines)
     assert lines[-2] == "results: FOLDER" and lines[-1].startswith("next: bench ")
-    assert outcome.card(outcome_of(here, 1.0), "F", "bench")[-1] == "next: bench versus --folder F --rounds 16"
+    unsettled = outcome.card(outcome_of(here, 1.0), "F", "bench", "versus --folder F")
+    assert unsettled[-1] == "next: bench versus --folder F --rounds 16"
 
 
 @pytest.mark.parametrize(("ratio", "option", "status"), [

@@ -1,7 +1,4 @@
-"""``engines``: every engine on every stack that is set up, at each precision this CPU runs, by turns -> one table.
-
-Each is measured at its own best batch and cores, found by a short search, as BATCH_SIZE=auto does.
-"""
+"""``engines``: every engine of every installed stack, each at its best batch and cores, by precision -> one table."""
 
 from __future__ import annotations
 
@@ -15,15 +12,16 @@ from ..case import platforms
 from ..case.flags import add_parameters, parse_flags
 from ..case.parameters import CATALOGUE
 from ..ctest.build_folder import new_results
+from ..ctest.outlook import usual_case_s
 from ..engines import match, memory, table
+from ..engines.here import this_host
 from ..engines.table import LeftOut
 from ..errors import RunFailed
 from ..result.blocks import EQUAL_WITHIN, Question
 from ..signals import interruptible
 from ..versus.compare import Limits
 from .tree import PROG
-from .versus_command import this_host, usual_turn_s
-from .versus_printer import VersusPrinter
+from .versus_printer import VersusPrinter, again
 
 _MOST_ROUNDS = 12
 
@@ -53,13 +51,13 @@ def main(argv: list[str]) -> int:
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
     variables = {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()}
-    host = this_host()
+    host = this_host(os.environ)
     match.refuse_what_is_compared(flags, variables, host.choice)
     asked = flags.pop("PRECISION", variables.pop("PRECISION", "")).split()
     precisions = platforms.runnable(asked, host.machine.cpu)
     folder = (words.folder or new_results("engines")).absolute()
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
-        observer = _Printer(usual_turn_s())
+        observer = _Printer(again("engines", argv, folder), usual_case_s())
         matches = [match.prepared(each, flags, variables, folder / each, host, observer) for each in precisions]
         limits = Limits(words.rounds, equal_within=words.equal_within, time_limit_s=words.time_limit,
                         question=Question.PAIRS if words.all_pairs else Question.BEST)

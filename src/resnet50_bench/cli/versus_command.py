@@ -7,28 +7,21 @@ import os
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from statistics import median
 
 from ..arguments import Parser, number_of, seconds, share
-from ..case.defaults import Machine
 from ..case.flags import parse_flags
 from ..case.parameters import CATALOGUE
-from ..ctest.build_folder import new_results, results_folder
-from ..ctest.outlook import last_durations
-from ..engines import memory
-from ..errors import BadInput, Regression
+from ..ctest.build_folder import new_results
+from ..ctest.outlook import usual_case_s
+from ..engines.here import this_host
 from ..files import json_text
-from ..launch.surroundings import Surroundings
-from ..machine.cpu import read_cpu
-from ..machine.topology import read_topology
 from ..result.blocks import EQUAL_WITHIN, Question
 from ..signals import interruptible
-from ..stack.environment import StackChoice
 from ..versus.compare import Limits, compare
-from ..versus.outcome import document, is_slower
-from ..versus.words import NAMES, Given, Host
+from ..versus.outcome import document, refuse_slower
+from ..versus.words import NAMES, typed
 from .tree import PROG
-from .versus_printer import VersusPrinter
+from .versus_printer import VersusPrinter, again
 
 _MOST_ROUNDS = 21
 _EPILOG = """Parameter options (--precision=amx_int8) and the environment apply to all sides. The settings of a side are
@@ -72,30 +65,15 @@ def main(argv: list[str]) -> int:
     """Compare. Raises BadInput before anything runs, RunFailed where a side fails twice, Regression as asked for."""
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
-    if flags.get("PRECISION", "").strip().endswith("%"):  # of the comparison, which has another name
-        raise BadInput(f"--precision {flags['PRECISION']} is no PRECISION; did you mean --within {flags['PRECISION']}?")
+    given = typed({name: getattr(words, name) for name in NAMES}, flags, os.environ)
     folder = (words.folder or new_results("versus")).absolute()
-    given = Given({name: getattr(words, name) for name in NAMES if getattr(words, name) is not None}, flags,
-                  {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()})
     with redirect_stdout(sys.stderr) if words.json else nullcontext(), interruptible():
         limits = Limits(words.rounds, words.within, words.equal_within, words.time_limit, words.seed,
                         Question.PAIRS if words.all_pairs else None)
-        outcome = compare(given, folder, this_host(), limits, VersusPrinter(usual_turn_s()))
+        outcome = compare(given, folder, this_host(os.environ), limits,
+                          VersusPrinter(again("versus", argv, folder), usual_case_s()))
     if words.json:
         print(json_text(document(outcome), indent=1))
-    if words.fail_if_slower and (slower := is_slower(outcome)):
-        raise Regression("\n".join(slower))
+    if words.fail_if_slower:
+        refuse_slower(outcome)
     return 0
-
-
-def usual_turn_s() -> float | None:
-    """Median seconds of the cases that have passed here; None where there are none."""
-    known = last_durations(results_folder()).values()
-    return median(known) if known else None
-
-
-def this_host() -> Host:
-    """This machine and what the environment says of it. Raises BadInput."""
-    cpu = read_cpu()
-    return Host(Machine(cpu, read_topology()), StackChoice.of(os.environ),
-                lambda choice: memory.known(cpu.name, choice), Surroundings.of(os.environ))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +15,28 @@ from ..versus.rounds import Race, SideFailed, Turn
 from ..versus.words import Side, identical
 from .sweep_printer import SweepPrinter
 
+_CHOSEN_ANEW = ("--folder", "--rounds")
+
+
+def again(command: str, argv: Sequence[str], folder: Path) -> str:
+    """The words of a command line that continues in its folder; its number of rounds is left to whoever shows it."""
+    words, rest = [command], iter(argv)
+    for word in rest:
+        if word in _CHOSEN_ANEW:
+            next(rest)
+        elif word.partition("=")[0] not in _CHOSEN_ANEW:
+            words.append(word)
+    return shlex.join([*words, "--folder", near(folder)])
+
 
 class VersusPrinter:
     """A ``compare.Observer`` that prints; see there."""
 
     search = SweepPrinter()
 
-    def __init__(self, turn_s: float | None = None) -> None:
-        self._turn_s = turn_s
+    def __init__(self, again: str, turn_s: float | None = None) -> None:
+        """``again``: the words that continue this command; ``turn_s``: how long a turn usually takes."""
+        self._again, self._turn_s = again, turn_s
 
     def begins(self, folder: Path, sides: Sequence[Side], race: Race) -> None:
         for side in sides:
@@ -61,11 +76,8 @@ class VersusPrinter:
     def turn_failed(self, number: int, error: SideFailed) -> None:
         _say(f"round {number}: a turn is measured once more: {error}")
 
-    def broken_off(self, folder: Path) -> None:
-        _say(f"to continue: versus --folder {folder}")
-
     def ended(self, outcome: Outcome, folder: Path) -> None:
-        print("", *card(outcome, near(folder), typed("scripts/resnet50-bench.sh")), sep="\n", flush=True)
+        print("", *card(outcome, near(folder), typed("scripts/resnet50-bench.sh"), self._again), sep="\n", flush=True)
 
 
 def _say(text: str) -> None:

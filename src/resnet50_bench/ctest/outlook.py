@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from .. import WORKLOAD
 from ..files import read_text
+from .build_folder import results_folder
 from .handover import read_records
 
 #: Without -V nothing else is printed while a case runs.
@@ -26,6 +28,12 @@ def last_durations(results: Path) -> dict[str, float]:
         if option not in durations and (took_s := _duration_s(logs)) is not None:
             durations[option] = took_s
     return durations
+
+
+def usual_case_s() -> float | None:
+    """Median seconds of the cases that have passed here; None where there are none."""
+    known = last_durations(results_folder()).values()
+    return median(known) if known else None
 
 
 def _duration_s(logs: Path) -> float | None:

@@ -245,9 +245,12 @@ def _told(found: Fit, pair: tuple[str, str], sides: int, rules: Rules) -> str | 
 
 
 def _pairs(names: Sequence[str], left: Sequence[str], found: Fit, question: Question) -> list[tuple[str, str]]:
+    baseline = names[0]
     names, left = ([name for name in sides if name in found.level] for sides in (names, left))
     if question is Question.PAIRS:
         return list(itertools.combinations(names, 2))
+    if question is Question.BASELINE and baseline not in names:
+        return []
     first = names[0] if question is Question.BASELINE else max(left, key=lambda name: found.level[name])
     return [(first, name) for name in (names if question is Question.BASELINE else left) if name != first]
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from ..case.case import Case
-from ..errors import BadInput, BenchError, Infrastructure, RunFailed
+from ..errors import BadInput, Infrastructure, RunFailed
 from ..files import write_json
 from ..launch.run_case import run_case
 from ..machine import machine_lock
@@ -66,9 +66,6 @@ class VersusObserver(Protocol):
 
     def turn_failed(self, number: int, error: SideFailed) -> None:
         """The turn is measured once more."""
-
-    def broken_off(self, folder: Path) -> None:
-        """The comparison ends before its time; its folder can be continued."""
 
     def ended(self, outcome: Outcome, folder: Path) -> None:
         """The end, however it came; the folder has it as a table and a document."""
@@ -132,9 +129,6 @@ def _take_turns(folder: Path, ready: list[Side], host: Host, race: Race, time_li
     try:
         runner = _Runner(folder, ready, host, observer)
         ended = take_turns(race, runner, time.monotonic, time_limit_s, may_fail)
-    except BenchError:
-        observer.broken_off(folder)
-        raise
     finally:
         outcome = Outcome(ready, race, ended, time.monotonic() - began)
         (folder / record.TABLE).write_text(text(outcome))

@@ -9,6 +9,7 @@ from functools import cached_property
 from statistics import median
 
 from ..case.engines import UNPROVEN_WORDS, is_unproven
+from ..errors import Regression
 from ..result.blocks import EQUAL, Gap, Question, fit, gaps
 from ..result.kpi import FASTER, KPIS, NO_DIFFERENCE, SLOWER, Kpi
 from ..tables import aligned
@@ -71,9 +72,11 @@ class Outcome:
         return 1 / gap.ratio, 1 / gap.high, 1 / gap.low
 
 
-def is_slower(outcome: Outcome) -> list[str]:
-    """The verdict on each side that is slower than the baseline A."""
-    return [verdict(outcome, gap) for gap in outcome.gaps if gap.a == "A" and gap.verdict == SLOWER]
+def refuse_slower(outcome: Outcome) -> None:
+    """Raises Regression with the verdict on each side that is slower than the baseline A."""
+    slower = [verdict(outcome, gap) for gap in outcome.gaps if gap.a == "A" and gap.verdict == SLOWER]
+    if slower:
+        raise Regression("\n".join(slower))
 
 
 #: Between the bounds of an interval that is shown.
@@ -102,7 +105,8 @@ def verdict(outcome: Outcome, gap: Gap) -> str:
 def sentence(outcome: Outcome) -> str:
     """The answer, or the means that would decide."""
     if not outcome.gaps:
-        return "nothing was compared"
+        one = f"only {outcome.label(outcome.race.turns[0].side)} was" if outcome.race.turns else "no side was"
+        return f"nothing is compared yet: {one} measured"
     if outcome.question is Question.BEST:
         return _who_is_best(outcome)
     parts = [verdict(outcome, gap) for gap in outcome.gaps]
@@ -151,7 +155,8 @@ def _listed(words: Sequence[str]) -> str:
 def table(outcome: Outcome) -> list[str]:
     """A head and a row for each side: the baseline first, or the fastest."""
     gap_of = {gap.b: gap for gap in outcome.gaps}
-    names = list(dict.fromkeys([gap.a for gap in outcome.gaps] + [gap.b for gap in outcome.gaps]))
+    compared = [gap.a for gap in outcome.gaps] + [gap.b for gap in outcome.gaps]
+    names = list(dict.fromkeys([*compared, *outcome.estimates]))
     head = ("side", outcome.kpi.unit, "min .. max", f"to {_reference(outcome)}", "95 % interval", "rounds", "noisy",
             "memory MB", "")
     rows: list[tuple[str, ...]] = [head, *(_row(outcome, name, gap_of.get(name)) for name in names)]
@@ -161,7 +166,7 @@ def table(outcome: Outcome) -> list[str]:
 
 
 def _reference(outcome: Outcome) -> str:
-    return "leader" if outcome.question is Question.BEST else outcome.gaps[0].a if outcome.gaps else ""
+    return "leader" if outcome.question is Question.BEST else outcome.sides[0].name
 
 
 def _row(outcome: Outcome, name: str, gap: Gap | None) -> tuple[str, ...]:
@@ -199,28 +204,30 @@ def _state(outcome: Outcome, name: str) -> str:
 _MOST_LINES = 10
 
 
-def card(outcome: Outcome, folder: str, tool: str) -> list[str]:
-    """The table, the sentence, the way it ended and the next command; ten lines for up to four sides."""
-    if not outcome.gaps:
-        return ["no round was measured", f"results: {folder}"]
-    lines = table(outcome)
-    said = [sentence(outcome)] if outcome.question is Question.BEST else [verdict(outcome, gap) for gap in outcome.gaps]
+def card(outcome: Outcome, folder: str, tool: str, again: str) -> list[str]:
+    """The table, the sentence, the way it ended and the next command; ten lines for up to four sides.
+
+    ``again``: the words that continue this comparison, but for --rounds.
+    """
+    race = outcome.race
+    lines = table(outcome) if race.turns else []
+    said = [verdict(outcome, gap) for gap in outcome.gaps]
+    if outcome.question is Question.BEST or not said:
+        said = [sentence(outcome)]
     room = max(2, _MOST_LINES - len(lines) - 3)
     if len(said) > room:
         said = [*said[:room - 1], f"and {len(said) - room + 1} verdicts more: {folder}/{TABLE}"]
-    follow = (f"{tool} report {folder}" if outcome.race.standing.ended
-              else f"{tool} versus --folder {folder} --rounds {2 * outcome.race.rules.most_rounds}")
+    rounds = race.rules.most_rounds * (2 if race.round >= race.rules.most_rounds else 1)
+    follow = f"{tool} report {folder}" if race.standing.ended else f"{tool} {again} --rounds {rounds}"
     return [*lines, *said, _how(outcome), f"results: {folder}", f"next: {follow}"]
 
 
 def text(outcome: Outcome) -> str:
     """The table, the sentence, each verdict, and how they came to be."""
-    if not outcome.gaps:
-        return "no round was measured\n"
-    lines = table(outcome)
+    lines = table(outcome) if outcome.race.turns else []
     lines += [f"{side.label}: {side.case.torch_type}: {UNPROVEN_WORDS}" for side in outcome.sides
               if is_unproven(side.case.torch_type)]
-    if outcome.question is Question.BEST:
+    if outcome.question is Question.BEST or not outcome.gaps:
         lines += ["", sentence(outcome)]
     return "\n".join([*lines, "", *(verdict(outcome, gap) for gap in outcome.gaps), _how(outcome)]) + "\n"
 
@@ -229,7 +236,7 @@ def _how(outcome: Outcome) -> str:
     count = outcome.race.round
     again = sum(turn.again for turn in outcome.race.turns)
     twice = f"; {again} disturbed turn{'s' * (again > 1)} measured twice" if again else ""
-    return (f"{count} round{'s' * (count > 1)}, blocks of new processes{twice}; ended: {outcome.ended}; wall time "
+    return (f"{count} round{'s' * (count != 1)}, blocks of new processes{twice}; ended: {outcome.ended}; wall time "
             f"{clock(outcome.wall_s)}; order by seed {outcome.race.seed}")
 
 

@@ -36,6 +36,15 @@ class Given:
     environment: Mapping[str, str]
 
 
+def typed(sides: Mapping[str, str | None], flags: Mapping[str, str], environment: Mapping[str, str]) -> Given:
+    """The words of the sides that were named, with the parameters of all. Raises BadInput for a share as PRECISION."""
+    share = flags.get("PRECISION", "").strip()
+    if share.endswith("%"):  # of the comparison, which has another name
+        raise BadInput(f"--precision {share} is no PRECISION; did you mean --within {share}?")
+    return Given({name: words for name, words in sides.items() if words is not None}, flags,
+                 {name: environment[name] for name in CATALOGUE if environment.get(name, "").strip()})
+
+
 @dataclass(frozen=True)
 class Host:
     """What all sides have in common without words: the machine, the user's ``choice`` of an environment, and what is

@@ -1,0 +1,20 @@
+"""The environment -> this host as comparisons know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..case.defaults import Machine
+from ..launch.surroundings import Surroundings
+from ..machine.cpu import read_cpu
+from ..machine.topology import read_topology
+from ..stack.environment import StackChoice
+from ..versus.words import Host
+from . import memory
+
+
+def this_host(environment: Mapping[str, str]) -> Host:
+    """This machine, what the environment says of it, and which engines are known. Raises BadInput."""
+    cpu = read_cpu()
+    return Host(Machine(cpu, read_topology()), StackChoice.of(environment),
+                lambda choice: memory.known(cpu.name, choice), Surroundings.of(environment))
