@@ -62,7 +62,7 @@ def test_levels_are_those_of_the_tables():
     assert blocks.level(2, (3,), True, 0.05) == pytest.approx(0.05, abs=0.006)
     assert blocks.reach(10, blocks.level(6, (3,), True, 0.05)) == pytest.approx(2.99, abs=0.1)
     assert blocks.reach(4, blocks.level(3, (3,), False, 0.05)) * math.sqrt(2) == pytest.approx(5.04, rel=0.05)
-    assert blocks.level(2, blocks.looks(6), True) < blocks.level(2, (6,), True)
+    assert blocks.level(2, blocks.looks(6), True, 0.05) < blocks.level(2, (6,), True, 0.05)
 
 
 def raced(question: Question, most_rounds: int = 6, within: float | None = None, **values: list[float]) -> Contest:

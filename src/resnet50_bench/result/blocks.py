@@ -18,10 +18,6 @@ from typing import NamedTuple
 
 from .kpi import FASTER, NO_DIFFERENCE, SLOWER
 
-#: The error of all verdicts of a comparison together, at all its looks; with the robust fit it is below 5 %: simulated.
-ERROR = 0.04
-#: The error of its intervals together. They cover 95 % although a comparison ends as soon as it is decided: simulated.
-INTERVAL_ERROR = 0.03
 EQUAL = "equal"
 #: The largest gap of equal sides, unless the user says otherwise.
 EQUAL_WITHIN = 0.02
@@ -30,6 +26,18 @@ _CLIP, _BETA = 1.345, 0.7101645
 _MOST_STEPS, _PRECISION = 200, 1e-4
 #: Of residuals: less is rounding.
 _NOTHING = 1e-9
+
+
+class Errors(NamedTuple):
+    """The error that is planned of a comparison: of all ``verdicts`` together at all looks, and of all ``intervals``."""
+
+    verdicts: float
+    intervals: float
+
+    @classmethod
+    def of(cls, sides: int) -> Errors:
+        """Simulated: with one turn in ten disturbed, 5 % of comparisons err at most, and intervals cover about 95 %."""
+        return cls(0.04, 0.03) if sides == 2 else cls(0.017, 0.02)
 
 
 class Observation(NamedTuple):
@@ -116,7 +124,7 @@ def looks(most_rounds: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=256)
-def level(sides: int, at: Sequence[int], to_first: bool, error: float = ERROR) -> float:
+def level(sides: int, at: Sequence[int], to_first: bool, error: float) -> float:
     """The p-value of Student's t that some gap of equal ``sides`` falls below with the probability ``error``, at any of
     the numbers of rounds ``at``.
 
@@ -213,7 +221,7 @@ def advance(before: Contest, observations: Sequence[Observation], rounds: int, r
     verdicts, left, best = dict(before.verdicts), before.left, rules.question is Question.BEST
     while True:
         pairs = [pair for pair in _pairs(before.names, left, found, rules.question) if pair not in verdicts]
-        told = {pair: verdict for pair in pairs if (verdict := _told(found, pair, len(left), rules))}
+        told = {pair: verdict for pair in pairs if (verdict := _told(found, pair, before, left, rules))}
         new = {pair: verdict for pair, verdict in told.items() if verdict == SLOWER} if best else told
         if not new:
             break
@@ -234,11 +242,17 @@ def _said_of_b(verdicts: Mapping[tuple[str, str], str]) -> set[tuple[str, str]]:
     return {(b, verdict) for (_, b), verdict in verdicts.items()}
 
 
-def _told(found: Fit, pair: tuple[str, str], sides: int, rules: Rules) -> str | None:
-    """What a look says of B against A, of so many ``sides`` in question; None where it does not tell."""
+def _reach(found: Fit, standing: Contest, left: Sequence[str], rules: Rules) -> float:
+    """How many standard errors a gap must exceed at a look, with the sides that are ``left``."""
+    return reach(found.df, level(len(left), looks(rules.most_rounds), rules.question is Question.BASELINE,
+                                 Errors.of(len(standing.names)).verdicts))
+
+
+def _told(found: Fit, pair: tuple[str, str], standing: Contest, left: Sequence[str], rules: Rules) -> str | None:
+    """What a look says of B against A, with the sides that are ``left``; None where it does not tell."""
     a, b = pair
     gap, error = found.gap(b, a)
-    reached = reach(found.df, level(sides, looks(rules.most_rounds), rules.question is Question.BASELINE)) * error
+    reached = _reach(found, standing, left, rules) * error
     if abs(gap) > reached:
         return FASTER if gap > 0 else SLOWER
     return EQUAL if abs(gap) + reached <= math.log1p(rules.equal_within) else None
@@ -266,7 +280,7 @@ def gaps(standing: Contest, observations: Sequence[Observation], question: Quest
         first = max(set(standing.left) & {*found.level}, key=lambda name: found.level[name])
         pairs = [(first, name) for name in sorted(found.level, key=lambda name: -found.level[name]) if name != first]
     p = level(len(standing.names), (5,), question is Question.BASELINE or (best and len(standing.left) == 1),
-              INTERVAL_ERROR)
+              Errors.of(len(standing.names)).intervals)
     of_b = dict(_said_of_b(standing.verdicts))
     made = []
     for a, b in pairs:
@@ -284,7 +298,7 @@ def rounds_to_go(standing: Contest, observations: Sequence[Observation], rounds:
     found = fit(observations) if observations else None
     if standing.ended or not found or not found.df:
         return 0 if standing.ended else max(1, FIRST_LOOK - rounds)
-    many = reach(found.df, level(len(standing.left), looks(rules.most_rounds), rules.question is Question.BASELINE))
+    many = _reach(found, standing, standing.left, rules)
     needed = float(FIRST_LOOK)
     for a, b in _pairs(standing.names, standing.left, found, rules.question):
         gap, error = found.gap(b, a)
