@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
 from resnet50_bench.cli import tree, versus_command
+from resnet50_bench.launch import versions
 from resnet50_bench.result.blocks import Question, Rules
 from resnet50_bench.versus import compare
 from resnet50_bench.versus.outcome import Outcome
@@ -56,3 +58,32 @@ def test_without_the_baseline_the_others_are_not_compared_with_each_other(here):
     race = Race(("A", "B", "C"), Rules(Question.BASELINE, 4), 1, turns=[Turn(1, "B", 100.0), Turn(1, "C", 90.0)])
     found = sides(Given({"A": "", "B": "STEPS=9", "C": "STEPS=8"}, {}, {}), here)
     assert Outcome(found, race, "", 0.0).gaps == []
+
+
+@pytest.fixture
+def begun_before(here, tmp_path, monkeypatch):
+    """A folder as commit aafa1a2 left it: two rounds, and the turn of B of the third; its runs were FAKE, too."""
+    monkeypatch.setattr(versions, "software_record", lambda python: {"torch": "2.8.0", "python": "3.11.0"})
+    small = host(machine(tmp_path / "small", cores_per_node=1, sockets=1))
+    monkeypatch.setattr(versus_command, "this_host", lambda environment: small)
+    kept = (Path(__file__).parent / "support/begun_by_aafa1a2.json").read_text()
+    for name, document in json.loads(kept.replace('"PYTHON"', json.dumps(sys.executable))).items():
+        (tmp_path / "it" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "it" / name).write_text(json.dumps(document))
+    return tmp_path / "it"
+
+
+def test_a_folder_that_an_older_version_began_is_continued_and_no_turn_is_measured_again(begun_before, monkeypatch):
+    monkeypatch.setattr(compare, "run_case", (runs := FakeCases(SPR_CPU.name)).run_case)
+    assert tree.main(["versus", "--folder", str(begun_before), "--rounds=4"]) == 0
+    assert sorted(runs.measured) == ["it/A/round-003", "it/A/round-004", "it/B/round-004"]
+    turns = json.loads((begun_before / "outcome.json").read_text())["turns"]
+    assert len(turns) == 8 and [turn["value"] for turn in turns[:5]] == [101, 102, 103, 104, 105]
+
+
+def test_a_folder_of_an_older_version_with_other_packages_is_refused_by_name(begun_before, monkeypatch, capsys):
+    monkeypatch.setattr(versions, "software_record", lambda python: {"torch": "2.9.0", "python": "3.11.0"})
+    monkeypatch.setattr(compare, "run_case", FakeCases(SPR_CPU.name, ends_at=1).run_case)
+    assert tree.main(["versus", "--folder", str(begun_before), "--rounds=4"]) == 2
+    said = capsys.readouterr().err
+    assert str(begun_before) in said and "torch 2.8.0 (now 2.9.0)" in said

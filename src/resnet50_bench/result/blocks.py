@@ -29,7 +29,7 @@ _NOTHING = 1e-9
 
 
 class Errors(NamedTuple):
-    """The error that is planned of a comparison: of all ``verdicts`` together at all looks, and of all ``intervals``."""
+    """The planned error of a comparison: of all ``verdicts`` together at all looks, and of all ``intervals``."""
 
     verdicts: float
     intervals: float
