@@ -1,1 +1,1 @@
-"""Words -> one frozen, valid Case."""
+"""User input -> one frozen, valid Case."""

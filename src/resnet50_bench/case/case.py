@@ -1,6 +1,6 @@
 """Layers of text (flags, config, environment, case name) + the machine -> one frozen, valid Case.
 
-The only validator: it reports every violation together, before anything expensive happens.
+Validation happens only here. It reports all violations together, before anything expensive starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .precision import FP32, PRECISIONS, Precision
 
 #: The origin of the layer made by ``parse_option``.
 CASE_NAME = "case name"
-#: From this batch size on, PyTorch's fp32 convolutions of 1x1 are oneDNN's on one thread, too (ATen's use_mkldnn).
+#: From this batch size on, PyTorch runs fp32 1x1 convolutions by oneDNN on a single thread too (ATen's use_mkldnn).
 _ONEDNN_BATCH = 16
 
 
@@ -33,11 +33,11 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class _Settled:
-    """What both kinds of case know. ``steps`` is None where the whole data set is one run (accuracy).
+    """The fields of both kinds of case. ``steps`` is None if one pass over the data set is the run (accuracy).
 
-    ``origins`` names for each parameter where its value came from; ``notices`` are lines
-    that the log must show (a lowered default, an environment that beat the case name). ``stack`` is that of the
-    engine which TORCH_TYPE=auto took; None where the environment says which stack measures.
+    ``origins`` names the source of each parameter's value. ``notices`` are lines for the log, for example a lowered
+    default or an environment variable that overrode the case name. ``stack`` is the stack of the engine that
+    TORCH_TYPE=auto chose. It is None if the environment chooses the stack.
     """
 
     workload: str
@@ -68,7 +68,7 @@ class _Settled:
     origins: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     stack: str | None = None
-    #: The rate that a search tries, in queries/s.
+    #: The rate of this attempt of the rate search, in queries/s.
     tried_rate: float | None = None
 
     @property
@@ -78,35 +78,35 @@ class _Settled:
 
     @property
     def accuracy(self) -> bool:
-        """Whether this case counts right answers instead of time."""
+        """Whether this case measures accuracy instead of time."""
         return self.mode == "accuracy"
 
     @property
     def serving(self) -> bool:
-        """Whether queries come at random, by LoadGen."""
+        """Whether LoadGen sends the queries (MODE=server)."""
         return self.mode == "server"
 
     @property
     def seeks_rate(self) -> bool:
-        """Whether the highest rate that keeps to the bound is to be found."""
+        """Whether the run searches for the highest rate within the latency bound (TARGET_QPS=auto)."""
         return self.target_qps == AUTO and self.case_type != "gated" and self.tried_rate is None
 
     @property
     def queries_per_s(self) -> float | None:
-        """What LoadGen makes; None: a rate that is safe by the warm-up's step times."""
+        """Queries/s that LoadGen sends. None: a safe rate, computed from the step times of the warm-up."""
         return self.tried_rate or (self.target_qps if isinstance(self.target_qps, float) else None)
 
     @property
     def training(self) -> bool:
-        """Whether weights are learnt."""
+        """Whether this case trains the model."""
         return self.function == "training"
 
     def is_default(self, name: str) -> bool:
-        """Whether nobody gave the parameter."""
+        """Whether the parameter has its default because nobody set it."""
         return dict(self.origins).get(name, "default") == "default"
 
     def texts(self) -> dict[str, str]:
-        """Every parameter as text, in the catalogue's order, for logs and child processes."""
+        """Every parameter as text, in catalogue order, for logs and child processes."""
         return {name: ALL if name == "STEPS" and self.steps is None
                 else text_of(getattr(self, name.lower())) for name in CATALOGUE}
 
@@ -120,7 +120,7 @@ class Case(_Settled):
 
     @property
     def unprovable(self) -> str:
-        """Why no log could show the kernels that it runs; empty where one can."""
+        """The reason why this case's kernels cannot be proven, or "" if they can."""
         smallest = 1 if self.serving else self.batch_size
         alone = self.cores_per_instance == 1 and smallest < _ONEDNN_BATCH
         if self.torch_type != "EAGER" or self.arithmetic.dtype is not FP32 or not alone:
@@ -132,22 +132,22 @@ class Case(_Settled):
 
 @dataclass(frozen=True, kw_only=True)
 class UndecidedCase(_Settled):
-    """A valid case with BATCH_SIZE or CORES_PER_INSTANCE left to a search: None where that is so."""
+    """A valid case that leaves BATCH_SIZE or CORES_PER_INSTANCE to a search. A searched value is None."""
 
     batch_size: int | None
     cores_per_instance: int | None
 
     @property
     def sought(self) -> tuple[str, ...]:
-        """The names of what is to be found."""
+        """The names of the parameters to search."""
         return tuple(name for name in SEARCHED if getattr(self, name.lower()) is None)
 
     def texts(self) -> dict[str, str]:
-        """As a Case's, with ``auto`` for what is to be found."""
+        """Every parameter as text, as ``Case.texts``. A searched parameter is ``auto``."""
         return super().texts() | dict.fromkeys(self.sought, AUTO)
 
     def decided(self, numbers: Mapping[str, int], *notices: str) -> Case:
-        """The case with ``numbers`` for what is sought. Raises KeyError where one lacks."""
+        """The case with ``numbers`` for the searched parameters. Raises KeyError if one is missing."""
         known = {field.name: getattr(self, field.name) for field in fields(self)}
         known |= {name.lower(): numbers[name] for name in self.sought}
         known["origins"] = tuple((name, AUTO if name in self.sought else origin) for name, origin in self.origins)
@@ -165,12 +165,12 @@ def option_of(case: AnyCase) -> str:
 
 
 def words_choosing(options: Sequence[str]) -> str:
-    """The words of ctest.sh, for a shell, that run exactly the cases of these options."""
+    """Shell-quoted arguments of ctest.sh that run exactly the cases of these options."""
     return f"--testcase {options[0]}" if len(options) == 1 else f"-R '_({'|'.join(options)})$'"
 
 
 def every_option() -> list[str]:
-    """The options that the CMake files of all platforms together list."""
+    """The options listed by the CMake files of all platforms."""
     functions, modes, types = (["" if choice == "empty" else choice for choice in CATALOGUE[name].allowed.split()]
                                for name in ("FUNCTION", "MODE", "CASE_TYPE"))
     return ["_".join(part for part in parts if part) for parts in itertools.product(functions, modes, PRECISIONS, types)
@@ -186,7 +186,7 @@ def _is_case(function: str, mode: str, precision: str, case_type: str) -> bool:
 def parse_option(option: str) -> dict[str, str]:
     """``[test_][<WORKLOAD>_]<FUNCTION>_<MODE>_<PRECISION>[_<CASE_TYPE>]`` -> parameter texts.
 
-    Raises BadInput where the name does not follow that form.
+    Raises BadInput for a name of another form.
     """
     rest = option.removeprefix("test_").removeprefix(WORKLOAD + "_")
     function, _, rest = rest.partition("_")
@@ -201,10 +201,10 @@ def parse_option(option: str) -> dict[str, str]:
 
 
 def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
-    """The case that the layers (first beats later) and the machine give; undecided where a number is ``auto``.
+    """Resolve the layers and the machine into a case. Earlier layers win. A number that is ``auto`` stays undecided.
 
-    Raises BadInput with one line for each violation, UnsupportedCpu where all is well but this CPU lacks instructions
-    that the precision needs, Infrastructure where it has them and the kernel refuses their use.
+    Raises BadInput with one line for each violation. If the input is valid, raises UnsupportedCpu if the CPU lacks
+    instructions that the precision needs, and Infrastructure if the kernel refuses their use.
     """
     texts: dict[str, str] = {}
     origins: dict[str, str] = {}
@@ -243,7 +243,7 @@ def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> N
 
 def _overridden_name(layers: Sequence[Layer], texts: Mapping[str, str],
                      origins: Mapping[str, str]) -> list[str]:
-    """Notices for what the case's name says but a stronger layer overrode."""
+    """Notices for the parts of the case name that a stronger layer overrode."""
     return [f"{name}: {texts[name]} ({origins[name]}) instead of the case name's {text}"
             for layer in layers if layer.origin == CASE_NAME for name, text in layer.values.items()
             if text and texts[name] != text]

@@ -1,7 +1,7 @@
-"""A folder of class folders with image files -> the list of its images with labels, parts and samples of it.
+"""A folder of class folders with image files -> the list of its images with labels, its parts and its samples.
 
-Reads names only, with the standard library: what is in the files is ``data``'s business. What is left out
-is never left out in silence: it is in ``DataSet.notices``.
+Reads file names only, with the standard library. ``worker/data.py`` reads the files. ``DataSet.notices`` lists
+everything that was left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FOREIGN = frozenset({"__macosx", "@eadir", "#recycle", "#snapshot", "@recycle",
 
 
 class Image(NamedTuple):
-    """A file and the index of its class folder in ``DataSet.classes``."""
+    """An image file and its label: the index of its class folder in ``DataSet.classes``."""
 
     path: Path
     label: int
@@ -33,8 +33,8 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images in the order of their classes and paths; ``notices`` are lines on what in ``root`` was left out, and on an
-    order of classes that is not torchvision's."""
+    """Images, ordered by class and path. ``notices`` name the entries of ``root`` that were left out, and a class order
+    that differs from torchvision's."""
 
     root: Path
     classes: tuple[str, ...]
@@ -43,13 +43,13 @@ class DataSet:
 
 
 def scan(root: Path, part: str = "val") -> DataSet:
-    """The data set in ``root/<part>/<class>/*``, or where there is no such part, ``root/<class>/*``.
+    """Read the data set in ``root/<part>/<class>/*``, or in ``root/<class>/*`` if ``root/<part>`` does not exist.
 
-    Labels are those of torchvision's ImageFolder: the index of the class folder in sorted order, empty
-    folders included. Two differences, each with a notice: folders whose names are all numbers are in number order, and
-    hidden folders and those of file managers (``is_foreign``) are no classes.
-    Files are told by their extension (EXTENSIONS, any case) and not opened.
-    Raises BadInput where the folder is missing, cannot be read, or holds no class folder or no image.
+    Labels are those of torchvision's ImageFolder: the index of the class folder in sorted order, empty folders
+    included. Two differences cause a notice each: class folders whose names are all numbers are in numerical order, and
+    hidden folders and those of file managers (``is_foreign``) are not classes.
+    Image files are recognised by their extension (EXTENSIONS, any case) and not opened.
+    Raises BadInput if the folder is missing, unreadable, or contains no class folder or no image.
     """
     layout = f"give a folder that holds [{part}/]<class>/<image>, as resnet50-bench dataset makes it"
     folder = root / part if (root / part).is_dir() else root
@@ -88,13 +88,13 @@ def scan(root: Path, part: str = "val") -> DataSet:
 
 
 def _entries(folder: Path) -> list[tuple[Path, bool]]:
-    """In order of names, and whether each is no folder: told by the listing, without a look at each of 50,000 files."""
+    """The entries sorted by name, each with "is not a folder". The listing tells it, without a stat of 50,000 files."""
     with os.scandir(folder) as entries:
         return [(folder / entry.name, not entry.is_dir()) for entry in sorted(entries, key=lambda entry: entry.name)]
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a file manager, an archiver, a notebook or a file system made it, not the data set's author."""
+    """Whether a file manager, archiver, notebook or file system made the entry, not the author of the data set."""
     return name.startswith(".") or name.lower() in _FOREIGN
 
 
@@ -102,19 +102,19 @@ _FOLDERS = "folders inside class folders, which are not read"
 
 
 def _kind(path: Path) -> str:
-    """What to call an entry that is left out."""
+    """The word for an entry that is left out."""
     if is_foreign(path.name):
         return "hidden or foreign entries, which are no classes and no images"
     return _FOLDERS if path.is_dir() else "files that are not images in a class folder"
 
 
 def _deeper(folder: Path, nested: Sequence[str]) -> str:
-    """Where the class folders may be, when they are one level further down."""
+    """A hint for the case that the class folders are one level deeper."""
     return f"if {nested[0]} is a class folder, give DATASET={folder / nested[0].partition('/')[0]}; " if nested else ""
 
 
 def _in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Text order, as torchvision's. Names that are all numbers are label indices (ImageNetV2): number order."""
+    """Sort as text, as torchvision does. Names that are all numbers are label indices (ImageNetV2): sort by number."""
     if all(name.isascii() and name.isdigit() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
@@ -130,7 +130,7 @@ def _order_notice(classes: Sequence[str]) -> Iterator[str]:
 
 
 def _width_notice(classes: Sequence[str]) -> Iterator[str]:
-    """Names such as class_1 ... class_10, where the order of the author may be that of the numbers."""
+    """A notice for names such as class_1 ... class_10, whose author may have meant numerical order."""
     last: dict[str, tuple[int, str]] = {}
     for label, name in enumerate(classes):
         if found := re.match("([^0-9]*)([0-9]+)", name):
@@ -144,7 +144,7 @@ def _width_notice(classes: Sequence[str]) -> Iterator[str]:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first three, and how many more there are."""
+    """The first three names, and the number of the others."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
@@ -154,9 +154,9 @@ def split(dataset: DataSet, count: int) -> list[DataSet]:
 
 
 def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, ...]:
-    """``count`` different images, or all there are; one of each class before any class gives its next.
+    """Choose ``count`` different images, or all if there are fewer. Takes one of each class before a second of any.
 
-    In the order of SHA-256 over seed, class and file name: the same wherever the set lies.
+    Sorts by the SHA-256 of seed, class and file name, so the choice does not depend on the data set's location.
     """
     ranked = sorted(dataset.images, key=lambda image: hashlib.sha256(
         os.fsencode(f"{seed}/{dataset.classes[image.label]}/{image.path.name}")).digest())
@@ -166,12 +166,12 @@ def calibration_sample(dataset: DataSet, count: int, seed: int) -> tuple[Image, 
 
 
 def digest(dataset: DataSet) -> str:
-    """SHA-256 over class, name and size of every image: equal for equal sets, wherever they are, as files or links."""
+    """SHA-256 over class, name and size of every image. It does not depend on location, or on files or links."""
     names = hashlib.sha256()
     for path, label in dataset.images:
         try:
             size = path.stat().st_size  # links are followed
-        except OSError:  # one that leads nowhere, which the loader then names
+        except OSError:  # a dangling link: the loader reports it
             size = -1
         names.update(os.fsencode(f"{dataset.classes[label]}/{path.name} {size}\n"))
     return names.hexdigest()

@@ -1,4 +1,4 @@
-"""The values that were given + the machine -> a value for every parameter, and what is wrong between them.
+"""The given values + the machine -> a value for every parameter, and the conflicts between them.
 
 One resolver for each parameter that needs more than the catalogue's default.
 """
@@ -21,7 +21,7 @@ _MOST_SERVED = 512
 
 @dataclass(frozen=True)
 class Machine:
-    """What the resolution of a case needs to know of the machine; ``engines``: for TORCH_TYPE=auto."""
+    """The facts of the machine that resolving a case needs. ``engines`` is for TORCH_TYPE=auto."""
 
     cpu: Cpu
     topology: Topology
@@ -30,9 +30,9 @@ class Machine:
 
 @dataclass
 class Draft:
-    """A case on its way: what was given, what is chosen so far, and the lines that the log must show of it.
+    """An unfinished case: the given values, the values chosen so far, and the notices for the log.
 
-    ``refusals`` say what was asked for and cannot be chosen; ``stack`` is the one of the engine that ``auto`` took.
+    ``refusals`` name requests that cannot be met. ``stack`` is the stack of the engine that ``auto`` chose.
     """
 
     given: Mapping[str, object]
@@ -44,7 +44,7 @@ class Draft:
 
 
 def complete(given: Mapping[str, object], machine: Machine) -> Draft:
-    """Every parameter's value, in the catalogue's order: a later default may depend on an earlier value."""
+    """Choose a value for every parameter, in catalogue order. A later default may depend on an earlier value."""
     draft = Draft(given, machine)
     for name, parameter in CATALOGUE.items():
         value = given[name] if name in given else parameter.default({**given, **draft.chosen})
@@ -69,7 +69,7 @@ def _precision(value: object, draft: Draft) -> object:
 
 
 def _cores(value: object, draft: Draft) -> object:
-    """A default fits the cores that there are; a number that was given stands, and is refused where it does not fit."""
+    """A default is lowered to the available cores. A given number is kept, and refused if it does not fit."""
     if "CORES_PER_INSTANCE" in draft.given:
         return value
     topology = draft.machine.topology
@@ -84,13 +84,13 @@ def _cores(value: object, draft: Draft) -> object:
 
 
 def _torch_type(value: object, draft: Draft) -> object:
-    """For ``auto`` the engine that ``engines`` found to be the fastest, else a refusal."""
+    """For ``auto``, the engine that ``engines`` measured as the fastest. A refusal if none was measured."""
     if value != AUTO:
         return value
     precision = str(draft.chosen["PRECISION"])
     known = draft.machine.engines.fastest.get(precision)
     if known is None:
-        # Where the CPU cannot run the precision at all, that is what is said.
+        # If the CPU cannot run the precision at all, only that is reported.
         if not PRECISIONS[precision].missing_flags(draft.machine.cpu.flags):
             draft.refusals.append(f"TORCH_TYPE=auto: {draft.machine.engines.missing(precision)}")
         return engines.DEFAULT
@@ -105,7 +105,7 @@ _RESOLVERS: Mapping[str, Callable[[object, Draft], object]] = {
 
 
 def cross_checks(draft: Draft) -> Iterator[str]:
-    """What is wrong between parameters, or between a given value and the machine."""
+    """The conflicts between parameters, and between given values and the machine."""
     chosen, cores, topology = draft.chosen, draft.given.get("CORES_PER_INSTANCE"), draft.machine.topology
     precision, engine = PRECISIONS[str(chosen["PRECISION"])], ENGINES[str(chosen["TORCH_TYPE"])]
     if isinstance(cores, int) and cores > topology.core_count:

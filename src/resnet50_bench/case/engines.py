@@ -1,7 +1,7 @@
-"""The engines (TORCH_TYPE): what each is called, what it can do, what proves it, and the stacks that serve it.
+"""The engines (TORCH_TYPE): their names, abilities, proof of kernels and stacks.
 
-Everything that lists engines takes them from here: the parameter's choices, the refusals, the log's framework, what the
-worker loads, and ``setup --list``. How an engine does it is its module in ``worker/engines/``.
+The parameter's choices, the refusals, the framework in the log, the worker's loader and ``setup --list`` use this
+table. The code of an engine is its module in ``worker/engines/``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .precision import BF16, FP32, INT8, PRECISIONS, DType, Precision
 class EngineFacts:
     """One value of TORCH_TYPE.
 
-    ``framework`` is the log's word for it, ``module`` its file in ``worker/engines/``; ``stacks`` are those that serve
-    it, the one that is set up for it first. ``packages`` are the modules that importing it needs beside torch.
-    ``made_with`` are the distributions whose versions decide, beside torch's, what its prepared models are, each with
-    the log's name for its version: letters, then ``_Version``.
+    ``framework`` is its name in the log, ``module`` its file in ``worker/engines/``. ``stacks`` can run it; setup
+    installs the first. ``packages`` are the modules that it imports besides torch. ``made_with`` are the distributions
+    whose versions change its prepared models, besides torch, each with the log's name for the version: letters, then
+    ``_Version``.
     """
 
     name: str
@@ -29,26 +29,26 @@ class EngineFacts:
     dtypes: tuple[DType, ...] = (FP32, BF16, INT8)
     packages: tuple[str, ...] = ()
     made_with: Mapping[str, str] = field(default_factory=dict)
-    cpu_flags: tuple[str, ...] = ()  # of /proc/cpuinfo, without which it computes in another way, or not at all
+    cpu_flags: tuple[str, ...] = ()  # flags of /proc/cpuinfo: without them it computes differently or not at all
     trains: bool = False
-    products_in_bf16: bool = False  # whether it can compute the products of fp32 numbers in bf16
+    products_in_bf16: bool = False  # whether it can multiply fp32 numbers in bf16
     shares_weights: bool = True  # whether instances that share a process and a model keep to their own cores
-    float32_images: bool = False  # whether it takes fp32 images whatever it computes in
-    proven: bool = True  # whether it can be shown which instruction set and type ran
+    float32_images: bool = False  # whether its input is fp32 at every precision
+    proven: bool = True  # whether its instruction set and data type can be proven
     takes_qconf: bool = False  # whether it takes QCONF, IPEX's recipe for int8
 
     def why_not(self, precision: Precision) -> str:
-        """Why it cannot serve the precision; empty where it can."""
+        """The reason why it cannot run the precision, or "" if it can."""
         if precision.dtype not in self.dtypes or (precision.products_in_bf16 and not self.products_in_bf16):
             return f"it has no {precision.name}"
-        # ONNX Runtime 1.32 obeys no ISA cap. It looks for AMX only where the importing thread may run on two CPUs;
-        # OpenMP has bound ours to one by then. XGETBV showed unused tile registers after such a run.
+        # ONNX Runtime 1.32 ignores ISA caps. It detects AMX only if the importing thread may run on two CPUs.
+        # OpenMP has already bound our thread to one. XGETBV showed unused tile registers after such a run.
         if precision.needs_amx and not self.proven:
             return "nothing shows that it uses AMX"
         return ""
 
     def precisions(self) -> tuple[str, ...]:
-        """The names of those that it serves."""
+        """The names of the precisions that it can run."""
         return tuple(name for name, precision in PRECISIONS.items() if not self.why_not(precision))
 
 
@@ -81,7 +81,7 @@ _ALL = (
 #: By name, the default first.
 ENGINES: dict[str, EngineFacts] = {engine.name: engine for engine in _ALL}
 DEFAULT = _ALL[0].name
-#: The distributions whose versions decide what runs.
+#: The distributions whose versions decide which code runs.
 PACKAGES = ("torch", "torchvision", *dict.fromkeys(package for engine in _ALL for package in engine.made_with))
 #: The log's names for versions -> the distributions.
 VERSION_LINES = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
@@ -92,18 +92,18 @@ UNPROVEN_WORDS = "its kernels are unproven: nothing shows what instruction set a
 
 
 def is_unproven(name: str) -> bool:
-    """Whether this is an engine that cannot show its kernels; an unknown name is none."""
+    """Whether the engine cannot prove its kernels. False for an unknown name."""
     return name in ENGINES and not ENGINES[name].proven
 
 
 def of_stack(stack: str) -> tuple[str, ...]:
-    """The names of the engines that a stack serves."""
+    """The names of the engines that a stack can run."""
     return tuple(engine.name for engine in ENGINES.values() if stack in engine.stacks)
 
 
 @dataclass(frozen=True)
 class KnownEngine:
-    """An engine with proven kernels on a stack, and what it reached on the day ``found_at``: what auto may take."""
+    """A candidate for TORCH_TYPE=auto: an engine with proven kernels, its stack, and its throughput on ``found_at``."""
 
     engine: str
     stack: str
@@ -113,7 +113,7 @@ class KnownEngine:
     found_at: str
 
     def notice(self, precision: str) -> str:
-        """Of a case that takes it: what it reached, at which settings, and when."""
+        """The notice for a case that uses it: the measured throughput, its settings and its date."""
         return (f"TORCH_TYPE: {self.engine} of the stack {self.stack} (auto: the proven one that reached the most here "
                 f"at {precision}, {self.images_per_s:.1f} images/s with BATCH_SIZE={self.batch_size} "
                 f"CORES_PER_INSTANCE={self.cores_per_instance}, found on {self.found_at})")
@@ -121,9 +121,9 @@ class KnownEngine:
 
 @dataclass(frozen=True)
 class KnownEngines:
-    """The fastest by precision; ``why_not`` says at which precisions what was found does not count, and why.
+    """The fastest engine by precision. ``why_not`` gives the reason for each precision whose measurement is not valid.
 
-    ``why_none``: why nothing counts, whatever the precision. Each is a sentence that ends with what to do.
+    ``why_none`` is the reason why no measurement is valid at any precision. Each reason ends with the remedy.
     """
 
     fastest: Mapping[str, KnownEngine] = field(default_factory=dict)
@@ -131,11 +131,11 @@ class KnownEngines:
     why_none: str = ""
 
     def missing(self, precision: str) -> str:
-        """Why there is none at a precision, and what finds one."""
+        """The reason why a precision has no fastest engine, and the command that finds one."""
         return (self.why_none or self.why_not.get(precision)
                 or f"which engine is the fastest here at {precision} is not known; {remedy(precision)}")
 
 
 def remedy(precision: str) -> str:
-    """What finds the fastest."""
+    """The command that finds the fastest engine."""
     return f"to find it: scripts/resnet50-bench.sh engines --precision={precision}"

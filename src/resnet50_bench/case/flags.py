@@ -1,4 +1,4 @@
-"""Command-line words -> parameter texts and the words that are no parameter's flag; the catalogue as text for people.
+"""Command-line words -> parameter texts and the remaining words; the catalogue as readable text.
 
 Shared by ``run_test.sh`` and ``ctest.sh``: ``--batch_size=8``, ``--batch_size 8``, ``--VERBOSE``.
 """
@@ -15,9 +15,9 @@ from .parameters import CATALOGUE, SWITCHES
 
 
 def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """(texts by parameter name, the other words in their order).
+    """Return (texts by parameter name, the other words in order).
 
-    Raises BadInput for a flag without its value, or with two.
+    Raises BadInput for a flag with no value or with two.
     """
     texts: dict[str, str] = {}
     others: list[str] = []
@@ -41,7 +41,7 @@ def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def add_parameters(parser: Parser) -> None:
-    """Show the parameters in ``--help``; ``parse_flags`` has taken them out before the parser sees the words."""
+    """Show the parameters in ``--help``. ``parse_flags`` removes them before the parser sees the words."""
     group = parser.add_argument_group("parameters, also variables of the environment")
     for name, meaning, allowed, default, _ in rows():
         text = f"{meaning} (default: {default})".replace("%", "%%")
@@ -56,7 +56,7 @@ def add_parameters(parser: Parser) -> None:
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
-    """(name, meaning, allowed, default, applies to) of every parameter, as text."""
+    """A row of texts for every parameter: name, meaning, allowed, default, applies to."""
     return [(p.name, p.meaning, p.allowed, p.default_text(), p.applies_to) for p in CATALOGUE.values()]
 
 
@@ -67,7 +67,7 @@ def markdown_table() -> str:
 
 
 def plain_text() -> str:
-    """``--describe-params``: a block for each parameter."""
+    """The text of ``--describe-params``: one block for each parameter."""
     return "\n".join(
         f"{name} (--{name.lower()})\n    {meaning}\n    values: {allowed}\n"
         f"    default: {default}\n    applies to: {applies}"

@@ -1,4 +1,4 @@
-"""Patterns of cases' names, as files of settings and references have them: what one matches, and whether any case."""
+"""Glob patterns of case names, used in files of settings and references: match them, and refuse mistyped ones."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .case import every_option
 
 
 def matches(glob: str, option: str) -> bool:
-    """Whether ``glob`` names a case: ``option``, or that with the workload or ``test_`` and the workload before it."""
+    """Whether ``glob`` matches a case name: ``option``, ``<workload>_<option>`` or ``test_<workload>_<option>``."""
     option = option.removeprefix("test_").removeprefix(f"{WORKLOAD}_")
     return any(fnmatch.fnmatchcase(name, glob) for name in (option, f"{WORKLOAD}_{option}", _full(option)))
 
 
 def refusal(glob: str) -> str:
-    """Why a glob is mistyped, as it matches no case of any platform, and the nearest word; empty where it matches."""
+    """The error for a glob that matches no case of any platform, with the nearest word, or "" if it matches."""
     options = every_option()
     if any(matches(glob, option) for option in options):
         return ""
@@ -32,7 +32,7 @@ def _full(option: str) -> str:
 
 
 def nearest_case(text: str, names: Sequence[str]) -> str:
-    """The nearest case in words for a refusal, else what the first strange part of a glob or expression may mean."""
+    """A suggestion for an error: the nearest case, or the likely meaning of the expression's first unknown part."""
     if whole := nearest(text, names):
         return whole
     known = {part for name in names for part in name.split("_")}

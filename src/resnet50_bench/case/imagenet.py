@@ -1,7 +1,7 @@
 """ImageNet's flat validation tar and its ground truth -> the class folders that a run reads.
 
 Takes ``ILSVRC2012_img_val.tar`` (image-net.org) with members ``ILSVRC2012_val_00000001.JPEG`` ... and
-makes ``FOLDER/val/<synset>/ILSVRC2012_val_00000001.JPEG``. What a broken-off call wrote is kept by the next.
+makes ``FOLDER/val/<synset>/ILSVRC2012_val_00000001.JPEG``. A repeated call keeps the files of an interrupted one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .dataset import some
 #: Of ILSVRC2012_img_val.tar, 6,744,924,160 bytes, 50,000 images.
 OFFICIAL_SHA256 = "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0"
 _IMAGE = re.compile(r"ILSVRC2012_val_([0-9]{8})\.JPEG")
-#: Hears a line about the progress.
+#: Prints one line of progress.
 Say = Callable[[str], None]
 _SYNSET = re.compile(r"n[0-9]{8}")
 #: Of ILSVRC2012_val_00000001.JPEG to ..._00000010.JPEG, as soumith/imagenetloader.torch's valprep.sh sorts them.
@@ -32,11 +32,11 @@ IMAGES = 50_000
 
 
 def read_ground_truth(truth: Path, synsets: Path | None) -> list[str]:
-    """The synset of each image, in the images' order; ids are 1-based lines of ``synsets``.
+    """Read the synset of each image, in image order. Ids are 1-based line numbers of ``synsets``.
 
     ILSVRC ids are those of the development kit (meta.mat), not the sorted order of the synsets.
-    Raises BadInput for a line that is neither a synset nor an id that ``synsets`` has, and where ImageNet's first
-    images would get other synsets than theirs.
+    Raises BadInput for a line that is neither a synset nor an id in ``synsets``, and if ImageNet's first images would
+    get wrong synsets.
     """
     labels, names = _labels(truth, synsets)
     why = _not_imagenets(labels, names)
@@ -46,7 +46,7 @@ def read_ground_truth(truth: Path, synsets: Path | None) -> list[str]:
 
 
 def _labels(truth: Path, synsets: Path | None) -> tuple[list[str], list[str]]:
-    """(the synset of each image, the synset of each id where the ground truth has ids)."""
+    """Return (the synset of each image, the synset of each id if the ground truth uses ids)."""
     lines = _lines(truth)
     if not lines:
         raise BadInput(f"{truth} is empty; it must have one line for each image")
@@ -78,9 +78,9 @@ def _lines(path: Path) -> list[str]:
 
 
 def _not_imagenets(labels: Sequence[str], names: Sequence[str]) -> str:
-    """What is wrong where the lists are ImageNet's and its first images would get other synsets than theirs.
+    """The error if the lists are ImageNet's and its first images would get wrong synsets.
 
-    A list in another order, such as a sorted one, gives every image a wrong label.
+    A list in another order, for example sorted, would give every image a wrong label.
     """
     wrong = [f"ILSVRC2012_val_{number:08d}.JPEG is {theirs}, not {ours}" for number, (theirs, ours)
              in enumerate(zip(FIRST_SYNSETS, labels, strict=False), 1) if theirs != ours]
@@ -94,10 +94,10 @@ def _not_imagenets(labels: Sequence[str], names: Sequence[str]) -> str:
 
 
 def unpack(tar: Path, synsets: list[str], truth: Path, folder: Path, say: Say) -> int:
-    """Write the tar's images, of which ``synsets`` has the labels from the file ``truth``; the count of what was there.
+    """Write the tar's images. ``synsets`` are their labels, from file ``truth``. Returns how many existed already.
 
-    Raises BadInput for what does not fit together (nothing has been written then, unless the tar turned
-    out to be cut off), Infrastructure where the folder cannot be written.
+    Raises BadInput if the inputs do not match (then nothing has been written, unless the tar is truncated),
+    Infrastructure if the folder cannot be written.
     """
     try:
         with tarfile.open(tar) as archive:
@@ -119,7 +119,7 @@ def unpack(tar: Path, synsets: list[str], truth: Path, folder: Path, say: Say) -
 
 
 def check_sha256(tar: Path, expected: str, say: Say) -> None:
-    """Raises BadInput where the tar has another digest."""
+    """Raises BadInput if the tar's SHA-256 is not ``expected``."""
     if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
         raise BadInput(f"--sha256 {expected} is not a SHA-256, which has 64 hexadecimal digits, not {len(expected)}")
     say(f"reading {tar} for its SHA-256 ({tar.stat().st_size} bytes)")
@@ -128,7 +128,7 @@ def check_sha256(tar: Path, expected: str, say: Say) -> None:
 
 
 def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Path) -> dict[str, tarfile.TarInfo]:
-    """Name -> member; as many as ``synsets``, numbered from 1 without a gap. Raises BadInput."""
+    """Return members by name. Raises BadInput unless they are as many as ``synsets`` and numbered from 1 without gap."""
     members = archive.getmembers()
     names = [member.name for member in members]
     wrong = []
@@ -153,7 +153,7 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
 
 
 def _refuse_strangers(val: Path, expected: set[str]) -> None:
-    """Whatever else lies there would become a class or an image with a wrong label."""
+    """Raises BadInput for unexpected files in ``val``: they would become a class, or images with wrong labels."""
     classes = {target.split("/")[0] for target in expected}
     strangers = [path.name for path in sorted(val.glob("*")) if path.name not in classes]
     strangers += [f"{name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
@@ -165,7 +165,7 @@ def _refuse_strangers(val: Path, expected: set[str]) -> None:
 
 def _extract(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], targets: dict[str, str],
              val: Path, say: Say) -> int:
-    """Write what is not there in its full size; the count of what was."""
+    """Write the files that are missing or incomplete. Returns how many were complete already."""
     kept, step = 0, 0
     for done, (name, member) in enumerate(members.items(), 1):
         target = val / targets[name]

@@ -51,8 +51,8 @@ class Inputs:
 
 
 def find(case: AnyCase) -> Inputs:
-    """Look for what the case needs. Raises BadInput: what is missing, where it was looked for, what to do; Skipped
-    instead for an accuracy case without images or weights where ``SKIP_VARIABLE`` says so."""
+    """Look for what the case needs. Raises BadInput: what is missing, where it was searched, what to do. If
+    ``SKIP_VARIABLE`` is set, raises Skipped instead for an accuracy case without images or weights."""
     try:
         return _find(case)
     except OSError as error:  # such as a name of 300 letters, or a folder above that this user may not search
@@ -67,7 +67,7 @@ def _find(case: AnyCase) -> Inputs:
     images = (dataset.scan(Path(case.dataset or _IMAGE_DATASET), "train" if case.training else "val")
               if case.data_type == "real" else None)
     notices = [f"data set: {notice}" for notice in images.notices] if images else []
-    if why:  # what is wrong with the DATASET that was given comes first
+    if why:  # an error in a given DATASET is reported first
         raise why
     weights = _weights(case)
     if images and not weights and not case.training:
@@ -86,9 +86,9 @@ def _find(case: AnyCase) -> Inputs:
 
 
 def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
-    """What nobody gave and no usual place has; cheap: no image and no weights are read.
+    """The inputs that were neither given nor found in the usual places. Cheap: reads no image and no weights.
 
-    Skipped is for an accuracy case of many (``may_skip``) with neither DATASET nor WEIGHTS: nobody asked for it.
+    With ``may_skip``, an accuracy case with neither DATASET nor WEIGHTS is Skipped: the user did not ask for it.
     """
     kind = Skipped if may_skip and case.accuracy and not (case.dataset or case.weights) else BadInput
     empty = not _IMAGE_DATASET.is_dir() or not any(_IMAGE_DATASET.iterdir())
@@ -123,7 +123,7 @@ def _places() -> Iterator[Path]:
 
 
 def _digest(weights: Path) -> str:
-    """The file's SHA-256, which begins with the eight hexadecimal digits at the end of its name (torch's rule)."""
+    """The file's SHA-256. It must begin with the eight hexadecimal digits that end the file name (torch's rule)."""
     try:
         sha256 = sha256_of(weights)
     except OSError as error:

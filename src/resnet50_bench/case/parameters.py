@@ -1,6 +1,6 @@
 """The catalogue of parameters: text from anywhere -> typed values, defaults and help texts.
 
-Every parameter that a user can set stands here once. Validation, ``--help``, ``--describe-params``, the table of
+Every parameter that a user can set is defined here once. Validation, ``--help``, ``--describe-params``, the table of
 docs/reference/parameters.md and the log header are made from it.
 """
 
@@ -21,7 +21,7 @@ from .precision import PRECISIONS
 
 #: A parameter's value.
 Value = str | int | float | bool | tuple[tuple[str, str], ...]
-#: Defaults that only the machine can tell: resolved in ``case``.
+#: Defaults that depend on the machine. ``case.defaults`` resolves them.
 AUTO = "auto"
 BEST = "best"
 SOCKET = "socket"
@@ -34,20 +34,20 @@ _SYMBOLS = {
 
 
 class Role(Flag):
-    """What a parameter is to those who search, compare, list and keep results."""
+    """The role of a parameter for searches, comparisons, lists and references."""
 
     NONE = 0
-    NAME = auto()  # a part of the case's name
+    NAME = auto()  # part of the case name
     CONFIGURATION = auto()  # decides a case's speed, so a reference holds for results with the same value only
-    SEARCHED = auto()  # a sweep, or ``auto``, may look for the best value
-    COMPARED = auto()  # people compare results that differ in nothing else
-    SHOWN = auto()  # tells the configurations of a case apart where there is little room
-    EFFORT = auto()  # how long and how strictly is measured: not what, nor which configuration is the best
+    SEARCHED = auto()  # a sweep or ``auto`` may search for the best value
+    COMPARED = auto()  # results that differ only in this are compared
+    SHOWN = auto()  # identifies the configuration of a case in short lists
+    EFFORT = auto()  # how long and how strictly to measure; does not change which configuration is the best
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A default that holds where every parameter of ``when`` has the named value."""
+    """A default that applies if every parameter of ``when`` has the named value."""
 
     value: object
     when: Mapping[str, str]
@@ -66,7 +66,7 @@ class Parameter:
     applies_to: str = "every case"
 
     def default(self, chosen: Mapping[str, object]) -> object:
-        """The first default whose rule holds; may be AUTO, BEST, SOCKET or ALL."""
+        """The default of the first rule that applies. It may be AUTO, BEST, SOCKET or ALL."""
         return next(rule.value for rule in self.rules
                     if all(chosen.get(name) == value for name, value in rule.when.items()))
 
@@ -132,7 +132,7 @@ def _number(least: float, most: float) -> Callable[[str], Value]:
 
 
 def _path(text: str) -> str:
-    # A relative path would mean another folder in a container, and in the logs folder where the runner starts.
+    # A relative path would mean another folder in a container and in the runner's logs folder.
     if not text.startswith("/"):
         raise ValueError("is not an absolute path: begin it with /, such as "
                          f"{readable(os.path.abspath(os.path.expanduser(text)))}")  # noqa: PTH100, PTH111 - pure text
@@ -160,7 +160,7 @@ def _choice(name: str, meaning: str, choices: tuple[str, ...], *rules: Rule, rol
     return Parameter(name, meaning, " ".join(choice or "empty" for choice in choices), _one_of(*choices), rules, roles)
 
 
-#: LoadGen and the pipe hand on some 50,000 a second (benchmarks/server_handoff.py).
+#: LoadGen and the pipe transfer about 50,000 queries/s (benchmarks/server_handoff.py).
 MOST_QPS = 100_000
 _TUNED = Role.CONFIGURATION | Role.COMPARED
 _CATALOGUE = (
@@ -250,11 +250,11 @@ def having(roles: Role) -> tuple[str, ...]:
     return tuple(name for name, parameter in CATALOGUE.items() if parameter.roles & roles)
 
 
-#: What a sweep, or ``auto``, looks for.
+#: The parameters that a sweep or ``auto`` searches.
 SEARCHED = having(Role.SEARCHED)
-#: Those whose flag may stand alone and then means True.
+#: Parameters whose flag needs no value and then means True.
 SWITCHES = tuple(name for name, parameter in CATALOGUE.items() if parameter.parse is _boolean)
-#: Parameters of the Workload Services Framework's own ResNet50 workload that there is no like of here: what there is.
+#: Parameters of WSF's own ResNet50 workload without an equivalent here, and what to use instead.
 FOREIGN = {
     "TRAIN_EPOCH": "training is measured in steps: STEPS=N",
     "DISTRIBUTED": 'training over several machines is BACKEND=slurm with --options="--nodes=N"',
@@ -263,7 +263,7 @@ FOREIGN = {
 
 
 def refusal(name: str, text: str, origin: str = "") -> str:
-    """Why a name that is not in the catalogue is no parameter, and what is one. ``origin``: where it was given."""
+    """The error for an unknown parameter name, with the right name or the alternative. ``origin``: where it was given."""
     place = f" ({origin})" if origin else ""
     if name in FOREIGN:
         return f"{name}={text}{place} is not supported; {FOREIGN[name]}"
@@ -271,7 +271,7 @@ def refusal(name: str, text: str, origin: str = "") -> str:
 
 
 def read(texts: Mapping[str, str], origins: Mapping[str, str] | None = None) -> tuple[dict[str, Value], list[str]]:
-    """The typed values, and a line for each name or value that no case could take, with its origin."""
+    """Return the typed values, and an error line with its origin for each name or value that is invalid in any case."""
     values: dict[str, Value] = {}
     wrong = []
     for name, text in texts.items():
@@ -287,14 +287,14 @@ def read(texts: Mapping[str, str], origins: Mapping[str, str] | None = None) -> 
 
 
 def wrong_values(texts: Mapping[str, str]) -> list[str]:
-    """Names and single values that no case could take; the rest shows when a case is resolved. Empty is the default."""
+    """The errors that no case could accept. Empty text means the default. Resolving a case finds the others."""
     return read({name: text.strip() for name, text in texts.items() if text.strip() or name not in CATALOGUE})[1]
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The parameters that environment variables give; WSF's others too, for ``case.resolve`` to refuse by name.
+    """The parameters set by environment variables. Keeps WSF's other parameters for ``case.resolve`` to refuse by name.
 
-    DISTRIBUTED=False says what holds anyway, and is taken.
+    DISTRIBUTED=False changes nothing and is accepted.
     """
     foreign = {name: environment[name].strip() for name in FOREIGN if environment.get(name, "").strip()}
     if foreign.get("DISTRIBUTED", "").lower() in ("false", "0"):
@@ -303,7 +303,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def text_of(value: object) -> str:
-    """A typed value as the text that its parameter's ``parse`` reads back."""
+    """A typed value as text, in the form that its parameter's ``parse`` reads."""
     if isinstance(value, tuple):
         return " ".join(f"{name}={text}" for name, text in value)
     return "" if value is None else str(value).removesuffix(".0")

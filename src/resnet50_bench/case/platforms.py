@@ -1,4 +1,4 @@
-"""CPU identification -> PLATFORM: the matrix of precisions that belongs to a CPU generation."""
+"""CPU identification -> PLATFORM: the precisions of a CPU generation."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _ALL = (
 )
 PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in _ALL}
 
-#: What WSF and others know as a PLATFORM and this matrix does not, in upper case: what to know of it.
+#: PLATFORM names of WSF and others that are unknown here, in upper case, with advice for each.
 REFUSED = {
     "SRF": "Sierra Forest's cores have neither AVX-512 nor AMX",
     "BERGAMO": "it has no cases of its own; its cores (Zen 4c) run GENOA's",
 } | dict.fromkeys(("ARM", "ARMV8", "ARMV9"), "it is no x86-64")
 
-#: For a CPU of an unknown model: the first whose flag is present gives the matrix.
+#: For a CPU of an unknown model: the first entry whose flag is present gives the platform.
 _BY_FLAG = (("amx_tile", "SPR"), ("avx512_bf16", "GENOA"), ("avx512_vnni", "ICX"), ("avx2", "MILAN"))
 
 
 class Detected(NamedTuple):
-    """The platform of a CPU; ``doubt`` says why it may be another one, empty for a known model."""
+    """The platform of a CPU. ``doubt`` is the reason why it may be wrong, "" for a known model."""
 
     name: str
     doubt: str = ""
 
 
 def detect(cpu: Cpu) -> Detected:
-    """By the CPU's identification; an unknown model gets the platform whose ISA its flags match."""
+    """Find the platform by CPUID. An unknown model gets the platform that its ISA flags match."""
     for platform in _ALL:
         if (cpu.vendor, cpu.family) == (platform.vendor, platform.family) and cpu.model in platform.models:
             return Detected(platform.name)
@@ -70,12 +70,12 @@ def detect(cpu: Cpu) -> Detected:
 
 
 def precisions_of(platform: str) -> list[str]:
-    """Those of a platform, the best first."""
+    """The precisions of a platform, the best first."""
     return [name for name in PRECISIONS if name in PLATFORMS[platform].precisions]
 
 
 def runnable(asked: Sequence[str], cpu: Cpu) -> list[str]:
-    """The precisions of the CPU's platform that it runs, or those ``asked`` for. Raises BadInput for others."""
+    """The precisions that the CPU can run, or those ``asked`` for. Raises BadInput for one that it cannot."""
     able = [name for name in precisions_of(detect(cpu).name) if not PRECISIONS[name].missing_flags(cpu.flags)]
     bad = [name for name in asked if name not in able]
     if bad:

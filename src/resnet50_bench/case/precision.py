@@ -1,4 +1,4 @@
-"""The precisions: what each computes with, what caps it, what CPU it needs and what proves it.
+"""The precisions: data type, ISA cap, CPU requirements and proof of kernels.
 
 Source of the caps and kernel names: oneDNN's verbose log of IPEX 2.8.0 (oneDNN 3.7.2) on a CPU with AMX. The two
 ``avx2_*`` precisions are for CPUs without AVX-512; their kernels (``brgconv_1x1:avx2``, ``jit_uni_int8:avx2``) were
@@ -17,8 +17,8 @@ _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 class DType:
     """The type of a model's weights and activations: ``bytes`` of a value, and its name elsewhere.
 
-    ``tensors`` is torch's name for the type of the images that a model takes and of the answers that it gives;
-    ``openvino`` is OpenVINO's inference precision. ``trains``: weights can be learnt in it.
+    ``tensors`` is torch's name for the type of the model's input and output. ``openvino`` is OpenVINO's inference
+    precision. ``trains``: a model can be trained in it.
     """
 
     name: str
@@ -38,7 +38,7 @@ INT8 = DType("int8", 1, "float32", "f32", trains=False)
 class Precision:
     """One precision.
 
-    ``products_in_bf16``: the products of fp32 numbers are computed in bf16 (bf32 in IPEX's words);
+    ``products_in_bf16``: fp32 numbers are multiplied in bf16 (IPEX calls it bf32);
     ``isa_cap` goes to ``ONEDNN_MAX_CPU_ISA``; ``cpu_flags`` are names of /proc/cpuinfo;
     ``kernel_isa`` is a pattern for what follows the colon in oneDNN's kernel names, and
     ``source_types`` are the convolution input types that oneDNN verbose must show.
@@ -55,23 +55,23 @@ class Precision:
 
     @property
     def saturates(self) -> bool:
-        """Whether int8 products are summed in 16 bits: without VNNI two of 255 x 127 do not fit (vpmaddubsw).
+        """Whether int8 products are summed in 16 bits: without VNNI two products of 255 x 127 overflow (vpmaddubsw).
 
-        Activations of 7 bits then keep the answers right; with 8 a trained ResNet50 gave fp32's on 27 % of images.
+        7-bit activations avoid the overflow. With 8 bits a trained ResNet50 agreed with fp32 on only 27 % of images.
         """
         return self.dtype is INT8 and "avx2" in self.cpu_flags
 
     @property
     def needs_amx(self) -> bool:
-        """Whether it is computed by AMX tiles."""
+        """Whether it uses AMX tiles."""
         return "amx_tile" in self.cpu_flags
 
     @property
     def training(self) -> bool:
-        """Whether weights can be learnt in it, all convolutions by its kernels.
+        """Whether a model can be trained in it with all convolutions by its kernels.
 
-        Not in int8. Not in bfloat32 either: oneDNN 3.7.2 has no AMX kernel for the gradients of fp32 weights. 59 of a
-        step's 158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
+        False for int8, and for bfloat32: oneDNN 3.7.2 has no AMX kernel for the gradients of fp32 weights. 59 of a step's
+        158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
         """
         return self.dtype.trains and not self.products_in_bf16
 
@@ -86,8 +86,8 @@ class Precision:
 
 
 def _isa(name: str) -> str:
-    """The pattern of an AVX-512 name of oneDNN's, or ``avx512``: OpenVINO names no extension of it. That oneDNN takes
-    the extension's kernels where the CPU has its flag is oneDNN's rule, and the flag is asked for before the run.
+    """The pattern of one of oneDNN's AVX-512 names, or ``avx512``, because OpenVINO does not name the extension. oneDNN
+    uses the extension's kernels on every CPU that has its flag, and the flag is checked before the run.
     """
     return f"{name}|avx512"
 
