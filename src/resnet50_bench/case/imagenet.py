@@ -128,7 +128,7 @@ def check_sha256(tar: Path, expected: str, say: Say) -> None:
 
 
 def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Path) -> dict[str, tarfile.TarInfo]:
-    """Return members by name. Raises BadInput unless they are as many as ``synsets`` and numbered from 1 without gap."""
+    """Return the members by name. Raises BadInput unless they number from 1 to ``len(synsets)`` without a gap."""
     members = archive.getmembers()
     names = [member.name for member in members]
     wrong = []

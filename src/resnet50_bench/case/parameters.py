@@ -263,7 +263,7 @@ FOREIGN = {
 
 
 def refusal(name: str, text: str, origin: str = "") -> str:
-    """The error for an unknown parameter name, with the right name or the alternative. ``origin``: where it was given."""
+    """The error for an unknown parameter name, with the right name or an alternative. ``origin``: its source."""
     place = f" ({origin})" if origin else ""
     if name in FOREIGN:
         return f"{name}={text}{place} is not supported; {FOREIGN[name]}"

@@ -70,8 +70,8 @@ class Precision:
     def training(self) -> bool:
         """Whether a model can be trained in it with all convolutions by its kernels.
 
-        False for int8, and for bfloat32: oneDNN 3.7.2 has no AMX kernel for the gradients of fp32 weights. 59 of a step's
-        158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
+        False for int8, and for bfloat32: oneDNN 3.7.2 has no AMX kernel for gradients of fp32 weights. 59 of a step's
+158 convolutions ran AVX-512 (53 weight gradients, 6 strided input gradients).
         """
         return self.dtype.trains and not self.products_in_bf16
 

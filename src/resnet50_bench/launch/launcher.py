@@ -1,6 +1,6 @@
-"""Case + Placement -> worker processes, started, synchronised, collected and always reaped.
+"""Case + Placement -> worker processes: start, synchronise, collect, and always end them.
 
-The launcher blocks in ``select`` while instances measure, so that it takes no core from them.
+While instances measure, the launcher blocks in ``select`` and takes no CPU time from them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from .plan import LaunchPlan, Setup, least_queries, setup
 from .window import LaunchWindow
 from .worker_process import LoadGenProcess, WorkerProcess, reap, remove_exchange, start, start_loadgen
 
-#: From a process's start until its instances are warm: int8 preparation at batch 128 took 80 s
+#: Seconds from a process's start until its instances are warm. int8 preparation at batch 128 took 80 s
 #: on two cores without AVX-512.
 READY_TIMEOUT_S = 1800.0
-#: The measurement may take this many times what the warm-up's last step foretells.
+#: The measurement may take this many times the duration predicted by the warm-up's last step.
 PATIENCE = 10.0
-#: ... with this for an image that has to be decoded meanwhile (ImageNet's largest take 0.1 s) ...
+#: ... plus these seconds for each image to decode (ImageNet's largest take 0.1 s) ...
 DECODE_S = 0.05
 #: ... and never less than this.
 LEAST_PATIENCE_S = 60.0
-#: Of what the instances answer one by one, a case that only shows that it works asks so much.
+#: A case that only shows that it works asks for this share of the rate that instances reach one query at a time.
 SAFE_SHARE = 0.2
-#: How long processes whose channel was closed may take to end by themselves.
+#: Seconds in which a process must end by itself after its channel was closed.
 CLOSE_S = 60.0
 
-#: ``launch``, or a Session's, whose workers outlive the case.
+#: The type of ``launch`` and of ``Session.launch``.
 RunWorkers = Callable[[Case, Placement, LaunchPlan, LaunchWindow], list[ProcessReport]]
 
 
@@ -50,15 +50,15 @@ def launch(case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchW
 
 
 class Session:
-    """Worker processes that stay for the next case where it wants the same ones; a context manager.
+    """A context manager for worker processes that are reused by the next case if it needs the same ones.
 
-    The same are they where cpus, environment (so the instruction set, libraries and CUSTOMER_ENV), memory binding,
-    precision and TORCH_TYPE are equal. Whatever happens, no process is left when it closes.
+    Workers are the same if cpus, environment (including ISA cap, libraries and CUSTOMER_ENV), memory binding, precision
+    and TORCH_TYPE are equal. No process is left when it closes, whatever happens.
     """
 
     def __init__(self) -> None:
         self._workers: list[WorkerProcess] = []
-        #: What the workers there are were started for; None: they serve no other case.
+        #: The setup of the running workers. None: they cannot run another case.
         self._setup: tuple[str, str, list[Setup]] | None = None
 
     def __enter__(self) -> Session:
@@ -93,7 +93,7 @@ class Session:
         workers = self._workers
         everybody = [*workers, *loadgen]
         _wait(everybody, Prepared, began + READY_TIMEOUT_S, observer)
-        # Together: a peak that an instance reaches beside idle neighbours is none, nor does it settle beside them.
+        # All together: beside idle neighbours a peak is too high and step times do not settle.
         _tell(workers, Warm())
         _wait(workers, Ready, began + READY_TIMEOUT_S, observer)
         observer.say(f"All instances are warm after {time.monotonic() - began:.1f} s")
@@ -108,7 +108,7 @@ class Session:
             _wait(workers, messages.Serving, time.monotonic() + patience, observer)
             rate = case.queries_per_s or _safe_rate(workers)
             _tell(loadgen, messages.Issue(rate))
-            patience += 2 * max(case.min_duration, least_queries(case) / rate)  # LoadGen gives up before
+            patience += 2 * max(case.min_duration, least_queries(case) / rate)  # LoadGen gives up earlier
         _wait(everybody, Enough, time.monotonic() + patience, observer, every_second=observer.second_passed)
         _tell(workers, Stop())
         patience = max(LEAST_PATIENCE_S, PATIENCE * step_s)
@@ -119,12 +119,12 @@ class Session:
         return [read_report(worker.report) for worker in workers]
 
     def _get_workers(self, case: Case, placement: Placement, plan: LaunchPlan, observer: LaunchWindow) -> None:
-        """Hand the case to the workers that there are, or end them and start the ones that it wants."""
+        """Give the case to the running workers, or end them and start those that it needs."""
         setups = [setup(case, process, plan) for process in placement.processes]
         for process, own in zip(placement.processes, setups, strict=True):
             if own.unbound:
                 observer.say(f"NOTICE: process {process.index}: {own.unbound}")
-        # Instances that train together leave their group behind in their processes.
+        # A training leaves torch's process group in its processes.
         wanted = None if case.training else (case.precision, case.torch_type, setups)
         alive = self._workers and all(worker.popen.poll() is None for worker in self._workers)
         if wanted and alive and wanted == self._setup:
@@ -138,7 +138,7 @@ class Session:
             self._workers.append(start(case, process, plan, own))
 
     def close(self) -> list[str]:
-        """Let the workers end by the end of their channel; those that do not are ended. Who ended badly, and how."""
+        """Close the channels so that the workers end, and kill those that do not. Returns those that ended badly."""
         for worker in self._workers:
             worker.channel.close()
         deadline = time.monotonic() + CLOSE_S
@@ -155,7 +155,7 @@ class Session:
 
 
 def _safe_rate(workers: Sequence[WorkerProcess]) -> float:
-    """Queries a second that the instances answer even if each comes alone."""
+    """Queries/s that the instances can answer even if each query comes alone."""
     return SAFE_SHARE * sum(len(worker.process.instances) / worker.step_s for worker in workers)
 
 
@@ -166,7 +166,7 @@ def _tell(workers: Sequence[WorkerProcess], order: Order) -> None:
 
 def _wait(workers: Sequence[WorkerProcess], event: type[Event], deadline: float, observer: LaunchWindow,
           every_second: Callable[[], None] | None = None) -> None:
-    """Block until every worker said ``event``. Raises RunFailed at a death, a failure, the deadline."""
+    """Block until every worker said ``event``. Raises RunFailed if one dies or fails, or at the deadline."""
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             selector.register(worker.channel, selectors.EVENT_READ, worker)

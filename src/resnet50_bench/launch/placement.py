@@ -1,7 +1,7 @@
 """Topology + the cores of an instance -> which instance runs on which cpus, in which process; pure.
 
-Instances are cut from NUMA nodes first, what is left from sockets, and only then across sockets, so
-that an instance crosses a border only where it must; every crossing and every idle core is named.
+Takes instances from single NUMA nodes first, then from the rest of each socket, then across sockets. An instance
+crosses a border only if it must. A notice names every crossing and every idle core.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..machine.topology import PERFORMANCE, Core, Topology, format_cpulist
 from ..result.placement import PlacedInstance, PlacedProcess, Placement
 from ..tables import aligned
 
-#: From so many instances on one of them makes room for LoadGen, where no core is idle: an eighth of the rate at most.
+#: If no core is idle and this many instances fit, one gives its core to LoadGen. It costs at most 1/8 of the rate.
 LEAST_FOR_OWN_CORE = 8
 
 
@@ -22,11 +22,11 @@ def place(topology: Topology, cores_per_instance: int, instance_mode: str, weigh
           serving: bool = False) -> tuple[Placement, list[str]]:
     """Place instances of ``cores_per_instance`` cores: as many as fit (``flex``) or one (``single``).
 
-    ``serving``: LoadGen gets a core of its own, if one is idle or LEAST_FOR_OWN_CORE instances fit; else it shares.
+    ``serving``: LoadGen gets a core of its own if one is idle or LEAST_FOR_OWN_CORE instances fit. Otherwise it shares.
 
     Returns the placement and a notice for each border that an instance crosses and for cores that stay idle.
 
-    Raises ValueError where not even one fits; a valid Case never asks for that.
+    Raises ValueError if not even one fits. A valid Case always fits.
     """
     if cores_per_instance > topology.core_count:
         raise ValueError(f"{cores_per_instance} cores wanted, {topology.core_count} usable")
@@ -52,7 +52,7 @@ def _loadgen(own: int | None) -> str:
 
 
 def _cut(cores: Iterable[Core], size: int) -> tuple[list[list[Core]], list[Core]]:
-    """(groups of ``size`` cores, cores left over): from nodes, then sockets, then the machine."""
+    """Return (groups of ``size`` cores, the cores left over). Groups within a node come first, then within a socket."""
     borders: tuple[Callable[[Core], object], ...] = (
         lambda core: (core.socket, core.node), lambda core: core.socket, lambda core: None)
     groups: list[list[Core]] = []
@@ -77,7 +77,7 @@ def _instance(index: int, group: list[Core], topology: Topology) -> PlacedInstan
 
 
 def _processes(instances: list[PlacedInstance], weight_sharing: bool) -> tuple[PlacedProcess, ...]:
-    """One process an instance, or with shared weights one a NUMA node (or set of nodes)."""
+    """One process for each instance, or with shared weights one for each NUMA node (or set of nodes)."""
     if not weight_sharing:
         return tuple(PlacedProcess(i.index, (i,)) for i in instances)
     by_nodes: dict[tuple[int, ...], list[PlacedInstance]] = {}
@@ -100,7 +100,7 @@ def _crossings(instances: list[PlacedInstance]) -> list[str]:
 
 
 def _unlike(groups: list[list[Core]]) -> list[str]:
-    """Named where the instances' cores are of more than one kind."""
+    """A notice if the instances' cores are of more than one kind."""
     by_kind: dict[str, list[int]] = {}
     for core in (core for group in groups for core in group):
         by_kind.setdefault(core.kind, []).append(core.cpus[0])
@@ -136,7 +136,7 @@ def _list(numbers: Iterable[int]) -> str:
 
 
 def preview(case: AnyCase, topology: Topology) -> Iterator[str]:
-    """A row for each instance in the order in which their processes start, then the notices.
+    """One line for each instance in the start order of their processes, then the notices.
 
     The processes start one after another without waiting; all instances warm up and measure together.
     """

@@ -1,4 +1,4 @@
-"""A Case and a process of its Placement -> how its worker is started, and the Spec that it reads."""
+"""A Case and a process of its Placement -> the command, environment and Spec of its worker."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ from ..result.placement import PlacedProcess
 from ..stack import user_cache
 from .surroundings import Surroundings
 
-#: int8: images whose activations give the scales; their histograms cost about a second an image.
+#: int8: the number of images that calibrate the scales. Their histograms take about a second for each image.
 CALIBRATION_IMAGES = 32
 AGREEMENT_IMAGES = 128
-#: The images that calibrate, and those that are compared with fp32: seeds, so that runs are alike.
+#: Seeds that choose the calibration images and the images compared with fp32, so that runs are repeatable.
 CALIBRATION_SEED, AGREEMENT_SEED = 1, 2
-#: All of the user's environment that reaches an instance: nothing else of it (OMP_*, KMP_*, LD_PRELOAD ...) can change
-#: a measurement unnoticed.
+#: The only variables of the user's environment that reach an instance. Others (OMP_*, KMP_*, LD_PRELOAD ...) could
+#: change a measurement unnoticed.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH",
               "XDG_CACHE_HOME", "VIRTUAL_ENV")
-#: Keeps big blocks mapped: without it each step faults its activations in anew. No background thread: where nothing
-#: decays it has nothing to do, and it woke up 20 times in each step of batch 1.
+#: Keeps freed memory mapped. Otherwise each step pays page faults for its activations again. No background thread:
+#: without decay it has nothing to do, and it woke up 20 times in each step of batch 1.
 JEMALLOC_CONF = "oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1"
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """Where and with what the workers of a Case run."""
+    """The folders, libraries, cpus and memory that the workers of a Case use."""
 
     python: Path
-    #: Where the instances' logs go; the files that are exchanged are gone afterwards.
+    #: Folder of the instances' logs. Files exchanged with the workers are removed after the run.
     folder: Path
-    #: Of prepared models.
+    #: Cache folder of prepared models.
     cache_dir: Path
-    #: Paths of allocators, as ``stack.native_libraries`` gives them.
+    #: Paths of memory allocators by name, from ``stack.native_libraries``.
     libraries: Mapping[str, str]
     data: Data
     #: NUMA nodes that have memory.
     memory_nodes: int
     surroundings: Surroundings
-    #: Idle cpus that decode images, by instance.
+    #: The idle cpus that decode images, by instance.
     loader_cpus: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    #: Floats of the arrays by which an instance measures its bandwidth, by instance; else the worker's default.
+    #: By instance: floats in each array of its bandwidth measurement. Without an entry, the worker's default.
     stream_floats: Mapping[int, int] = field(default_factory=dict)
-    #: Where LoadGen runs (MODE=server): a core of its own, or all of the instances'.
+    #: The cpus of LoadGen (MODE=server): a core of its own, or all cores of the instances.
     loadgen_cpus: Sequence[int] = ()
-    #: Every this many seconds (0: never) instances say where they stand.
+    #: Instances report their progress every this many seconds. 0: never.
     progress_s: float = 0.0
 
     @property
     def rendezvous(self) -> Path:
-        """Where the processes of a single node meet to train together."""
+        """The file by which the training processes of one node find each other."""
         return self.folder / f".rendezvous-{os.getpid()}"
 
     @property
     def pipes(self) -> Pipes:
-        """Those of MODE=server."""
+        """The pipes between LoadGen and the instances (MODE=server)."""
         return Pipes(str(self.folder / ".server.queries"), str(self.folder / ".server.answers"))
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker process is made of and cannot change. ``unbound``: why its memory is not bound, or None."""
+    """The properties that a worker process cannot change. ``unbound``: why its memory is not bound, or None."""
 
     command: list[str]
     environment: dict[str, str]
@@ -80,7 +80,7 @@ class Setup:
 
 
 def setup(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Setup:
-    """How the process is started; its command wants the spec file and the channel's number behind it."""
+    """How to start the process. Append the spec file and the channel's file descriptor to its command."""
     binding, unbound = memory_binding(process, plan.memory_nodes)
     cpus = [instance.cpus for instance in process.instances]
     return Setup([*binding, str(plan.python), "-m", "resnet50_bench.worker.main"],
@@ -88,8 +88,8 @@ def setup(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Setup:
 
 
 def memory_binding(process: PlacedProcess, memory_nodes: int) -> tuple[list[str], str | None]:
-    """(``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) where
-    there is nothing to bind: the instances' nodes are all that have memory, or one of them has none.
+    """Return (``numactl --membind`` words, None), or ([], why memory is not bound), or ([], None) if there is
+    nothing to bind: the instances use all nodes with memory, or one of their nodes has none.
     """
     nodes = {node for instance in process.instances for node in instance.memory_nodes}
     if len(nodes) >= memory_nodes or not all(instance.memory_nodes for instance in process.instances):
@@ -107,13 +107,13 @@ def memory_binding(process: PlacedProcess, memory_nodes: int) -> tuple[list[str]
 
 def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: Mapping[str, str],
                        outer: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a process with these instances (each a tuple of its cpus).
+    """The complete environment of a process with these instances (each a tuple of its cpus).
 
-    ``libraries`` holds paths under ``jemalloc`` and ``tcmalloc`` where they were found. CUSTOMER_ENV wins.
+    ``libraries`` has the paths of ``jemalloc`` and ``tcmalloc`` if they were found. CUSTOMER_ENV overrides all others.
     """
     environment = {name: outer[name] for name in _PASSED_ON if name in outer}
     environment |= {
-        # PyTorch asks for both, and fails for a user id without an entry in /etc/passwd.
+        # PyTorch reads both, and otherwise fails for a user id without an entry in /etc/passwd.
         "HOME": str(user_cache.home()), "USER": outer.get("USER") or user_cache.user_name(),
         "PYTHONPATH": os.pathsep.join(filter(None, (outer.get("PYTHONPATH"), str(user_cache.import_path())))),
         "PYTHONUNBUFFERED": "1",
@@ -122,8 +122,8 @@ def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: 
         "OMP_DYNAMIC": "FALSE",
     }
     if len(instances) == 1:
-        # Several instances in one process are bound by their thread's mask, which their teams
-        # inherit: OpenMP's places are one list for the whole process.
+        # OpenMP's places are one list for the whole process. Several instances in one process are
+        # therefore bound by their thread's mask, which their OpenMP threads inherit.
         environment["OMP_PROC_BIND"] = "close"
         environment["OMP_PLACES"] = ",".join(f"{{{cpu}}}" for cpu in instances[0])
     if "jemalloc" in libraries:
@@ -134,7 +134,7 @@ def worker_environment(case: Case, instances: list[tuple[int, ...]], libraries: 
 
 
 def data(inputs: Inputs, case: Case, parts: int) -> Data:
-    """What the workers read; ``parts`` instances share the data set."""
+    """The data that the workers read. ``parts`` instances share the data set."""
     images = inputs.dataset
     sampled = images if not case.training else None
     return Data(
@@ -154,7 +154,7 @@ def _sample(images: DataSet | None, count: int, seed: int) -> tuple[str, ...]:
 
 
 def spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Spec:
-    """What the worker of ``process`` shall do; its report and its log go into the plan's folder."""
+    """The orders for the worker of ``process``. It writes its report and log into the plan's folder."""
     parts = tuple(
         Part(index=instance.index, cpus=instance.cpus, memory_node=instance.memory_node,
              memory_nodes=instance.memory_nodes, loader_cpus=tuple(plan.loader_cpus.get(instance.index, ())),
@@ -175,15 +175,15 @@ def spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> Spec:
 
 
 def server_spec(case: Case, cpus: Sequence[int], plan: LaunchPlan, pipes: Pipes) -> ServerSpec:
-    """What LoadGen shall do."""
+    """The orders for LoadGen."""
     return ServerSpec(
         cpus=tuple(cpus), pipes=pipes, folder=str(plan.folder), bound_ms=case.latency_bound_ms or 0.0,
         percentile=case.latency_percentile or 0.0, min_duration_s=case.min_duration, min_queries=least_queries(case))
 
 
 def least_queries(case: Case) -> int:
-    """STEPS, and as many as early stopping needs to tell anything.
+    """The least number of queries: STEPS, or what early stopping needs for a verdict if that is more.
 
-    None late among n is enough where percentile ** n <= 1 %: LoadGen's confidence is 99 %.
+    n queries without a late one are enough if percentile ** n <= 1 %, because LoadGen's confidence is 99 %.
     """
     return max(case.steps or 1, math.ceil(math.log(0.01) / math.log((case.latency_percentile or 0.0) / 100)) + 1)

@@ -1,7 +1,7 @@
-"""TARGET_QPS=auto: from what throughput reaches, bisection to the highest rate that LoadGen finds VALID.
+"""TARGET_QPS=auto: bisection, starting at the measured throughput, to the highest rate that LoadGen finds VALID.
 
-Workers that stay try the rates, shortly; fresh ones confirm the last valid one at full length. Each rate that was tried
-keeps its logs in a folder of its own.
+Warm workers try each rate for a short time. New workers confirm the highest valid rate at full length. Each rate has
+its own folder of logs.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from ..errors import RunFailed
 from ..result.result import FRESH, WARM, Result
 from ..result.server import RATES, Rate, Search
 
-#: The highest valid rate and the lowest invalid one are this close at the end.
+#: The search ends when the highest valid rate and the lowest invalid one are this close.
 PRECISION = 0.03
-#: A rate is tried for this share of MIN_DURATION, which the confirmation takes whole, and these seconds at least.
+#: A try lasts this share of MIN_DURATION, and at least these seconds. The confirmation lasts all of MIN_DURATION.
 TRIED_SHARE, LEAST_TRIED_S = 0.25, 10
-#: Below this share of the throughput no bound is looked for: the machine answers hardly anything in time.
+#: The search stops below this share of the throughput: the machine answers almost nothing in time.
 LEAST_SHARE = 0.02
-#: Confirmations: each that fails lowers the rate by PRECISION.
+#: The most confirmations. Each failed one lowers the rate by PRECISION.
 MOST_CONFIRMED = 5
 
 
-#: Runs a case in a folder, by workers that are FRESH or WARM, with what the search has come to.
-#: It returns the result of a rate that LoadGen finds INVALID, too; raises for everything else.
+#: Runs a case in a folder by FRESH or WARM workers, and records the search so far.
+#: Returns the result even if LoadGen finds the rate INVALID. Raises for every other failure.
 Run = Callable[[Case, Path, str, Search], Result]
 
 
 @dataclass
 class RateSearch:
-    """One search; ``say`` is told of each rate as it was tried."""
+    """One search. ``say`` gets a line after each tried rate."""
 
     case: Case
     folder: Path
@@ -42,7 +42,7 @@ class RateSearch:
     throughput: float | None = None
 
     def find(self) -> Result:
-        """The result of the confirmed rate, whose files are in ``folder``. Raises RunFailed where no rate is valid."""
+        """Return the confirmed rate's result. Its files are in ``folder``. Raises RunFailed if no rate is valid."""
         valid, invalid = 0.0, self._measure_throughput()
         while invalid - valid > PRECISION * valid:
             rate = (valid + invalid) / 2
@@ -67,7 +67,7 @@ class RateSearch:
         return self.throughput
 
     def _try(self, rate: float, workers: str) -> Result | None:
-        """The result of a rate that is valid. Raises RunFailed where no rate can be."""
+        """Return the result of one rate. Raises RunFailed if no rate can be valid."""
         seconds = max(LEAST_TRIED_S, round(TRIED_SHARE * self.case.min_duration)) if workers == WARM else 86400
         name = f"{len(self.tried) + 1}-{rate:.2f}"
         case = replace(self.case, tried_rate=rate, min_duration=min(self.case.min_duration, seconds))
@@ -97,7 +97,7 @@ class RateSearch:
             raise
 
     def _keep(self, folder: Path) -> None:
-        """Move a run's files to where those of the case belong."""
+        """Move a run's files to the case's folder."""
         for path in folder.iterdir():
             path.replace(self.folder / path.name)
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""What keeps a case from being run here: its preload, its memory; and the log that tells kpi.sh why nothing was run."""
+"""Refuse a case before it starts (LD_PRELOAD, memory), and write the log that tells kpi.sh why nothing was run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ..result.logfile import Log
 from ..result.placement import Placement
 
 _REFUSED = re.compile(r"object '(?P<object>[^']*)' from LD_PRELOAD cannot be preloaded \((?P<why>[^)]*)\)")
-#: Of one image: three channels of 224 x 224 in fp32, of which every batch is made.
+#: Bytes of one input image: three channels of 224 x 224 in fp32.
 _IMAGE_BYTES = 4 * 3 * 224 * 224
-#: Numbers that the first convolution gives for an image: 64 channels of 112 x 112 (He et al. 2016, table 1).
+#: Output values of the first convolution for one image: 64 channels of 112 x 112 (He et al. 2016, table 1).
 _FIRST_OUTPUT = 64 * 112 * 112
-#: Those of all 53 convolutions (the same table, torchvision's strides): a training keeps them for the way back.
+#: Output values of all 53 convolutions (same table, torchvision's strides). Training keeps them for the backward pass.
 _EVERY_OUTPUT = 11_113_984
 _GB = 1e9
 
 
 def require_preload(case: Case, python: Path, outer: Mapping[str, str]) -> None:
-    """Raises BadInput with what ld.so says of the objects that it does not load into ``python``: it leaves them out."""
+    """Raises BadInput with ld.so's message if it cannot preload an object into ``python``: ld.so would only skip it."""
     preloads = {name: value for name, value in case.customer_env if name in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
     if not preloads.get("LD_PRELOAD"):
         return
@@ -46,16 +46,16 @@ def require_preload(case: Case, python: Path, outer: Mapping[str, str]) -> None:
 
 
 def least_bytes(case: Case, placement: Placement) -> int:
-    """What a step needs at least: the batch of each process, and in each instance what its convolutions give."""
+    """A lower bound of a step's memory in bytes: each process's batch and each instance's convolution outputs."""
     outputs = _EVERY_OUTPUT if case.training else _FIRST_OUTPUT
     output_bytes = outputs * PRECISIONS[case.precision].dtype.bytes
     return case.batch_size * (_IMAGE_BYTES * len(placement.processes) + output_bytes * len(placement.instances))
 
 
 def require_memory(case: Case, placement: Placement, copies: int, free_bytes: int | None) -> None:
-    """Raises DoesNotFit where less is free than ``copies`` runs at once need; None: nothing is known of it.
+    """Raises DoesNotFit if ``copies`` concurrent runs need more than ``free_bytes``. None: free memory is unknown.
 
-    It would not fail at once: allocators reserve without asking, and the machine then swaps and kills for minutes.
+    Without this check the run would not fail at once: allocators overcommit, and the machine swaps for minutes.
     """
     needed = copies * least_bytes(case, placement)
     if free_bytes is not None and needed > free_bytes:
@@ -69,10 +69,10 @@ def require_memory(case: Case, placement: Placement, copies: int, free_bytes: in
 
 
 def log_refusal(flags: Mapping[str, str], variables: Mapping[str, str], error: BenchError, now: datetime) -> None:
-    """Write the log of what was typed by ``flags`` and ``variables``, and the error."""
+    """Write a log with the parameters given by ``flags`` and ``variables``, and the error."""
     texts = {name: text for name, text in (from_environment(variables) | dict(flags)).items() if text.strip()}
     path = Path.cwd() / logfile.file_name(_with_defaults(texts), now)
-    with suppress(Infrastructure):  # where no log can be written, what is told is still why nothing was run
+    with suppress(Infrastructure):  # if the log cannot be written, the first error is still the one to report
         log = Log(path, io.StringIO())
         for name, text in texts.items():
             log.line(f"{name}: {' '.join(text.split())}")
@@ -82,12 +82,12 @@ def log_refusal(flags: Mapping[str, str], variables: Mapping[str, str], error: B
 
 
 def _with_defaults(texts: Mapping[str, str]) -> dict[str, str]:
-    """What was typed, as it was typed, and the defaults of this machine as far as they can be told."""
+    """The given parameters, unchanged, and this machine's defaults as far as they are known."""
     values: dict[str, object] = {}
     for name, text in texts.items():
         with suppress(KeyError, ValueError):
             values[name] = CATALOGUE[name].parse(text.strip())
     chosen: Mapping[str, object] = {}
-    with suppress(BenchError):  # a machine that cannot be read may be what is told of
+    with suppress(BenchError):  # the unreadable machine may be the error to report
         chosen = complete(values, Machine(read_cpu(), read_topology())).chosen
     return {name: str(value) for name, value in chosen.items()} | dict(texts)

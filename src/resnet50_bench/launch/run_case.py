@@ -1,4 +1,4 @@
-"""A resolved Case -> placed, launched and judged: its log and its result in a folder."""
+"""Place, launch and judge a resolved Case. Writes its log and its result into a folder."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from .window import LaunchWindow
 def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
              surroundings: Surroundings, run_workers: RunWorkers = launch, echo: TextIO | None = None,
              workers: str | None = None) -> Result:
-    """Run the case. Its log and its result go into ``folder``, the log also to ``echo`` (default: stdout).
+    """Run the case. Writes its log and its result into ``folder``, the log also to ``echo`` (default: stdout).
 
-    ``workers`` is for the record: FRESH or WARM processes, where a sweep runs the case. Raises what made it fail, once
-    that stands in the log and the result. A case with TARGET_QPS=auto is run at several rates.
+    ``workers`` is recorded: FRESH or WARM processes if a sweep runs the case. A failure is raised after it is in the
+    log and the result. A case with TARGET_QPS=auto runs at several rates.
     """
     sink = echo or sys.stdout
     if not case.seeks_rate:
@@ -83,7 +83,7 @@ def _complete(run: CaseRun, case: Case, python: Path, surroundings: Surroundings
         run.hold_to_target()
         run.log.line(logfile.PASSED)
         return run.result
-    except Exception as error:  # a fault of ours must not look like a run that is still to be judged
+    except Exception as error:  # a bug must not leave a result that looks unfinished
         run.fail(error)
         raise
     finally:
@@ -91,11 +91,11 @@ def _complete(run: CaseRun, case: Case, python: Path, surroundings: Surroundings
 
 
 class CaseRun:
-    """One run of a case, step by step; what it has come to is in ``result`` and in ``log``."""
+    """One run of a case, step by step. ``result`` and ``log`` have its state."""
 
     def __init__(self, case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
                  surroundings: Surroundings, echo: TextIO, search: Search | None = None) -> None:
-        """``python`` runs the workers; ``folder`` gets log, result and the instances' logs."""
+        """``python`` runs the workers. ``folder`` gets the log, the result and the instances' logs."""
         self._search = search
         self._case, self._inputs, self._topology, self._python, self._folder = case, inputs, topology, python, folder
         self._surroundings = surroundings
@@ -110,7 +110,7 @@ class CaseRun:
         self.log = Log(folder / logfile.file_name(case.texts(), now), echo)
 
     def describe(self) -> None:
-        """The log's header: parameters, placement, inputs, notices."""
+        """Write the log's header: parameters, placement, inputs, notices."""
         log, placement, software = self.log, self.placement, self.result.software
         packages = {line: str(software[package]) for line, package in VERSION_LINES.items() if package in software}
         for line in logfile.header(self._case, len(placement.instances), packages):
@@ -131,7 +131,7 @@ class CaseRun:
             log.line(f"NOTICE: {notice}")
 
     def measure(self, run_workers: RunWorkers) -> None:
-        """Run the workers. Raises RunFailed where one broke, or an instance did not report."""
+        """Run the workers. Raises RunFailed if one fails or an instance does not report."""
         cpus = tuple(cpu for instance in self.placement.instances for cpu in instance.cpus)
         window = LaunchWindow(self._case, cpus, self.log, self._surroundings)
         try:
@@ -145,7 +145,7 @@ class CaseRun:
         self.result.counters = window.counted()
 
     def _plan(self, cpus: tuple[int, ...], progress_s: float) -> plan.LaunchPlan:
-        """``cpus`` are those of all instances."""
+        """The plan of the launch. ``cpus`` are those of all instances."""
         placement, count = self.placement, len(self.placement.instances)
         return plan.LaunchPlan(
             python=self._python, folder=self._folder, cache_dir=user_cache.models(), libraries=native_libraries(),
@@ -156,7 +156,7 @@ class CaseRun:
             loadgen_cpus=cpus if placement.loadgen_cpu is None else (placement.loadgen_cpu,), progress_s=progress_s)
 
     def evaluate(self) -> None:
-        """Samples -> statistics and limits, in the result and in the log."""
+        """Compute statistics and limits from the samples, for the result and the log."""
         result, case = self.result, self._case
         runs = result.runs()
         if case.accuracy:
@@ -175,7 +175,7 @@ class CaseRun:
                 self.log.line(line)
 
     def judge(self) -> None:
-        """Make the checks. Raises RunFailed for an invalid result, or a noisy one where the user wants that."""
+        """Run the checks. Raises RunFailed for an invalid result, and for a noisy one if the user asked for that."""
         result = self.result
         result.checks = result_checks(result)
         result.verdict, result.reasons = overall(result.checks)
@@ -185,7 +185,7 @@ class CaseRun:
             raise RunFailed(f"{result.verdict} result: {'; '.join(result.reasons)}")
 
     def hold_to_target(self) -> None:
-        """Raises Regression where an accuracy run misses ACCURACY_TARGET."""
+        """Raises Regression if an accuracy run misses ACCURACY_TARGET."""
         case = self._case
         if not case.accuracy:
             return
@@ -201,16 +201,16 @@ class CaseRun:
             raise Regression(f"top-1 {accuracy.top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 
     def fail(self, error: Exception) -> None:
-        """Why, in the result and in the log."""
+        """Write the reason of the failure into the result and the log."""
         why = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         self.result.failure, self.result.verdict = why, "invalid"
-        with suppress(Infrastructure):  # where the disk is full, the log cannot take this line either
+        with suppress(Infrastructure):  # on a full disk the log cannot take this line either
             self.log.line(f"RESULT: failed: {'; '.join(why.splitlines())}")
 
     def close(self) -> None:
         """Close the log and write the result.
 
-        Raises Infrastructure where the disk is full, unless the run has failed for that already.
+        Raises Infrastructure if the disk is full, unless the run has failed with that already.
         """
         self.log.close()
         path = self.log.path.with_suffix(".json")

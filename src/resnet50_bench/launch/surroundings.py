@@ -1,6 +1,6 @@
-"""What a runner's environment says of its run beside the parameters: its burst, its nodes, who watches it.
+"""A runner's environment variables that are not parameters: its burst, its nodes, and the terminal to report to.
 
-The standard library alone: ctest.sh sets these variables before the set-up.
+Uses the standard library only: ctest.sh sets these variables before the set-up.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ..errors import BadInput
 if TYPE_CHECKING:
     from ..protocol.messages import Group
 
-#: Set by ``ctest.sh --burst N``: how many runs share the cores at once.
+#: Set by ``ctest.sh --burst N``: how many runs share the cores.
 BURST_VARIABLE = "RESNET50_BENCH_BURST"
-#: ctest.sh names its terminal to the cases, whose own output goes through a pipe ...
+#: ctest.sh passes its terminal to the cases, because their own output goes through a pipe.
 TERMINAL_VARIABLE = "RESNET50_BENCH_TERMINAL"
-#: ... and a file, in which it reads how far the instances are.
+#: The file in which ctest.sh reads the progress of the instances.
 STATE_VARIABLE = "RESNET50_BENCH_PROGRESS"
-#: Set together by the scheduler's job, which starts one runner a node: this node's number from 0, how many there are,
-#: a file that is not there yet. torchrun would do that too, but it starts the workers before anything pins them, so
-#: a file that all nodes see replaces its rendezvous.
+#: The scheduler's job sets all three and starts one runner per node: this node's number from 0, the number of nodes,
+#: and a file that does not exist yet, on a file system that all nodes see. Not torchrun: it starts workers before
+#: they can be pinned.
 NODE, COUNT, RENDEZVOUS = "RESNET50_BENCH_NODE", "RESNET50_BENCH_NODES", "RESNET50_BENCH_RENDEZVOUS"
 
 

@@ -1,4 +1,4 @@
-"""A worker's Python and this checkout -> the versions that decide what runs; nothing is imported."""
+"""A worker's Python and this checkout -> the versions that decide which code runs. Imports none of the packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..checkout import ROOT, git
 from ..files import read_text
 from ..result.result import SoftwareRecord
 
-#: Images are decoded by the last two.
+#: The last two decode images.
 _MEASURED = (*PACKAGES, "numpy", "pillow")
 #: Reads metadata only: importing torch would take seconds.
 _READ_VERSIONS = """
@@ -35,7 +35,7 @@ def software_record(python: Path) -> SoftwareRecord:
 
 
 def _git(root: Path = ROOT) -> SoftwareRecord:
-    """The commit of this checkout, or of the checkout that an image was built from; else ``git_unknown``: why."""
+    """The commit of this checkout, or of the one in a container image; else ``git_unknown`` with the reason."""
     baked = read_text(root / "COMMIT")
     if baked:
         return {"git_commit": baked}

@@ -1,4 +1,4 @@
-"""A launch, as it is observed -> lines in the log, a live view on a terminal, what the machine did meanwhile."""
+"""Observe a launch: write its lines to the log, show progress on a terminal, and read the machine's counters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..result import logfile
 from ..result.logfile import Log
 from .surroundings import STATE_VARIABLE, Surroundings
 
-#: How often workers are asked to say where they stand: each time costs an instance some 50 microseconds.
+#: Seconds between progress reports of the workers. Each report costs an instance about 50 microseconds.
 LIVE_S, PLAIN_S = 1.0, 15.0
 _MOST_LINES = 8
 
@@ -26,24 +26,24 @@ class LaunchWindow:
     """The observer of one launch: from just before the first measured step until just after the last."""
 
     def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
-        """``cpus`` are those of all instances."""
+        """Observe the run of ``case`` on ``cpus``, which are those of all instances."""
         self._case, self._log = case, log
         self.view = ProgressView(0 if case.serving else case.batch_size, case.min_duration, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 
     def say(self, line: str) -> None:
-        """Into the log, and to ctest.sh as what is done now."""
+        """Write a line to the log, and report it to ctest.sh as the current activity."""
         self.view.tell(line)
         self._log.line(line)
 
     def started(self, pids: Sequence[int]) -> None:
-        """Read the counters; the log's line comes last, so that a trace begins with the first step."""
+        """Read the counters, then write the log's line, so that a trace begins with the first step."""
         self._readings = [counters.snapshot(pids)]
         self._log.line(logfile.start_line(self._case))
 
     def progressed(self, state: State) -> None:
-        """Show it; nothing of it reaches the log."""
+        """Show the progress. It is not logged."""
         self.view.update(state)
 
     def second_passed(self) -> None:
@@ -51,15 +51,15 @@ class LaunchWindow:
         self._clocks.sample()
 
     def ended(self, pids: Sequence[int]) -> None:
-        """The log's line comes first, so that a trace ends with the last step."""
+        """Write the log's line, then read the counters, so that a trace ends with the last step."""
         self.view.close()
         self._log.line(logfile.END_LINE)
         self._readings.append(counters.snapshot(pids))
 
     def counted(self) -> counters.Counters:
-        """What the counters gained, and the frequencies where they were sampled.
+        """The increase of the counters during the launch, and the frequencies if they were sampled.
 
-        Raises RunFailed where the launch did not come to its end.
+        Raises RunFailed if the launch did not end.
         """
         if len(self._readings) != 2:
             raise RunFailed("the instances did not measure")
@@ -69,7 +69,7 @@ class LaunchWindow:
 
 
 class ProgressView:
-    """Shows states; nothing of it reaches the log."""
+    """Shows the progress of the instances. It is not logged."""
 
     def __init__(self, batch_size: int, min_duration_s: float, surroundings: Surroundings) -> None:
         self._batch_size, self._min_duration_s = batch_size, min_duration_s
@@ -80,19 +80,19 @@ class ProgressView:
         self._drawn, self._shown = 0, time.monotonic()
 
     def update(self, state: State) -> None:
-        """Take one instance's state in, and show all of them where it is time."""
+        """Store one instance's state, and show all of them if it is time."""
         self._states[state.instance] = state
         if time.monotonic() - self._shown >= 0.8 * self.every_s or self._terminal:
             self._shown = time.monotonic()
             self._show()
 
     def tell(self, text: str) -> None:
-        """Let ctest.sh know, while it is there, what is being done or how far the instances are."""
+        """Report the current activity or progress to ctest.sh while it runs."""
         if self._file and self._file.parent.is_dir():
             self._file.write_text(text)
 
     def close(self) -> None:
-        """Take the live view away: the log's lines follow."""
+        """Remove the live view, because lines of the log follow."""
         if self._file:
             self._file.unlink(missing_ok=True)
         if self._terminal and self._drawn:

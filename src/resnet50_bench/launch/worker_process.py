@@ -1,4 +1,4 @@
-"""One worker process as the launcher sees it: started, told, listened to, and ended whatever happens."""
+"""One worker process as the launcher sees it: start it, send orders, read events, and always end it."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from ..result.placement import PlacedProcess
 from .plan import LaunchPlan, Setup, server_spec, spec, worker_environment
 from .window import LaunchWindow
 
-#: Of a process's log, what may tell why it ended.
+#: Lines of a process's log that may name the reason of its end.
 _TAIL_LINES = 20
-#: How long a process may take to end after SIGTERM.
+#: Seconds in which a process must end after SIGTERM.
 GRACE_S = 2.0
-#: The exit status that a worker's failure deserves -> how the run failed.
+#: The exit status of a worker's failure -> the error to raise.
 _FAILURES: dict[int, type[BenchError]] = {2: BadInput, 3: Infrastructure}
 
 
 @dataclass
 class WorkerProcess:
-    """One process and what it has said so far of its case."""
+    """One process and the events that it has sent about its case."""
 
     process: PlacedProcess
     popen: subprocess.Popen[bytes]
     channel: Channel[Event]
     report: Path
     log: Path
-    #: How often the kernel's out-of-memory killer had run when the case was handed over.
+    #: Number of out-of-memory kills on this machine when the case was handed over.
     oom_kills: int
-    #: What was said, and of which instance; None: of the whole process.
+    #: The received events, each with its instance. None: the whole process.
     events: set[tuple[type[Event], int | None]] = field(default_factory=set)
-    #: The longest of its instances' last warm-up steps.
+    #: The longest last warm-up step of its instances, in seconds.
     step_s: float = 0.0
 
     def name(self) -> str:
@@ -53,21 +53,21 @@ class WorkerProcess:
         return f"instance{plural} {numbers} (pid {self.popen.pid})"
 
     def has_said(self, event: type[Event]) -> bool:
-        """Whether this process, or each of its instances, said it."""
+        """Whether this process or each of its instances sent ``event``."""
         return (event, None) in self.events or all(
             (event, instance.index) in self.events for instance in self.process.instances)
 
     def tell(self, order: Order) -> None:
-        """Raises RunFailed with how the process ended where it is gone."""
+        """Send an order. Raises RunFailed with the reason if the process has ended."""
         try:
             self.channel.send(order)
         except BrokenPipeError:
             raise RunFailed(self._obituary()) from None
 
     def listen(self, observer: LaunchWindow) -> bool:
-        """Take in what the worker says; False once it has rightly closed its channel after its report.
+        """Read the worker's events. Returns False after it closed its channel in good order, after its report.
 
-        Raises what the worker's failure deserves, or RunFailed where it is gone.
+        Raises the error that fits the worker's failure, or RunFailed if the process has ended.
         """
         events = self.channel.receive()
         if not events:
@@ -88,7 +88,7 @@ class WorkerProcess:
         return True
 
     def hand_over(self, case: Case, process: PlacedProcess, plan: LaunchPlan) -> WorkerProcess:
-        """The worker, which has reported its last case, with this one to do."""
+        """Give the next case to a worker that has reported its last one."""
         task, file = _write_spec(case, process, plan)
         fresh = replace(self, process=process, report=Path(task.report), log=Path(task.log),
                         oom_kills=counters.oom_kills(), events=set(), step_s=0.0)
@@ -96,7 +96,7 @@ class WorkerProcess:
         return fresh
 
     def _obituary(self) -> str:
-        """How a worker that closed its channel ended, with the end of its log."""
+        """The reason why a worker that closed its channel ended, with the last lines of its log."""
         try:
             status = self.popen.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -113,7 +113,7 @@ class WorkerProcess:
 
 
 def _write_spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> tuple[Spec, Path]:
-    """(what the worker shall do, the file that says it)."""
+    """Write the orders for the worker. Return (the spec, its file)."""
     task = spec(case, process, plan)
     file = plan.folder / f".process-{process.index}.spec.json"
     file.write_bytes(messages.encode(task))
@@ -121,13 +121,13 @@ def _write_spec(case: Case, process: PlacedProcess, plan: LaunchPlan) -> tuple[S
 
 
 def remove_exchange(plan: LaunchPlan) -> None:
-    """Take away what was exchanged; the logs stay."""
+    """Remove the files exchanged with the workers. The logs stay."""
     for leftover in (*plan.folder.glob(".process-*.json"), *plan.folder.glob(".server.*"), plan.rendezvous):
         leftover.unlink(missing_ok=True)
 
 
 def start(case: Case, process: PlacedProcess, plan: LaunchPlan, setup: Setup) -> WorkerProcess:
-    """A new process, in a session of its own, with its spec."""
+    """Start a worker process in a session of its own, with its spec."""
     task, file = _write_spec(case, process, plan)
     popen, channel = _spawn(setup.command, setup.environment, file, Path(task.log))
     return WorkerProcess(process, popen, channel, Path(task.report), Path(task.log), counters.oom_kills())
@@ -144,19 +144,19 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], spec_file: Pa
 
 
 class LoadGenProcess(WorkerProcess):
-    """MLPerf's LoadGen: it has no instance, and speaks for itself."""
+    """The process of MLPerf's LoadGen. It has no instances."""
 
     def name(self) -> str:
         """``LoadGen (pid 4242)``."""
         return f"LoadGen (pid {self.popen.pid})"
 
     def has_said(self, event: type[Event]) -> bool:
-        """Whether it said it."""
+        """Whether it sent ``event``."""
         return (event, None) in self.events
 
 
 def start_loadgen(case: Case, cpus: Sequence[int], plan: LaunchPlan, pipes: Pipes) -> LoadGenProcess:
-    """Make the pipes, and LoadGen's process, which has ``cpus``. Raises Infrastructure where no pipe can be made."""
+    """Make the pipes and start LoadGen on ``cpus``. Raises Infrastructure if no pipe can be made."""
     for path in (pipes.queries, pipes.answers):
         try:
             os.mkfifo(path, 0o600)
