@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,10 @@ from support.fakes import MILAN_CPU, machine
 
 
 class FakeMachine:
-    """Takes the place of ``run_case``: writes a result as fast as the surface says, and counts."""
+    """Takes the place of ``run_case``: writes a result as fast as the surface says, and counts.
+
+    Restarts vary by ``spread``. ``ended_at``: the seconds ``now`` after each run; new workers take 5 s more.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.measured = folder, []
@@ -30,17 +34,22 @@ class FakeMachine:
         self.ends_before: int | None = None
         self.launches: list[object] = []
         self.cases: list[tuple[Case, Path]] = []
+        self.spread, self.now, self.ended_at = 0.0, 0.0, []
 
     def run_case(self, case, found, topology, python, folder, now, surroundings, run_workers, echo, workers) -> Result:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
         point = (case.precision, case.batch_size, case.cores_per_instance)
+        self.now += 3 + 0.02 * case.batch_size + (5 if run_workers.__self__ not in self.launches else 0)
+        self.ended_at.append(self.now)
         self.measured.append(point)
         self.cases.append((case, python))
         self.launches.append(run_workers.__self__)
         if point in self.fails:
             raise self.fails[point]
         step_ms = 10.0 * case.batch_size / (case.batch_size / (case.batch_size + 1)) / case.cores_per_instance**0.8
+        if workers == "fresh":
+            step_ms *= 1 + random.Random(len(self.measured)).uniform(-self.spread, self.spread)
         runs = (documents.run(0, step_ms=step_ms),)
         processes = [{"process": 0, "instances": [{"instance": 0, "cpus": list(range(case.cores_per_instance))}]}]
         result = documents.result(

@@ -31,12 +31,17 @@ class SweepPrinter:
     def measured(self, points: KnownPoints, place: Place, standing: outlook.Standing) -> None:
         text = f"{points.precision} BS {place[0]} CPI {place[1]}: "
         if place in points.runs:
-            value, low, high = points.value(place)
+            value, low, high = points.last(place)
             text += f"{value:.2f} ({between(low, high)}) {points.unit}"
+            if basis := points.basis(place):
+                value, low, high = points.value(place)
+                text += f", {basis} {value:.2f} ({between(low, high)})"
         else:
             text += points.unmeasured[place]
         if points.best:
-            text += f" | best {points.value(points.best)[0]:.2f} at BS {points.best[0]} CPI {points.best[1]}"
+            basis = points.basis(points.best)
+            text += (f" | best so far {points.value(points.best)[0]:.2f} at BS {points.best[0]} CPI {points.best[1]}"
+                     f"{f' ({basis})' * bool(basis)}")
         print(outlook.line(standing, text), flush=True)
 
     def ended(self, precisions: Sequence[KnownPoints], table: Path, best: Path) -> None:

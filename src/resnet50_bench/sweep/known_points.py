@@ -40,7 +40,18 @@ class KnownPoints:
 
     def value(self, place: Place) -> tuple[float, float, float]:
         """(value, low, high) of a measured place in the KPI's unit."""
-        score = combined(self.scores[place])
+        return self._in_unit(place, combined(self.scores[place]))
+
+    def last(self, place: Place) -> tuple[float, float, float]:
+        """(value, low, high) of a place's last run alone, the interval within it."""
+        return self._in_unit(place, self.runs[place][-1].score)
+
+    def basis(self, place: Place) -> str:
+        """``mean of 2 restarts``, where the value is not of a single run."""
+        restarts = sum(score.restart for score in self.scores[place])
+        return f"mean of {restarts} restarts" if restarts > 1 else ""
+
+    def _in_unit(self, place: Place, score: Score) -> tuple[float, float, float]:
         sign = KPIS[self.cases[place].mode].sign
         low, high = sorted((sign * score.low, sign * score.high))
         return sign * score.value, max(0.0, low), high

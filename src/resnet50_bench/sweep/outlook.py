@@ -27,10 +27,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Pace:
-    """``took``: (batch size, seconds) of each point of this time; ``searched``: how many points were known of each
-    precision whose search has ended, in their order."""
+    """Of this time: ``took`` is (batch size, seconds) of each point that was searched, ``restarts_s`` of each restart.
+    ``searched``: how many points were known of each precision whose search has ended, in their order."""
 
     took: list[tuple[int, float]] = field(default_factory=list)
+    restarts_s: list[float] = field(default_factory=list)
     searched: list[int] = field(default_factory=list)
 
     def foreseen(self, index: int, points: KnownPoints) -> int:
@@ -40,11 +41,20 @@ class Pace:
         usual = max(self.searched, default=len(wanted(points.grid, {})) + _USUALLY_MORE)
         return max(0, (len(points.grid.places()) if points.grid.every else usual) - len(points.scores))
 
-    def standing(self, rest: Sequence[Place], more: int, certain: bool) -> Standing:
-        """Where a sweep stands that still measures the places ``rest`` and ``more`` others."""
-        done = len(self.took)
-        return Standing(done, done + len(rest) + more, certain,
-                        seconds_left(self.took, [batch for batch, _ in rest], more))
+    def standing(self, rest: Sequence[Place], more: int, restarts: int, certain: bool) -> Standing:
+        """Where a sweep stands that still searches the places ``rest`` and ``more`` others, and then restarts some."""
+        done = len(self.took) + len(self.restarts_s)
+        search_s = seconds_left(self.took, [batch for batch, _ in rest], more) if rest or more else 0.0
+        restart_s = self._restart_s()
+        known = search_s is not None and (restart_s is not None or not restarts)
+        left_s = (search_s or 0.0) + restarts * (restart_s or 0.0) if known else None
+        return Standing(done, done + len(rest) + more + restarts, certain and not restarts, left_s)
+
+    def _restart_s(self) -> float | None:
+        """How long a restart takes: before the first one, as long as the longest point, which started its workers."""
+        if self.restarts_s:
+            return fmean(self.restarts_s)
+        return max((seconds for _, seconds in self.took), default=None)
 
 
 def seconds_left(took: Sequence[tuple[int, float]], batches: Iterable[int], others: float) -> float | None:

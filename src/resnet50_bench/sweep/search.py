@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ..result.blocks import Contest, Observation, Question, Rules, advance, fit, looks
+from ..result.blocks import Contest, Observation, Question, Rules, advance, fit, looks, rounds_to_go
 from ..result.comparison_stats import interval_of_means
 
 #: (batch size, cores per instance)
@@ -22,6 +22,8 @@ MOST_RIVALS = 3
 RESTART_SHARE = 0.05
 #: The duel ends when one is left, when those left are equal, or after its rounds.
 DUEL = Rules(Question.BEST, most_rounds=5)
+#: It takes three to five; two rounds show how many.
+_USUAL_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,20 @@ def duel(known: Known, spent: Container[Place] = ()) -> list[Place]:
         return []
     turns = left if rounds % 2 == 0 else left[::-1]
     return [place for place in turns if restarts[place] == rounds]
+
+
+def turns_foreseen(grid: Grid, known: Known, spent: Container[Place] = (), searching: bool = False) -> int:
+    """About how many restarts the duel still takes; while a search still looks for rivals, those of most duels."""
+    if searching and not grid.every:
+        return _USUAL_ROUNDS * min(MOST_RIVALS, len(grid.places())) if len(grid.places()) > 1 else 0
+    first = [place for place in finalists(known) if place not in spent]
+    contest, turns = _contest(known, first)
+    if contest.ended:
+        return 0
+    restarts = [len(_restarts(known[place])) for place in first if str(place) in contest.left]
+    rounds = min(restarts)
+    whole = _USUAL_ROUNDS if rounds < 2 else min(DUEL.most_rounds, rounds + rounds_to_go(contest, turns, rounds, DUEL))
+    return sum(max(0, whole - count) for count in restarts)
 
 
 def _restarts(scores: Sequence[Score]) -> list[Score]:

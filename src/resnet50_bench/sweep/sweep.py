@@ -23,7 +23,7 @@ from . import best, outlook, record, tables
 from .axes import Axes
 from .known_points import KnownPoints
 from .observer import SweepObserver
-from .search import Grid, Place, duel, wanted
+from .search import Grid, Place, duel, turns_foreseen, wanted
 
 TABLE, BEST = "sweep.txt", "best.yaml"
 #: A search leaves out points whose single step takes longer than this: they take minutes and are hardly ever the best.
@@ -161,11 +161,22 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
         points.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
     except OSError as error:
         raise Infrastructure(f"{folder}: {error}") from error
-    state.pace.took.append((place[0], time.monotonic() - began))
+    seconds = time.monotonic() - began
+    if workers == WARM:
+        state.pace.took.append((place[0], seconds))
+    else:
+        state.pace.restarts_s.append(seconds)
 
 
 def _tell(state: State, step: Step, observer: SweepObserver) -> None:
-    own = state.precisions.index(step.points)
-    more = max(0, state.pace.foreseen(own, step.points) - len(step.rest))
-    more += sum(state.pace.foreseen(index, points) for index, points in enumerate(state.precisions) if index > own)
-    observer.measured(step.points, step.place, state.pace.standing(step.rest, more, step.certain))
+    own, searched = state.precisions.index(step.points), len(state.pace.searched)
+    restarts = [turns_foreseen(points.grid, points.scores, points.unmeasured, index >= searched)
+                for index, points in enumerate(state.precisions)]
+    rest, more = step.rest, 0
+    if searched == len(state.precisions):  # what is left is restarts
+        rest = []
+    else:
+        later = state.precisions[own + 1:]
+        more = max(0, state.pace.foreseen(own, step.points) - len(rest))
+        more += sum(state.pace.foreseen(index, points) for index, points in enumerate(later, start=own + 1))
+    observer.measured(step.points, step.place, state.pace.standing(rest, more, sum(restarts), step.certain))
