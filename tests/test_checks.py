@@ -56,6 +56,15 @@ def test_a_resumed_training_has_only_its_remaining_steps_to_measure(began_at, ve
     assert judged(one)["common window"].verdict.value == verdict
 
 
+@pytest.mark.parametrize(("weights", "verdict"), [("ab", "invalid"), ("aa", "ok")])
+def test_instances_that_train_together_must_learn_the_same_weights(weights, verdict):
+    one = document(run(0), run(1))
+    one["processes"][0]["facts"]["data"] = {
+        str(index): {"training": {"began_at": 0, "total_steps": 102, "weights_sha256": digest}}
+        for index, digest in enumerate(weights)}
+    assert judged(one)["replicas"].verdict.value == verdict
+
+
 def test_drift_over_the_window():
     starts, ends, now = [], [], 0
     for step in range(200):
