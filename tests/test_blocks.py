@@ -11,6 +11,7 @@ import pytest
 
 from resnet50_bench.result import blocks
 from resnet50_bench.result.blocks import EQUAL, FASTER, SLOWER, Contest, Observation, Question, Rules
+from resnet50_bench.result.stats import t_quantile
 from resnet50_bench.versus import rounds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -60,8 +61,8 @@ def test_what_has_no_logarithm_is_refused(values):
 def test_levels_are_those_of_the_tables():
     """Student's t; Dunnett (1964), two-sided, 5 treatments, 10 degrees of freedom; Tukey's range of 3, 4: 5.04."""
     assert blocks.level(2, (3,), True, 0.05) == pytest.approx(0.05, abs=0.006)
-    assert blocks.reach(10, blocks.level(6, (3,), True, 0.05)) == pytest.approx(2.99, abs=0.1)
-    assert blocks.reach(4, blocks.level(3, (3,), False, 0.05)) * math.sqrt(2) == pytest.approx(5.04, rel=0.05)
+    assert t_quantile(1 - blocks.level(6, (3,), True, 0.05) / 2, 10) == pytest.approx(2.99, abs=0.1)
+    assert t_quantile(1 - blocks.level(3, (3,), False, 0.05) / 2, 4) * math.sqrt(2) == pytest.approx(5.04, rel=0.05)
     assert blocks.level(2, blocks.looks(6), True, 0.05) < blocks.level(2, (6,), True, 0.05)
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .kpi import FASTER, NO_DIFFERENCE, SLOWER
+from .stats import logarithms, ratio_bounds, t_quantile
 
 EQUAL = "equal"
 #: The largest gap of equal sides, unless the user says otherwise.
@@ -74,11 +75,9 @@ def fit(observations: Sequence[Observation]) -> Fit:
     """
     import numpy as np
 
-    if not observations or not all(0 < one.value < math.inf for one in observations):
-        raise ValueError("positive and finite values are needed")
+    y = np.array(logarithms([one.value for one in observations]))
     sides, rounds = ({name: place for place, name in enumerate(dict.fromkeys(names))}
                      for names in zip(*((one.side, one.round) for one in observations), strict=True))
-    y = np.log([one.value for one in observations])
     design = np.zeros((len(y), len(sides) + len(rounds)))
     for row, one in zip(design, observations, strict=True):
         row[sides[one.side]] = row[len(sides) + rounds[one.round]] = 1
@@ -150,13 +149,6 @@ def level(sides: int, at: Sequence[int], to_first: bool, error: float) -> float:
             error_of_gap = np.sqrt(2 * rounds * (squares - (sums**2).sum(axis=1) / rounds) / df)
             least = np.minimum(least, 2 * special.stdtr(df, -gap / error_of_gap))
     return float(np.quantile(least, error))
-
-
-def reach(df: int, p: float) -> float:
-    """How many standard errors a gap's two-sided p-value of ``p`` is."""
-    from scipy import special
-
-    return float(-special.stdtrit(df, p / 2))
 
 
 class Question(Enum):
@@ -244,8 +236,9 @@ def _said_of_b(verdicts: Mapping[tuple[str, str], str]) -> set[tuple[str, str]]:
 
 def _reach(found: Fit, standing: Contest, left: Sequence[str], rules: Rules) -> float:
     """How many standard errors a gap must exceed at a look, with the sides that are ``left``."""
-    return reach(found.df, level(len(left), looks(rules.most_rounds), rules.question is Question.BASELINE,
-                                 Errors.of(len(standing.names)).verdicts))
+    p = level(len(left), looks(rules.most_rounds), rules.question is Question.BASELINE,
+              Errors.of(len(standing.names)).verdicts)
+    return t_quantile(1 - p / 2, found.df)
 
 
 def _told(found: Fit, pair: tuple[str, str], standing: Contest, left: Sequence[str], rules: Rules) -> str | None:
@@ -285,8 +278,7 @@ def gaps(standing: Contest, observations: Sequence[Observation], question: Quest
     made = []
     for a, b in pairs:
         gap, error = found.gap(b, a)
-        half = reach(found.df, p) * error if found.df else None
-        low, high = (None, None) if half is None else (math.exp(gap - half), math.exp(min(gap + half, 700.0)))
+        low, high = ratio_bounds(gap, t_quantile(1 - p / 2, found.df) * error) if found.df else (None, None)
         verdict = of_b.get(b) if best else standing.verdicts.get((a, b))
         made.append(Gap(a, b, math.exp(gap), low, high, verdict or NO_DIFFERENCE))
     return made

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .blocks import Observation, fit
-from .stats import t_quantile
+from .stats import logarithms, ratio_bounds, t_quantile
 
 LEAST_LIMIT = 0.03  # what restarts alone change; a tiny MAD must not make a regression of nothing
 #: What is said where a side has a single restart, whose ratio holds no spread, and how to find out.
@@ -33,13 +33,18 @@ def interval_of_means(values: Sequence[float], level: float = 0.95) -> tuple[flo
 
     ValueError for a level outside (0, 1).
     """
-    n = len(values)
-    if n < 2:
+    if len(values) < 2:
         return None
-    mean = math.fsum(values) / n
-    error = math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (n - 1) / n)
-    half = t_quantile((1 + level) / 2, n - 1) * error
+    mean, variance = _mean(values)
+    half = t_quantile((1 + level) / 2, len(values) - 1) * math.sqrt(variance)
     return mean - half, mean + half
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """(mean, its variance); the variance of a single value is 0."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    return mean, math.fsum((x - mean) ** 2 for x in values) / max(1, n - 1) / n
 
 
 def ratio_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Ratio:
@@ -51,24 +56,17 @@ def ratio_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) 
     time, ISMM). The degrees of freedom are rounded down, which errs to the wide side with few restarts. ValueError
     for a side without values, a value that is not positive and finite, or a level outside (0, 1).
     """
-    if not a or not b:
-        raise ValueError("both sides need values")
-    if not all(0 < value < math.inf for value in (*a, *b)):
-        raise ValueError("the values must be positive and finite")
     if not 0 < level < 1:
         raise ValueError(f"level {level} is not in (0, 1)")
-    sides = [[math.log(value) for value in side] for side in (a, b)]
-    means = [math.fsum(side) / len(side) for side in sides]
-    difference = means[1] - means[0]
+    (mean_a, error_a), (mean_b, error_b) = (_mean(logarithms(side)) for side in (a, b))
+    difference = mean_b - mean_a
     if len(a) < 2 or len(b) < 2:
         return Ratio(math.exp(difference), None, None)
-    errors = [math.fsum((x - mean) ** 2 for x in side) / (len(side) - 1) / len(side)
-              for side, mean in zip(sides, means, strict=True)]
-    half = 0.0
-    if sum(errors):
-        df = sum(errors) ** 2 / math.fsum(error**2 / (len(side) - 1) for error, side in zip(errors, sides, strict=True))
-        half = t_quantile((1 + level) / 2, max(1, math.floor(df))) * math.sqrt(sum(errors))
-    return Ratio(math.exp(difference), math.exp(difference - half), math.exp(min(difference + half, 700)))
+    half, variance = 0.0, error_a + error_b
+    if variance:
+        df = variance**2 / (error_a**2 / (len(a) - 1) + error_b**2 / (len(b) - 1))
+        half = t_quantile((1 + level) / 2, max(1, math.floor(df))) * math.sqrt(variance)
+    return Ratio(math.exp(difference), *ratio_bounds(difference, half))
 
 
 def control_limit(values: Sequence[float]) -> tuple[float, float]:

@@ -162,6 +162,18 @@ def t_quantile(p: float, df: float) -> float:
     return sign * math.sqrt(df * y)
 
 
+def logarithms(values: Sequence[float]) -> list[float]:
+    """Raises ValueError for no values, and for values that are not positive and finite."""
+    if not values or not all(0 < value < math.inf for value in values):
+        raise ValueError("positive and finite values are needed")
+    return [math.log(value) for value in values]
+
+
+def ratio_bounds(gap: float, half: float) -> tuple[float, float]:
+    """Of a ratio, by its logarithm and how far that reaches."""
+    return math.exp(gap - half), math.exp(min(gap + half, 700.0))
+
+
 def throughput_interval(steps_ns: Sequence[tuple[Sequence[int], Sequence[int]]], window: tuple[int, int],
                         batch_size: int) -> tuple[float, float] | None:
     """95 % interval in images/s of the summed throughput over the window; None where an instance has under 4 steps.
