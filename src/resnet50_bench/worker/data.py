@@ -1,6 +1,6 @@
 """The images of a data set -> labelled batches of (n, 3, 224, 224) tensors for ResNet50.
 
-What cannot be decoded is never left out in silence: it is in ``Loader.bad``.
+``Loader.bad`` lists every image that could not be decoded.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ..errors import RunFailed
 from ..result.processes import FeedRecord
 from ..signals import end_with_parent
 
-#: What Pillow may try, whatever the name ends in: none of those that run programs, as EPS does.
+#: The formats that Pillow may try, whatever the file's extension. Excludes formats that run programs, such as EPS.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
-PIL.Image.init()  # else a format whose plugin is not loaded yet is a KeyError
+PIL.Image.init()  # otherwise a format whose plugin is not loaded raises KeyError
 MEAN, STD, SHORT_SIDE, CROP = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224
-#: Pillow's own MAX_IMAGE_PIXELS, where it only warns: a quarter of a GiB as RGB.
+#: Pillow's own MAX_IMAGE_PIXELS, at which Pillow only warns: 256 MiB as RGB.
 MAX_PIXELS = 89_478_485
 
 
@@ -50,14 +50,14 @@ def load(path: Path) -> torch.Tensor:
 
     The recipe of torchvision's ``ResNet50_Weights.IMAGENET1K_V1.transforms()`` (transforms/_presets.py,
     ImageClassification): RGB, shorter side to 256 (bilinear, antialiased), centre 224x224, to [0, 1],
-    less MEAN, over STD. As there, EXIF orientation is not applied. Alpha is dropped, not composited;
-    16-bit grey is scaled to 8 bit; of an animation the first frame counts.
+    minus MEAN, divided by STD. As in torchvision, EXIF orientation is not applied. Alpha is dropped, not composited.
+    16-bit grey is scaled to 8 bits. An animation counts as its first frame.
     """
     return _load(path)[0]
 
 
 def _load(path: Path) -> tuple[torch.Tensor, bool]:
-    """(as ``load``, whether the file has more than one frame)."""
+    """Return (the image as ``load`` does, whether the file has more than one frame)."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
@@ -66,7 +66,7 @@ def _load(path: Path) -> tuple[torch.Tensor, bool]:
             raise BadImage(path, "it is empty (0 bytes)")
         with PIL.Image.open(path, formats=FORMATS) as image:
             short, long = sorted(image.size)
-            # A strip of 1 x 65535 is small, and not once its shorter side is 256.
+            # A strip of 1 x 65535 is small, but not after scaling its shorter side to 256.
             if max(short * long, SHORT_SIDE * SHORT_SIDE * long // max(1, short)) > MAX_PIXELS:
                 raise BadImage(path, f"{image.width}x{image.height}, or resized, is over {MAX_PIXELS} pixels")
             animated = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
@@ -100,7 +100,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, list[Path]]
 
 
 class _Chunk(NamedTuple):
-    """What a decoding process sends: a batch without its bad images, and what happened."""
+    """A decoding process's result: a batch without its bad images, and the facts for the record."""
 
     batch: Batch
     bad: list[tuple[Path, str]]
@@ -125,31 +125,31 @@ def _decode(dtype: torch.dtype, images: Sequence[Image]) -> _Chunk:
 
 
 def _start(cpus: Sequence[int], _worker: int) -> None:
-    """Set a decoding process up: one thread, these cpus, and an end with its parent."""
+    """Set up a decoding process: one thread, bound to ``cpus``, ends with its parent."""
     end_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     torch.set_num_threads(1)
-    # After the line above: OpenMP binds the thread anew when it first runs in a forked process.
+    # After the line above: OpenMP binds the thread again when it first runs in a forked process.
     if cpus:
         os.sched_setaffinity(0, cpus)
 
 
 class Loader:
-    """A data set, once over and in order for each iteration, as (images, labels, paths).
+    """A data set as batches of (images, labels, paths). Each iteration reads it once, in order.
 
-    images: ``dtype`` (n, 3, 224, 224), channels_last; labels: int64 (n,); n is ``batch_size`` but for the
-    last batch. Bad images are left out, the next ones moving up, and stand in ``bad`` with the reason.
-    Of the last iteration: ``images`` (good ones), ``bad``, ``animated`` (files of which the first frame was
-    taken), ``decode_s`` (reading and decoding, summed over processes), ``wait_s`` (the caller's waiting).
-    ``workers`` processes decode on ``cpus`` (none: the caller's); with 0 the caller decodes itself. They end
+    images: ``dtype`` (n, 3, 224, 224), channels_last. labels: int64 (n,). n is ``batch_size`` except in the
+    last batch. Bad images are left out, later ones fill their place, and ``bad`` lists them with the reason.
+    Facts of the last iteration: ``images`` (number of good ones), ``bad``, ``animated`` (files of which only the first
+    frame was used), ``decode_s`` (reading and decoding, summed over processes), ``wait_s`` (the caller's waiting).
+    ``workers`` processes decode on ``cpus`` (none given: the caller's). With 0 workers the caller decodes. They end
     when the iteration is exhausted, closed, dropped or fails, or the caller dies.
     Raises RunFailed after more than ``limit`` bad images (default: 0.1 % of the set, rounded down),
-    where a decoding process dies or is not on ``cpus``.
+    and if a decoding process dies or is not on ``cpus``.
     """
 
     def __init__(self, part: DataSet, batch_size: int, dtype: torch.dtype = torch.float32, *, workers: int = 0,
                  cpus: Sequence[int] = (), limit: int | None = None) -> None:
-        import torchvision.transforms.functional  # noqa: F401 - here once, not in each process that decodes
+        import torchvision.transforms.functional  # noqa: F401 - imported once here, not in each decoding process
 
         self.part, self.batch_size, self.dtype = part, batch_size, dtype
         self.workers, self.cpus = workers, tuple(cpus)
@@ -161,7 +161,7 @@ class Loader:
         self.bad: list[tuple[Path, str]] = []
 
     def record(self) -> FeedRecord:
-        """What decoding did; ``loader_images_per_s`` is what its processes can deliver, however fast they are asked."""
+        """The record of decoding. ``loader_images_per_s`` is the rate that the decoding processes can deliver."""
         rate = self.images / self.decode_s * max(1, self.workers) if self.decode_s else 0.0
         return FeedRecord(
             decoded=self.images, bad=[(str(path), why) for path, why in self.bad], animated=self.animated,
@@ -174,7 +174,7 @@ class Loader:
             for chunk in chunks:
                 self._account(chunk)
                 images, labels, paths = chunk.batch
-                if rest:  # only behind a bad image: batches stay full, at the price of a copy
+                if rest:  # only after a bad image: a copy keeps the batches full
                     images, labels, paths = torch.cat([rest[0], images]), torch.cat([rest[1], labels]), rest[2] + paths
                 if len(paths) >= size:
                     yield images[:size], labels[:size], paths[:size]
@@ -187,7 +187,7 @@ class Loader:
         images, size = self.part.images, self.batch_size
         groups = [images[first:first + size] for first in range(0, len(images), size)]
         began = time.perf_counter()
-        with warnings.catch_warnings():  # of more processes than the caller has cpus: they have their own
+        with warnings.catch_warnings():  # warns of more processes than the caller's cpus: they have their own
             warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
             chunks = iter(torch_data.DataLoader(
                 groups, batch_size=None,  # type: ignore[arg-type]  # a list is a map-style data set
@@ -205,7 +205,7 @@ class Loader:
                             f"memory and /dev/shm hold {2 * self.workers} batches; or use smaller ones") from error
         finally:
             if self.workers:
-                # A traceback may hold the iterator, and nothing public ends its processes.
+                # A traceback may keep the iterator alive, and no public call ends its processes.
                 chunks._shutdown_workers()  # type: ignore[attr-defined]
 
     def _account(self, chunk: _Chunk) -> None:

@@ -3,10 +3,10 @@
 oneDNN's lines ("Verbose Mode", v1) are ``onednn_verbose,v1,primitive,exec,cpu,<kind>,<kernel>,<propagation>,
 <memory descriptors>,<attributes>,<algorithm>,<shape>,<milliseconds>``.
 
-A node's ``primitiveType`` in OpenVINO's runtime model is kind, instruction set, variant and type in one word:
+A node's ``primitiveType`` in OpenVINO's runtime model joins kind, instruction set, variant and type:
 ``brgconv_avx2_1x1_f32``, ``jit_avx512_I8``, ``gemm_mlas_f32`` (OpenVINO's ``impl_desc_type`` and
-``Node::getPrimitiveDescriptorType``). The instruction set's name ends at its width, but for AMX: neither ``vnni`` nor
-``bf16`` is in it.
+``Node::getPrimitiveDescriptorType``). The name gives the instruction set's width and AMX, but neither ``vnni`` nor
+``bf16``.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ..result.processes import Convolution
 #: ResNet50 has 48 convolutions in its blocks, 4 in its down-sampling paths and the first (He et
 #: al., 2015, table 1).
 RESNET50_CONVOLUTIONS = 53
-#: Training convolves thrice for each: forward, for the weights' gradient, and for its input's, which the images
-#: need none of.
+#: Training runs three for each: forward, the gradient of the weights, and the gradient of the input. The first
+#: convolution needs no gradient of its input, the images.
 TRAINING_CONVOLUTIONS = 3 * RESNET50_CONVOLUTIONS - 1
 _PRIMITIVE = re.compile(r"(?P<kind>[a-z]+)_(?P<isa>avx512_amx|avx512|avx2_vnni_2|avx2_vnni|avx2|avx|sse42|uni)"
                         r"(?P<variant>(?:_1x1|_dw)*)_(?P<type>[A-Za-z0-9]+)")
-#: OpenVINO's names of types -> oneDNN's. Both ``I8`` and ``U8`` stand for 8 bits; the node's own precision says which.
+#: OpenVINO's type names -> oneDNN's. ``I8`` and ``U8`` both mean 8 bits. The node's own precision gives the sign.
 _TYPES = {"i8": "s8"}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What ran in one step: every convolution, in order; or ``unproven``: why nothing can show it."""
+    """The convolutions of one step, in order; or ``unproven``, the reason why they cannot be shown."""
 
     convolutions: tuple[Convolution, ...]
     unproven: str = ""
@@ -50,7 +50,7 @@ class Evidence:
         return ", ".join(f"{name} {count}" for name, count in self.kernels().items()) or "none"
 
     def doubt(self, precision: Precision, expected: int = RESNET50_CONVOLUTIONS) -> str | None:
-        """Why this shows that other than ``expected`` convolutions in ``precision`` ran; None where it does not."""
+        """The reason why this does not prove ``expected`` convolutions in ``precision``, or None if it does."""
         if self.unproven:
             return None
         wrong = [c for c in self.convolutions if not precision.is_proven_by(c.kernel, c.source_type)]
@@ -63,7 +63,7 @@ class Evidence:
 
 
 def of_onednn(lines: Iterable[str]) -> Evidence:
-    """Every executed convolution among oneDNN's verbose ``lines``; other lines are passed over."""
+    """Read the executed convolutions from oneDNN's verbose ``lines``. Ignores other lines."""
     convolutions = []
     for line in lines:
         fields = line.strip().split(",")
@@ -79,11 +79,11 @@ def of_onednn(lines: Iterable[str]) -> Evidence:
 
 
 def of_openvino(nodes: Iterable[Mapping[str, str]], times_ms: Mapping[str, float]) -> Evidence:
-    """Every convolution among the nodes: the fields of a node's runtime information, with its ``name`` and the shapes
-    of its ``source``, ``weights`` and ``output`` as OpenVINO writes them: ``[8,64,56,56]``.
+    """Read the convolutions from ``nodes``. A node has the fields of its runtime information, its ``name``, and the
+    shapes of its ``source``, ``weights`` and ``output`` as OpenVINO writes them: ``[8,64,56,56]``.
 
-    ``times_ms`` are by the node's name; one that has none shows 0. A kernel is named as oneDNN does, so that the same
-    rule holds it: ``brgconv_1x1:avx2``. What cannot be read so keeps its name, and proves nothing.
+    ``times_ms`` are by node name; 0 if missing. Kernels get oneDNN's form of name, so that the same rules check them:
+    ``brgconv_1x1:avx2``. A name that cannot be parsed is kept and proves nothing.
     """
     convolutions = (node for node in nodes if "Convolution" in node.get("layerType", ""))
     in_order = sorted(convolutions, key=lambda node: int(node.get("execOrder", "0")))
@@ -96,7 +96,7 @@ def _convolution(node: Mapping[str, str], time_ms: float) -> Convolution:
     of_node = node.get("runtimePrecision", "unknown").lower()
     if not read:
         return Convolution(primitive, _TYPES.get(of_node, of_node), _problem(node), time_ms)
-    # Both must say 8 bits: one alone may be of the weights, or of what the node gives.
+    # Both must say 8 bits: one alone may describe the weights or the output.
     of_primitive = read["type"].lower()
     source = of_node if of_primitive in ("i8", "u8") else of_primitive
     return Convolution(f"{read['kind']}{read['variant']}:{read['isa']}", _TYPES.get(source, source),
@@ -104,7 +104,7 @@ def _convolution(node: Mapping[str, str], time_ms: float) -> Convolution:
 
 
 def _problem(node: Mapping[str, str]) -> str:
-    """oneDNN's words for what is convolved: ``mb8_ic3oc64_ih224oh112kh7_iw224ow112kw7``, of NCHW and OIHW."""
+    """The problem in oneDNN's notation, ``mb8_ic3oc64_ih224oh112kh7_iw224ow112kw7``, from NCHW and OIHW shapes."""
     batch, channels, high, wide = _numbers(node["source"])
     kernels, _, kernel_high, kernel_wide = _numbers(node["weights"])
     _, _, out_high, out_wide = _numbers(node["output"])

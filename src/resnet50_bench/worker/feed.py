@@ -1,4 +1,4 @@
-"""A spec's data -> what an instance steps over: the same batches in turn, or a data set once."""
+"""A spec's data -> the batches of an instance: the same batches repeatedly, or a data set once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..result.processes import FeedRecord, RightAnswers
 from .data import Batch, Loader
 from .stepper import Feed, Shown
 
-#: Decoded images that a process keeps for a measurement of time; the model's caches see none of them twice in a row.
+#: Decoded images that a process keeps to measure time, so that no batch follows itself in the CPU's caches.
 POOL_BYTES = 512 * 2**20
 
 
 class CycleFeed(Feed):
-    """The same batches in turn, without an end; nothing is asked of the answers."""
+    """The same batches in turn, without end. The outputs are not checked."""
 
     def __init__(self, batches: Sequence[torch.Tensor], record: FeedRecord | None = None) -> None:
-        """``record`` is what the result keeps of where the batches came from."""
+        """``record`` is the result's record of the batches' source."""
         self._batches, self._record = batches, record or FeedRecord()
         self.example = batches[0]
 
@@ -32,9 +32,9 @@ class CycleFeed(Feed):
 
 
 def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
-    """Batches of real images, decoded before the measurement: decoding is not in the model's time.
+    """Batches of real images, decoded before the measurement so that the time of a step excludes decoding.
 
-    Raises RunFailed where none can be decoded.
+    Raises RunFailed if none can be decoded.
     """
     pool: list[torch.Tensor] = []
     taken = 0
@@ -53,10 +53,10 @@ def pool_feed(loader: Loader, most_bytes: int) -> CycleFeed:
 
 
 class PassFeed(Feed):
-    """Every image of a part once; the answers are counted."""
+    """Every image of a part once, with a count of the right answers."""
 
     def __init__(self, loader: Loader) -> None:
-        """Raises RunFailed where not one image can be decoded."""
+        """Raises RunFailed if no image can be decoded."""
         self._loader = loader
         self.length = -(-len(loader.part.images) // loader.batch_size)
         self.counts = RightAnswers(count=0, top1=0, top5=0)
@@ -66,20 +66,20 @@ class PassFeed(Feed):
         self.example = padded(first[0], loader.batch_size)
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Each batch once; the last is filled up, for a model traced at one size, and has fewer labels."""
+        """Each batch once. The last is padded for a model traced at one size, and has fewer labels."""
         loader = iter(self._loader)
         while batch := self._next(loader):
             yield batch
 
     @torch.inference_mode(False)
     def _next(self, loader: Iterator[Batch]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Of tensors like ``example``: Inductor compiles once more for tensors that were made in inference mode."""
+        """The next batch, not made in inference mode: Inductor would compile again for such tensors."""
         for images, labels, _ in loader:
             return padded(images, self._loader.batch_size), labels
         return None
 
     def after(self, output: torch.Tensor, labels: torch.Tensor) -> None:
-        """Count the right answers among those that have labels."""
+        """Count the right answers of the labelled images."""
         answers = output[:len(labels)].float()
         best = answers.topk(min(5, output.shape[1]), dim=1).indices
         right = best == labels[:, None]
@@ -98,7 +98,7 @@ class PassFeed(Feed):
 
 
 def not_finite(output: torch.Tensor) -> int:
-    """How many rows hold NaN or infinite numbers."""
+    """The number of rows with NaN or infinite numbers."""
     return int((~output.isfinite().all(1)).sum())
 
 

@@ -1,8 +1,8 @@
-"""One instance: it measures its cores' peak, warms up, and steps from Go until Stop; and the thread that it lives in.
+"""One instance and its thread: measure the cores' peak, warm up, step from Go until Stop.
 
-Everything that computes in a process does so in the threads of its instances, and these end with the case. libgomp
-keeps a team for each thread that ever entered a parallel region; a second team, of a thread that only prepared,
-makes it count more threads than cpus, and then its threads sleep between regions instead of waiting.
+Only the threads of instances compute, and they end with the case. libgomp keeps a team for each thread that ever
+entered a parallel region. A second team, of a thread that only prepared, makes libgomp count more threads than cpus.
+Its threads then sleep between parallel regions instead of spinning.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .stepper import Stepper
 
 
 def pin(cpus: Collection[int]) -> None:
-    """Bind the calling thread to ``cpus`` and read the mask back. Raises Infrastructure if the kernel refuses that,
+    """Bind the calling thread to ``cpus`` and read the mask back. Raises Infrastructure if the kernel refuses,
     RuntimeError if the mask differs."""
     try:
         os.sched_setaffinity(0, cpus)
@@ -43,18 +43,18 @@ def pin(cpus: Collection[int]) -> None:
 
 
 def give_back_memory() -> None:
-    """Return freed memory to the system, so that what comes next begins as in a process of its own."""
+    """Return freed memory to the system, so that the next case starts as in a new process."""
     with suppress(AttributeError):  # only jemalloc has mallctl; its manual gives 4096 for all arenas
         ctypes.CDLL(None).mallctl(b"arena.4096.purge", None, None, None, ctypes.c_size_t(0))
 
 
-#: What the launcher says to all instances of a process: each order opens its gate, once.
+#: The launcher's orders to all instances of a process. Each order opens its gate once.
 Gates: TypeAlias = Mapping[type[Order], threading.Event]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What an instance leaves: its run, the threads that it computed with, and a look at its last answers."""
+    """An instance's measurement: its run, its computing threads, and a check of its last outputs."""
 
     run: Run
     omp_threads: int
@@ -62,15 +62,15 @@ class Measured:
 
 
 class Instance(threading.Thread):
-    """The thread with an instance's cores. What fails is said at once by ``failed``, and kept in ``error``.
+    """The thread of an instance, bound to its cores. An error is passed to ``failed`` at once and kept in ``error``.
 
-    ``measured`` is there as soon as the instance has measured; the thread lives on until Report.
+    ``measured`` is set as soon as the instance has measured. The thread lives until Report.
     """
 
     def __init__(self, part: Part, spec: Spec, gates: Gates, peaks: Peaks, say: Callable[[Event], None],
                  get_job: Callable[[], Job | None], failed: Callable[[BaseException], None],
                  report: Callable[[Job], None] | None) -> None:
-        """``get_job`` gives None where another thread has failed to make it; ``report`` is the first instance's."""
+        """``get_job`` returns None if another thread failed to make it. Only the first instance has a ``report``."""
         super().__init__(name=f"instance-{part.index}", daemon=True)
         self.part, self._spec, self._gates, self._peaks, self._say = part, spec, gates, peaks, say
         self._get_job, self._failed, self._report = get_job, failed, report
@@ -79,7 +79,7 @@ class Instance(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """The thread's life."""
+        """The body of the thread."""
         try:
             self._live()
         except BaseException as error:
@@ -97,13 +97,13 @@ class Instance(threading.Thread):
             self.measured.cancel()
             return
         self.measured.set_result(self._measure(job))
-        # The kernel's counters of a thread end with it: stay until they have been read.
+        # A thread's kernel counters disappear with it: stay until they are read.
         self._gates[Report].wait()
         if self._report:
             self._report(job)
 
     def _measure(self, job: Job) -> Measured:
-        """Peak, warm-up and measurement, each begun and ended by its gate."""
+        """Peak, warm-up and measurement, each started and ended by its gate."""
         index, cpus, spec, feed = self.part.index, self.part.cpus, self._spec, job.feeds[self.part.index]
         look = job.get_peak_ready(self.part) if job.get_peak_ready else None
         stepper = self._stepper = Stepper(
@@ -116,7 +116,7 @@ class Instance(threading.Thread):
                 peak = self._peaks[cpus] = look()
         else:
             peak = self._peaks[cpus]
-        del look  # and with it the arrays that outgrow the caches
+        del look  # and with it the large arrays
         give_back_memory()
         with job.inference(not spec.training):
             stepper.warm_up(lambda step_s: self._say(Ready(index, job.step_s if math.isnan(step_s) else step_s)),
@@ -135,7 +135,7 @@ class Instance(threading.Thread):
         return Measured(run, job.num_threads(), answers)
 
     def progress(self) -> Progress | None:
-        """Where the measurement stands, read by another thread while it runs; None before the instance is prepared."""
+        """The progress of the measurement, for another thread. None before the instance is prepared."""
         stepper, now = self._stepper, time.monotonic_ns()
         if stepper is None:
             return None

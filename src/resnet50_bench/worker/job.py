@@ -1,6 +1,6 @@
-"""What the instances of a process run, prepared and proven; nothing here needs torch.
+"""The prepared and proven work of a process's instances. Does not need torch.
 
-``preparation.make_job`` makes a Job of a Spec; each Instance measures it; ``measurement`` reports it.
+``preparation.make_job`` makes a Job from a Spec, each Instance measures it, and ``measurement`` reports it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..result.processes import Agreement, Answers
 from .evidence import Evidence
 from .stepper import Feed
 
-#: ``operations_per_s``, and where memory was looked at ``bytes_per_s`` and ``stream_bytes``.
+#: ``operations_per_s``, and if memory was measured ``bytes_per_s`` and ``stream_bytes``.
 Peak: TypeAlias = dict[str, float]
-#: By an instance's cpus; measured in a process's first case, and kept for its next ones.
+#: Peaks by an instance's cpus. Measured in a process's first case and kept for its later ones.
 Peaks: TypeAlias = dict[tuple[int, ...], Peak]
-#: Gets the peak measurement of an instance ready; what it returns takes the measurement.
+#: Prepares the peak measurement of an instance, and returns the function that measures.
 GetPeakReady: TypeAlias = Callable[[Part], Callable[[], Peak]]
 #: One line for the log.
 Say: TypeAlias = Callable[[str], None]
@@ -28,11 +28,11 @@ Say: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PreparedModel:
-    """A model ready to be called with a batch; ``cache`` says hit, built, rebuilt (why) or unused.
+    """A model ready to be called with a batch. ``cache`` is hit, built, rebuilt (with the reason) or unused.
 
-    ``recipe`` is the file with the quantisation's scales, where there is one; ``quantise_nodes`` is how many nodes
-    of an exported graph turn numbers into 8 bits or back. ``read_kernels`` says what the model ran, where that is not
-    oneDNN's log; ``threads`` is how many it computes with, where that is not torch's number.
+    ``recipe`` is the file with the quantisation's scales, if there is one. ``quantise_nodes`` is the number of nodes of
+    an exported graph that quantise or dequantise. ``read_kernels`` returns the kernels if oneDNN's log does not show
+    them. ``threads`` is the number of computing threads if it is not torch's.
     """
 
     model: Callable[[Any], Any]
@@ -45,10 +45,10 @@ class PreparedModel:
 
 @dataclass(frozen=True)
 class Job:
-    """``prepared.model`` takes what the feeds give; ``feeds`` are by instance.
+    """A model or trainer with its ``feeds``, one for each instance. ``prepared.model`` takes their batches.
 
-    ``step_s`` is how long the step took that ``evidence`` is of, ``agreement`` how far the model's answers are the
-    plain one's, ``denormal_share`` that of denormal numbers among the activations of these weights.
+    ``step_s`` is the time of the step that gave ``evidence``. ``agreement`` compares the model's answers with the plain
+    model's. ``denormal_share`` is the share of denormal numbers among the activations of these weights.
     """
 
     prepared: PreparedModel
@@ -58,15 +58,15 @@ class Job:
     agreement: Agreement
     prepare_s: float
     denormal_share: Callable[[], float]
-    #: None where the process's first case has measured the peaks.
+    #: None if the process's first case has measured the peaks.
     get_peak_ready: GetPeakReady | None
-    #: While entered, no gradients are recorded in this thread; or they are, where it is not given True.
+    #: A context for this thread that records no gradients if called with True, else records them.
     inference: Callable[[bool], AbstractContextManager[object]]
-    #: Threads that this one computes with.
+    #: Number of threads that the calling thread computes with.
     num_threads: Callable[[], int]
-    #: How many answers of a step's output are finite numbers; nothing of None.
+    #: Counts the finite answers in a step's output. Empty for None.
     look_at: Callable[[Any], Answers]
 
 
-#: Prepares and proves. Raises what BenchError the failure is.
+#: Prepares a job and proves its kernels. Raises the BenchError that fits the failure.
 MakeJob: TypeAlias = Callable[[Spec, Say, Peaks], Job]

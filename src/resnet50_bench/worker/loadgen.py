@@ -1,6 +1,6 @@
-"""MLPerf's LoadGen in a process of its own: it makes the queries, takes the times and judges; nothing of ours does.
+"""MLPerf's LoadGen in a process of its own. LoadGen alone makes the queries, measures their latency and judges.
 
-It writes each query's id into a pipe that all instances read, and takes the answered ones from another.
+It writes each query's id into a pipe that all instances read, and reads the answered ids from another pipe.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..signals import end_with_parent
 from .instance import pin
 from .measurement import failure
 
-#: Images that LoadGen numbers; ours are the instances' own, for nothing looks at an answer.
+#: Number of images that LoadGen knows of. Instances use their own images, because no answer is checked.
 _IMAGES = 1024
-#: Longer than it should take by this factor, and these seconds, LoadGen makes no more queries: they are late already.
+#: LoadGen stops after this multiple of the expected time plus these seconds: further queries would be late anyway.
 _MOST_SHARE, _MOST_MORE_S = 1.5, 5.0
 
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         channel.send(failure(error))
         raise
-    while channel.receive():  # until then the launcher reads what this process took
+    while channel.receive():  # until then the launcher reads this process's counters
         pass
     return 0
 
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 def _run(spec: ServerSpec, channel: Channel[Order]) -> None:
     loadgen = _imported()
     pin(spec.cpus)
-    # Both ways, so that neither waits for an instance. The end of this process is the end of the queries.
+    # O_RDWR, so that neither open waits for an instance. The queries end when this process ends.
     queries, answers = (os.open(path, os.O_RDWR) for path in (spec.pipes.queries, spec.pipes.answers))
     channel.send(Prepared(None))
     orders = channel.receive()
@@ -74,14 +74,14 @@ def _imported() -> Any:
 
 
 def _collect(loadgen: Any, answers: int) -> None:
-    """Hand on the answered queries as they come, in a thread."""
+    """A thread's body: pass answered queries to LoadGen as they arrive."""
     while ids := os.read(answers, 65536):
         loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(query, 0, 0)
                                       for query in struct.unpack(f"={len(ids) // QUERY_BYTES}Q", ids)])
 
 
 def settings(loadgen: Any, spec: ServerSpec, queries_per_s: float) -> Any:
-    """LoadGen's TestSettings; what is not set is MLPerf's default, its seeds among it."""
+    """LoadGen's TestSettings. Everything else, seeds included, is MLPerf's default."""
     made = loadgen.TestSettings()
     made.scenario, made.mode = getattr(loadgen.TestScenario, spec.scenario), loadgen.TestMode.PerformanceOnly
     made.server_target_qps = made.offline_expected_qps = queries_per_s

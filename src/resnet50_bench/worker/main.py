@@ -1,7 +1,7 @@
-"""Inside a process: a spec file and a channel -> pinned instances, a measurement, a report file; then the next.
+"""The worker process: a spec file and a channel -> pinned instances, a measurement, a report file; then the next case.
 
-A case goes as ``protocol.messages`` has it. Then wait for Next with another spec of the same precision and cpus, or
-for the channel's end.
+``protocol.messages`` defines the course of a case. Afterwards the worker waits for Next with another spec of the same
+precision and cpus, or for the channel's end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .measurement import Measurement, failure
 
 
 def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
-    """As ``preparation.make_job``; importing that imports torch, which is for the first instance's thread to do."""
+    """Call ``preparation.make_job``. Its import imports torch, which the first instance's thread must do."""
     from . import preparation
 
     return preparation.make_job(spec, say, peaks)
@@ -38,14 +38,14 @@ def main(argv: list[str]) -> int:
 
 
 def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
-    """Do one case after the other until the channel ends; what goes wrong is sent as Failed, and raised."""
+    """Run case after case until the channel ends. An error is sent as Failed, and raised."""
     peaks: Peaks = {}
     try:
         Measurement(decode(spec_file.read_bytes(), Spec), channel, peaks, make).run()
         while orders := channel.receive():
             if not isinstance(orders[0], Next):
                 raise RuntimeError(f"the launcher said {orders[0]} where the next case comes")
-            gc.collect()  # of an int8 model IPEX 2.8.0 keeps 30 MB, its converted weights, as long as the process lives
+            gc.collect()  # IPEX 2.8.0 keeps an int8 model's converted weights, 30 MB, until the process ends
             give_back_memory()
             spec: Spec = decode(Path(orders[0].spec).read_bytes(), Spec)
             _log_to(Path(spec.log))
@@ -57,7 +57,7 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
 
 
 def _log_to(path: Path) -> None:
-    """Let this process's output go to another file."""
+    """Redirect this process's output to another file."""
     sys.stdout.flush()
     with path.open("wb") as sink:
         os.dup2(sink.fileno(), 1)
@@ -65,7 +65,7 @@ def _log_to(path: Path) -> None:
 
 
 def _end(status: int) -> NoReturn:
-    """At once: PyTorch would take half a second for tearing itself down, and four where IPEX's Python side was used."""
+    """Exit at once. PyTorch's teardown takes 0.5 s, and 4 s if IPEX's Python package was used."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

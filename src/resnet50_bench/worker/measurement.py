@@ -1,7 +1,7 @@
-"""A Spec, and the launcher's orders on a channel -> one case measured by the instances of this process, and reported.
+"""A Spec and the launcher's orders on a channel -> one case, measured by the instances of this process and reported.
 
-The thread that runs this only talks: what computes does so in the threads of the instances. The ProcessReport goes
-into a file, which the launcher reads.
+The thread that runs this only communicates. The threads of the instances compute. The ProcessReport goes into a
+file, which the launcher reads.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Measurement:
         self._computing: dict[str, list[list[int]]] = {}
         self._instances: list[Instance] = []
         for part in spec.instances:
-            first = not self._instances  # prepares for all of them, and reports for all at the end
+            first = not self._instances  # prepares for all instances, and reports for all at the end
             self._instances.append(Instance(
                 part, spec, self._gates, peaks, self._say, self._prepare if first else self._job.result, self._fail,
                 self._report if first else None))
 
     def run(self) -> None:
-        """Drive the instances by the launcher's orders; re-raise what failed in one."""
+        """Drive the instances by the launcher's orders. Raises the error of an instance that failed."""
         pin(self._spec.cpus)
         for instance in self._instances:
             instance.start()
@@ -71,7 +71,7 @@ class Measurement:
         self._say(Stopped())
         self._pass_on(Report)
         for instance in self._instances:
-            instance.join()  # its team of threads is gone with it
+            instance.join()  # its team of OpenMP threads ended with it
             if instance.error:
                 raise instance.error
         self._say(Reported())
@@ -105,7 +105,7 @@ class Measurement:
             self._say(failure(error))
 
     def _prepare(self) -> Job | None:
-        """In the first instance's thread; the others wait for it, and get None where there will be none."""
+        """Get the job. The first instance's thread makes it; the others wait, and get None if that failed."""
         job = None
         try:
             self._say(Stage("preparing the model"))
@@ -118,7 +118,7 @@ class Measurement:
             self._job.set_result(job)
 
     def _report(self, job: Job) -> None:
-        """In the first instance's thread, once all have measured; a recipe goes beside the report."""
+        """Write the report, in the first instance's thread after all have measured. A recipe is stored beside it."""
         spec, path = self._spec, Path(self._spec.report)
         report = ProcessReport(
             process=spec.process, pid=os.getpid(), prepare_s=job.prepare_s, model_cache=job.prepared.cache,
@@ -138,7 +138,7 @@ class Measurement:
             answers={index: one.answers for index, one in measured.items()},
             omp_threads={index: one.omp_threads for index, one in measured.items()},
             computing_cpus=self._computing, memory=process_facts.memory(),
-            # The distributions' own words: importing torchvision takes a second.
+            # From the distributions' metadata: importing torchvision takes a second.
             torch_version=_version("torch", "torch"), torchvision_version=_version("torchvision", "torch"),
             ipex_version=_version("intel-extension-for-pytorch", "intel_extension_for_pytorch._C"),
             quantise_nodes=job.prepared.quantise_nodes, unproven=job.evidence.unproven or None,
@@ -147,12 +147,12 @@ class Measurement:
 
 
 def _version(package: str, module: str) -> str | None:
-    """Of a package where the module that shows its use is imported."""
+    """The version of ``package`` if ``module``, which shows its use, is imported."""
     return metadata.version(package) if module in sys.modules else None
 
 
 def failure(error: BaseException) -> Failed:
-    """What the launcher is told: cause and remedy where they are known, and the exit status that this deserves."""
+    """The message to the launcher: cause and remedy if they are known, and the exit status."""
     if isinstance(error, BenchError):
         return Failed(str(error), error.exit_status)
     text = f"{type(error).__name__}: {error}" if str(error).strip() else repr(error)

@@ -1,12 +1,12 @@
-"""A key and a way to build -> an object from disk, built once for all processes that want it.
+"""A key and a function that builds -> an object from disk, built once for all processes.
 
-An entry is two files, the data and a note, each renamed into place. Who finds it whole takes it without a lock, so
-that many processes start as fast as one; a lock lets one process build while the others wait. What does not load,
-or lacks a file that belongs to it, is built again.
+An entry is two files, the data and a note, each renamed into place. A complete entry is read without a lock, so that
+many processes start as fast as one. A lock lets one process build while the others wait. An entry that does not load,
+or lacks one of its files, is built again.
 
-The note holds the data's SHA-256 and the identity (inode, size, times of change) of the file for which it was found
-right. The kernel sets the time of a file's last change at each write and lets nobody choose it, so the bytes of a
-file with that identity need not be read again; those of any other (copied, restored, written to) are.
+The note has the data's SHA-256 and the identity (inode, size, times of change) of the file that it was verified for.
+The kernel sets a file's change time at each write and nobody can choose it. A file with that identity is therefore
+not hashed again. Any other file (copied, restored, written to) is.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 def cache_key(**facts: str) -> str:
-    """A file name from everything that decides what is built: readable, with a hash behind it.
+    """A readable file name with a hash of everything that decides the built object.
 
-    The packages that the ``engine`` makes it with are among that.
+    Includes the versions of the packages that the ``engine`` uses to make it.
     """
     if facts["engine"] in ENGINES:
         facts |= {package: _version(package) for package in ENGINES[facts["engine"]].made_with}
@@ -38,7 +38,7 @@ def cache_key(**facts: str) -> str:
 
 
 def _version(package: str) -> str:
-    """Empty where it is not installed."""
+    """The version of a distribution, or "" if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -46,16 +46,16 @@ def _version(package: str) -> str:
 
 
 def source_digest(*files: str | Path) -> str:
-    """One SHA-256 of these files' contents: what they build is stale as soon as anybody changes one."""
+    """One SHA-256 of these files' contents. A change of any file makes the objects that they built stale."""
     return hashlib.sha256(b"".join(bytes.fromhex(sha256_of(Path(file))) for file in files)).hexdigest()
 
 
 def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save: Callable[[T, Path], object],
            load: Callable[[Path], T], beside: tuple[Path, ...] = ()) -> tuple[T, str]:
-    """(object, how): ``hit``, ``built``, or ``rebuilt: <why the entry could not be used>``.
+    """Return (object, how). ``how`` is ``hit``, ``built``, or ``rebuilt: <why the entry could not be used>``.
 
-    What was just built is saved and loaded again, so that every process runs the same thing. ``beside`` are files
-    that ``build`` writes too. Raises Infrastructure where the folder cannot be written, if it has to be.
+    A new object is saved and loaded again, so that every process runs the same object. ``beside`` are other files that
+    ``build`` writes. Raises Infrastructure if the folder must be written and cannot be.
     """
     data = folder / f"{key}{suffix}"
 
@@ -63,14 +63,14 @@ def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save:
         _verify(data, beside)
         return load(data)
 
-    with contextlib.suppress(Exception):  # it is looked at again under the lock
+    with contextlib.suppress(Exception):  # checked again under the lock
         return from_disk(), "hit"
     with _locked(folder, key):
         how = "built"
         if data.exists():
             try:
-                return from_disk(), "hit"  # another process has built it meanwhile
-            except Exception as error:  # whatever is wrong with an entry, the answer is a new one
+                return from_disk(), "hit"  # another process has built it
+            except Exception as error:  # any error in an entry means: build a new one
                 how = f"rebuilt: {str(error).strip().splitlines()[0] if str(error).strip() else repr(error)}"
         try:
             _store(build(), data, save)
@@ -81,7 +81,7 @@ def cached(folder: Path, key: str, *, suffix: str, build: Callable[[], T], save:
 
 @contextlib.contextmanager
 def _locked(folder: Path, key: str) -> Iterator[None]:
-    """Let one process at a time build the entry."""
+    """A lock under which one process at a time builds the entry."""
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +97,13 @@ def _note(data: Path) -> Path:
 
 
 def _identity(path: Path) -> str:
-    """Without the device's number, which differs from container to container."""
+    """The file's identity, without the device number, which differs between containers."""
     status = path.stat()
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _verify(data: Path, beside: tuple[Path, ...]) -> None:
-    """Raises ValueError where the data are not what was stored, or a file beside them is missing."""
+    """Raises ValueError if the data differ from the stored SHA-256 or a file of ``beside`` is missing."""
     for path in beside:
         if not path.exists() or not path.stat().st_size:
             raise ValueError(f"{path.name} is missing beside {data.name}")
@@ -113,7 +113,7 @@ def _verify(data: Path, beside: tuple[Path, ...]) -> None:
         return
     if sha256 != sha256_of(data):
         raise ValueError(f"{data.name} does not have the SHA-256 that was noted")
-    with contextlib.suppress(OSError):  # a cache that can only be read is right too: it is read in full each time
+    with contextlib.suppress(OSError):  # a read-only cache is allowed: its data are hashed each time
         _write_note(data, sha256, now)
 
 

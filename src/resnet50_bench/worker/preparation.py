@@ -31,15 +31,15 @@ from .job import GetPeakReady, Job, Peak, Peaks, PreparedModel, Say
 from .serving import QueryFeed
 from .stepper import Feed
 
-#: More processes an instance decode no faster than the models here take images.
+#: More decoding processes for each instance would be faster than any model here.
 _MOST_DECODERS = 8
 _IMAGE_BYTES = 4 * 3 * 224 * 224
 
 
 def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
-    """Prepare, then prove.
+    """Prepare the model, feeds and peaks, then prove the kernels.
 
-    Raises BadInput for inputs that do not fit, RunFailed for bad images and for kernels that are not the precision's.
+    Raises BadInput for inputs that do not fit, RunFailed for bad images and for kernels of another precision.
     """
     began = time.monotonic()
     request, engine = model_request(spec), load_engine(spec.torch_type)
@@ -72,16 +72,16 @@ def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
 
 
 def _require(evidence: Evidence, request: ModelRequest, convolutions: int) -> None:
-    """Raises RunFailed where the kernels are not the precision's."""
+    """Raises RunFailed if the evidence does not prove the precision's kernels."""
     if doubt := evidence.doubt(request.precision, convolutions):
         raise RunFailed(doubt)
 
 
 def _of_every_size(largest: PreparedModel, request: ModelRequest, engine: Engine,
                    example: torch.Tensor) -> PreparedModel:
-    """The same for batches of each prepared size (MODE=server), every one of them proven.
+    """Prepare and prove the model for every batch size of MODE=server.
 
-    Raises RunFailed where the kernels are not the precision's at a size.
+    Raises RunFailed if the kernels of a size are not the precision's.
     """
     models = {request.batch_size: largest.model}
     for size in prepared_sizes(request.batch_size)[:-1]:
@@ -98,9 +98,9 @@ def _look_at(output: torch.Tensor | None) -> Answers:
 
 
 def load_engine(torch_type: str) -> Engine:
-    """The engine of a TORCH_TYPE; importing it imports torch, and its own packages.
+    """Load the engine of a TORCH_TYPE. Imports torch and the engine's packages.
 
-    Raises Infrastructure where this Python lacks one of these, naming the stack that has them.
+    Raises Infrastructure if this Python lacks one of them, and names the stack that has it.
     """
     facts = ENGINES[torch_type]
     try:
@@ -115,9 +115,9 @@ def load_engine(torch_type: str) -> Engine:
 
 
 def model_request(spec: Spec) -> ModelRequest:
-    """What the engine shall prepare."""
+    """The engine's request for this spec."""
     precision, data = PRECISIONS[spec.precision], spec.data
-    # CUSTOMER_ENV may have set another cap, for which oneDNN lays out the weights differently.
+    # CUSTOMER_ENV may set another cap, for which oneDNN uses another layout of the weights.
     isa_cap = os.environ.get("ONEDNN_MAX_CPU_ISA", precision.isa_cap)
     return ModelRequest(
         precision, isa_cap, spec.batch_size, Path(spec.cache_dir),
@@ -128,7 +128,7 @@ def model_request(spec: Spec) -> ModelRequest:
 
 
 def peak_test(engine: Engine, request: ModelRequest) -> GetPeakReady:
-    """Prepare the product of matrices whose peak each instance then measures."""
+    """Prepare the product of matrices. Each instance measures its peak."""
     product = engine.prepare_peak(request).model
 
     def get_ready(part: Part) -> Callable[[], Peak]:
@@ -140,7 +140,7 @@ def peak_test(engine: Engine, request: ModelRequest) -> GetPeakReady:
 
 
 def inference_feeds(spec: Spec, dtype: torch.dtype) -> dict[int, Feed]:
-    """The feed of each instance. Raises RunFailed where too many images cannot be decoded."""
+    """The feed of each instance. Raises RunFailed if too many images cannot be decoded."""
     size, count = spec.batch_size, len(spec.instances)
     if not spec.data.dataset:
         dummy = CycleFeed([dummy_batch(size, dtype)])
@@ -156,6 +156,6 @@ def inference_feeds(spec: Spec, dtype: torch.dtype) -> dict[int, Feed]:
 
 
 def _decoders(cpus: int, batch_size: int) -> int:
-    """Processes that decode: each sends two batches ahead through /dev/shm; 0 where that is too small."""
+    """Number of decoding processes. Each keeps two batches ready in /dev/shm. 0 if that is too small."""
     room = shutil.disk_usage("/dev/shm").free // 2
     return max(0, min(cpus, _MOST_DECODERS, room // (2 * batch_size * _IMAGE_BYTES)))

@@ -1,4 +1,4 @@
-"""A prepared model, before it is measured -> the kernels that run in it, how far its answers agree with fp32's."""
+"""Check a prepared model before it is measured: its kernels, and the agreement of its answers with fp32."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .model_cache import cache_key
 
 def prove(rehearse: Callable[[Any], object], batch: Any, verbose: Callable[[], AbstractContextManager[object]],
           training: bool, read_kernels: Callable[[], Evidence] | None = None) -> tuple[Evidence, float]:
-    """Rehearse a step until it is compiled, then once under oneDNN verbose: (what ran, seconds).
+    """Run a step until it is compiled, then once with oneDNN's verbose log. Return (evidence, seconds).
 
-    ``read_kernels`` says it instead, where the engine has another way.
+    If the engine has ``read_kernels``, the evidence is from that instead.
     """
     with torch.inference_mode(not training):
         for _ in range(2):  # TorchScript profiles in the first call and optimises in the second
@@ -40,7 +40,7 @@ def prove(rehearse: Callable[[Any], object], batch: Any, verbose: Callable[[], A
 
 @contextmanager
 def captured_stdout() -> Iterator[list[str]]:
-    """Collect what C code prints on file descriptor 1 into the list, which is filled at the end."""
+    """Capture the output of C code on file descriptor 1. The yielded list is filled at the end."""
     libc = ctypes.CDLL(None)
     lines: list[str] = []
     sys.stdout.flush()
@@ -61,11 +61,11 @@ def captured_stdout() -> Iterator[list[str]]:
 
 def agreement(request: ModelRequest, model: Callable[[torch.Tensor], torch.Tensor],
               paths: Sequence[Path]) -> Agreement:
-    """How far the model's answers are plain fp32's: a broken quantisation shows before a whole data set is used.
+    """Compare the model's answers with plain fp32's. It shows a broken quantisation before a long run.
 
-    ``logit_spread`` is fp32's standard deviation over classes, to see ``largest_logit_difference`` in proportion.
-    Answers that are not finite never agree, and count in neither of the last two. Images that cannot be decoded are
-    passed over: the pass over the data set names them.
+    ``logit_spread``, fp32's standard deviation over classes, is the scale for ``largest_logit_difference``. Answers
+    that are not finite never agree, and are excluded from these two. Images that cannot be decoded are skipped: the
+    pass over the data set names them.
     """
     plain, batch_size = request.network(), request.batch_size
     same, count, largest, spread = 0, 0, 0.0, 0.0
@@ -73,11 +73,11 @@ def agreement(request: ModelRequest, model: Callable[[torch.Tensor], torch.Tenso
     for first in range(0, len(images), batch_size):
         batch = torch.stack(images[first:first + batch_size]).contiguous(memory_format=torch.channels_last)
         filled = padded(batch, batch_size).to(request.input_dtype)
-        # Not around the lines above: Inductor compiles once more for tensors that were made in inference mode.
+        # Not around the lines above: Inductor would compile again for tensors made in inference mode.
         with torch.inference_mode():
             expected = plain(batch)
             answers = model(filled)[:len(batch)].float()
-        # NaN would agree with itself: argmax gives its place.
+        # NaN would agree with NaN: argmax returns its index.
         finite = expected.isfinite().all(1) & answers.isfinite().all(1)
         same += int(((expected.argmax(1) == answers.argmax(1)) & finite).sum())
         largest = max([largest, *(expected - answers)[finite].abs().amax(1).tolist()])
@@ -97,7 +97,7 @@ def _load(path: Path) -> torch.Tensor | None:
 
 
 def denormal_share(request: ModelRequest) -> float:
-    """Of these weights, counted once and then known: it depends on nothing else."""
+    """The denormal share of these weights. It depends on nothing else, so it is cached."""
     images = dummy_batch(1, torch.float32)
     key = cache_key(engine="denormals", precision="float32", weights=request.weights_key,
                     classes=str(request.classes), **code_key(images, __file__))
@@ -106,7 +106,7 @@ def denormal_share(request: ModelRequest) -> float:
         return float(json.loads(path.read_text())["share"])
     except (OSError, ValueError, LookupError, TypeError):
         share = count(request.network(), images)
-    with suppress(OSError):  # where the cache cannot be written it is counted again the next time
+    with suppress(OSError):  # if the cache cannot be written, the next run counts again
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"share": share})
     return share
@@ -115,7 +115,7 @@ def denormal_share(request: ModelRequest) -> float:
 def count(model: torch.nn.Module, images: torch.Tensor) -> float:
     """Share of denormal numbers among all activations of one fp32 forward pass.
 
-    Arithmetic on denormals is many times slower on some CPUs, and only fp32 has room to show them.
+    Arithmetic on denormals is many times slower on some CPUs. fp32 shows them best.
     """
     denormal, total = 0, 0
 

@@ -1,4 +1,4 @@
-"""MODE=server: query ids from a pipe -> batches of the prepared sizes, and the ids of those answered into another."""
+"""MODE=server: query ids from one pipe -> batches of the prepared sizes; ids of answered queries -> another pipe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .stepper import Feed
 
 
 class QueryFeed(Feed):
-    """What the waiting queries ask for: a read takes as many as wait, at most a whole batch, and blocks for the first.
+    """Batches for waiting queries. A read blocks for the first query, then takes all that wait, up to a whole batch.
 
-    A number of queries that is no prepared size is padded to the next one.
+    If the number of queries is not a prepared size, the batch is padded to the next size.
     """
 
     def __init__(self, pool: Feed, pipes: Pipes) -> None:
-        """``pool`` has the images, in batches of the largest size that can be sliced."""
+        """``pool`` has the images, in batches of the largest size, which are sliced."""
         self._pool, self._pipes = pool, pipes
         self.example = pool.example
         sizes = prepared_sizes(len(self.example))
@@ -39,7 +39,7 @@ class QueryFeed(Feed):
         return next(self._warm)
 
     def batches(self) -> Iterator[tuple[Any, bytes]]:
-        """Images for the queries that wait, and their ids; it ends with LoadGen."""
+        """Yield images for the waiting queries, and the queries' ids. Ends when LoadGen ends."""
         queries, self._answers = os.open(self._pipes.queries, os.O_RDONLY), os.open(self._pipes.answers, os.O_WRONLY)
         most, padded, counts = len(self.example) * QUERY_BYTES, self._padded, self._counts
         self._began_ns = time.monotonic_ns()
@@ -54,15 +54,15 @@ class QueryFeed(Feed):
         os.close(queries)
 
     def after(self, output: Any, ids: bytes) -> None:
-        """The queries are answered."""
+        """Report the queries ``ids`` as answered."""
         os.write(self._answers, ids)
 
     def close(self) -> None:
-        """The pipe's end."""
+        """Close the pipes."""
         if self._answers >= 0:
             os.close(self._answers)
 
     def record(self) -> FeedRecord:
-        """The pool's, and how many batches there were of each number of queries."""
+        """The pool's record, and the number of batches by their number of queries."""
         served = Served(self._began_ns, self._ended_ns, {str(size): n for size, n in sorted(self._counts.items())})
         return msgspec.structs.replace(self._pool.record(), served=served)  # instances may share the pool

@@ -12,20 +12,20 @@ from typing import Any
 
 from ..result.processes import FeedRecord
 
-#: Beyond WARMUP_STEPS the warm-up looks for steady step times for at most this long.
+#: After WARMUP_STEPS the warm-up waits at most this many seconds for steady step times.
 MOST_EXTRA_S = 20.0
-#: Step times are steady where the medians of two neighbouring blocks are this close ...
+#: Step times are steady if the medians of two neighbouring blocks are this close ...
 STEADY_SHARE = 0.05
-#: ... and each block spans this long: caches, clocks and neighbours settle in tenths of seconds, not in milliseconds.
+#: ... and each block lasts this many seconds: caches, clocks and neighbours settle in tenths of seconds.
 STEADY_BLOCK_S = 0.5
 _LEAST_BLOCK_STEPS = 2
-#: A single step may be disturbed: what a step takes is the median of the last few.
+#: The time of a step is the median of the last few, because a single step may be disturbed.
 _LAST_STEPS = 9
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a feed shows of its progress: images ``counted`` and right ones among them, a ``loss`` as text."""
+    """A feed's progress: images ``counted``, the right ones among them, and a ``loss`` as text."""
 
     counted: int = 0
     right: int = 0
@@ -33,40 +33,40 @@ class Shown:
 
 
 class Feed:
-    """What an instance steps over: dummy images, a data set, a training."""
+    """The source of an instance's batches: dummy images, a data set, or a training."""
 
-    #: Steps that there are; None: as many as are wanted.
+    #: The number of steps. None: unlimited.
     length: int | None = None
-    #: Steps that the warm-up may take; None: as many as it wants.
+    #: The most steps of the warm-up. None: unlimited.
     most_warm_up: int | None = None
-    #: What a step takes, to prove its kernels; nothing of the feed is used up.
+    #: A step's input, to prove its kernels. Does not consume the feed.
     example: Any
 
     def warm_batch(self) -> Any:
-        """For a step of the warm-up: the same each time, so that its caches are as warm as they get."""
+        """A batch for the warm-up: the same each time, so that the caches are as warm as possible."""
         return self.example
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
-        """What each measured step takes, and the labels that go with it."""
+        """Yield the input of each measured step, and its labels."""
         raise NotImplementedError
 
     def after(self, output: Any, labels: Any) -> None:
-        """Called with each measured step's output, outside its time."""
+        """Handle a measured step's output, outside the step's time."""
 
     def close(self) -> None:
-        """End what still decodes, in the thread that steps: decoding processes die with the thread that forked them."""
+        """End the decoding processes. Call it in the thread that steps: they die with the thread that forked them."""
 
     def shown(self) -> Shown:
-        """Where it stands; read by another thread meanwhile."""
+        """The progress, for another thread."""
         return Shown()
 
     def record(self) -> FeedRecord:
-        """What the result keeps."""
+        """The record for the result."""
         raise NotImplementedError
 
 
 def settled(times_s: Sequence[float]) -> bool:
-    """Whether the medians of the last two blocks of steps, each as long as STEADY_BLOCK_S, are close."""
+    """Whether the medians of the last two blocks of steps, each STEADY_BLOCK_S long, are close."""
     now, rest = _last_block(times_s)
     before, _ = _last_block(rest)
     if not now or not before:
@@ -75,7 +75,7 @@ def settled(times_s: Sequence[float]) -> bool:
 
 
 def _last_block(times_s: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """(the last steps that span a block, those before); no block where there are too few."""
+    """Return (the last steps that fill a block, the steps before). The block is empty if there are too few steps."""
     spanned = 0.0
     for count, seconds in enumerate(reversed(times_s), start=1):
         spanned += seconds
@@ -85,18 +85,18 @@ def _last_block(times_s: Sequence[float]) -> tuple[Sequence[float], Sequence[flo
 
 
 class Stepper:
-    """Steps ``model`` over the batches of ``feed``; what it saw is in its attributes.
+    """Runs ``model`` on the batches of ``feed``. Its attributes are the measurement.
 
-    ``starts`` and ``ends`` are nanoseconds of the monotonic clock, one each a measured step. ``steady`` says
-    whether step times had settled when the warm-up gave up looking.
+    ``starts`` and ``ends`` have the time of each measured step in ns of the monotonic clock. ``steady`` is whether step
+    times had settled at the end of the warm-up.
     """
 
     def __init__(self, model: Callable[[Any], Any], feed: Feed, *, steps: int | None, warmup_steps: int,
                  min_duration_s: float, exact: bool) -> None:
-        """``steps``: None only for a feed that has an end.
+        """``steps``: None only for a feed with an end.
 
-        ``exact``: no step is added to the warm-up, for each has its place (training), none is judged by its time
-        (accuracy) or they would not settle (a burst).
+        ``exact``: the warm-up adds no steps, because each step counts (training), times are not judged (accuracy), or
+        times would not settle (burst).
         """
         self._model, self.feed, self._exact = model, feed, exact
         self.wanted = feed.length or steps or 0
@@ -107,10 +107,10 @@ class Stepper:
         self.last_output: Any = None
 
     def warm_up(self, on_warm: Callable[[float], None], gone: Callable[[], bool]) -> None:
-        """At least WARMUP_STEPS steps, more until they are steady; ``on_warm`` gets the last steps' seconds once.
+        """Run WARMUP_STEPS steps, and more until step times are steady. Then call ``on_warm`` with a step's seconds.
 
-        Then on until ``gone``: an instance that rests until the others are warm cools down, and leaves them the
-        machine to themselves. Without warm-up, or where it is exact, nothing is stepped beyond the least.
+        Continues until ``gone``: an instance that waited idle for the others would cool down, and would leave them the
+        whole machine. Without warm-up, or if ``exact``, runs no more than the least steps.
         """
         began, times = time.monotonic(), array("d")
         while len(times) < self._least:
@@ -131,10 +131,10 @@ class Stepper:
         return time.monotonic() - began
 
     def measure(self, on_enough: Callable[[], None], stopped: Callable[[], bool]) -> None:
-        """Step until STEPS and MIN_DURATION are reached, say so once, and go on until ``stopped``.
+        """Step until STEPS and MIN_DURATION are reached, call ``on_enough`` once, and continue until ``stopped``.
 
-        Going on keeps the load on the machine the same for instances that are not done yet. A feed that has an
-        end (a data set once) is enough where it ends.
+        Continuing keeps the machine's load constant for instances that are not done. A feed with an end (a data set
+        once) is enough when it ends.
         """
         clock, model, after = time.monotonic_ns, self._model, self.feed.after
         starts, ends, wanted = self.starts.append, self.ends.append, self.wanted

@@ -1,4 +1,4 @@
-"""A worker's spec -> a trainer, which is called with (images, labels) and does one step of SGD, and its batches.
+"""A worker's spec -> a trainer and its batches. The trainer does one step of SGD on (images, labels).
 
 Recipe: SGD with momentum 0.9 and weight decay 1e-4 (He et al. 2015, 3.4); learning rate 0.1 for 256 images a
 step, in proportion for others (Goyal et al. 2017), linear warm-up over the first twentieth, then half a cosine
@@ -35,16 +35,16 @@ from .stepper import Feed, Shown
 from .weights import SEED, read_state, unpickled
 
 RATE_PER_256, MOMENTUM, DECAY, WARM_UP_SHARE = 0.1, 0.9, 1e-4, 0.05
-#: The first checkpoint comes this soon, the next when writing the last one cost less than this share of the time.
+#: Seconds until the first checkpoint, and the largest share of the time for writing checkpoints.
 _FIRST_SAVE_S, _MOST_SAVING = 5.0, 0.02
-#: For an instance that does not come, or comes no further: nodes may start minutes apart.
+#: Timeout for an instance that does not appear or stops: nodes may start minutes apart.
 _PATIENCE = timedelta(minutes=10)
 _ONECCL = "oneccl_bindings_for_pytorch"
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Trainer:
-    """The model, its optimiser and where it stands; rank 0 writes the checkpoint."""
+    """The model, its optimiser and its progress. Rank 0 writes the checkpoint."""
 
     def __init__(self, spec: Spec, request: ModelRequest) -> None:
         here, self._nodes = spec.data.parts, spec.group.count
@@ -54,7 +54,7 @@ class Trainer:
         self._rate = RATE_PER_256 * request.batch_size * self.world / 256
         self.step = 0
         self.losses: list[torch.Tensor] = []
-        #: Right answers of each step, and images.
+        #: The number of right answers and of images of each step.
         self.right: list[torch.Tensor] = []
         self.seen: list[int] = []
         self._dtype = torch_dtype(request.precision)
@@ -75,7 +75,7 @@ class Trainer:
         """Average gradients with the other instances from now on."""
         if self.world > 1:
             if self._nodes == 1:
-                # All instances are on this machine, and a container may have no other interface.
+                # All instances are on this machine. A container may have no other interface.
                 os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
             self._backend = collectives(self._nodes)
             distributed.init_process_group(self._backend, init_method=f"file://{rendezvous}",
@@ -83,7 +83,7 @@ class Trainer:
             self._replica = DistributedDataParallel(self.model)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
-        """One step; returns what the model said."""
+        """Do one step. Returns the model's output."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * schedule(self.step, self.total)
         output, loss = self._learn(self._replica, batch)
@@ -95,7 +95,7 @@ class Trainer:
         return output
 
     def rehearse(self, batch: Batch) -> None:
-        """Everything of a step but its effect, to see which kernels it runs."""
+        """Run a step without its effect, to see its kernels."""
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         self._learn(self.model, batch)
         for buffer, before in zip(self.model.buffers(), buffers, strict=True):
@@ -110,7 +110,7 @@ class Trainer:
         return output.detach(), loss.detach()
 
     def save_now_and_then(self) -> None:
-        """A checkpoint where it is time for one or this was the last step."""
+        """Write a checkpoint if one is due or this was the last step."""
         began = time.monotonic()
         if self.checkpoint and self.rank == 0 and (began > self._save_at or self.step == self.total):
             self._save(self.checkpoint)
@@ -118,13 +118,13 @@ class Trainer:
             self._save_at = now + (now - began) / _MOST_SAVING
 
     def _save(self, path: Path) -> None:
-        """Atomically; the accuracy mode reads the same file as WEIGHTS."""
+        """Write the checkpoint atomically. The accuracy mode can read it as WEIGHTS."""
         with replacing(path) as temporary:
             torch.save({"state_dict": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
                         "step": self.step, "total_steps": self.total, "losses": self.loss_values()}, temporary)
 
     def _resume(self, path: Path, plain: torch.nn.Module) -> None:
-        """Go on where the checkpoint stands. Raises BadInput where it is another training's."""
+        """Continue from the checkpoint. Raises BadInput if it is another training's."""
         state, saved = read_state(path), unpickled(path)
         if not isinstance(saved, dict) or not {"optimizer", "step", "total_steps", "losses"} <= saved.keys():
             raise BadInput(f"CHECKPOINT={path} is no training's checkpoint; to begin with its weights give "
@@ -145,14 +145,14 @@ class Trainer:
             torch.tensor(math.nan if loss is None else loss) for loss in saved["losses"]]
 
     def loss_values(self) -> list[float | None]:
-        """The loss of each step from the first, those before a resumption included; None for what is no number."""
+        """The loss of each step, including those before a resumption. None if the loss is not a finite number."""
         return [round(float(loss), 6) if loss.isfinite() else None for loss in self.losses]
 
     def record(self) -> Training:
-        """What the result keeps; ``top1`` is the share of right answers, as they were given, of the last tenth."""
+        """The record for the result. ``top1`` is the share of right answers in the last tenth of the steps."""
         tenth = max(1, len(self.seen) // 10)
         digest = hashlib.sha256()
-        # Parameters only: DDP gives rank 0's running means to all at the next step, which the last step has not.
+        # Parameters only: DDP copies rank 0's running means at the next step, and after the last step there is none.
         for name, tensor in self.model.named_parameters():
             digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
         return Training(
@@ -163,7 +163,7 @@ class Trainer:
 
 
 def collectives(nodes: int) -> str:
-    """torch.distributed's backend: between nodes oneCCL where its bindings are installed, else gloo."""
+    """torch.distributed's backend: oneCCL between nodes if its bindings are installed, else gloo."""
     if nodes == 1 or not importlib.util.find_spec(_ONECCL):
         return "gloo"
     importlib.import_module(_ONECCL)  # which registers it
@@ -177,7 +177,7 @@ def _begin_as_identities(plain: torch.nn.Module) -> None:
 
 
 def schedule(step: int, total: int) -> float:
-    """The share of the full learning rate at ``step`` of ``total``."""
+    """The fraction of the full learning rate at ``step`` of ``total``."""
     rise = max(1.0, WARM_UP_SHARE * total)
     if step < rise:
         return (step + 1) / (rise + 1)
@@ -198,7 +198,7 @@ def _optimised(plain: torch.nn.Module, optimizer: torch.optim.Optimizer, torch_t
 
 
 class TrainingFeed(Feed):
-    """Exactly the steps that a training has left: every instance has to do as many, or the others wait for ever."""
+    """Exactly the remaining steps of a training. Every instance must do as many, or the others wait for ever."""
 
     def __init__(self, spec: Spec, request: ModelRequest, trainer: Trainer) -> None:
         self._spec, self._trainer = spec, trainer
@@ -206,9 +206,9 @@ class TrainingFeed(Feed):
         self._batches = self._dummy(request) if not spec.data.dataset else self._real(request)
         self.example = next(self._batches)
         self._first: Batch | None = self.example
-        #: More than there are: the end of the feed is the end.
+        #: More than there are: the feed's end ends the measurement.
         self.length = trainer.total
-        #: Of a resumed training one step at least is measured.
+        #: A resumed training measures at least one step.
         self.most_warm_up = trainer.total - trainer.step - 1
 
     def warm_batch(self) -> Batch:
@@ -216,7 +216,7 @@ class TrainingFeed(Feed):
         return next(self.batches())[0]
 
     def batches(self) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """What is left of the training: a step takes the labels with the images."""
+        """Yield the remaining batches. A step's input is (images, labels)."""
         while self._trainer.step < self._trainer.total:
             first, self._first = self._first, None
             batch = first if first is not None else next(self._batches)
@@ -233,7 +233,7 @@ class TrainingFeed(Feed):
         return Shown(loss=f"{float(last[0]):.3f}") if last else Shown()
 
     def record(self) -> FeedRecord:
-        """The training's record, with the loader's where there is one."""
+        """The training's record, with the loader's if there is one."""
         record = self._loader.record() if self._loader else FeedRecord()
         record.training = self._trainer.record()
         return record
@@ -245,7 +245,7 @@ class TrainingFeed(Feed):
             yield images, labels
 
     def _real(self, request: ModelRequest) -> Generator[Batch, None, None]:
-        """Epoch after epoch, each in an order of its own; a resumed training goes on in the middle of one."""
+        """Epoch after epoch, each in its own order. A resumed training continues in the middle of an epoch."""
         whole = dataset.scan(Path(self._spec.data.dataset), "train")
         trainer, size = self._trainer, request.batch_size
         own_images = len(whole.images) // trainer.world

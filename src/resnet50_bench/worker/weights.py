@@ -1,7 +1,7 @@
 """A checkpoint file as training scripts write it, or nothing -> ResNet50 with these weights.
 
-A file's code never runs: classes that it names beside tensors (an argparse.Namespace, a whole pickled module) are
-replaced by inert ones, which take what the file has for them.
+A file's code never runs. Inert classes replace all classes besides tensors (an argparse.Namespace, a pickled module),
+and keep the data that the file has for them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..errors import BadInput, RunFailed
 CLASSES = 1000
 #: Weights of dummy runs come from this seed, so that runs are alike.
 SEED = 20150512
-#: torchvision's names have it once; what stands before it are the prefixes of wrappers (``module._orig_mod.``).
+#: Every name in torchvision has it once. Anything before it is the prefix of a wrapper (``module._orig_mod.``).
 _MARK = "layer1.0.conv1.weight"
 _DEEPEST = 6
 _SAVE = 'save it by torch.save(model.state_dict(), "weights.pth")'
-#: How files begin that are no checkpoints, what they are, and what to do.
+#: First bytes of files that are not checkpoints, their kind, and the remedy.
 _OTHERS = (
     (rb"\s*<", "a web page or XML, as a failed download leaves it: fetch the weights again"),
     (rb"version https://git-lfs", "a pointer of Git LFS: git lfs pull fetches the file itself"),
@@ -35,7 +35,7 @@ _OTHERS = (
     (rb"\x89HDF", f"an HDF5 file: load it where it was made and {_SAVE}"))
 _SAFE_TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
                "I64": torch.int64, "I32": torch.int32}
-#: What rebuilds tensors and plain containers; torch gives storages itself.
+#: The functions that rebuild tensors and plain containers. torch rebuilds storages itself.
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): defaultdict,
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
@@ -46,15 +46,15 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 def network(path: Path | None, classes: int | None = None) -> torch.nn.Module:
-    """ResNet50 for inference, channels last; ``classes`` None: as many as the checkpoint has, else CLASSES.
+    """ResNet50 for inference, channels last. ``classes`` None: the checkpoint's number, else CLASSES.
 
-    Raises BadInput where the checkpoint is of another model, or tells another number of classes apart; RunFailed where
-    its numbers are none.
+    Raises BadInput if the checkpoint is of another model or has another number of classes, RunFailed if it has NaN or
+    infinite numbers.
     """
     state = read_state(path) if path else None
     classes = classes or _classes(state) or CLASSES
     torch.manual_seed(SEED)
-    import torchvision  # takes a second, and a model from the cache needs none of it
+    import torchvision  # takes a second, and a cached model does not need it
 
     model: torch.nn.Module = torchvision.models.resnet50(weights=None, num_classes=classes)
     if state is not None:
@@ -73,9 +73,9 @@ def _classes(state: Mapping[str, torch.Tensor] | None) -> int | None:
 
 def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model: torch.nn.Module,
                     classes: int) -> None:
-    """Say what differs, in the order of what a user can do about it."""
+    """Raises BadInput with the first difference: of names, of the number of classes, then of shapes."""
     own: dict[str, Any] = dict(model.state_dict())
-    # Checkpoints from before PyTorch 0.4.1 have no counter of batches, and inference needs none.
+    # Checkpoints from before PyTorch 0.4.1 have no counter of batches. Inference does not need it.
     needed = {name for name in own if not name.endswith(".num_batches_tracked")}
     missing, strange = sorted(needed - state.keys()), sorted(state.keys() - own.keys())
     if missing or strange:
@@ -93,7 +93,7 @@ def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model:
 
 
 def _refuse_broken(path: Path | None, model: torch.nn.Module) -> None:
-    """Quantised, NaN may become a finite number, and the answers would show nothing."""
+    """Raises RunFailed for broken weights. Quantised NaN may become finite, so the answers would not show it."""
     broken = [name for name, tensor in model.state_dict().items()
               if not tensor.isfinite().all() or name.endswith(".running_var") and (tensor < 0).any()]
     if broken:
@@ -103,23 +103,23 @@ def _refuse_broken(path: Path | None, model: torch.nn.Module) -> None:
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Names, without the prefixes of wrappers, and tensors.
+    """Read the tensors by name, without the prefixes of wrappers.
 
-    Raises BadInput: what the file is or holds instead, and what to save.
+    Raises BadInput with the file's real kind or content, and what to save instead.
     """
     _refuse_other_files(path)
     try:
         content = _safetensors(path) if _is_safetensors(path) else unpickled(path)
     except OSError as error:
         raise BadInput(f"the weights {path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # a reader of a damaged file raises what it meets first
+    except Exception as error:  # the reader of a damaged file may raise anything
         raise BadInput(f"the weights {path} cannot be read as a checkpoint, they are damaged or of another program "
                        f"({_one_line(error)}): fetch them again, or {_SAVE}") from error
     mappings = list(_mappings(content))
     networks = {f"{place}{prefix}": {name.removeprefix(prefix): tensor for name, tensor in tensors.items()
                                      if name.startswith(prefix)}
                 for place, tensors in mappings for prefix in _prefixes(tensors)}
-    if len(networks) > 1:  # an averaged copy is kept beside the model that is trained
+    if len(networks) > 1:  # some scripts store an averaged copy beside the trained model
         networks = {place: state for place, state in networks.items()
                     if "ema" not in re.split(r"[._]", place.lower())} or networks
     if len(networks) > 1:
@@ -154,7 +154,7 @@ def _wrong_archive(path: Path) -> str | None:
 
 
 class _Inert(dict[Any, Any]):
-    """In the place of an object of any class: it keeps items and attributes, and does nothing."""
+    """Replaces an object of any class. It keeps items and attributes, and does nothing."""
 
     made_by = ""
 
@@ -171,13 +171,13 @@ class _Inert(dict[Any, Any]):
             self.__dict__.update((str(name), value) for name, value in state.items())
 
     def append(self, item: object) -> None:
-        """What a list or a set takes."""
+        """Accept the items of a list or set."""
 
     extend = add = append
 
 
 class _Unpickler(pickle.Unpickler):
-    """Rebuilds tensors; every other name of the file gives an inert class."""
+    """Rebuilds tensors. Every other class name in the file becomes an inert class."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
@@ -193,9 +193,9 @@ def _load(stream: BinaryIO, **options: Any) -> Any:
 
 
 def unpickled(path: Path) -> object:
-    """All of the file, with inert objects for what is no tensor or plain container."""
-    # torch's reader of storages with our unpickler: its own weights_only stops at the first unknown class.
-    # Python 2 wrote bytes where text is now; latin1 takes any of them.
+    """The file's whole content. Objects other than tensors and plain containers are inert."""
+    # torch's reader of storages with our unpickler. torch's own weights_only stops at the first unknown class.
+    # Python 2 wrote text as bytes. latin1 decodes any bytes.
     return torch.load(path, map_location="cpu", weights_only=False, encoding="latin1",
                       pickle_module=SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="checkpoint"))
 
@@ -207,7 +207,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Format: github.com/huggingface/safetensors, "Format"."""
+    """Read a safetensors file. Format: github.com/huggingface/safetensors, "Format"."""
     data = bytearray(path.read_bytes())
     begin = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:begin])
@@ -221,7 +221,7 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _mappings(content: object, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
-    """(where it is, names with tensors) of everything in the file that has some."""
+    """Yield (its place in the file, tensors by name) of every mapping with tensors."""
     if not isinstance(content, Mapping) or depth > _DEEPEST:
         return
     tensors = dict(_of_module(content)) if isinstance(content, _Inert) else {}
@@ -233,7 +233,7 @@ def _mappings(content: object, place: str = "", depth: int = 0) -> Iterator[tupl
 
 
 def _of_module(module: _Inert, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """The state_dict of a pickled torch.nn.Module; nothing of other objects."""
+    """The state_dict of a pickled torch.nn.Module. Empty for other objects."""
     attributes = vars(module)
     for kind in ("_parameters", "_buffers"):
         for name, value in dict(attributes.get(kind) or {}).items():

@@ -1,4 +1,4 @@
-"""What every engine takes and gives: a ModelRequest and the Plain model of it -> a PreparedModel."""
+"""The interface of all engines: a ModelRequest and its Plain model -> a PreparedModel."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..weights import SEED
 from . import peak
 
 IMAGE_SIZE = 224
-#: Images a batch of calibration, and batches of it on dummy images.
+#: Images in a calibration batch, and the number of batches if images are dummies.
 _CALIBRATION_BATCH, _DUMMY_CALIBRATION_IMAGES = 4, 4
-#: A sound network answers below 1e3. PyTorch's HistogramObserver searches for minutes at each convolution where the
-#: cube of a bin's width overflows, which is from 1e16 on.
+#: A sound network's outputs are below 1e3. From 1e16 on the cube of a histogram bin's width overflows, and PyTorch's
+#: HistogramObserver searches for minutes at each convolution.
 _LARGEST_ANSWER = 1e12
 
 
 @dataclass(frozen=True)
 class Plain:
-    """What an engine prepares: ``network`` makes the plain model, ``example`` is a batch like those it will be called
-    with, ``calibration`` gives fp32 batches for int8's scales, which ``qconf`` replaces, ``key`` is what the prepared
-    model depends on besides code and CPU."""
+    """The input of an engine. ``network`` makes the plain model. ``example`` is a batch of the shape and type to run.
+    ``calibration`` gives fp32 batches for int8's scales, unless ``qconf`` gives the scales. ``key`` identifies
+    everything that the prepared model depends on besides code and CPU."""
 
     network: Callable[[], torch.nn.Module]
     example: torch.Tensor
@@ -42,9 +42,9 @@ class Plain:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What to prepare. ``isa_cap`` and the SHA-256s only key the cache.
+    """The model to prepare. ``isa_cap`` and the SHA-256s are only part of the cache key.
 
-    ``weights`` is None for seeded random ones, ``calibration`` empty for dummy images; ``qconf`` replaces both.
+    ``weights`` is None for seeded random weights. ``calibration`` is empty for dummy images. ``qconf`` replaces both.
     """
 
     precision: Precision
@@ -56,29 +56,29 @@ class ModelRequest:
     classes: int | None = None
     calibration: tuple[Path, ...] = ()
     qconf: Path | None = None
-    #: Cores of an instance: the peak's product has rows for each of them.
+    #: Cores of an instance. The peak's product has rows for each core.
     cores: int = 1
-    #: Whether the engine takes fp32 images whatever it computes in.
+    #: Whether the engine's input is fp32 at every precision.
     float32_images: bool = False
 
     def network(self) -> torch.nn.Module:
-        """The plain model. Raises BadInput where the checkpoint is another model's."""
+        """The plain model. Raises BadInput if the checkpoint is another model's."""
         return weights.network(self.weights, self.classes)
 
     @property
     def weights_key(self) -> str:
-        """The contents of the weights, wherever they are."""
+        """The cache key of the weights. It depends on their contents, not on their path."""
         return self.weights_sha256 or f"seed {SEED}"
 
     def model(self) -> Plain:
-        """ResNet50; of files its key has the contents, wherever they lie."""
+        """ResNet50. Its key depends on the contents of files, not on their paths."""
         recipe = source_digest(*([self.qconf] if self.qconf else self.calibration))
         key = {"weights": self.weights_key, "classes": str(self.classes), "recipe": recipe}
         return Plain(self._to_prepare, dummy_batch(self.batch_size, self.input_dtype), self.calibration_images, key,
                      self.qconf)
 
     def _to_prepare(self) -> torch.nn.Module:
-        """The plain model. Raises RunFailed where int8's calibration would not end: see _LARGEST_ANSWER."""
+        """The plain model. Raises RunFailed if int8's calibration would not end: see _LARGEST_ANSWER."""
         model = self.network()
         if self.weights and self.precision.dtype is INT8:
             with torch.inference_mode():
@@ -89,12 +89,12 @@ class ModelRequest:
         return model
 
     def peak(self) -> Plain:
-        """The product that shows what the cores reach."""
+        """The product of matrices that measures the cores' peak."""
         example = peak.images(self.input_dtype, self.cores)
         return Plain(peak.product, example, lambda: [example], {"weights": "peak"})
 
     def calibration_images(self) -> Iterator[torch.Tensor]:
-        """fp32 batches whose activations give the scales of int8. Raises BadImage where one cannot be decoded."""
+        """fp32 batches that calibrate the scales of int8. Raises BadImage if one cannot be decoded."""
         if not self.calibration:
             for number in range(_DUMMY_CALIBRATION_IMAGES):
                 yield dummy_batch(1, torch.float32, SEED + number)
@@ -104,37 +104,37 @@ class ModelRequest:
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """The type of the images that the model is called with."""
+        """The type of the model's input images."""
         return torch.float32 if self.float32_images else torch_dtype(self.precision)
 
 
 def torch_dtype(precision: Precision) -> torch.dtype:
-    """The type of the tensors that go into a model of this precision and come out of it."""
+    """The type of the input and output tensors of a model of this precision."""
     return getattr(torch, precision.dtype.tensors)  # type: ignore[no-any-return]
 
 
 class Engine(ABC):
-    """One way to run a model; the module of a TORCH_TYPE has one as ``ENGINE``."""
+    """One way to run a model. Each TORCH_TYPE's module defines one as ``ENGINE``."""
 
     @abstractmethod
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
-        """Optimise the plain model for the request, from the cache where that is possible."""
+        """Optimise the plain model for the request, or take it from the cache."""
 
     def prepare_peak(self, request: ModelRequest) -> PreparedModel:
-        """Optimise ``peak.product()`` in the same way; called with ``peak.images(input_dtype, cores)``."""
+        """Optimise ``peak.product()`` in the same way. Its input is ``peak.images(input_dtype, cores)``."""
         return self.prepare(request, request.peak())
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
-        """While entered, the oneDNN that this engine uses prints what it runs on stdout; nothing where it has none."""
+        """A context in which this engine's oneDNN prints its primitives on stdout. Does nothing without oneDNN."""
         return nullcontext()
 
 
 class PyTorchEngine(Engine):
-    """One that runs PyTorch's own oneDNN."""
+    """An engine that runs PyTorch's own oneDNN."""
 
     def prepare_peak(self, request: ModelRequest) -> PreparedModel:
-        # Compiling the product would take longer than measuring it. With weights that are packed anew in each call
-        # the peak would be below what other engines reach.
+        # Compiling the product would take longer than measuring it. If each call packed the weights again, the peak
+        # would be lower than that of other engines.
         return PreparedModel(peak.Prepacked(request.input_dtype, request.cores), "unused")
 
     def onednn_verbose(self) -> AbstractContextManager[object]:
@@ -142,10 +142,10 @@ class PyTorchEngine(Engine):
 
 
 def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
-    """What every prepared model depends on: the shape it is for, the libraries, and the code that makes it.
+    """A key of everything that any prepared model depends on: input shape, libraries, and the code that makes it.
 
-    ``files`` are an engine's own modules. Their source decides, comments and all: a model built once too often costs
-    seconds, one that an older recipe made would be measured as the new one.
+    ``files`` are an engine's own modules. Any change of their source, even of a comment, changes the key: an unneeded
+    build costs seconds, but a model of an older recipe would be measured as the new one.
     """
     shared = (__file__, data.__file__, weights.__file__, peak.__file__)
     return {"batch_size": str(len(example)), "shape": "x".join(map(str, example.shape)), "torch": torch.__version__,
@@ -153,13 +153,13 @@ def code_key(example: torch.Tensor, *files: str) -> dict[str, str]:
 
 
 def model_key(engine: str, request: ModelRequest, plain: Plain, *files: str, **facts: str) -> str:
-    """The cache's key of a prepared model; ``files`` as for ``code_key``, ``facts`` are the engine's own."""
+    """The cache key of a prepared model. ``files``: as for ``code_key``. ``facts``: added by the engine."""
     return cache_key(engine=engine, precision=request.precision.name, saturates=str(request.precision.saturates),
                      **code_key(plain.example, *files), **plain.key, **facts)
 
 
 def whole_batches(calibration: Iterable[torch.Tensor], size: int) -> list[torch.Tensor]:
-    """The images in batches of ``size``, which a graph was exported for; the last is filled up from the first."""
+    """The images in batches of ``size``, the size of the exported graph. The first images fill up the last batch."""
     images = torch.cat(list(calibration))
     count = -(-len(images) // size) * size
     images = images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
@@ -167,7 +167,7 @@ def whole_batches(calibration: Iterable[torch.Tensor], size: int) -> list[torch.
 
 
 def dummy_batch(batch_size: int, dtype: torch.dtype, seed: int = SEED) -> torch.Tensor:
-    """Normal noise of shape (batch_size, 3, 224, 224), channels last: normalised images' scale."""
+    """Normal noise of shape (batch_size, 3, 224, 224), channels last, with the scale of normalised images."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch_size, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     return images.to(dtype).contiguous(memory_format=torch.channels_last)

@@ -22,15 +22,15 @@ from ..job import PreparedModel
 from ..model_cache import cached
 from .base import ModelRequest, Plain, PyTorchEngine, model_key, whole_batches
 
-#: Where torch 2.9 and later have PyTorch 2 export quantisation, and where torch had it until then.
+#: Modules with PyTorch 2 export quantisation: of torch 2.9 and later, and of earlier versions.
 _PT2E_PACKAGES = ("torchao.quantization.pt2e", "torch.ao.quantization")
 
 
 class InductorEngine(PyTorchEngine):
-    """TORCH_TYPE=COMPILE-INDUCTOR: weights frozen into the graph; Inductor keeps its own cache."""
+    """TORCH_TYPE=COMPILE-INDUCTOR: weights frozen into the graph. Inductor has its own cache."""
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
-        # PyTorch counts the models of a process against its limit of recompilations, and keeps each one's weights.
+        # Each model of a process counts towards PyTorch's limit of recompilations and keeps its weights in memory.
         torch.compiler.reset()
         if request.precision.dtype is INT8:
             return _int8(request, plain)
@@ -43,7 +43,7 @@ class InductorEngine(PyTorchEngine):
 
 
 def _int8(request: ModelRequest, plain: Plain) -> PreparedModel:
-    """The program with its scales comes from the cache; the machine code for it is Inductor's to keep."""
+    """The int8 model. Our cache keeps the program with its scales, Inductor's cache the machine code."""
     program, cache = cached(
         request.cache_dir, model_key("COMPILE-INDUCTOR", request, plain, __file__), suffix=".pt2",
         build=lambda: _quantised(plain, request.precision.saturates), save=torch.export.save, load=_load)
@@ -53,15 +53,15 @@ def _int8(request: ModelRequest, plain: Plain) -> PreparedModel:
 
 def compiled(model: torch.nn.Module, example: torch.Tensor,
              backend: str = "inductor") -> Callable[[torch.Tensor], torch.Tensor]:
-    """Code for batches like ``example`` and as many threads as this thread would use.
+    """Compile ``model`` for batches like ``example`` and the number of threads of the calling thread.
 
-    The code names its threads in ``num_threads``. The key of Inductor's cache holds its configuration but not
-    ``torch.get_num_threads()`` (torch 2.8, codecache.FxGraphHashDetails), so the number is written there; else code
-    of another instance's size would come from the cache.
+    The compiled code contains the number of threads. The key of Inductor's cache includes its configuration but not
+    ``torch.get_num_threads()`` (torch 2.8, codecache.FxGraphHashDetails). The number is therefore set in the
+    configuration. Otherwise the cache would return code for another size of instance.
     """
     inductor_config.freezing = True
     inductor_config.cpp.threads = torch.get_num_threads()
-    dynamo_config.fail_on_recompile_limit_hit = True  # by default it goes on without compiling, at another speed
+    dynamo_config.fail_on_recompile_limit_hit = True  # else it runs uncompiled, at another speed
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         code = torch.compile(model, dynamic=False, backend=backend)
@@ -70,12 +70,12 @@ def compiled(model: torch.nn.Module, example: torch.Tensor,
 
 
 def _quantised(plain: Plain, saturates: bool) -> torch.export.ExportedProgram:
-    """The program with int8 convolutions. Raises RunFailed where nothing was quantised."""
+    """The program with int8 convolutions. Raises RunFailed if nothing was quantised."""
     quantizers = _pt2e("quantizer.x86_inductor_quantizer")
     pt2e = _pt2e("quantize_pt2e")
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of its own move to torchao
-        # Without strict the graph has no module stack, by which the quantiser finds what belongs together.
+        warnings.simplefilter("ignore")  # it warns that it moves to torchao
+        # Without strict the graph has no module stack, which the quantiser needs to find patterns.
         exported = torch.export.export(plain.network(), (plain.example,), strict=True).module()
         quantizer = quantizers.X86InductorQuantizer()
         quantizer.set_global(quantizers.get_default_x86_inductor_quantization_config(reduce_range=saturates))
@@ -90,20 +90,20 @@ def _quantised(plain: Plain, saturates: bool) -> torch.export.ExportedProgram:
 
 
 def _load(path: Path) -> torch.export.ExportedProgram:
-    # Importing them registers the program's operators, and with torchao Inductor's int8 patterns: fp32 would run else.
+    # Importing them registers the program's operators and, with torchao, Inductor's int8 patterns. Otherwise fp32 runs.
     _pt2e("quantize_pt2e")
     _pt2e("quantizer.x86_inductor_quantizer")
     return torch.export.load(path)
 
 
 def _quantise_nodes(graph_module: torch.nn.Module) -> int:
-    """How many nodes turn numbers into 8 bits, or back."""
+    """The number of nodes that quantise to 8 bits or dequantise."""
     graph: torch.fx.Graph = graph_module.graph  # type: ignore[assignment]  # an exported program's module has one
     return sum("quantize_per" in str(node.target) for node in graph.nodes)
 
 
 def _pt2e(name: str) -> ModuleType:
-    """A module of PyTorch 2 export quantisation, wherever this PyTorch has it. Raises RunFailed: nowhere."""
+    """Import a module of PyTorch 2 export quantisation. Raises RunFailed if this PyTorch has none."""
     for package in _PT2E_PACKAGES:
         try:
             return importlib.import_module(f"{package}.{name}")

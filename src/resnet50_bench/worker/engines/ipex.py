@@ -1,7 +1,7 @@
 """ResNet50 by Intel Extension for PyTorch: fp32, bf32, bf16 and statically quantised int8.
 
-IPEX's Python package takes twice as long to import as all the rest of a start. Its library registers the operators and
-fusions that a frozen module needs; the package is for making one. What ran is proven by oneDNN's log either way.
+IPEX's Python package takes twice as long to import as the rest of a start. Its C++ library alone registers the
+operators and fusions that a frozen module needs. Only making a module needs the package. oneDNN's log proves both.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _LIBRARY = f"{_PACKAGE}._C"
 
 
 def library() -> ModuleType:
-    """The extension module, loaded once. Raises ModuleNotFoundError where IPEX is not installed.
+    """Load the extension module once. Raises ModuleNotFoundError if IPEX is not installed.
 
-    It stands where the package will look for it, so that both have the same one.
+    It is registered under the package's own name for it, so that the package finds the same one.
     """
     if _LIBRARY not in sys.modules:
         package = Path(torch.__file__).parents[1] / _PACKAGE
@@ -45,21 +45,21 @@ def library() -> ModuleType:
 
 
 def package() -> ModuleType:
-    """The whole Python package, for making a model."""
+    """Import the whole Python package, to make a model."""
     if _PACKAGE not in sys.modules:
-        # Its import has to find the library by itself, to hang it into the package; it finds the one that is loaded.
+        # The import must find the library itself to make it an attribute of the package. It finds the loaded one.
         sys.modules.pop(_LIBRARY, None)
     with warnings.catch_warnings():
-        # It warns about its end of life and about pkg_resources; neither concerns a result.
+        # It warns about its end of life and about pkg_resources. Neither affects a result.
         warnings.simplefilter("ignore")
         return importlib.import_module(_PACKAGE)
 
 
-library()  # where there is none, importing this module says so
+library()  # if there is none, importing this module fails with the reason
 
 
 class IpexEngine(Engine):
-    """TORCH_TYPE=IPEX: optimise, trace, freeze; the frozen module is cached on disk."""
+    """TORCH_TYPE=IPEX: optimise, trace, freeze. The frozen module is cached on disk."""
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         if request.precision.products_in_bf16:
@@ -75,7 +75,7 @@ class IpexEngine(Engine):
 
     @contextmanager
     def onednn_verbose(self) -> Iterator[None]:
-        """IPEX has its own oneDNN. Raises RuntimeError where that does not switch."""
+        """As the base class. IPEX has its own oneDNN. Raises RuntimeError if its log cannot be switched on."""
         if not library().mkldnn_set_verbose(1):
             raise RuntimeError("IPEX's oneDNN does not switch its verbose mode on")
         try:
@@ -85,7 +85,7 @@ class IpexEngine(Engine):
 
 
 def _frozen(request: ModelRequest, plain: Plain, recipe: Path | None) -> torch.jit.ScriptModule:
-    """The module for batches like ``plain.example``; int8 writes its scales to ``recipe``.
+    """Make the module for batches like ``plain.example``. int8 writes its scales to ``recipe``.
 
     Raises BadInput for a wrong QCONF.
     """
@@ -106,7 +106,7 @@ def _quantised(plain: Plain, saturates: bool, recipe: Path) -> torch.nn.Module:
     """Static int8: 8-bit activations (7 where products saturate) by calibration or a given recipe, 8-bit weights per
     channel.
     """
-    # Only where a model is made: both take longer to import than all the rest.
+    # Imported only to make a model: both take longer to import than everything else.
     from torch.ao.quantization import HistogramObserver, PerChannelMinMaxObserver, QConfig, QConfigMapping
 
     quantization = package().quantization
@@ -117,7 +117,7 @@ def _quantised(plain: Plain, saturates: bool, recipe: Path) -> torch.nn.Module:
     if plain.qconf:
         try:
             model.load_qconf_summary(str(plain.qconf))
-        except Exception as error:  # IPEX raises what its reader meets first: KeyError, AssertionError, ValueError ...
+        except Exception as error:  # for a wrong file IPEX raises KeyError, AssertionError, ValueError ...
             why = (str(error).strip() or repr(error)).splitlines()[0][:200]
             raise BadInput(f"QCONF={plain.qconf} is not a qconf_summary of this model ({why})") from error
     else:

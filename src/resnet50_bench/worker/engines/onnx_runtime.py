@@ -1,6 +1,6 @@
 """ResNet50 by ONNX Runtime, exported from the PyTorch module: fp32 and statically quantised int8.
 
-ONNX Runtime names the operators that ran, never their instruction set, so its kernels stay unproven.
+ONNX Runtime reports operators but not their instruction set, so its kernels cannot be proven.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..model_cache import cached
 from .base import Engine, ModelRequest, Plain, model_key, whole_batches
 
 _UNPROVEN = "ONNX Runtime names operators, not the instruction set that they ran with"
-#: The model's input: NHWC arrays, a channels-last batch as it is in memory.
+#: The model's input: NHWC arrays, the memory layout of a channels-last batch.
 _INPUT = "images"
 
 
 class OnnxRuntimeEngine(Engine):
-    """TORCH_TYPE=ONNXRUNTIME: the exported, maybe quantised model is cached."""
+    """TORCH_TYPE=ONNXRUNTIME: the exported and, for int8, quantised model is cached."""
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         model, cache = cached(
@@ -37,15 +37,15 @@ class OnnxRuntimeEngine(Engine):
 
 
 class OnnxSession:
-    """The model on so many threads, called with a channels-last batch. Raises RunFailed where it does not load."""
+    """The loaded model with its threads, called with a channels-last batch. Raises RunFailed if it does not load."""
 
     def __init__(self, model: bytes, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # Those that wait must not take a core from what measures beside them.
+        # Waiting threads must not take a core from instances that still measure.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if others := _other_cpus()[:threads - 1]:
-            # It counts from 1.
+            # It numbers cpus from 1.
             options.add_session_config_entry("session.intra_op_thread_affinities",
                                              ";".join(str(cpu + 1) for cpu in others))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -55,22 +55,22 @@ class OnnxSession:
         return torch.from_numpy(answers)
 
     def threads(self) -> int:
-        """As ONNX Runtime was told; it does not say how many it has."""
+        """The number of threads passed to ONNX Runtime, which does not report its own."""
         return int(self._session.get_session_options().intra_op_num_threads)
 
 
 def _other_cpus() -> list[int]:
-    """The process's, without that of the calling thread, which computes, too.
+    """The process's cpus without the calling thread's cpu. The calling thread computes too.
 
-    OpenMP has bound it to its first place, and what it starts would stay there with it: two threads on one core were
-    half as fast as one.
+    OpenMP has bound the calling thread to its first place. Threads that it starts would inherit that: two threads on
+    one core were half as fast as one.
     """
     own, cpus = os.sched_getaffinity(0), os.sched_getaffinity(os.getpid())
     return sorted(cpus - {min(own)})
 
 
 def _exported(request: ModelRequest, plain: Plain) -> bytes:
-    """The model for batches like ``plain.example``.
+    """Export the model for batches like ``plain.example``.
 
     int8 is ONNX Runtime's recipe for CPUs: static, 8-bit activations per tensor, 8-bit weights per channel, of 7 bits
     where products saturate.
@@ -87,12 +87,12 @@ def _exported(request: ModelRequest, plain: Plain) -> bytes:
 
 
 def _quantised(file: Path, plain: Plain, saturates: bool) -> Path:
-    # Only where a model is made: they take as long to import as all else.
+    # Imported only to make a model: they take as long to import as everything else.
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
-        """Calibration batches as ONNX Runtime asks for them."""
+        """The calibration batches, by ONNX Runtime's interface."""
 
         batches = iter(whole_batches(plain.calibration(), len(plain.example)))
 
@@ -108,7 +108,7 @@ def _quantised(file: Path, plain: Plain, saturates: bool) -> Path:
 
 
 class _Nhwc(torch.nn.Module):
-    """The network for batches of NHWC."""
+    """The network with NHWC input."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """ResNet50 by OpenVINO, converted from the PyTorch module: fp32, bf16, and int8 by NNCF's post-training quantisation.
 
-Conversion is what OpenVINO's users do (``openvino.convert_model``); ``torch.compile(backend="openvino")`` failed with
-torch 2.15 on a guard.
+OpenVINO's users convert models (``openvino.convert_model``). With torch 2.15, ``torch.compile(backend="openvino")``
+failed on a guard.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..job import PreparedModel
 from ..model_cache import cached
 from .base import Engine, ModelRequest, Plain, model_key
 
-# TBB loads its hwloc with RTLD_DEEPBIND, past a preloaded jemalloc: then what one allocated the other frees, and glibc
-# aborts. This is TBB's own switch against it; it is read when openvino is imported.
+# TBB loads its hwloc with RTLD_DEEPBIND, which bypasses a preloaded jemalloc. One allocator then frees the other's
+# memory, and glibc aborts. This is TBB's own switch against it, read when openvino is imported.
 os.environ.setdefault("TBB_ENABLE_SANITIZERS", "1")
 import openvino  # noqa: E402
 
-metadata.version("nncf")  # where there is none, importing this module says so
-#: A cached file is the length of the XML in so many bytes, the XML, and the weights.
+metadata.version("nncf")  # if there is none, importing this module fails with the reason
+#: A cached file is the XML's length in this many bytes, the XML, and the weights.
 _LENGTH_BYTES = 8
 
 
 class OpenVinoEngine(Engine):
-    """TORCH_TYPE=OPENVINO: the converted, maybe quantised model is cached; compiling it takes half a second."""
+    """TORCH_TYPE=OPENVINO: the converted and, for int8, quantised model is cached. Compiling it takes 0.5 s."""
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         model, cache = cached(
@@ -43,16 +43,16 @@ class OpenVinoEngine(Engine):
 
 
 class Compiled:
-    """The model on so many threads, called with a channels-last batch; each calling thread has a request of its own.
+    """The compiled model, called with a channels-last batch. Each calling thread has an inference request of its own.
 
-    What a call returns holds until the same thread's next one.
+    A call's result is valid until the same thread's next call.
     """
 
     def __init__(self, model: openvino.Model, hint: str, threads: int) -> None:
         self._model, self._requests = model, threading.local()
         self._settings = {
             "INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
-            # The threads inherit the instance's mask; OpenVINO's own pinning would choose from the whole machine.
+            # The threads inherit the instance's mask. OpenVINO's own pinning would choose from the whole machine.
             "ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True, "SCHEDULING_CORE_TYPE": "ANY_CORE",
         }
         self._compiled = openvino.Core().compile_model(model, "CPU", self._settings)
@@ -61,17 +61,17 @@ class Compiled:
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
         request = self._requests.own
-        # The same memory: a channels-last batch is the NHWC array that the model takes.
+        # No copy: a channels-last batch has the NHWC memory layout of the model's input.
         request.set_input_tensor(openvino.Tensor(batch.permute(0, 2, 3, 1).numpy(), shared_memory=True))
         request.infer()
         return torch.from_numpy(request.get_output_tensor(0).data)
 
     def threads(self) -> int:
-        """As OpenVINO says it."""
+        """The number of threads that OpenVINO reports."""
         return int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def kernels(self) -> Evidence:
-        """Of the very model that is measured; the times are of its twin, since measuring them costs some."""
+        """The measured model's kernels. The times are of a second model with profiling: profiling costs time."""
         return of_openvino(_nodes(self._compiled), self._times_ms())
 
     def _times_ms(self) -> dict[str, float]:
@@ -94,7 +94,7 @@ def _nodes(compiled: openvino.CompiledModel) -> list[dict[str, str]]:
 
 
 def _converted(request: ModelRequest, plain: Plain) -> openvino.Model:
-    """The model for batches like ``plain.example``, given as NHWC arrays: a channels-last batch as it is in memory."""
+    """Convert the model for batches like ``plain.example``, in NHWC: the memory layout of a channels-last batch."""
     from openvino.preprocess import PrePostProcessor
 
     with torch.no_grad(), warnings.catch_warnings():
@@ -116,7 +116,7 @@ def _quantised(model: openvino.Model, plain: Plain, saturates: bool) -> openvino
 
     Where products saturate, NNCF's remedy is weights that use half of their range.
     """
-    import nncf  # only where a model is made: it takes as long to import as all else
+    import nncf  # imported only to make a model: it takes as long to import as everything else
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     images = [batch.contiguous(memory_format=torch.contiguous_format).numpy() for batch in plain.calibration()]
@@ -127,7 +127,7 @@ def _quantised(model: openvino.Model, plain: Plain, saturates: bool) -> openvino
 
 
 def _save(model: openvino.Model, path: Path) -> None:
-    """Write the model to one file, so that one digest holds all of it. Weights stay as they are, not cut to fp16."""
+    """Write the model to one file, so that one digest covers it. The weights are not compressed to fp16."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         xml = Path(folder) / "model.xml"
         openvino.save_model(model, xml, compress_to_fp16=False)

@@ -1,7 +1,7 @@
-"""A model of matrix products -> the most operations and bytes a second that these cores reach.
+"""A model of matrix products -> the highest operations/s and bytes/s that these cores reach.
 
-The product is a chain of 1x1 convolutions, which oneDNN runs as matrix products: it goes through
-the same engine as ResNet50, so it has the same data type, kernels and threads.
+The product is a chain of 1x1 convolutions, which oneDNN runs as matrix products. It uses the same
+engine as ResNet50, so it has the same data type, kernels and threads.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ...machine.memory import DEFAULT_FLOATS
 _CHANNELS = 512
 _LAYERS = 4
 _HEIGHT = 28
-#: Seconds for each of the two looks: some 20 calls on one core at fp32, the slowest.
+#: Seconds for each of the two measurements: about 20 calls on one core at fp32, the slowest precision.
 _LOOK_S = 0.2
 
 
 def product() -> torch.nn.Sequential:
-    """The chain of products; ReLU between them keeps int8 from returning to float."""
+    """The chain of products. The ReLU between them keeps int8 from returning to float."""
     torch.manual_seed(0)
     layers = [layer for _ in range(_LAYERS)
               for layer in (torch.nn.Conv2d(_CHANNELS, _CHANNELS, 1, bias=False), torch.nn.ReLU())]
@@ -31,10 +31,10 @@ def product() -> torch.nn.Sequential:
 
 
 class Prepacked(torch.nn.Module):
-    """The product as Inductor's frozen graphs run it: weights in oneDNN's own layout, ReLU fused; not compiled.
+    """The product as Inductor's frozen graphs run it, without compiling: weights in oneDNN's layout, ReLU fused.
 
-    The layout is that of ``images(dtype, cores)``. Without their size oneDNN assumes another one, and moves the
-    weights in each call: bf16 then reached a fifth (torch 2.8, Zen 4).
+    The layout is for the size of ``images(dtype, cores)``. If oneDNN does not know the size, it reorders the weights
+    in each call, and bf16 reached only a fifth (torch 2.8, Zen 4).
     """
 
     def __init__(self, dtype: torch.dtype, cores: int) -> None:
@@ -47,7 +47,7 @@ class Prepacked(torch.nn.Module):
             for weight in weights]
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Shape and type of ``batch`` stay."""
+        """Returns a tensor of the shape and type of ``batch``."""
         for weight in self._weights:
             batch = torch.ops.mkldnn._convolution_pointwise(batch, weight, None, [0, 0], [1, 1], [1, 1], 1,
                                                             "relu", [], "")
@@ -57,7 +57,7 @@ class Prepacked(torch.nn.Module):
 def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
     """Input of shape (max(2, cores), _CHANNELS, 28, 28), channels last, for an instance of ``cores`` cores.
 
-    One image, so 784 rows, for each core: both of them fit a core's second cache.
+    One image, so 784 rows, for each core, which fits into a core's L2 cache.
     """
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(max(2, cores), _CHANNELS, _HEIGHT, _HEIGHT, generator=generator)
@@ -66,11 +66,11 @@ def images(dtype: torch.dtype, cores: int = 1) -> torch.Tensor:
 
 def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
           stream_floats: int | None = None) -> Callable[[], dict[str, float]]:
-    """Everything up to the first timed call; the Callable then takes 2 x _LOOK_S and a call.
+    """Prepare everything up to the first timed call. The returned function then takes 2 x _LOOK_S and a call.
 
-    It gives ``operations_per_s`` (two for a multiply-add) and ``bytes_per_s``, each the best call of a short look.
-    ``stream_bytes`` are the three arrays', of DEFAULT_FLOATS where ``stream_floats`` is None; with 0 there is no
-    figure of bytes. Instances call it together: what one reaches while its neighbours are idle no socket reaches.
+    It returns ``operations_per_s`` (a multiply-add counts as two) and ``bytes_per_s``, each of the best call.
+    ``stream_bytes`` is the size of the three arrays, each of ``stream_floats`` (None: DEFAULT_FLOATS; 0: do not measure
+    bytes). Instances call it together, because one alone reaches more than its share of a busy socket.
     """
     floats = DEFAULT_FLOATS if stream_floats is None else stream_floats
     operations = 2 * _LAYERS * _CHANNELS * _CHANNELS * _HEIGHT * _HEIGHT * batch.shape[0]
@@ -89,14 +89,14 @@ def ready(model: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor,
 
 
 def _stream(floats: int) -> Callable[[], object]:
-    """a = b + c on arrays of so many floats: the add kernel of STREAM (McCalpin 1995), each page touched once."""
+    """a = b + c on arrays of ``floats`` numbers: STREAM's add kernel (McCalpin 1995). Pages are touched before."""
     b, c = torch.ones(floats), torch.ones(floats)
     a = torch.zeros(floats)
     return lambda: torch.add(b, c, out=a)
 
 
 def _best(call: Callable[[], object]) -> float:
-    """The shortest time of a call in seconds, of those begun within _LOOK_S and two at least."""
+    """The shortest call in seconds. Calls for _LOOK_S, and at least twice."""
     best, calls, deadline = float("inf"), 0, time.monotonic() + _LOOK_S
     while calls < 2 or time.monotonic() < deadline:
         began = time.monotonic()

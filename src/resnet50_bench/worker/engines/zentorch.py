@@ -1,7 +1,7 @@
 """ResNet50 by torch.compile with AMD's zentorch: fp32 and bf16.
 
-zentorch 2.14 rewrites the graph and hands it to Inductor; convolutions go to PyTorch's own oneDNN, whose log proves
-them. It has no int8 convolution.
+zentorch 2.14 rewrites the graph and hands it to Inductor. Convolutions run in PyTorch's own oneDNN, whose log proves
+them. zentorch has no int8 convolution.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .inductor import compiled
 
 
 class ZentorchEngine(PyTorchEngine):
-    """TORCH_TYPE=ZENTORCH: weights frozen into the graph; Inductor keeps its own cache."""
+    """TORCH_TYPE=ZENTORCH: weights frozen into the graph. Inductor has its own cache."""
 
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         torch.compiler.reset()
-        # It fuses what follows a convolution only where no shape may become dynamic.
+        # It fuses operations into the convolution before them only if all shapes are static.
         with dynamo_config.patch(automatic_dynamic_shapes=False):
             model = compiled(plain.network().to(request.input_dtype), plain.example, backend="zentorch")
         return PreparedModel(model, "Inductor's own")
