@@ -1,7 +1,6 @@
-"""/proc, /sys and the cgroup at two moments -> what happened on the machine between them; read-only.
+"""/proc, /sys and the cgroup at two moments -> the change of the machine's counters between them; read-only.
 
-Readings that this machine does not have, or has in a form that is not the kernel's, are absent, never invented.
-Times are seconds.
+A reading that is missing, or not in the kernel's format, is absent. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from .topology import cgroup_folders, number, numbers
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _VMSTAT = ("pgmajfault", "pswpin", "pswpout", "numa_hint_faults", "numa_pages_migrated")
-#: Seconds that a cpu spent in each state of /proc/stat.
+#: Seconds of a cpu in each state of /proc/stat.
 CpuTimes = dict[str, float]
 Number = TypeVar("Number", int, float)
 
 
 class ProcessCounters(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What the threads of one process took; ``children_cpu_s`` is that of its own child processes."""
+    """Counters over all threads of a process. ``children_cpu_s`` is the CPU time of its own child processes."""
 
     cpu_s: float = 0.0
     run_queue_wait_s: float = 0.0
@@ -63,9 +62,9 @@ class Frequency(msgspec.Struct):
 
 
 class Counters(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Gained between the two moments, ``duration_s`` apart (0: nothing was measured). Cpus and process ids are text.
+    """Increases between two moments, ``duration_s`` apart (0: nothing was measured). Cpus and process ids are text.
 
-    What this machine does not show is None or empty here, and absent in the file.
+    A counter that this machine does not have is None or empty here, and absent in the file.
     """
 
     duration_s: float = 0.0
@@ -83,7 +82,7 @@ class Counters(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Every counter at one moment; empty is what this machine does not show."""
+    """Every counter at one moment. A counter that this machine does not have is empty."""
 
     monotonic_s: float
     realtime_s: float
@@ -99,7 +98,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def snapshot(pids: Iterable[int], root: Path = Path("/")) -> Snapshot:
-    """Every counter now. ``pids`` are the processes that host instances."""
+    """Read every counter. ``pids`` are the processes that host instances."""
     cpus = root / "sys/devices/system/cpu"
     throttled = _figures(cpus, "cpu[0-9]*/thermal_throttle/*_throttle_count")
     kilohertz = _figures(cpus, "cpu[0-9]*/cpufreq/scaling_cur_freq")
@@ -116,12 +115,12 @@ def snapshot(pids: Iterable[int], root: Path = Path("/")) -> Snapshot:
 
 
 def oom_kills(root: Path = Path("/")) -> int:
-    """How many processes the out-of-memory killer ended since the start of the machine; 0 where unknown."""
+    """The number of out-of-memory kills since boot, 0 if unknown."""
     return _pairs(root / "proc/vmstat").get("oom_kill", 0)
 
 
 def difference(before: Snapshot, after: Snapshot) -> Counters:
-    """What the counters gained; gauges (MHz, temperature, online cpus) keep both readings."""
+    """The increase of the counters. Gauges (MHz, temperature, online cpus) keep both readings."""
     duration = after.monotonic_s - before.monotonic_s
     return Counters(
         duration_s=duration, clock_step_s=(after.realtime_s - before.realtime_s) - duration,
@@ -144,18 +143,18 @@ def _both(before: dict[str, float], after: dict[str, float]) -> Gauges | None:
 
 
 def _pairs(path: Path) -> dict[str, int]:
-    """The numbers of a file with a name and a number in each line; lines of another form are left out."""
+    """Read a file with a name and a number in each line. Ignores other lines."""
     words = (line.split() for line in (read_text(path) or "").splitlines())
     return {pair[0]: value for pair in words if len(pair) == 2 and (value := number(pair[1])) is not None}
 
 
 def _figures(folder: Path, pattern: str) -> dict[Path, int]:
-    """The number in each file of a pattern."""
+    """The number in each file that matches ``pattern``."""
     return {path: figure for path in folder.glob(pattern) if (figure := number(read_text(path))) is not None}
 
 
 def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
-    """Seconds in each state by cpu number, and ``all``."""
+    """Seconds in each state, by cpu number and for ``all``."""
     times = {}
     for line in (read_text(root / "proc/stat") or "").splitlines():
         name, *words = line.split() or [""]
@@ -167,7 +166,7 @@ def _cpu_times(root: Path) -> dict[str, dict[str, float]]:
 
 
 def _pressure(root: Path) -> dict[str, float]:
-    """Seconds that some task waited for a resource (PSI ``some total``)."""
+    """Seconds in which some task waited for a resource (PSI ``some total``)."""
     waited = {}
     for resource in ("cpu", "memory", "io"):
         some = re.search(r"^some .*total=(\d+)$", read_text(root / "proc/pressure" / resource) or "", re.M)
@@ -177,7 +176,7 @@ def _pressure(root: Path) -> dict[str, float]:
 
 
 def _cgroup_throttling(root: Path) -> dict[str, float]:
-    """Periods in which the quota stopped this cgroup, and for how long; v1 counts nanoseconds."""
+    """Number of periods in which the quota stopped this cgroup, and the time. cgroup v1 counts nanoseconds."""
     figures = next((pairs for folder in cgroup_folders(root, "cpu") if (pairs := _pairs(folder / "cpu.stat"))), {})
     units = {"nr_throttled": ("throttled_periods", 1), "throttled_usec": ("throttled_s", 1e6),
              "throttled_time": ("throttled_s", 1e9)}
@@ -185,9 +184,9 @@ def _cgroup_throttling(root: Path) -> dict[str, float]:
 
 
 def _process(root: Path, pid: int | str) -> ProcessCounters | None:
-    """CPU time, time spent runnable but waiting for a core, and switches, over all threads.
+    """CPU time, time runnable but waiting for a core, and context switches, over all threads.
 
-    ``children_cpu_s`` is what its own child processes (training's decoders) took, those that have ended included.
+    ``children_cpu_s`` is the CPU time of its own child processes (training's decoders), ended ones included.
     """
     folder = root / "proc" / str(pid)
     try:
@@ -212,20 +211,20 @@ def _process(root: Path, pid: int | str) -> ProcessCounters | None:
 
 
 class FrequencySamples:
-    """The kernel's figures of some cpus' clocks, taken while the load runs; the caller chooses the moments."""
+    """Samples of some cpus' clock frequencies under load. The caller chooses the moments."""
 
     def __init__(self, cpus: Iterable[int], root: Path = Path("/")) -> None:
         self._paths = [root / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq" for cpu in cpus]
         self._means: list[float] = []
 
     def sample(self) -> None:
-        """Read them once, without waiting; nothing where this machine has no cpufreq."""
+        """Read the frequencies once, without waiting. Does nothing without cpufreq."""
         clocks = [kilohertz / 1000 for path in self._paths if (kilohertz := number(read_text(path))) is not None]
         if clocks:
             self._means.append(sum(clocks) / len(clocks))
 
     def record(self) -> Frequency | None:
-        """Of the cpus' mean; None where there was nothing to read."""
+        """Statistics of the cpus' mean, or None without samples."""
         if not self._means:
             return None
         return Frequency(len(self._means), min(self._means), median(self._means), max(self._means))

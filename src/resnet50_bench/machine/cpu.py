@@ -1,4 +1,4 @@
-"""/proc/cpuinfo below a root folder -> what identifies the CPU and which instructions this process may use."""
+"""/proc/cpuinfo below a root folder -> the CPU's identity and the instructions that this process may use."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SYS_ARCH_PRCTL = 158  # arch/x86/entry/syscalls/syscall_64.tbl
 _ARCH_REQ_XCOMP_PERM = 0x1023  # Documentation/arch/x86/xstate.rst
 _XFEATURE_XTILEDATA = 18
 
-#: What helps where the kernel refuses AMX.
+#: The remedy if the kernel refuses AMX.
 AMX_REMEDY = "use a kernel of 5.16 or later, and a container or VM that passes AMX on"
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """The first CPU of the machine; ``flags`` as /proc/cpuinfo spells them, without those that the kernel refuses.
+    """The first CPU of the machine. ``flags`` are those of /proc/cpuinfo without those that the kernel refuses.
 
-    ``amx_refused``: why the kernel does not let this process use the CPU's AMX; empty where it does, or there is none.
+    ``amx_refused``: the reason why the kernel refuses AMX to this process, "" if it does not or the CPU has none.
     """
 
     vendor: str
@@ -37,18 +37,18 @@ class Cpu:
 
 
 def is_emulated(name: str | None) -> bool:
-    """Whether a CPU of this name computes AMX in software. Our functional tests name it so (``tests/amx``)."""
+    """Whether a CPU of this name emulates AMX in software, as in our functional tests (``tests/amx``)."""
     return "EMULATED" in (name or "")
 
 
 def require_real(cpu: Cpu) -> None:
-    """Raises BadInput for a CPU whose AMX is emulated: its speed says nothing about any CPU."""
+    """Raises BadInput for a CPU with emulated AMX, because its speed is meaningless."""
     if is_emulated(cpu.name):
         raise BadInput(f"{cpu.name} computes AMX in software, so no speeds are compared on it; use a CPU with AMX")
 
 
 def _amx_refusal() -> str:
-    """Why this process may not use the CPU's AMX tiles, which its flags do not say; empty where it may."""
+    """The reason why this process may not use the CPU's AMX tiles, "" if it may. The flags do not tell it."""
     if platform.machine() != "x86_64":
         return f"this is a {platform.machine()} process"
     libc = ctypes.CDLL(None, use_errno=True)
@@ -58,7 +58,7 @@ def _amx_refusal() -> str:
 
 
 def read_cpu(root: Path = Path("/")) -> Cpu:
-    """Read ``root``/proc/cpuinfo; what it does not say is empty or 0. Of another ``root`` the kernel is not asked."""
+    """Read ``root``/proc/cpuinfo. Missing fields are "" or 0. Asks the kernel about AMX only if ``root`` is /."""
     first, _, _ = (root / "proc/cpuinfo").read_text().partition("\n\n")
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
     flags = frozenset(fields.get("flags", "").split())

@@ -1,6 +1,6 @@
 """/proc, /sys, DMI and the worker's Python -> the system and software under test as records; read-only.
 
-What cannot be read here is None, never guessed.
+A value that cannot be read is None, never guessed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .topology import cgroup_folders, number
 
 
 class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The computer. ``cpu_mhz`` in MHz, with where the figure is from; what cannot be read here is None, and absent in
+    """The computer. ``cpu_mhz`` is in MHz, with its source. A value that cannot be read is None, and absent in
     the file."""
 
     node: str | None = None
@@ -48,7 +48,7 @@ class SystemRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 def system_record(root: Path = Path("/")) -> SystemRecord:
-    """CPU, firmware, kernel, memory, mitigations, limits of the cgroup."""
+    """Read CPU, firmware, kernel, memory, mitigations and cgroup limits."""
     cpu = read_cpu(root)
     mhz, mhz_from = _mhz(root)
     name = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(root / "etc/os-release") or "", re.M)
@@ -75,14 +75,14 @@ def system_record(root: Path = Path("/")) -> SystemRecord:
 
 
 def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
-    """(MHz, where the figure is from): the nominal clock where firmware, kernel or model name tell it.
+    """Return (MHz, source): the nominal clock if firmware, kernel or model name give it.
 
-    What /proc/cpuinfo shows is the clock of a moment on most CPUs, and said to be that.
+    Otherwise the value of /proc/cpuinfo, which on most CPUs is the momentary clock. The source says so.
     """
     cpu0 = root / "sys/devices/system/cpu/cpu0"
     if base := number(read_text(cpu0 / "cpufreq/base_frequency")):  # intel_pstate, kHz
         return base / 1000, "nominal, of cpufreq's base_frequency"
-    if nominal := number(read_text(cpu0 / "acpi_cppc/nominal_freq")):  # MHz; 0 where the firmware does not say
+    if nominal := number(read_text(cpu0 / "acpi_cppc/nominal_freq")):  # MHz; 0 if the firmware does not give it
         return float(nominal), "nominal, of acpi_cppc"
     text = read_text(root / "proc/cpuinfo") or ""
     if named := re.search(r"@ ([0-9.]+)GHz", text):
@@ -93,7 +93,7 @@ def _mhz(root: Path) -> tuple[float, str] | tuple[None, None]:
 
 
 def _memory_devices() -> list[str] | None:
-    """Size and speed of every memory module; dmidecode shows them to root only."""
+    """Size and speed of every memory module. dmidecode needs root."""
     if not shutil.which("dmidecode"):
         return None
     done = subprocess.run(["dmidecode", "-t", "memory"], capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
-"""Logical CPUs -> a lock on them over the whole machine, or one line that says who measures on them already.
+"""Logical CPUs -> a machine-wide lock on them, or one line that names the process that measures on them.
 
-Each CPU is one byte of one file, locked by fcntl's record locks: the kernel knows who holds a byte and frees it when
-that process ends, however it ends. Runs on disjoint CPUs hold disjoint bytes and pass each other by.
+Each CPU is one byte of one file, locked by fcntl's record locks. The kernel knows a byte's holder, and frees the byte
+when that process ends for any reason. Runs on disjoint CPUs lock disjoint bytes and do not wait for each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..errors import Infrastructure
 from .process_facts import start_ticks, stat_fields
 from .topology import format_cpulist, spans
 
-#: Names another folder for the file than the machine's.
+#: The variable that names another folder for the file.
 FOLDER = "RESNET50_BENCH_LOCK_FOLDER"
 _NAME = "resnet50-bench.lock"
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, holder's process id
@@ -31,10 +31,10 @@ _held_here = False
 
 @contextmanager
 def held(cpus: Sequence[int] | None = None) -> Iterator[None]:
-    """Hold the CPUs (default: all that this process may use) while the body runs; nothing for an empty list.
+    """A context that locks the CPUs (default: all that this process may use). An empty list locks nothing.
 
-    Held already by this process or one that it descends from, they are its own: the runs of ``--burst``, a case and
-    the runner that it starts. Raises Infrastructure, with who holds them, where somebody else does.
+    CPUs locked by this process or an ancestor are free for it: the runs of ``--burst``, and a case and its runner.
+    Raises Infrastructure with the holder if another process has them.
     """
     global _held_here
     wanted = sorted(os.sched_getaffinity(0)) if cpus is None else list(cpus)
@@ -47,11 +47,11 @@ def held(cpus: Sequence[int] | None = None) -> Iterator[None]:
         yield
     finally:
         _held_here = False
-        os.close(file)  # frees them
+        os.close(file)  # unlocks
 
 
 def _take(file: int, cpus: Iterable[int]) -> bool:
-    """Whether they were taken; not where an ancestor holds them."""
+    """Lock the CPUs. Returns False if an ancestor has them."""
     for first, last in spans(cpus):
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, last - first + 1, first)
@@ -82,16 +82,16 @@ def _describe(pid: int) -> str:
 
 
 def _holder(file: int, first: int, last: int) -> tuple[int, str]:
-    """(process id, the CPUs that it holds) of who holds some of the range; 0 where the kernel does not say."""
+    """Return (process id, its CPUs) of a holder in the range. The id is 0 if the kernel does not give it."""
     asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, last - first + 1, 0)
     kind, _, start, length, pid = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
-    if kind == fcntl.F_UNLCK:  # it has just ended
+    if kind == fcntl.F_UNLCK:  # the holder has just ended
         return 0, format_cpulist(range(first, last + 1))
     return pid, format_cpulist(range(start, start + length))
 
 
 def _ancestors() -> set[int]:
-    """The processes that this one descends from."""
+    """The process ids of all ancestors."""
     ancestors: set[int] = set()
     pid = os.getppid()
     while pid > 0 and pid not in ancestors:
@@ -102,7 +102,7 @@ def _ancestors() -> set[int]:
 
 
 def _open() -> int | None:
-    """The file, whoever made it first; None, with a notice, where it cannot be used: measuring goes on without."""
+    """Open the file, whoever made it. None with a notice if that fails: the run continues without the lock."""
     folder = os.environ.get(FOLDER) or ("/run/lock" if os.access("/run/lock", os.W_OK) else "/tmp")  # noqa: S108
     path = Path(folder) / _NAME
     try:
@@ -118,12 +118,12 @@ def _open() -> int | None:
 
 
 def _open_shared(path: Path) -> int:
-    """In a folder such as /tmp the kernel lets nobody open with O_CREAT what another user made (protected_regular)."""
+    """Open without O_CREAT first: in /tmp the kernel refuses O_CREAT for another user's file (protected_regular)."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     while True:
         with suppress(FileNotFoundError):
             return os.open(path, flags)
         with suppress(FileExistsError):
             file = os.open(path, flags | os.O_CREAT | os.O_EXCL)
-            os.fchmod(file, 0o666)  # whatever the umask: every user's runs lock it
+            os.fchmod(file, 0o666)  # regardless of the umask: every user's runs lock it
             return file

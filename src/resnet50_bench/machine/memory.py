@@ -1,5 +1,5 @@
-"""/proc/meminfo, the cgroups and /sys below a root folder -> free memory, the last-level caches and arrays that outgrow
-them; read-only."""
+"""/proc/meminfo, the cgroups and /sys below a root folder -> free memory, last-level caches, and the size of arrays
+that exceed the caches; read-only."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from ..files import read_text
 from .topology import cgroup_folders, known_cpulist, number
 
-#: (limit, use, what of the use the kernel gives back for the asking), of version 2 and of version 1.
+#: Files of (limit, use, reclaimable part of the use), of cgroup v2 and v1.
 _FILES = (("memory.max", "memory.current", "inactive_file"),
           ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
 #: STREAM's rule: each array at least four times the sum of the last-level caches used (McCalpin, stream.c).
 _TIMES = 4
-#: Where no cache is shown: beyond the share of the last-level cache that a few cores have.
+#: If the caches are unknown: more than the share of the last-level cache of a few cores.
 DEFAULT_FLOATS = 16 * 2**20
 _UNITS = {"K": 2**10, "M": 2**20}
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:
-    """What the kernel says is available, or what a cgroup on the way up leaves where that is less; None: unknown."""
+    """Available bytes by the kernel, or what the tightest cgroup above leaves if that is less. None: unknown."""
     available = re.search(r"^MemAvailable:\s*(\d+) kB$", read_text(root / "proc/meminfo") or "", re.M)
     free = [int(available[1]) * 1024] if available else []
     for folder in cgroup_folders(root, "memory"):
@@ -36,7 +36,7 @@ def free_bytes(root: Path = Path("/")) -> int | None:
 
 @functools.cache
 def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
-    """Bytes of each last-level cache by the cpus that share it; {} where the kernel does not show them."""
+    """Bytes of each last-level cache, by the cpus that share it. {} if the kernel does not show caches."""
     caches: dict[tuple[int, ...], int] = {}
     for cpu in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
         levels = [(number(read_text(index / "level")) or 0, index) for index in (cpu / "cache").glob("index[0-9]*")]
@@ -49,9 +49,9 @@ def last_level(root: Path = Path("/")) -> dict[tuple[int, ...], int]:
 
 
 def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/")) -> int | None:
-    """Floats an array of an instance on ``cpus`` where all instances use ``used``; None where no cache is shown.
+    """Floats in each array of an instance on ``cpus``. All instances use ``used``. None if caches are unknown.
 
-    Each cache's share falls to the instances on it by their cpus, so that together they stream over four times it.
+    Each cache is divided among its instances by their cpus. Together they stream over four times its size.
     """
     mine, everyone, total = set(cpus), set(used), 0.0
     for shared, size in last_level(root).items():
@@ -61,10 +61,10 @@ def stream_floats(cpus: Iterable[int], used: Iterable[int], root: Path = Path("/
 
 
 def affordable(floats: int | None, instances: int, root: Path = Path("/")) -> int:
-    """``floats`` (DEFAULT_FLOATS where no cache is shown), or 0 where that is too much.
+    """``floats`` (None: DEFAULT_FLOATS), or 0 if that needs too much memory.
 
-    Too much is where the three arrays of all instances would take more than an eighth of the free memory.
-    A container's limit counts. A figure of bandwidth is not worth a run that ends out of memory.
+    Too much means that the three arrays of all instances take more than 1/8 of the free memory. A container's
+    limit counts. A bandwidth figure is not worth a run that ends out of memory.
     """
     free = free_bytes(root)
     floats = DEFAULT_FLOATS if floats is None else floats

@@ -1,4 +1,4 @@
-"""/proc below a root folder -> what a process is, and what a worker process found out about itself; read-only."""
+"""/proc below a root folder -> facts of a process, and of a worker process about itself; read-only."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from .topology import known_cpulist, numbers
 
 #: (name, cpus that it may run on) of a thread.
 Mask = tuple[str, frozenset[int]]
-#: A thread computes from this share of the busiest one's time on; those that wait, talk or start others take far less.
+#: A thread counts as computing from this share of the busiest thread's time. Other threads take far less.
 COMPUTING_SHARE = 0.2
 
 
 def stat_fields(folder: Path) -> list[str]:
-    """The words of ``folder``/stat behind the name, from field 3 of proc(5) on; empty where there is no process."""
+    """The words of ``folder``/stat after the name, from field 3 of proc(5) on. Empty if there is no process."""
     return (read_text(folder / "stat") or "").rpartition(")")[2].split()
 
 
 def start_ticks(pid: int, root: Path = Path("/")) -> int | None:
-    """When the process started, in clock ticks since boot (field 22); None where none runs."""
+    """The process's start in clock ticks since boot (field 22). None if it does not run."""
     fields = stat_fields(root / f"proc/{pid}")
     return int(fields[19]) if fields and fields[0] not in "ZX" else None
 
 
 def boot_id() -> str:
-    """The kernel's name for the time since it was started."""
+    """The kernel's random id of this boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def schedstat(task: Path) -> tuple[float, float]:
-    """Seconds (on a cpu, waiting for one) of a thread; Documentation/scheduler/sched-stats.rst."""
+    """Seconds of a thread (on a cpu, waiting for one). Source: Documentation/scheduler/sched-stats.rst."""
     fields = numbers((read_text(task / "schedstat") or "").split())
     return (fields[0] / 1e9, fields[1] / 1e9) if fields and len(fields) == 3 else (0.0, 0.0)
 
 
 def allocator(root: Path = Path("/")) -> str:
-    """Which memory allocator is truly mapped into this process."""
+    """The memory allocator that is mapped into this process."""
     maps = (root / "proc/self/maps").read_text(errors="replace")
     return next((name for name in ("jemalloc", "tcmalloc") if f"lib{name}" in maps), "default")
 
 
 def local_memory(nodes: Iterable[int | None], root: Path = Path("/")) -> float | None:
-    """Share of this process's anonymous pages that lie on ``nodes``; None where nobody asked for a node."""
+    """The share of this process's anonymous pages on ``nodes``. None if no node is given."""
     wanted = {node for node in nodes if node is not None}
     try:
         lines = (root / "proc/self/numa_maps").read_text(errors="replace").splitlines()
@@ -62,7 +62,7 @@ def local_memory(nodes: Iterable[int | None], root: Path = Path("/")) -> float |
 
 
 def memory(root: Path = Path("/")) -> dict[str, int]:
-    """``rss_bytes`` and ``pss_bytes`` (shared pages divided among their users) of this process."""
+    """This process's ``rss_bytes`` and ``pss_bytes`` (shared pages divided among their users)."""
     try:
         text = (root / "proc/self/smaps_rollup").read_text()
     except OSError:
@@ -72,7 +72,7 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
 
 
 def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
-    """This process's threads by their number; one that ends meanwhile, or whose cpus are not known, is left out."""
+    """This process's threads by id. Leaves out a thread that ends meanwhile or whose cpus are unknown."""
     found: dict[int, Mask] = {}
     for task in (root / "proc/self/task").iterdir():
         try:
@@ -87,15 +87,15 @@ def thread_masks(root: Path = Path("/")) -> dict[int, Mask]:
 
 
 def thread_seconds(root: Path = Path("/")) -> dict[int, float]:
-    """How long each of this process's threads has been on a cpu, by its number; 0 where the kernel does not count."""
+    """CPU seconds of each of this process's threads, by id. 0 if the kernel does not count them."""
     return {int(task.name): schedstat(task)[0] for task in (root / "proc/self/task").iterdir()}
 
 
 def computing_cpus(masks: Mapping[int, Mask], before: Mapping[int, float], after: Mapping[int, float],
                    own: Iterable[int]) -> list[list[int]]:
-    """Of each thread that computed between two readings of ``thread_seconds``, the cpus that it may run on.
+    """The allowed cpus of each thread that computed between two readings of ``thread_seconds``.
 
-    Only of those bound inside an instance's ``own`` cpus; empty where nothing was counted.
+    Includes only threads bound inside an instance's ``own`` cpus. Empty if nothing was counted.
     """
     inside = frozenset(own)
     spent = {thread: after.get(thread, 0.0) - before.get(thread, 0.0) for thread, (_, cpus) in masks.items()
@@ -106,11 +106,11 @@ def computing_cpus(masks: Mapping[int, Mask], before: Mapping[int, float], after
 
 def observed_cpus(masks: Mapping[int, Mask], own: Iterable[int], process: Iterable[int],
                   loaders: Iterable[int] = ()) -> tuple[int, ...]:
-    """The cpus that an instance's threads may run on: of those bound inside its ``own`` cpus and of those that left.
+    """The allowed cpus of an instance's threads: those bound inside its ``own`` cpus, and strays.
 
-    ``process`` are the cpus of all instances of this process, ``loaders`` those of its decoders. A thread that may
-    run outside both has left. jemalloc's own threads start before the process is pinned, keep the launcher's mask and
-    compute nothing: they are not counted.
+    ``process`` are the cpus of all instances of this process, ``loaders`` those of its decoders. A stray may run
+    outside both. jemalloc's own threads are not counted: they start before the process is pinned, keep the launcher's
+    mask and compute nothing.
     """
     inside, allowed = frozenset(own), frozenset(process) | frozenset(own) | frozenset(loaders)
     return tuple(sorted(frozenset().union(*(

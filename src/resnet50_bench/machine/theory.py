@@ -1,7 +1,7 @@
-"""A CPU's vendor, family, model and name + a precision -> operations a core can do in a cycle; pure.
+"""A CPU's vendor, family, model and name + a precision -> operations per core and cycle; pure.
 
-A multiply-add is two operations. What a core executes is its microarchitecture's, not the instruction's: Zen 4
-takes two cycles for a 512-bit instruction. What was not found in a source, or measured, gets no figure.
+A multiply-add is two operations. The rate depends on the microarchitecture, not only on the instruction: Zen 4
+takes two cycles for a 512-bit instruction. A value without a source or a measurement gets no figure.
 
 Where the figures are from:
 - Pipes that multiply, and cycles a pipe is busy: LLVM's scheduling models (``llvm/lib/Target/X86``, X86SchedHaswell,
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 
 from .host import SystemRecord
 
-#: Two ports of 8 fp32 lanes. int8 without VNNI takes three instructions for what one does with it: vpmaddubsw and
+#: Two ports of 8 fp32 lanes. Without VNNI, int8 needs three instructions instead of one: vpmaddubsw and
 #: vpmaddwd on the ports that multiply integers (32 operations a cycle each), vpaddd elsewhere.
 _AVX2 = {"avx2_fp32": 32, "avx2_int8": 64}
 _AVX2_ONE_MULTIPLIER = {"avx2_fp32": 32, "avx2_int8": 32}
@@ -41,7 +41,7 @@ def _halved(figures: Mapping[str, int]) -> dict[str, int]:
 
 
 _ZEN4 = {**_halved(_AVX512), "avx_bfloat16": 64}
-#: (vendor, family, first model, last model) -> operations a core and cycle by precision.
+#: (vendor, family, first model, last model) -> operations per core and cycle, by precision.
 _CORES: tuple[tuple[str, int, int, int, Mapping[str, int]], ...] = (
     ("GenuineIntel", 6, 0x3F, 0x3F, _AVX2_ONE_MULTIPLIER),  # Haswell server
     ("GenuineIntel", 6, 0x4F, 0x4F, _AVX2_ONE_MULTIPLIER),  # Broadwell server
@@ -63,7 +63,7 @@ _ONE_PORT = re.compile(r"Bronze|Silver|Gold 5(?!122|222)\d\d\d", re.IGNORECASE)
 
 
 def operations_per_cycle(system: SystemRecord, precision: str) -> int | None:
-    """For one core of the machine that ``system`` describes; None where it is not known."""
+    """Operations per cycle of one core of the machine ``system``. None if unknown."""
     for vendor, family, first, last, figures in _CORES:
         if (system.cpu_vendor, system.cpu_family) != (vendor, family):
             continue

@@ -1,8 +1,8 @@
-"""/sys, /proc, the affinity mask and the cgroup -> the cores that may be used here; read-only.
+"""/sys, /proc, the affinity mask and the cgroup -> the cores that this process may use; read-only.
 
-A core counts only where it is in the affinity mask and in the cgroup's cpuset. The kernel makes the mask, of online
-cpus only; a container's own view of /sys may list others. A CPU quota lowers the number of cores that may be busy at
-once. File formats: Linux
+A core counts only if it is in the affinity mask and in the cgroup's cpuset. The kernel's mask has online cpus only. A
+container's view of /sys may list others. A CPU quota lowers the number of cores that may be busy at once. File
+formats: Linux
 ``Documentation/ABI/stable/sysfs-devices-system-cpu`` and ``Documentation/admin-guide/cgroup-v2.rst``.
 """
 
@@ -19,19 +19,19 @@ from pathlib import Path
 from ..errors import Infrastructure
 from ..files import read_text
 
-#: The kinds of cores of a CPU whose cores are unlike.
+#: The core kinds of a hybrid CPU.
 PERFORMANCE, EFFICIENCY = "performance", "efficiency"
-#: A core of less than this share of the fastest one's clock or capacity is another kind. Favoured cores of one kind
+#: A core below this share of the fastest core's clock or capacity is of another kind. Favoured cores of one kind
 #: differ by 5 % (Xeon W); Zen 4c has 0.69 of Zen 4's clock, an E core about 0.75 of a P core's.
 _LEAST_ALIKE = 0.85
 
 
 @dataclass(frozen=True)
 class Core:
-    """One physical core; ``cpus`` are those of its SMT siblings that may be used, lowest first.
+    """One physical core. ``cpus`` are its SMT siblings that this process may use, lowest first.
 
-    ``siblings`` are the core's other online cpus, which this process may not use but others may. ``kind`` is empty
-    where all cores are alike, or the kernel does not say.
+    ``siblings`` are the core's other online cpus, which only other processes may use. ``kind`` is "" if all cores are
+    alike or the kernel does not tell.
     """
 
     socket: int
@@ -44,12 +44,12 @@ class Core:
 
 @dataclass(frozen=True)
 class Topology:
-    """What may be used of the machine, cores in the order socket, NUMA node, cpu number; a result holds it.
+    """The usable part of the machine, part of every result. Cores are sorted by socket, NUMA node, cpu number.
 
-    Cpus are the kernel's lists (``0-2,8``). ``memory_nodes`` are the NUMA nodes that have memory this process may use;
-    ``quota_cpus`` is the cgroup's quota in CPUs, None where there is none. ``core_count`` cores may be busy at once: a
-    quota of 1.5 CPUs keeps one busy. ``merged_sockets`` counts the sockets that a hypervisor shows, one a core, and
-    that are read as one.
+    Cpus are the kernel's lists (``0-2,8``). ``memory_nodes`` are the NUMA nodes with memory that this process may use.
+    ``quota_cpus`` is the cgroup's quota in CPUs, None without quota. ``core_count`` cores may be busy at once: one with
+    a quota of 1.5 CPUs. ``merged_sockets`` is the number of sockets shown by a hypervisor, one for each core, that are
+    treated as one.
     """
 
     cores: tuple[Core, ...] = ()
@@ -69,16 +69,16 @@ class Topology:
 
     @property
     def cores_per_socket(self) -> int:
-        """Usable cores of the socket that has the most."""
+        """Usable cores of the largest socket."""
         return max(Counter(core.socket for core in self.usable_cores).values())
 
     def why_cpus_lack(self) -> str:
-        """What the affinity mask or cpuset leaves of the online cpus; empty where it leaves all."""
+        """A text on the online cpus that the affinity mask or cpuset leaves, "" if it leaves all."""
         allowed, online = (len(parse_cpulist(cpus)) for cpus in (self.allowed_cpus, self.online_cpus))
         return f"{allowed} of {online} cpus ({self.allowed_cpus})" if allowed < online else ""
 
     def why_fewer(self) -> str:
-        """Why there are fewer cores than the machine has, as the end of a sentence; else empty."""
+        """The reason for fewer cores than the machine has, as the end of a sentence, else ""."""
         allowed = self.why_cpus_lack()
         return (f"; the affinity mask or cpuset allows {allowed}" if allowed else "") + (
             f"; the cgroup's quota is {self.quota_cpus:g} CPUs" if self.core_count < len(self.cores) else "")
@@ -95,7 +95,7 @@ def parse_cpulist(text: str) -> tuple[int, ...]:
 
 
 def known_cpulist(text: str) -> tuple[int, ...]:
-    """``parse_cpulist`` of a kernel file's text; empty, as for a file that is not there, where it is no list."""
+    """``parse_cpulist`` of a kernel file's text. Empty if the file is missing or not a list."""
     try:
         return parse_cpulist(text)
     except ValueError:
@@ -103,7 +103,7 @@ def known_cpulist(text: str) -> tuple[int, ...]:
 
 
 def number(text: str | None) -> int | None:
-    """The whole number that a kernel file's text is; None where it is none, or there is no text."""
+    """A kernel file's text as a whole number. None if it is not one, or there is no text."""
     try:
         return int(text or "")
     except ValueError:
@@ -111,7 +111,7 @@ def number(text: str | None) -> int | None:
 
 
 def numbers(words: Iterable[str]) -> list[int] | None:
-    """The whole numbers that the words of a kernel file are; None where one of them is none."""
+    """The words of a kernel file as whole numbers. None if one is not a number."""
     try:
         return [int(word) for word in words]
     except ValueError:
@@ -119,7 +119,7 @@ def numbers(words: Iterable[str]) -> list[int] | None:
 
 
 def spans(cpus: Iterable[int]) -> list[tuple[int, int]]:
-    """The first and last of each run of neighbours."""
+    """The first and last cpu of each consecutive range."""
     runs: list[tuple[int, int]] = []
     for cpu in sorted(set(cpus)):
         if runs and cpu == runs[-1][1] + 1:
@@ -135,10 +135,10 @@ def format_cpulist(cpus: Iterable[int]) -> str:
 
 
 def cgroup_folders(root: Path, controller: str) -> list[Path]:
-    """This process's cgroup for ``controller`` and its ancestors, own first; empty where none is visible.
+    """The folders of this process's cgroup for ``controller`` and its ancestors, own first. Empty if none is visible.
 
-    A v1 hierarchy that has the controller counts, else the v2 one. Inside a cgroup namespace /proc has the path outside
-    and the mount shows what is inside: if the path does not exist below the mount, the mount is the own folder.
+    Prefers a v1 hierarchy with the controller to v2. Inside a cgroup namespace /proc has the outer path and the mount
+    shows the inner view: if the path does not exist below the mount, the mount is this process's own folder.
     """
     top, listing = root / "sys/fs/cgroup", root / "proc/self/cgroup"
     text = os.fsdecode(listing.read_bytes()) if listing.exists() else ""
@@ -154,10 +154,10 @@ def cgroup_folders(root: Path, controller: str) -> list[Path]:
 
 
 def read_topology(root: Path = Path("/"), affinity: Iterable[int] | None = None) -> Topology:
-    """Read what may be used. ``affinity`` is the process's mask: for a ``root`` other than / all online.
+    """Read the usable topology. ``affinity`` is the process's mask; by default all online cpus if ``root`` is not /.
 
-    What a file does not say, or says in a form that is not the kernel's, is not known, as where there is no file.
-    Raises Infrastructure where no cpu is left.
+    A file that is missing or not in the kernel's format means unknown.
+    Raises Infrastructure if no cpu is left.
     """
     cpus = root / "sys/devices/system/cpu"
     listed = _list(cpus / "online") or tuple(sorted(
@@ -209,9 +209,9 @@ def _core(cpus: Path, cpu: int, node_of: dict[int, int], allowed: tuple[int, ...
 
 
 def _merged_sockets(root: Path, cores: Sequence[Core]) -> int:
-    """How many sockets are a hypervisor's invention: of one core each, in one NUMA node; else 0.
+    """The number of sockets invented by a hypervisor: of one core each, in one NUMA node. Else 0.
 
-    Many hypervisors show each virtual CPU as a socket, which says nothing of the caches and memory below it.
+    Many hypervisors show each virtual CPU as a socket, regardless of the real caches and memory.
     """
     sockets = {core.socket for core in cores}
     alone = len(sockets) == len(cores) > 1 and len({core.node for core in cores}) == 1
@@ -220,9 +220,9 @@ def _merged_sockets(root: Path, cores: Sequence[Core]) -> int:
 
 
 def _kinds(root: Path, cpus: tuple[int, ...]) -> dict[int, str]:
-    """The kind of each cpu; empty where all are alike, or the kernel does not say.
+    """The kind of each cpu. Empty if all are alike or the kernel does not tell.
 
-    Linux's perf names the kinds of an Intel hybrid CPU; elsewhere ``cpu_capacity`` or the highest clock differ.
+    Linux's perf names the kinds of an Intel hybrid CPU. On others ``cpu_capacity`` or the maximum clock differ.
     """
     devices = root / "sys/devices"
     kinds = {cpu: kind for folder, kind in (("cpu_core", PERFORMANCE), ("cpu_atom", EFFICIENCY))
@@ -236,7 +236,7 @@ def _kinds(root: Path, cpus: tuple[int, ...]) -> dict[int, str]:
 
 
 def _memory_nodes(root: Path) -> tuple[int, ...]:
-    """Nodes with memory, less those that this process's cpuset excludes."""
+    """Nodes with memory, without those that this process's cpuset excludes."""
     with_memory = set(_list(root / "sys/devices/system/node/has_memory")) or {0}
     for line in (read_text(root / "proc/self/status") or "").splitlines():
         if line.startswith("Mems_allowed_list:"):
@@ -245,7 +245,7 @@ def _memory_nodes(root: Path) -> tuple[int, ...]:
 
 
 def _cpuset(root: Path) -> tuple[int, ...]:
-    """The cgroup's cpus; empty where it does not limit them."""
+    """The cgroup's cpus. Empty if it does not limit them."""
     for folder in cgroup_folders(root, "cpuset"):
         for name in ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"):
             if cpus := _list(folder / name):
@@ -254,7 +254,7 @@ def _cpuset(root: Path) -> tuple[int, ...]:
 
 
 def _quota(root: Path) -> float | None:
-    """The tightest quota of the cgroup and its ancestors, in CPUs."""
+    """The smallest quota of the cgroup and its ancestors, in CPUs."""
     limits = []
     for folder in cgroup_folders(root, "cpu"):
         maximum, _, period = (read_text(folder / "cpu.max") or "").partition(" ")
