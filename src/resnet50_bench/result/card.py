@@ -1,4 +1,4 @@
-"""What a case came to -> the few lines that are read at its end, and one table of several cases; pure, plain text."""
+"""The outcome of a case -> the summary card printed at its end, and a table of several cases; pure, plain text."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _MOST_KERNELS, _MOST_VALUES, _MOST_LETTERS, _MOST_IN_ROW = 3, 4, 300, 80
 
 @dataclass(frozen=True)
 class Commands:
-    """How this checkout's commands are typed from where the user stands."""
+    """The commands of this checkout as the user must type them in the current folder."""
 
-    #: Runs the case once more; another option may follow.
+    #: Runs the case again. Further options may follow.
     again: str
     tool: str = "resnet50-bench"
     #: Lists the cases of this machine.
     cases: str = "resnet50-bench ctest -N"
-    #: What ``again`` takes for restarts; empty where it takes nothing.
+    #: The option of ``again`` for restarts, "" if it has none.
     restarts: str = ""
 
 
 def card(ended: Ended, commands: Commands) -> list[str]:
-    """At most ``MOST_LINES`` lines. None begins with a word and a colon: kpi.sh may be given them with a log."""
+    """At most ``MOST_LINES`` lines. None begins with a word and a colon, because kpi.sh may read them in a log."""
     rows = [(name, _cut(text)) for name, text in (*_measured(ended), *_ran(ended), *_verdict(ended), *_gate(ended))]
     if ended.logs:
         rows.append(("Logs", ended.logs))
     rows.append(("Next", next_command(ended, commands)))
-    if len(rows) == MOST_LINES:  # all that can be told was asked for
+    if len(rows) == MOST_LINES:  # the user asked for all of the output
         rows = [row for row in rows if row[0] != "Limit"]
     return [f"{_HEAD}{ended.case}", *(f"{_INDENT}{name:<11} {text}" for name, text in rows)]
 
@@ -47,7 +47,7 @@ def is_line(text: str) -> bool:
 
 
 def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
-    """The KPI with its interval, and step times."""
+    """The lines of the KPI with its interval, and of step times."""
     kpi, times = ended.kpi, _latency(ended)
     if kpi is None:
         return
@@ -70,7 +70,7 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
 
 
 def _below_throughput(ended: Ended) -> str:
-    """How far a rate that was searched is below what the same instances reach with all images there."""
+    """How far a searched rate is below the throughput of the same instances when they never wait for images."""
     servers = [result.statistics.server for result in ended.results]
     reached = sum(one.search.throughput_images_per_s or 0.0 for one in servers if one and one.search)
     rate = sum(one.completed_queries_per_s for one in servers if one)
@@ -81,14 +81,14 @@ def _below_throughput(ended: Ended) -> str:
 
 
 def _middle(ended: Ended, kpi: Kpi) -> str:
-    """``61.23 samples/sec``: the mean of restarts; of iterations that differ, the least and the greatest."""
+    """``61.23 samples/sec``: the mean of restarts. If the iterations differ, their minimum and maximum."""
     values = ended.values(kpi)
     value = f"{short(min(values))} .. {short(max(values))}" if ended.different else short(sum(values) / len(values))
     return f"{value} {kpi.unit}"
 
 
 def _interval(ended: Ended, kpi: Kpi) -> str:
-    """The interval and what it holds, or why there is none; of iterations that differ the best instead."""
+    """The interval and its meaning, or the reason why there is none. If the iterations differ, the best one instead."""
     if ended.different:
         values = ended.values(kpi)
         best = max(range(len(values)), key=lambda index: kpi.sign * values[index])
@@ -117,7 +117,7 @@ def _latency(ended: Ended) -> str:
 
 
 def _ran(ended: Ended) -> Iterator[tuple[str, str]]:
-    """Which precision, engine and kernels, how many images on how many cores; how near to the limit."""
+    """Precision, engine, kernels, number of images and cores, and the distance to the hardware limit."""
     if not ended.results:
         return
     first = ended.results[0]
@@ -152,7 +152,7 @@ def _verdict(ended: Ended) -> Iterator[tuple[str, str]]:
 
 
 def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
-    """What judged the results and how that ended, or that nothing did."""
+    """The gate's references and its outcome, or that there was no gate."""
     gate = ended.gate
     if gate is None:
         return
@@ -165,7 +165,7 @@ def _gate(ended: Ended) -> Iterator[tuple[str, str]]:
 
 
 def leading_check(ended: Ended) -> Check | None:
-    """What made a result noisy or invalid: what the machine did before what came of it, such as slow steps."""
+    """The main check of a noisy or invalid result. Causes on the machine come before effects such as slow steps."""
     if ended.end not in (End.NOISY, End.INVALID):
         return None
     checks = ended.checks(Verdict(ended.verdict))
@@ -173,7 +173,7 @@ def leading_check(ended: Ended) -> Check | None:
 
 
 def reason(ended: Ended) -> str:
-    """The first reason of a verdict that is not ``valid``, with the names of the others; else empty."""
+    """The first reason of a verdict other than ``valid``, with the names of the others. Else ""."""
     check = leading_check(ended)
     if check is None:
         return " ".join(ended.why.split())
@@ -185,7 +185,7 @@ def reason(ended: Ended) -> str:
 
 
 def next_command(ended: Ended, commands: Commands) -> str:
-    """The one command that is worth typing after this; what follows a # says what for."""
+    """The most useful next command. The text after # is its purpose."""
     tool, end = commands.tool, ended.end
     known = {End.SKIPPED: f"{commands.cases}  # list the cases of this machine", End.NOT_RUN: f"{tool} doctor",
              End.REFUSED: f"{tool} parameters  # list the allowed values",
@@ -208,7 +208,7 @@ def next_command(ended: Ended, commands: Commands) -> str:
 
 
 def table(cases: Sequence[Ended], commands: Commands) -> list[str]:
-    """A row for each case, its KPI with the interval, P99 and verdict; then the command worth typing."""
+    """A row for each case with its KPI, interval, P99 and verdict, then the most useful next command."""
     rows = [("case", "KPI", "95 % interval", "P99 ms", "verdict"), *map(_row, cases)]
     return [*aligned(rows, left=(0, 4)), f"Next  {commands.tool} list --all --recent {len(cases)}"]
 
@@ -226,7 +226,7 @@ def _row(ended: Ended) -> tuple[str, str, str, str, str]:
 
 
 def short(value: float) -> str:
-    """Four digits or so."""
+    """The value with about four digits."""
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
 
 

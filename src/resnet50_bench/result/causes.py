@@ -1,4 +1,4 @@
-"""What a process said when it failed -> the cause in words, what helps, and the exit status that this deserves."""
+"""The output of a failed process -> the cause in words, the remedy, and the exit status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class Cause:
-    """``says`` is a pattern of the text that tells it."""
+    """A known cause. ``says`` is the pattern of its text."""
 
     says: str
     what: str
@@ -21,7 +21,7 @@ class Cause:
     status: int = Infrastructure.exit_status
 
 
-#: The first that matches holds.
+#: The first match applies.
 _KNOWN = (
     Cause(r"DefaultCPUAllocator|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", "out of memory",
           "use fewer instances or a smaller BATCH_SIZE", RunFailed.exit_status),
@@ -57,18 +57,18 @@ _OF_SIGNALS = {
 
 
 def known(text: str) -> Cause | None:
-    """The cause that the text tells; None for what is not known."""
+    """The known cause in the text, or None."""
     return next((cause for cause in _KNOWN if re.search(cause.says, text)), None)
 
 
 def explained(text: str, said: str) -> str:
-    """``said``, behind the cause and the remedy that ``text`` tells, where one is known."""
+    """``said``, after the cause and the remedy if ``text`` has a known cause."""
     cause = known(text)
     return f"{cause.what}: {cause.remedy} ({said})" if cause else said
 
 
 def first_words(text: str) -> str:
-    """The first line of an error; with the next ones where it only announces them (``... raised:``)."""
+    """The first line of an error, with the next ones if it only announces them (``... raised:``)."""
     lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()]
     said = lines[:1]
     while len(said) < len(lines) and said[-1].endswith(":"):
@@ -77,5 +77,5 @@ def first_words(text: str) -> str:
 
 
 def of_signal(signum: int) -> str:
-    """What a signal's death is mostly due to; empty where nothing is known of it."""
+    """The usual cause of a death by this signal, "" if unknown."""
     return _OF_SIGNALS.get(signal.Signals(signum), "")

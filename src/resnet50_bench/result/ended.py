@@ -1,4 +1,4 @@
-"""What came of one case: its exit status and the results of its iterations and nodes -> the numbers it stands for."""
+"""One finished case: its exit status and the results of its iterations and nodes -> its KPI, interval and verdict."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .kpi import KPIS, Kpi, finite, step_ms
 from .records import Check, Verdict
 from .result import ResultSummary, read, read_summary
 
-#: Of one iteration, the result of each node.
+#: The results of one iteration, one for each node.
 Iteration = Sequence[ResultSummary]
 
 
 class End(Enum):
-    """How a case ended, with the word for it. ``PASSED``: no result is there to say more."""
+    """The end of a case, with its word for users. ``PASSED``: there is no result with a verdict."""
 
     VALID = "valid"
     NOISY = "noisy"
@@ -42,9 +42,9 @@ _WORST_FIRST = (End.INVALID, End.NOISY, End.VALID)
 
 @dataclass(frozen=True)
 class Ended:
-    """A case that ended with ``status``, and ``why`` where that is not 0. ``kernels``: how often each convolution
-    kernel ran. ``logs`` and ``log``: where its results and its newest log lie, empty for none; ``earlier``: where
-    those of the same case before it do; ``gate``: what a gate came to, None where none was asked for or reached."""
+    """A case that ended with ``status``. ``why`` is the reason of a status other than 0. ``kernels`` counts the runs of
+    each convolution kernel. ``logs`` and ``log`` are the paths of its results and its newest log, "" for none.
+    ``earlier`` is the path of the case's earlier results. ``gate`` is None if no gate was asked for or reached."""
 
     case: str
     status: int
@@ -57,14 +57,14 @@ class Ended:
     gate: Gated | None = None
 
     def with_results(self, iterations: Sequence[Sequence[Path]], stem: str = "benchmark_*") -> Ended:
-        """With the newest result of each worker's folder. One that cannot be read is what the case came to."""
+        """Add the newest result of each worker's folder. An unreadable result becomes the case's error."""
         results: list[list[ResultSummary]] = []
         kernels: Mapping[str, int] | None = None
         for workers in iterations:
             newest = [max(paths, key=lambda path: path.stat().st_mtime) for folder in workers
                       if (paths := sorted(folder.glob(f"{stem}.json")))]
             try:
-                # Step times are most of a file: the first one alone is read whole, for its kernels.
+                # Step times are most of a file. Only the first file is read completely, for its kernels.
                 if newest and kernels is None:
                     whole = read(newest[0])
                     kernels = whole.processes[0].kernels if whole.processes else {}
@@ -75,12 +75,12 @@ class Ended:
 
     @property
     def results(self) -> list[ResultSummary]:
-        """Of all nodes and iterations."""
+        """The results of all nodes and iterations."""
         return [result for iteration in self.iterations for result in iteration]
 
     @property
     def end(self) -> End:
-        """By the exit status first; of a case that passed the worst of its results' verdicts."""
+        """The end by the exit status; for a passed case, the worst verdict of its results."""
         if self.status > 128:
             return End.SIGNALLED
         if self.status in _OF_STATUSES:
@@ -98,12 +98,12 @@ class Ended:
         return f"{self.end.value} {self.status - 128}" if self.end is End.SIGNALLED else self.end.value
 
     def checks(self, verdict: Verdict) -> list[Check]:
-        """Those of all results with this verdict."""
+        """The checks with this verdict, of all results."""
         return [check for result in self.results for check in result.checks if check.verdict is verdict]
 
     @property
     def kpi(self) -> Kpi | None:
-        """The primary one; None where a run failed or was invalid, of which no number is shown."""
+        """The primary KPI. None if a run failed or was invalid: no number is shown then."""
         if not self.results or (self.status not in (0, Regression.exit_status) and not self.gate):
             return None
         if any(result.failure is not None or result.verdict == "invalid" for result in self.results):
@@ -112,29 +112,29 @@ class Ended:
         return kpi if kpi and all(kpi.value(result.statistics) is not None for result in self.results) else None
 
     def values(self, kpi: Kpi) -> list[float]:
-        """The KPI of each iteration: rates of nodes add up, of all else the mean of the nodes is taken."""
+        """The KPI of each iteration. Rates of nodes are added, other KPIs are averaged over the nodes."""
         rates = [[kpi.value(result.statistics) or 0.0 for result in iteration] for iteration in self.iterations]
         return [sum(rate) / (1 if kpi.adds_up else len(rate)) for rate in rates]
 
     @property
     def burst(self) -> int:
-        """How many runs shared the cores; 1: each had them alone."""
+        """How many runs shared the cores. 1: each run had them alone."""
         return max((result.placement.burst or 1 for result in self.results), default=1)
 
     @property
     def different(self) -> list[str]:
-        """The parameters that are not the same in all iterations: those are no restarts of one thing then."""
+        """The parameters that differ between iterations. If there are any, the iterations are not restarts."""
         every = [iteration[0].parameters() for iteration in self.iterations]
         return [name for name in every[0] if len({texts.get(name) for texts in every}) > 1] if every else []
 
     @property
     def is_restarted(self) -> bool:
-        """Whether the iterations are restarts of one thing, each with the cores to itself."""
+        """Whether the iterations are restarts of one configuration, each alone on the cores."""
         return len(self.iterations) > 1 and not self.different and self.burst == 1
 
     def interval(self, kpi: Kpi) -> tuple[float, float] | None:
-        """The 95 % interval in the KPI's unit: between restarts where there are any, else of the one run's steps or
-        images, added up over its nodes; None where there is none."""
+        """The 95 % interval in the KPI's unit: between restarts, or for a single run of its steps or images, added over
+        its nodes. None if there is none."""
         if self.is_restarted:
             between = interval_of_means(self.values(kpi))
             return (max(0.0, between[0]), between[1]) if between else None
@@ -150,8 +150,8 @@ class Ended:
         return sum(low for low, _ in bounds), sum(high for _, high in bounds)
 
     def spread(self) -> list[str]:
-        """Lines as kpi.sh prints them: how the throughput of several iterations differs, and the interval of its mean
-        where they are restarts of one thing."""
+        """Lines in kpi.sh's format: the spread of the throughput over iterations, and the interval of its mean if they
+        are restarts."""
         rates = self.values(KPIS["throughput"])
         if len(rates) < 2 or min(rates) <= 0:
             return []
@@ -165,9 +165,9 @@ class Ended:
         return [*lines, f"Throughput CV Between Iterations (%): {100 * stdev(rates) / fmean(rates):.4f}"]
 
     def percentile(self, name: str) -> float | None:
-        """``50`` or ``99`` of step times in ms: the mean of the iterations, of each the worst node's, as kpi.sh has it.
+        """P50 or P99 (``name``) of step times in ms: the mean over iterations of the worst node's, as in kpi.sh.
 
-        None where one lacks it, or the iterations are not of one thing.
+        None if one lacks it or the iterations differ.
         """
         worst = []
         for iteration in self.iterations:
@@ -178,12 +178,12 @@ class Ended:
         return fmean(worst) if worst and not self.different else None
 
     def share(self, key: str) -> float | None:
-        """The mean of a share in the results' limits; None where one lacks it."""
+        """The mean of a share in the results' limits. None if one lacks it."""
         shares = _all_known(finite(result.limits.get(key)) for result in self.results)
         return fmean(shares) if shares else None
 
 
 def _all_known(values: Iterable[float | None]) -> list[float]:
-    """The values; none where one is missing."""
+    """The values, or an empty list if one is missing."""
     every = list(values)
     return [] if None in every else [value for value in every if value is not None]

@@ -1,4 +1,4 @@
-"""What a gate came to for one case, in short: handed from the case to its card, so it needs no other package."""
+"""A gate's outcome for one case, in short. The case passes it to its card, so this needs only the standard library."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Gated:
-    """``references``: the file, empty for none; ``points``: how many results were judged (nodes, values of a --set), of
-    them ``by_reference`` and ``by_history``, which is of ``earlier`` runs at most.
+    """``references``: the file, "" for none. ``points``: number of judged results (nodes, values of a --set), of which
+    ``by_reference`` and ``by_history`` were compared so. ``earlier``: the most earlier runs used by the history.
 
-    ``expected``: the reference by KPI, where there is one point; ``compared_nothing``: it failed for that alone.
+    ``expected``: the reference by KPI, if there is one point. ``compared_nothing``: the gate failed only for that.
     """
 
     passed: bool
@@ -25,5 +25,5 @@ class Gated:
 
     @property
     def has_judged(self) -> bool:
-        """Whether anything was there to judge by."""
+        """Whether the gate had anything to compare with."""
         return bool(self.by_reference or self.by_history)

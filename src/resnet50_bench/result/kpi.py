@@ -1,4 +1,4 @@
-"""MODE -> its primary KPI: name, unit, which direction is better, and where it stands in the statistics."""
+"""MODE -> its primary KPI: name, unit, better direction, and its place in the statistics."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference shown"
 
 @dataclass(frozen=True)
 class Kpi:
-    """``sign`` is 1 where more is better, else -1; ``of`` takes the value, in ``unit``, out of the statistics.
+    """One KPI. ``sign`` is 1 if more is better, else -1. ``of`` returns its value, in ``unit``, from the statistics.
 
-    ``adds_up``: whether nodes together reach the sum of theirs, else the mean is taken.
+    ``adds_up``: whether the values of nodes are added. Otherwise they are averaged.
     """
 
     name: str
@@ -28,11 +28,11 @@ class Kpi:
     adds_up: bool = False
 
     def value(self, statistics: Statistics) -> float | None:
-        """The finite value; None where it was not measured."""
+        """The finite value, or None if it was not measured."""
         return finite(self.of(statistics))
 
     def told(self, low: float, ratio: float, high: float) -> tuple[str, str]:
-        """(faster, slower or no difference shown; by how much) of a ratio and the bounds of its 95 % interval."""
+        """Return (faster, slower or no difference shown; by how much) for a ratio and its 95 % interval's bounds."""
         near, middle, far = (100 * (value - 1) for value in (low, ratio, high))
         if near <= 0 <= far:
             return NO_DIFFERENCE, f"(95 % interval {near:+.1f} to {far:+.1f} %)"
@@ -52,7 +52,7 @@ KPIS = {
 
 
 def primary(result: ResultSummary) -> tuple[Kpi, float]:
-    """The KPI of the result's MODE and its value. Raises BadInput for a result that passed without one."""
+    """Return the KPI of the result's MODE and its value. Raises BadInput for a passed result without one."""
     mode = result.parameter("MODE")
     kpi = KPIS.get(mode)
     value = kpi.value(result.statistics) if kpi else None
@@ -63,12 +63,12 @@ def primary(result: ResultSummary) -> tuple[Kpi, float]:
 
 
 def finite(value: float | None) -> float | None:
-    """The value; None for what is no finite number."""
+    """The value, or None if it is not a finite number."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def step_ms(latency: Summary | None, name: str) -> float | None:
-    """``min``, ``mean``, ``max`` or a percentile (``50``, ``99.9``) of step times in ms; None where it is not known."""
+    """``min``, ``mean``, ``max`` or a percentile (``50``, ``99.9``) of step times in ms. None if unknown."""
     if latency is None:
         return None
     known = {"min": latency.min, "mean": latency.mean, "max": latency.max, **latency.percentiles}

@@ -1,8 +1,8 @@
-"""A Result -> how close its throughput is to what the cores can do: operations and bytes a second.
+"""A Result -> its throughput relative to the cores' peak operations/s and bytes/s.
 
-Operations: 8.2e9 an image for 4.1e9 multiply-adds (torchvision's metadata of ResNet50 weights,
+Operations: 8.2e9 per image for 4.1e9 multiply-adds (torchvision's metadata of ResNet50 weights,
 ``_ops`` 4.089; He et al. 2015 give 3.8e9 for the variant that strides in the first 1x1 convolution).
-Bytes: every convolution's input, weights and output moved once; what caches save or lose is not in it.
+Bytes: every convolution's input, weights and output moved once, regardless of caches.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from .processes import Convolution
 from .result import Result
 
 OPERATIONS_PER_IMAGE = 8.2e9
-#: The gradients of a layer's weights and of its input take as many operations each as the layer itself.
+#: The gradients of a layer's weights and of its input each take as many operations as the layer.
 TRAINING_FACTOR = 3
 
 _BYTES = {"f32": 4, "bf16": 2, "u8": 1, "s8": 1}
 
 
 def limits(result: Result) -> dict[str, float]:
-    """What is known of: achieved, theoretical and measured peaks, and the two utilizations (shares).
+    """The known limits: achieved, theoretical and measured peaks, and the two utilizations (shares).
 
-    Absent is what was not measured, or is not known of this CPU; {} for a result without a throughput.
-    ``measured_peak_...`` is what the peak's own measurement gave, ``peak_...`` the best that these cores were seen
-    to do: where the run itself was faster than that measurement, the run's own rate. So no share exceeds 1.
+    A value that was not measured, or is unknown for this CPU, is absent. {} for a result without a throughput.
+    ``measured_peak_...`` is from the peak's own measurement. ``peak_...`` is the higher of that and the run's own
+    rate, so no share exceeds 1.
     """
     rate, runs = result.statistics.throughput_images_per_s, result.runs()
     if rate is None:
@@ -50,7 +50,7 @@ def limits(result: Result) -> dict[str, float]:
 
 
 def _against(peaks: Sequence[Mapping[str, float]], unit: str, share: str, achieved: float) -> dict[str, float]:
-    """The peak in ``unit`` of all instances together and the share of it that was achieved; {} where one lacks it."""
+    """The peak in ``unit`` of all instances together, and its achieved share. {} if an instance lacks the peak."""
     if not peaks or any(unit not in peak for peak in peaks):
         return {}
     measured = sum(peak[unit] for peak in peaks)
@@ -82,7 +82,7 @@ def sizes(shape: Mapping[str, int]) -> tuple[int, int, int]:
 
 
 def layer_table(layers: Sequence[Convolution]) -> list[str]:
-    """Lines for VERBOSE: the convolutions of the proving step by time, with the rate each achieved."""
+    """Lines for VERBOSE: the convolutions of the proving step sorted by time, with the achieved rates."""
     total = sum(layer.time_ms for layer in layers)
     rows = sorted(layers, key=lambda layer: -layer.time_ms)
     lines = ["Layer:   ms    share   GOP/s  kernel  shape"]

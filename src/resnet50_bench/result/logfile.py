@@ -1,4 +1,4 @@
-"""Case + Result -> the lines of the log that kpi.sh and trace tools read; and the log that is being written."""
+"""Case + Result -> the lines of the log for kpi.sh and trace tools; and the log file being written."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .result import Result
 from .server import Server
 from .stats import PERCENTILES
 
-#: Raised when a line changes its meaning; ``kpi.sh`` demands more of logs that carry it.
+#: The log's format version. It increases when a line changes its meaning. ``kpi.sh`` requires more of newer logs.
 LOG_FORMAT = 1
 
 
 class Log:
-    """Lines to a file and to a stream at once, each flushed, so that a kill loses none."""
+    """Writes lines to a file and a stream. Flushes each, so that a kill loses none."""
 
     def __init__(self, path: Path, echo: TextIO) -> None:
-        """Raises Infrastructure where the folder cannot be written."""
+        """Open the log. Raises Infrastructure if the folder cannot be written."""
         self.path, self._echo = path, echo
         try:
             self._file = path.open("a", encoding="utf-8")
@@ -35,7 +35,7 @@ class Log:
                                  "write to") from error
 
     def line(self, text: str) -> None:
-        """Write ``one_line``. Raises Infrastructure where the disk is full."""
+        """Write ``one_line``. Raises Infrastructure if the disk is full."""
         text = one_line(text)
         try:
             self._file.write(text + "\n")
@@ -45,20 +45,20 @@ class Log:
         print(text, file=self._echo, flush=True)
 
     def close(self) -> None:
-        """Close the file; the stream stays open."""
+        """Close the file. The stream stays open."""
         self._file.close()
 
 
 def file_name(texts: Mapping[str, str], now: datetime) -> str:
     """``benchmark_<MODE>_<TOPOLOGY>_<PRECISION>_<FUNCTION>_<DATA_TYPE>_<date>.log``."""
-    strange = {"PRECISION": r"\W+"}  # its underscore stays
+    strange = {"PRECISION": r"\W+"}  # keeps its underscore
     parts = [re.sub(strange.get(name, "[^A-Za-z0-9.-]+"), "-", texts.get(name) or "unknown")[:40]
              for name in ("MODE", "TOPOLOGY", "PRECISION", "FUNCTION", "DATA_TYPE")]
     return f"benchmark_{'_'.join(parts)}_{now:%Y%m%d-%H%M%S}.log"
 
 
 def header(case: Case, instance_number: int, versions: Mapping[str, str]) -> Iterator[str]:
-    """One ``NAME: value`` line per parameter, then what belongs to the run."""
+    """One ``NAME: value`` line per parameter, then the facts of the run."""
     yield from (f"{name}: {text}" for name, text in case.texts().items())
     yield f"INSTANCE_NUMBER: {instance_number}"
     yield from (f"{name}: {text}" for name, text in versions.items())
@@ -73,9 +73,9 @@ def start_line(case: Case) -> str:
     return f"Evaluating RESNET: total Steps: {case.steps if case.steps is not None else 'all'}"
 
 
-#: The line that kpi.sh asks for, and how lines of the checks, the verdict and an instance's place begin.
+#: The line required by kpi.sh, and the prefixes of lines with checks, the verdict and an instance's cores.
 PASSED, _CHECK, VERDICT, INSTANCE = "RESULT: passed", "Check", "VERDICT", "Instance"
-#: Names of details besides the parameters' and those with an underscore; and those with one that are none.
+#: Names of details besides parameters and names with an underscore; and names with an underscore that are no details.
 _DETAILS = ("FRAMEWORK", "Throughput", "Achieved", "Images", "Allocator", "Layer", VERDICT)
 _OUTSTANDING = ("Total_Throughput", "Bad_Image")
 #: The phrase that closes the region of interest.
@@ -83,7 +83,7 @@ END_LINE = "Complete..."
 
 
 def measured(result: Result) -> Iterator[str]:
-    """The lines of what was measured; nothing that was not."""
+    """The lines of the measured values. A value that was not measured has no line."""
     statistics = result.statistics
     for instance in statistics.instances:
         yield f"Throughput: {instance.throughput_images_per_s:.4f} fps"
@@ -112,7 +112,7 @@ def measured(result: Result) -> Iterator[str]:
 
 
 def _server(server: Server) -> Iterator[str]:
-    """LoadGen's verdict and rate; a rate that is INVALID is no Server_Rate."""
+    """The lines of LoadGen's verdict and rate. An INVALID rate is not printed as Server_Rate."""
     percentile = f"{server.percentile:g}"
     yield f"LoadGen_Version: {server.loadgen}"
     yield f"LoadGen_Verdict: {'VALID' if server.valid else f'INVALID (not met: {server.why})'}"
@@ -129,7 +129,7 @@ def _server(server: Server) -> Iterator[str]:
 
 
 def _data(result: Result) -> Iterator[str]:
-    """Decoding's own figures, and the accuracy with its interval."""
+    """The lines of decoding, and of the accuracy with its interval."""
     loaders = [record for record in result.feeds().values() if record.decoded is not None]
     if loaders:
         yield f"Loader_Throughput: {sum(record.loader_images_per_s or 0 for record in loaders):.1f} images/s"
@@ -176,19 +176,19 @@ def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
 
 
 def judged(result: Result) -> Iterator[str]:
-    """The checks' lines and the verdict with its reasons."""
+    """The lines of the checks, and of the verdict with its reasons."""
     yield from (f"{_CHECK}: {check.line()}" for check in result.checks)
     yield f"{VERDICT}: {result.verdict}" + (f": {'; '.join(result.reasons)}" if result.reasons else "")
 
 
 def checked(line: str) -> Verdict | None:
-    """The verdict of the check that a line of a log tells; None for any other line."""
+    """The verdict in a log's line of a check. None for any other line."""
     word = line.removeprefix(f"{_CHECK}: [").partition("] ")[0]
     return next((verdict for verdict in Verdict if line.startswith(f"{_CHECK}: [") and verdict.value == word), None)
 
 
 def is_detail(line: str) -> bool:
-    """Whether a line of a log is a parameter, a place or a figure: what the card, the checks and kpi.sh sum up."""
+    """Whether a log's line is a parameter, placement or figure, which the card, the checks and kpi.sh summarise."""
     name, colon, _ = line.partition(": ")
     return line == PASSED or bool(colon) and name not in _OUTSTANDING and (
         name in CATALOGUE or name in _DETAILS or name.partition(" ")[0] == INSTANCE

@@ -1,4 +1,4 @@
-"""Step times of every instance, and counts of right answers -> the statistics of a result; pure."""
+"""Step times and right answers of every instance -> the statistics of a result; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .processes import RightAnswers, Run
 from .records import Accuracy, InstanceStatistics, Statistics, Window
 from .server import LoadGenLog, Search, Served
 
-#: What the interval of a single run tells, and what it does not: effects that change between restarts.
+#: The meaning of a single run's interval. It excludes effects that change between restarts.
 WITHIN_RUN = "within one run, by batch means; --loop N shows the spread between runs"
 _Z95 = 1.959964  # two-sided 95 % of the standard normal distribution
 
@@ -20,7 +20,7 @@ _Z95 = 1.959964  # two-sided 95 % of the standard normal distribution
 def statistics(runs: Sequence[Run], batch_size: int) -> Statistics:
     """Throughput in images/s over the window common to all instances, latency in ms, overlap.
 
-    Raises RunFailed where the instances did not measure at the same time.
+    Raises RunFailed if the instances did not measure at the same time.
     """
     start, end, overlap = common_window(runs)
     if overlap <= 0:
@@ -44,12 +44,12 @@ def statistics(runs: Sequence[Run], batch_size: int) -> Statistics:
 
 
 def common_window(runs: Sequence[Run]) -> tuple[int, int, float]:
-    """(start_ns, end_ns, overlap) of the time in which all instances measured."""
+    """Return (start_ns, end_ns, overlap) of the time in which all instances measured."""
     return stats.common_window([run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
 
 
 def pass_statistics(runs: Sequence[Run], counted: Mapping[int, RightAnswers]) -> Statistics:
-    """A pass over a data set: latency in ms, and images/s of model time, which decoding is not part of.
+    """The statistics of a pass over a data set: latency in ms, and images/s of model time without decoding.
 
     Instances end at different times, so there is no common window and no interval.
     """
@@ -64,9 +64,9 @@ def pass_statistics(runs: Sequence[Run], counted: Mapping[int, RightAnswers]) ->
 
 def server_statistics(runs: Sequence[Run], served: Mapping[int, Served], log: LoadGenLog,
                       batch_size: int, search: Search | None) -> Statistics:
-    """LoadGen's rate, verdict and times of queries, and what the instances did while all of them served.
+    """LoadGen's rate, verdict and query times, and the instances' statistics while all of them served.
 
-    Raises RunFailed where an instance answered none.
+    Raises RunFailed if an instance answered no query.
     """
     instances = []
     for run in runs:
@@ -92,7 +92,7 @@ def _sum(instances: Sequence[InstanceStatistics]) -> float:
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share: Wilson (1927), JASA 22, which holds near 0 and 1 too; ValueError without images."""
+    """The 95 % interval of a share: Wilson (1927), JASA 22, valid near 0 and 1 too. ValueError without images."""
     if not 0 <= right <= count or count < 1:
         raise ValueError(f"{right} right of {count}")
     share, square = right / count, _Z95 * _Z95
@@ -102,9 +102,9 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def accuracy_difference(a: Accuracy, b: Accuracy) -> tuple[float, float, float]:
-    """b's top-1 less a's in points, with the 95 % interval of two samples' difference (Newcombe 1998, method 10).
+    """b's top-1 minus a's in points, with the 95 % interval of two samples' difference (Newcombe 1998, method 10).
 
-    On the same images it is wider than need be: which answers differ is not in a result.
+    The interval is too wide for the same images, because a result does not have the single answers.
     """
     (low_a, high_a), (low_b, high_b) = a.top1_ci95, b.top1_ci95
     gap = b.top1 - a.top1
@@ -113,7 +113,7 @@ def accuracy_difference(a: Accuracy, b: Accuracy) -> tuple[float, float, float]:
 
 
 def total(parts: Iterable[RightAnswers]) -> Accuracy:
-    """Right answers of each part -> their sum in percent, with the interval; ValueError without images."""
+    """Right answers of each part -> their total in percent, with the interval. ValueError without images."""
     counts = list(parts)
     count, top1, top5 = (sum(getattr(part, name) for part in counts) for name in ("count", "top1", "top5"))
     low, high = wilson(top1, count)

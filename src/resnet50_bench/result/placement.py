@@ -1,4 +1,4 @@
-"""Where the instances of a case run: made by ``launch.placement``, kept in the result."""
+"""The placement of a case's instances on cpus. ``launch.placement`` makes it, the result keeps it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class PlacedInstance(msgspec.Struct, frozen=True):
-    """One instance: a cpu of each of its cores. ``memory_node`` is None where no single node is right.
+    """One instance, with one cpu of each of its cores. ``memory_node`` is None if no single node fits.
 
-    ``memory_nodes`` are all nodes of its cores, where each has memory that it may use; empty: there is nothing to bind
-    it to.
+    ``memory_nodes`` are all nodes of its cores, if each has memory that it may use. Empty: its memory cannot be
+    bound.
     """
 
     index: int = msgspec.field(name="instance")
@@ -21,17 +21,17 @@ class PlacedInstance(msgspec.Struct, frozen=True):
 
 
 class PlacedProcess(msgspec.Struct, frozen=True):
-    """One operating-system process and the instances that it hosts as threads."""
+    """One operating-system process and its instances, which are threads."""
 
     index: int = msgspec.field(name="process")
     instances: tuple[PlacedInstance, ...] = ()
 
 
 class Placement(msgspec.Struct, omit_defaults=True):
-    """All processes. ``idle_cpus`` are first threads of cores that no instance uses.
+    """All processes. ``idle_cpus`` are the first threads of cores without an instance.
 
-    ``burst``: how many runs shared the cores, where they did; ``workers``: of a sweep's runs, by workers that stay for
-    the next point (``warm``) or by fresh ones; ``loadgen_cpu``: LoadGen's own (MODE=server), None where it has none.
+    ``burst``: how many runs shared the cores, if several did. ``workers``: whether a sweep's run used ``warm`` workers,
+    kept from the point before, or ``fresh`` ones. ``loadgen_cpu``: the cpu of LoadGen alone (MODE=server), or None.
     """
 
     processes: tuple[PlacedProcess, ...] = ()
@@ -47,7 +47,7 @@ class Placement(msgspec.Struct, omit_defaults=True):
                             key=lambda instance: instance.index))
 
     def idle_share(self) -> dict[int, list[int]]:
-        """The idle cpus dealt out to the instances, by instance; those that get none are left out."""
+        """The idle cpus distributed over the instances, by instance. Leaves out instances that get none."""
         dealt: dict[int, list[int]] = {}
         for number, cpu in enumerate(self.idle_cpus):
             dealt.setdefault(self.instances[number % len(self.instances)].index, []).append(cpu)

@@ -1,4 +1,4 @@
-"""The types of what worker processes report of themselves: each instance's step times, and the facts beside them."""
+"""The types of a worker process's report: each instance's step times, and facts about the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .server import Served
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One instance's values.
+    """One instance's measurement.
 
     ``starts_ns`` and ``ends_ns`` bound each step by the monotonic clock, which all processes of
     a machine share; step i took ``ends_ns[i] - starts_ns[i]``.
@@ -32,13 +32,13 @@ class Run(msgspec.Struct, frozen=True):
     ends_ns: tuple[int, ...]
 
     def times_ms(self, begin_ns: float = -math.inf, end_ns: float = math.inf) -> list[float]:
-        """The times in ms of the steps that are wholly between two moments."""
+        """The times in ms of the steps completely between two moments."""
         return [(end - begin) / 1e6 for begin, end in zip(self.starts_ns, self.ends_ns, strict=True)
                 if begin >= begin_ns and end <= end_ns]
 
 
 class Convolution(msgspec.Struct, frozen=True):
-    """One convolution of the proving step, as oneDNN names it; ``time_ms`` in ms."""
+    """One convolution of the proving step, in oneDNN's terms. ``time_ms`` in ms."""
 
     kernel: str
     source_type: str
@@ -47,7 +47,7 @@ class Convolution(msgspec.Struct, frozen=True):
 
 
 class Agreement(msgspec.Struct, omit_defaults=True):
-    """How far the prepared model's answers are plain fp32's, over ``images`` images; ``top1_agreement`` is a share."""
+    """The agreement of the prepared model with plain fp32 over ``images`` images. ``top1_agreement`` is a share."""
 
     images: int = 0
     top1_agreement: float = 0.0
@@ -56,16 +56,16 @@ class Agreement(msgspec.Struct, omit_defaults=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """Images whose answers were looked at, and how many of these hold NaN or infinite numbers."""
+    """The number of checked answers, and how many of them have NaN or infinite numbers."""
 
     count: int
     not_finite: int
 
 
 class RightAnswers(msgspec.Struct, omit_defaults=True):
-    """Of ``count`` images, how many had the right class first, and among the first five.
+    """How many of ``count`` images had the right class first, and among the first five.
 
-    ``not_finite`` answers held NaN or infinite numbers.
+    ``not_finite``: number of answers with NaN or infinite numbers.
     """
 
     count: int
@@ -75,9 +75,9 @@ class RightAnswers(msgspec.Struct, omit_defaults=True):
 
 
 class Training(msgspec.Struct, kw_only=True):
-    """What one instance's training came to; ``top1`` is a share of the last tenth's images, as they were learnt.
+    """One instance's training. ``top1`` is the share of right answers during the last tenth of the steps.
 
-    A loss is None where it was NaN or infinite.
+    A loss is None if it was NaN or infinite.
     """
 
     losses: list[float | None] = []
@@ -92,7 +92,7 @@ class Training(msgspec.Struct, kw_only=True):
 
 
 class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What gave an instance its images; all None for dummy ones. ``bad``: (file, why it could not be decoded)."""
+    """The source of an instance's images. All None for dummy images. ``bad``: (file, why it could not be decoded)."""
 
     decoded: int | None = None
     bad: list[tuple[str, str]] | None = None
@@ -108,11 +108,11 @@ class FeedRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a process says of itself. Instance numbers are text; ``usage`` is getrusage's over the window.
+    """A process's facts about itself. Instance numbers are text. ``usage`` is getrusage's over the window.
 
-    ``answers``: of the last output of each instance. ``computing_cpus``: of each of an instance's threads that computed
-    meanwhile, the cpus that it may run on. ``unproven``: why nothing can show which kernels ran; None where they were
-    shown. ``local_memory`` and ``denormal_share`` are shares, None where nobody looked.
+    ``answers``: of each instance's last output. ``computing_cpus``: the allowed cpus of each computing thread, by
+    instance. ``unproven``: why the kernels cannot be proven, or None if they are. ``local_memory`` and
+    ``denormal_share`` are shares, None if not measured.
     """
 
     layers: list[Convolution] = []
@@ -133,7 +133,7 @@ class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class ProcessReport(msgspec.Struct, frozen=True):
-    """What one process found out about itself, with the runs of its instances; ``kernels`` are how often each ran."""
+    """One process's facts, with the runs of its instances. ``kernels`` counts how often each ran."""
 
     process: int
     pid: int
@@ -146,5 +146,5 @@ class ProcessReport(msgspec.Struct, frozen=True):
 
 
 def read_report(path: Path) -> ProcessReport:
-    """What a worker wrote. msgspec.ValidationError names the place of what is wrong in it."""
-    return msgspec.convert(json.loads(path.read_text()), ProcessReport)  # json reads NaN, msgspec does not
+    """Read a worker's report. msgspec.ValidationError names the place of an error in it."""
+    return msgspec.convert(json.loads(path.read_text()), ProcessReport)  # json accepts NaN, msgspec does not

@@ -1,4 +1,4 @@
-"""The types of what is made of step times: statistics, and the checks with their verdicts."""
+"""The types of a result's statistics, and of checks with their verdicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .stats import Drift, SlowSteps, Summary
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """The time common to all instances; ``overlap`` is its share of the longest one's."""
+    """The time in which all instances measured. ``overlap`` is its share of the longest instance's time."""
 
     duration_s: float
     overlap: float
@@ -20,7 +20,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceStatistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One instance's. A pass over a data set has no common window, so neither steps in it, outliers nor drift."""
+    """One instance's statistics. A pass over a data set has no common window, so no steps in it, outliers or drift."""
 
     instance: int
     steps: int | None = None
@@ -32,7 +32,7 @@ class InstanceStatistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
 
 
 class Accuracy(msgspec.Struct, frozen=True):
-    """Right answers over ``count`` images in percent, top-1 with its 95 % interval."""
+    """Right answers in percent over ``count`` images. Top-1 has its 95 % interval."""
 
     count: int
     top1: float
@@ -41,7 +41,7 @@ class Accuracy(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """All instances together; everything is None where nothing was measured."""
+    """The statistics of all instances together. Everything is None if nothing was measured."""
 
     window: Window | None = None
     throughput_images_per_s: float | None = None
@@ -54,7 +54,7 @@ class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Verdict(str, Enum):
-    """From harmless to fatal. ``UNKNOWN``: this machine cannot tell. ``NOTE``: worth knowing only."""
+    """Verdicts from harmless to fatal. ``UNKNOWN``: not available on this machine. ``NOTE``: information only."""
 
     OK = "ok"
     UNKNOWN = "unknown"
@@ -64,9 +64,9 @@ class Verdict(str, Enum):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One check: ``reading`` is what was seen, ``remedy`` what the user can do about it.
+    """One check. ``reading`` is the observed value, ``remedy`` the user's possible action.
 
-    ``of_machine``: whether it tells what the machine did, which may be the cause of what other checks tell.
+    ``of_machine``: whether it is about the machine, and so may explain findings of other checks.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Check(msgspec.Struct, frozen=True):
     of_machine: bool = False
 
     def line(self) -> str:
-        """For the log and the doctor: ``[noisy] steal time: 3.1 % - a neighbour ...; do ...``."""
+        """The line for the log and the doctor: ``[noisy] steal time: 3.1 % - a neighbour ...; do ...``."""
         words = f"[{self.verdict.value}] {self.name}: {self.reading}"
         if self.message and self.verdict is not Verdict.OK:
             words += f" - {self.message}"

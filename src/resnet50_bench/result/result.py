@@ -1,10 +1,10 @@
-"""What one case measured -> a versioned JSON file, written atomically; and back; and the JSON Schema of that file.
+"""One case's result <-> a versioned JSON file, written atomically; and the JSON Schema of that file.
 
 Schema history:
   1  first version
   2  inputs; statistics.accuracy
 
-A newer schema is refused, older ones are read; a key that is not known here is passed over.
+Refuses newer schemas, reads older ones, ignores unknown keys.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from .server import Served
 
 SCHEMA = "resnet50-bench-result"
 SCHEMA_VERSION = 2
-#: What ``placement.workers`` says of a sweep's runs: by workers that stay for the next point, or by fresh ones.
+#: The values of ``placement.workers`` for a sweep's runs: workers kept from the point before, or new ones.
 WARM, FRESH = "warm", "fresh"
-#: What ``case`` holds besides parameters.
+#: The keys of ``case`` besides parameters.
 _NO_PARAMETERS = ("origins", "notices")
-#: Versions by package, and this checkout's commit or why that is unknown.
+#: Versions by package, and this checkout's commit or the reason why it is unknown.
 SoftwareRecord = dict[str, str | bool]
 T = TypeVar("T")
 
 
 class ResultSummary(msgspec.Struct, kw_only=True):
-    """A result without what is nearly all of its file, and needed by none who compares results.
+    """A result without step times and counters, which are most of its file and not needed to compare results.
 
-    ``case`` has the parameters as texts, their ``origins`` and the ``notices``; ``software`` the versions by package;
-    ``stack`` is that of the Python that measured, None where it is of none or not known;
-    ``verdict`` is ``valid``, ``noisy`` or ``invalid``; ``failure`` is None where the run passed.
+    ``case`` has the parameters as texts, their ``origins`` and the ``notices``. ``software`` has versions by package.
+    ``stack`` is the stack of the Python that measured, None if it has none or is unknown. ``verdict`` is ``valid``,
+    ``noisy`` or ``invalid``. ``failure`` is None if the run passed.
     """
 
     case: dict[str, str | list[str] | dict[str, str]]
@@ -65,23 +65,23 @@ class ResultSummary(msgspec.Struct, kw_only=True):
         return {name: str(value) for name, value in self.case.items() if name not in _NO_PARAMETERS}
 
     def parameter(self, name: str) -> str:
-        """One parameter's text; empty where the case does not have it."""
+        """One parameter's text, "" if the case does not have it."""
         value = self.case.get(name, "")
         return value if isinstance(value, str) else ""
 
     def customer_env(self) -> dict[str, str]:
-        """The variables that CUSTOMER_ENV sets."""
+        """The variables set by CUSTOMER_ENV."""
         return {name: value for name, _, value in (
             word.partition("=") for word in self.parameter("CUSTOMER_ENV").split())}
 
     def is_default(self, name: str) -> bool:
-        """Whether nobody gave the parameter."""
+        """Whether the parameter has its default because nobody set it."""
         origins = self.case.get("origins")
         return isinstance(origins, dict) and origins.get(name) == "default"
 
     @property
     def is_unproven(self) -> bool:
-        """Whether its engine cannot show which kernels ran; every table says so."""
+        """Whether its engine cannot prove the kernels. Every table marks such a result."""
         return is_unproven(self.parameter("TORCH_TYPE"))
 
 
@@ -100,7 +100,7 @@ class Result(ResultSummary, kw_only=True):
                       key=lambda run: run.instance)
 
     def feeds(self) -> dict[int, FeedRecord]:
-        """What each instance's feed recorded, by instance number."""
+        """Each instance's feed record, by instance number."""
         return {int(number): record for report in self.processes for number, record in report.facts.data.items()}
 
     def counted(self) -> dict[int, RightAnswers]:
@@ -108,27 +108,27 @@ class Result(ResultSummary, kw_only=True):
         return {number: record.counts for number, record in self.feeds().items() if record.counts}
 
     def served(self) -> dict[int, Served]:
-        """What each instance served, by instance number; none but with MODE=server."""
+        """Each instance's served queries, by instance number. Only for MODE=server."""
         return {number: record.served for number, record in self.feeds().items() if record.served}
 
     def loadgen_counters(self) -> ProcessCounters | None:
-        """Those of LoadGen's process (MODE=server)."""
+        """The counters of LoadGen's process (MODE=server)."""
         instances = {str(report.pid) for report in self.processes}
         return next((process for pid, process in self.counters.processes.items()
                      if self.statistics.server and pid not in instances), None)
 
     def loadgen_beside_s(self) -> float:
-        """Seconds that LoadGen took of the instances' cores; 0 where it has one of its own."""
+        """CPU seconds that LoadGen used on the instances' cores. 0 if it has its own core."""
         loadgen = self.loadgen_counters()
         return loadgen.cpu_s if loadgen and self.placement.loadgen_cpu is None else 0.0
 
     def instance_counters(self) -> list[ProcessCounters]:
-        """Those of the processes that host instances."""
+        """The counters of the processes that host instances."""
         loadgen = self.loadgen_counters()
         return [process for process in self.counters.processes.values() if process is not loadgen]
 
     def trainings(self) -> list[Training]:
-        """Each instance's training record; none for inference."""
+        """Each instance's training record. Empty for inference."""
         return [record.training for record in self.feeds().values() if record.training]
 
     def document(self) -> dict[str, object]:
@@ -136,24 +136,24 @@ class Result(ResultSummary, kw_only=True):
         return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **msgspec.to_builtins(self)}
 
     def write(self, path: Path) -> None:
-        """Write to ``path`` so that a reader sees the old file or the whole new one."""
+        """Write to ``path`` atomically: a reader sees the old file or the complete new one."""
         write_json(path, self.document())
 
 
 class _Header(msgspec.Struct):
-    """Which kind of file it is."""
+    """The fields that identify the kind of file."""
 
     schema: Any = None
     schema_version: Any = None
 
 
 def read(path: Path) -> Result:
-    """Read a result file. Raises BadInput for what is no result, is damaged (with the place) or of a newer schema."""
+    """Read a result file. Raises BadInput if it is not a result, damaged (with the place) or of a newer schema."""
     return _read(path, Result)
 
 
 def read_summary(path: Path) -> ResultSummary:
-    """The same of a file of which the step times and counters are not wanted: many times as fast."""
+    """Read a result file without step times and counters, which is many times as fast. Raises as ``read``."""
     return _read(path, ResultSummary)
 
 
@@ -173,24 +173,24 @@ def _read(path: Path, kind: type[T]) -> T:
                        "use a newer checkout")
     try:
         return _decoded(text, kind)
-    except (ValueError, RecursionError) as error:  # the header passes over what is no UTF-8 elsewhere
+    except (ValueError, RecursionError) as error:  # the header's decoder ignores invalid UTF-8 elsewhere
         raise BadInput(f"{path} is a damaged result: {error}") from error
 
 
 def _decoded(text: bytes, kind: type[T]) -> T:
-    """Raises msgspec.ValidationError with the place of what is of another type, ValueError for what is no JSON."""
+    """Decode JSON. Raises msgspec.ValidationError with the place of a wrong type, ValueError for invalid JSON."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # Python writes NaN, as of a training that diverged; JSON has no word for it.
+        # Python writes NaN, for example of a diverged training. JSON has no NaN.
         return msgspec.convert(json.loads(text), kind)
 
 
 class ResultDocument(Result, kw_only=True):
-    """A result file. Keys that are not named here may be added without a new ``schema_version``; what was not
-    measured, or cannot be read on the machine, is absent or null. Numbers that are not finite stand as NaN."""
+    """A result file. Further keys may be added without a new ``schema_version``. A value that was not measured, or
+    cannot be read on the machine, is absent or null. Numbers that are not finite are written as NaN."""
 
     schema: Literal[SCHEMA]  # type: ignore[valid-type]
     schema_version: Literal[SCHEMA_VERSION]  # type: ignore[valid-type]
@@ -204,7 +204,7 @@ def json_schema() -> str:
 
 
 def _on_one_line(schema: object) -> object:
-    """Docstrings without their line ends and indents, which not every Python keeps."""
+    """Docstrings on one line. Not every Python version keeps their line ends and indents."""
     if isinstance(schema, dict):
         return {key: " ".join(value.split()) if key == "description" and isinstance(value, str) else _on_one_line(value)
                 for key, value in schema.items()}

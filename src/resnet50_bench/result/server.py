@@ -1,4 +1,4 @@
-"""MODE=server: what LoadGen logged and what the instances served -> the figures of a result; pure but for the log."""
+"""MODE=server: LoadGen's log and the instances' served queries -> the figures of a result; pure but for reading the log."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import msgspec
 from ..errors import Infrastructure, RunFailed
 from .stats import PERCENTILES, Summary
 
-#: LoadGen's own names, in the folder of a run.
+#: LoadGen's own file names in the folder of a run.
 SUMMARY, DETAIL = "mlperf_log_summary.txt", "mlperf_log_detail.txt"
 _EMPTY = ("mlperf_log_accuracy.json", "mlperf_log_trace.json")
-#: The folder of the rates that a search tried, in that of the case's run.
+#: The subfolder of a run with the rates that a search tried.
 RATES = "rates"
-#: How its lines begin.
+#: The prefix of its lines.
 _MARK = ":::MLLOG "
-#: MLPerf's rules for a submission, section "Scenarios": a run takes ten minutes at least.
+#: MLPerf's rules for a submission, section "Scenarios": a run takes at least ten minutes.
 MLPERF_DURATION_S = 600
 
 
 class Served(msgspec.Struct, frozen=True):
-    """One instance: when it served, and how many batches it computed of each number of queries."""
+    """One instance's serving: its start and end, and its number of batches by their number of queries."""
 
     began_ns: int
     ended_ns: int
@@ -32,12 +32,12 @@ class Served(msgspec.Struct, frozen=True):
 
     @property
     def queries(self) -> int:
-        """All that it answered."""
+        """The number of answered queries."""
         return sum(int(size) * count for size, count in self.batches.items())
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate that a search tried: LoadGen's verdict, the bounded percentile in ms, the folder of its logs."""
+    """A rate tried by a search: LoadGen's verdict, the bounded percentile in ms, the folder of its logs."""
 
     queries_per_s: float
     valid: bool
@@ -51,17 +51,17 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What a search has come to: the rates that it tried, and the throughput that it began with."""
+    """The state of a search: the tried rates, and the throughput that it started from."""
 
     tried: tuple[Rate, ...] = ()
     throughput_images_per_s: float | None = None
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """LoadGen's verdict and figures; ``why`` it was INVALID in its words.
+    """LoadGen's verdict and figures. ``why``: LoadGen's reason for INVALID.
 
-    ``late`` queries were answered after the bound. ``mean_batch``: queries a step; ``padding``: the share of the
-    computed images that nobody asked for. ``search``: how the rate was found; None for a rate that was given.
+    ``late``: number of queries answered after the bound. ``mean_batch``: queries per step. ``padding``: the share of
+    computed images without a query. ``search``: how the rate was found, None for a given rate.
     """
 
     valid: bool
@@ -84,17 +84,17 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def prepared_sizes(most: int) -> tuple[int, ...]:
-    """1, 2, 4 ... and ``most``: the batch sizes that an instance has a proven model for."""
+    """1, 2, 4 ... and ``most``: the batch sizes for which an instance has a proven model."""
     return (*(2**power for power in range((most - 1).bit_length())), most)
 
 
 def padded_to(sizes: Sequence[int], count: int) -> int:
-    """The prepared size that a batch of ``count`` queries takes."""
+    """The smallest prepared size for ``count`` queries."""
     return sizes[bisect_left(sizes, count)]
 
 
 class LoadGenLog(msgspec.Struct, frozen=True, kw_only=True):
-    """What LoadGen's detail log says, by its own keys; times in ns."""
+    """LoadGen's detail log, by its own keys. Times in ns."""
 
     version: str = msgspec.field(name="loadgen_version")
     target_qps: float = msgspec.field(name="effective_target_qps")
@@ -118,21 +118,21 @@ class LoadGenLog(msgspec.Struct, frozen=True, kw_only=True):
     p999_ns: int = msgspec.field(name="result_99.90_percentile_latency_ns")
 
     def latency_ms(self) -> Summary:
-        """From a query's scheduled time until its answer; LoadGen gives no deviation."""
+        """The time in ms from a query's scheduled time to its answer. LoadGen gives no standard deviation."""
         percentiles = (self.p50_ns, self.p90_ns, self.p95_ns, self.p99_ns, self.p999_ns)
         return Summary(count=self.queries, mean=self.mean_ns / 1e6, median=self.p50_ns / 1e6, stdev=None, cv=None,
                        min=self.min_ns / 1e6, max=self.max_ns / 1e6,
                        percentiles={str(p): ns / 1e6 for p, ns in zip(PERCENTILES, percentiles, strict=True)})
 
     def why_invalid(self) -> str:
-        """What of its conditions was not met; empty for none."""
+        """The unmet conditions, "" if all are met."""
         met = {"the bound": self.bound_met, "the least duration": self.duration_met,
                "the least number of queries": self.queries_met, "early stopping": self.early_stopping_met}
         return ", ".join(what for what, is_met in met.items() if not is_met)
 
 
 def read(folder: Path) -> LoadGenLog:
-    """LoadGen's detail log. Raises Infrastructure for one that is not whole; its empty files are taken away."""
+    """Read LoadGen's detail log, and remove its empty files. Raises Infrastructure if the log is incomplete."""
     for name in _EMPTY:
         (folder / name).unlink(missing_ok=True)
     try:
@@ -144,7 +144,7 @@ def read(folder: Path) -> LoadGenLog:
 
 
 def server(log: LoadGenLog, served: Iterable[Served], batch_size: int, search: Search | None) -> Server:
-    """The figures, and the verdict. Raises RunFailed where the instances and LoadGen count different queries."""
+    """Compute the figures and the verdict. Raises RunFailed if the instances and LoadGen count different queries."""
     sizes = prepared_sizes(batch_size)
     counts = [(int(size), count) for one in served for size, count in one.batches.items()]
     steps, queries = sum(count for _, count in counts), sum(size * count for size, count in counts)

@@ -1,6 +1,6 @@
-"""Step times of a run enter, descriptive numbers and confidence intervals leave; every function is pure.
+"""Step times of a run -> descriptive statistics and confidence intervals. Every function is pure.
 
-Times carry their unit in their name; functions without a unit in a name work in the unit of their values.
+Names of times contain their unit. Functions without a unit in a name use the unit of their values.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import msgspec
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
-MOST_SLICES = 10            # Schmeiser (1982): 10 to 30; the fewer, the longer, the less do neighbours have in common
-SLICE_STEPS = 2             # each has at least so many steps of each instance ...
-LEAST_STEPS = 4             # ... so with fewer steps there are no two slices
+MOST_SLICES = 10            # Schmeiser (1982): 10 to 30. Fewer slices are longer and less correlated.
+SLICE_STEPS = 2             # each slice has at least this many steps of each instance ...
+LEAST_STEPS = 4             # ... so fewer steps do not give two slices
 MAD_TO_SIGMA = 0.6745       # the MAD of a normal distribution is 0.6745 sigma
 OUTLIER_SCORE = 3.5         # Iglewicz & Hoaglin (1993)
-OUTLIER_EXCESS = 0.10       # a tiny MAD must not make outliers of nothing
+OUTLIER_EXCESS = 0.10       # a tiny MAD must not turn harmless steps into outliers
 OUTLIER_INDICES = 20
-DRIFT_BLOCKS = 100          # Theil-Sen looks at every pair: 100 blocks are 4 950 pairs
+DRIFT_BLOCKS = 100          # Theil-Sen uses every pair: 100 blocks are 4 950 pairs
 DRIFT_MINIMUM = 10
 DRIFT_ALPHA = 0.01
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Description of a sample, in the unit of its values; cv has none. None: nobody gave it."""
+    """Description of a sample, in the unit of its values. cv has no unit. None: unknown."""
 
     count: int
     mean: float
@@ -40,7 +40,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlowSteps(msgspec.Struct, frozen=True):
-    """Outlying steps: ``cost`` is the share of the total time above the median, ``steps`` the first few in time."""
+    """Outlying steps. ``cost``: their time above the median as a share of the total. ``steps``: the first few."""
 
     count: int
     cost: float
@@ -68,7 +68,7 @@ def percentile(sorted_values: Sequence[float], p: float) -> float:
     rank = (len(sorted_values) - 1) * p / 100
     low = math.floor(rank)
     lower, upper = sorted_values[low], sorted_values[min(low + 1, len(sorted_values) - 1)]
-    return float(min(upper, lower + (upper - lower) * (rank - low)))  # rounding must not pass the upper neighbour
+    return float(min(upper, lower + (upper - lower) * (rank - low)))  # rounding must not exceed the upper neighbour
 
 
 def summary(values: Sequence[float]) -> Summary:
@@ -78,7 +78,7 @@ def summary(values: Sequence[float]) -> Summary:
     """
     ordered = _checked(sorted(values))
     n = len(ordered)
-    # Rounding may carry the mean of equal values past them.
+    # Rounding may move the mean of equal values beyond them.
     mean = min(max(math.fsum(ordered) / n, ordered[0]), ordered[-1])
     stdev = math.sqrt(math.fsum((x - mean) ** 2 for x in ordered) / (n - 1)) if n > 1 else 0.0
     return Summary(
@@ -88,7 +88,7 @@ def summary(values: Sequence[float]) -> Summary:
 
 
 def values_for(p: float) -> float:
-    """How many values the p-th percentile takes."""
+    """The number of values that the p-th percentile needs."""
     # 100 - 99.9 is a little under 0.1 in binary: without the rounding P99.9 would need 1001 values.
     return round(100 / (100 - p), 6)
 
@@ -118,7 +118,7 @@ def throughput(starts_ns: Sequence[int], ends_ns: Sequence[int], window: tuple[i
         raise ValueError("the window is empty")
     if len(starts_ns) != len(ends_ns):
         raise ValueError("one start and one end per step are needed")
-    # Bisection finds the steps wholly inside; only those cut by an edge are looked at one by one.
+    # Bisection finds the steps completely inside. Only steps cut by an edge are handled one by one.
     touched = range(bisect_right(ends_ns, window_start), bisect_left(starts_ns, window_end))
     first, past = bisect_left(starts_ns, window_start), bisect_right(ends_ns, window_end)
     whole = max(0, past - first)
@@ -176,15 +176,15 @@ def ratio_bounds(gap: float, half: float) -> tuple[float, float]:
 
 def throughput_interval(steps_ns: Sequence[tuple[Sequence[int], Sequence[int]]], window: tuple[int, int],
                         batch_size: int) -> tuple[float, float] | None:
-    """95 % interval in images/s of the summed throughput over the window; None where an instance has under 4 steps.
+    """95 % interval in images/s of the summed throughput over the window. None if an instance has under 4 steps.
 
     ``steps_ns`` has (starts, ends) of each instance's steps, ascending. The window is cut into at most 10 slices of
-    equal time, in each of which the throughputs of all instances are summed: non-overlapping batch means (Law &
-    Kelton, Simulation Modeling and Analysis; Schmeiser 1982, Batch size effects in the analysis of simulation output)
-    of the sum, so that what disturbs several instances at once, and steps that follow each other, is in it. The
-    slices' mean is the window's throughput. A step that an edge cuts is shared by two slices: with m steps in a slice
-    that takes 1/(3 m) of their variance (the mean of (1 - u)^2 + u^2 over places u of the edge is 2/3), which is
-    given back. ValueError as of ``throughput``.
+    equal time. Each slice sums the throughputs of all instances: non-overlapping batch means of the sum (Law & Kelton,
+    Simulation Modeling and Analysis; Schmeiser 1982, Batch size effects in the analysis of simulation output). The
+    interval so includes disturbances of several instances at once and the correlation of successive steps. The
+    slices' mean is the window's throughput. Two slices share a step cut by an edge. With m steps in a slice this
+    removes 1/(3 m) of the variance (the mean of (1 - u)^2 + u^2 over places u of the edge is 2/3), which is added
+    back. ValueError as of ``throughput``.
     """
     start, end = window
     span = (end - start) / 1e9
@@ -240,7 +240,7 @@ def drift(values: Sequence[float]) -> Drift:
     slopes.sort()
     middle = median(values)
     relative = median(slopes) * (n - 1) / middle if middle else 0.0
-    # A slope has the sign of its pair's difference: those above 0 less those below.
+    # A slope has the sign of its pair's difference: count those above 0 minus those below.
     score = len(slopes) - bisect_right(slopes, 0.0) - bisect_left(slopes, 0.0)
     k = len(levels)
     variance = (k * (k - 1) * (2 * k + 5) - sum(t * (t - 1) * (2 * t + 5) for t in tie_sizes(levels))) / 18
@@ -251,7 +251,7 @@ def drift(values: Sequence[float]) -> Drift:
 
 
 def tie_sizes(values: Sequence[float]) -> list[int]:
-    """How often each distinct value occurs, in no unit; ascending by value."""
+    """The number of occurrences of each distinct value, ascending by value."""
     counts: dict[float, int] = {}
     for value in sorted(values):
         counts[value] = counts.get(value, 0) + 1
@@ -267,5 +267,5 @@ def _checked(values: list[float]) -> list[float]:
 
 
 def _bounds(n: int, parts: int) -> list[tuple[int, int]]:
-    """n positions cut into consecutive parts whose sizes differ by at most one."""
+    """Cut n positions into consecutive parts whose sizes differ by at most one."""
     return [(i * n // parts, (i + 1) * n // parts) for i in range(parts)]

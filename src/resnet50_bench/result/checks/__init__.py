@@ -1,4 +1,4 @@
-"""A measured Result -> checks, each with a reading, a verdict and what to do; and the result's verdict."""
+"""A measured Result -> checks, each with a reading, a verdict and a remedy; and the result's verdict."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .base import overall
 
 __all__ = ["Check", "Verdict", "machine_checks", "overall", "result_checks"]
 
-#: Everything that can be said before a run; ``--doctor`` runs these alone.
+#: The checks that need no run. ``--doctor`` runs only these.
 machine_checks = machine.run_all
 
 
 def result_checks(result: Result) -> list[Check]:
-    """Every check of a finished run."""
+    """Run every check of a finished run."""
     if result.parameter("MODE") == "accuracy":
         return [*process.of_answers(result), *window.of_any_run(result)]
     asked = server if result.parameter("MODE") == "server" else window

@@ -1,4 +1,4 @@
-"""What a check is, and how many checks make one verdict."""
+"""Make one check, and combine several into a verdict."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import msgspec
 from ..records import Check, Verdict
 from ..result import ResultSummary
 
-#: How the names of the variables begin that say how many threads OpenMP starts, where they run and how they wait.
+#: Prefixes of the variables that set the number, place and waiting of OpenMP's threads.
 OPENMP = ("OMP_", "KMP_", "GOMP_")
 
 
 def judge(name: str, reading: str, bad: bool, verdict: Verdict, message: str, remedy: str = "") -> Check:
-    """The Check with ``verdict`` where it is ``bad``, else with OK."""
+    """The Check with ``verdict`` if it is ``bad``, else with OK."""
     return Check(name, reading, verdict if bad else Verdict.OK, message if bad else "", remedy if bad else "")
 
 
@@ -24,18 +24,18 @@ def unknown(name: str, why: str) -> Check:
 
 
 def of_machine(checks: Iterable[Check]) -> list[Check]:
-    """The same checks, marked as telling what the machine did."""
+    """The same checks, marked as facts about the machine."""
     return [msgspec.structs.replace(check, of_machine=True) for check in checks]
 
 
 def without(result: ResultSummary, prefixes: tuple[str, ...], otherwise: str) -> str:
-    """The remedy to take variables of these names out of CUSTOMER_ENV; ``otherwise`` if the user set none of them."""
+    """The remedy to remove variables with these prefixes from CUSTOMER_ENV. ``otherwise`` if the user set none."""
     typed = [name for name in result.customer_env() if name.startswith(prefixes)]
     return f"remove {', '.join(typed)} from CUSTOMER_ENV" if typed else otherwise
 
 
 def overall(checks: Sequence[Check]) -> tuple[str, list[str]]:
-    """(``valid`` | ``noisy`` | ``invalid``, the reasons of that verdict)."""
+    """Return (``valid`` | ``noisy`` | ``invalid``, the reasons of that verdict)."""
     for verdict in (Verdict.INVALID, Verdict.NOISY):
         reasons = [f"{c.name}: {c.message} ({c.reading})" for c in checks if c.verdict is verdict]
         if reasons:

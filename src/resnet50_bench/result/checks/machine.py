@@ -1,4 +1,4 @@
-"""The machine as it stands -> checks that can be made before a run (``--doctor``); read-only."""
+"""The machine's present state -> checks before a run (``--doctor``); read-only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..records import Check, Verdict
 from .base import judge, of_machine, unknown
 from .window import MOST_STEAL
 
-#: Runnable threads beyond this share of the cores will share them with the instances.
+#: More runnable threads than this share of the cores disturb the instances.
 MOST_LOAD = 0.2
 _LOOK_S = 1.0
 
 
 def run_all(libraries: Mapping[str, str], root: Path = Path("/")) -> list[Check]:
-    """Every check; looks at the machine for a second."""
+    """Run every check. Observes the machine for one second."""
     topology, cpu = read_topology(root), read_cpu(root)
     before = counters.snapshot([], root)
     if root == Path("/"):
@@ -70,7 +70,7 @@ def _thp(root: Path) -> Check:
     if text is None:
         return unknown("transparent huge pages", "the kernel does not show them")
     chosen = text.partition("[")[2].partition("]")[0]
-    # Measured with madvise: none of 768 MB in huge pages; 258 MB with THP_MEM_ALLOC_ENABLE=1, which torch reads.
+    # Measured with madvise: 0 of 768 MB in huge pages, and 258 MB with THP_MEM_ALLOC_ENABLE=1, which torch reads.
     allow = "" if chosen == "madvise" else "as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled; then "
     return judge("transparent huge pages", chosen, chosen in ("never", "madvise"),
                  Verdict.NOTE, "activations use 4 KiB pages" + ("" if chosen == "never" else
@@ -117,7 +117,7 @@ def _load(root: Path, topology: Topology) -> Check:
     text = read_text(root / "proc/loadavg")
     if text is None:
         return unknown("other load", "/proc/loadavg is not readable")
-    running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # without ourselves
+    running = int(text.split()[3].split("/")[0]) - (1 if root == Path("/") else 0)  # excluding this process
     share = running / max(1, len(parse_cpulist(topology.allowed_cpus)))
     return judge("other load", f"{running} runnable threads", share > MOST_LOAD, Verdict.NOISY,
                  "other programs run on this machine", "stop them first (see top)")

@@ -1,4 +1,4 @@
-"""What the processes reported of themselves -> checks of answers, pinning, kernels, allocator and page faults."""
+"""The processes' reports about themselves -> checks of answers, pinning, kernels, allocator and page faults."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..records import Check, Verdict
 from ..result import Result
 from .base import OPENMP, judge, unknown, without
 
-#: Page faults a step in the steady state; above it the allocator gives memory back between steps.
+#: Page faults per step. Above this the allocator returns memory to the system between steps.
 MOST_FAULTS_A_STEP = 200
 LEAST_LOCAL_MEMORY = 0.95
 MOST_DENORMALS = 1e-3
-#: Share of images on which a sound int8 model gives fp32's answer: about 0.96 on ImageNet; of 128 images, fewer than
-#: this agree by chance once in a million. A scale that is wrong in one layer already leaves far fewer.
+#: A sound int8 model agrees with fp32 on about 0.96 of ImageNet's images. Fewer than this share of 128 images agree by
+#: chance once in a million. One wrong scale in one layer leaves far fewer.
 LEAST_AGREEMENT = 0.85
 
 
 def run_all(result: Result) -> list[Check]:
-    """Every check of the instances' processes."""
+    """Run every check of the instances' processes."""
     return [_answers(result), *_threads(result), _shared_cores(result), *_unlike_cores(result),
             _allocator(result), _page_faults(result), _numa_locality(result), _kernels(result), _bf16(result),
             _denormals(result), _warm_up(result), *_replicas(result), *_emulation(result)]
 
 
 def of_answers(result: Result) -> list[Check]:
-    """Every check of an accuracy run: time is not what it measures."""
+    """Run every check of an accuracy run, which does not measure time."""
     return [_agreement(result), _complete(result), _answers(result), *_threads(result), _kernels(result),
             _bf16(result), *_emulation(result)]
 
@@ -55,7 +55,7 @@ def _complete(result: Result) -> Check:
 
 
 def _answers(result: Result) -> Check:
-    """Whether the model answers in numbers: NaN costs as much time as an answer, and means nothing."""
+    """Whether the model's answers are finite. NaN takes as much time as an answer and means nothing."""
     looked_at = [answers for report in result.processes for answers in report.facts.answers.values()]
     if not looked_at:
         return unknown("answers", "the instances did not report them")
@@ -71,14 +71,14 @@ def _answers(result: Result) -> Check:
 
 
 def _emulation(result: Result) -> list[Check]:
-    """A functional test's CPU proves kernels and answers, and no speed."""
+    """A note for a functional test's emulated CPU, which proves kernels and answers but no speed."""
     name = result.system.cpu
     return [Check("emulation", name or "", Verdict.NOISY, "AMX was computed in software: the speed says nothing",
                   "measure on a CPU with AMX")] if is_emulated(name) else []
 
 
 def _replicas(result: Result) -> list[Check]:
-    """Instances that train together must end with the same weights."""
+    """Whether instances that train together ended with the same weights."""
     digests = {training.weights_sha256 for training in result.trainings()}
     if not digests:
         return []
@@ -87,7 +87,7 @@ def _replicas(result: Result) -> list[Check]:
 
 
 def _threads(result: Result) -> list[Check]:
-    """Whether each instance's threads could run on its cores and nowhere else, and computed one on a core."""
+    """Whether each instance's threads were allowed only on its cores and computed one on each core."""
     return [_affinity(result), _team_size(result), _spread(result)]
 
 
@@ -101,7 +101,7 @@ def _affinity(result: Result) -> Check:
 
 
 def _team_size(result: Result) -> Check:
-    """torch cuts a team to the physical cores of the machine, so on a small one the number asked for may be wrong."""
+    """Whether each instance had its number of threads. torch limits a team to the machine's physical cores."""
     teams = {int(instance): threads for report in result.processes
              for instance, threads in report.facts.omp_threads.items()}
     asked = result.customer_env().get("OMP_NUM_THREADS", "")
@@ -131,9 +131,9 @@ def _spread(result: Result) -> Check:
 
 
 def _crowd(cpus: Iterable[int], computing: Iterable[Iterable[int]]) -> str:
-    """Which cores held more computing threads than they are, while others of the instance had none; else empty.
+    """The cores shared by computing threads while other cores of the instance had none. Else "".
 
-    The cpus of all threads together do not show it: one that only waits may run on all of them.
+    The allowed cpus of all threads do not show it, because a waiting thread may be allowed on all of them.
     """
     masks = list(map(frozenset, computing))
     without = sorted(set(cpus).difference(*masks))
@@ -154,7 +154,7 @@ def _shared_cores(result: Result) -> Check:
 
 
 def _unlike_cores(result: Result) -> list[Check]:
-    """On a CPU with performance and efficiency cores: an instance on both is as slow as its slowest core."""
+    """Whether an instance mixes performance and efficiency cores, which makes it as slow as its slowest core."""
     kind_of = {cpu: core.kind for core in result.topology.cores if core.kind for cpu in core.cpus}
     kinds = [{kind_of.get(cpu, "") for cpu in run.cpus} for run in result.runs()]
     if not kind_of:
@@ -206,7 +206,7 @@ def _numa_locality(result: Result) -> Check:
 
 
 def _kernels(result: Result) -> Check:
-    """Whether it was shown what ran. A run whose kernels are shown to be others fails before it measures."""
+    """Whether the kernels are proven. A run with proven wrong kernels fails before it measures."""
     why = next((report.facts.unproven for report in result.processes if report.facts.unproven), None)
     if why:
         return Check("kernels", "unproven", Verdict.UNKNOWN, why,
@@ -216,11 +216,11 @@ def _kernels(result: Result) -> Check:
 
 
 def _bf16(result: Result) -> Check:
-    """oneDNN emulates bf16 by fp32 instructions where the CPU or the ISA cap has none."""
+    """Whether bf16 is emulated: oneDNN uses fp32 instructions if the CPU or the ISA cap has no bf16."""
     kernels = {kernel for report in result.processes for kernel in report.kernels if "src:bf16" in kernel}
     if not kernels:
         return Check("bf16", "not used", Verdict.OK)
-    # OpenVINO's names end at avx512; the CPU's flag for bf16 was asked for before the run.
+    # OpenVINO's names end at avx512. The CPU's bf16 flag was checked before the run.
     emulated = {kernel for kernel in kernels
                 if "amx" not in kernel and "bf16 " not in kernel and ":avx512 " not in kernel}
     return judge("bf16", ", ".join(sorted(kernels)), bool(emulated), Verdict.INVALID,
@@ -237,7 +237,7 @@ def _denormals(result: Result) -> Check:
 
 
 def _warm_up(result: Result) -> Check:
-    """Whether step times had settled when the measurement began."""
+    """Whether step times were steady when the measurement began."""
     runs = result.runs()
     longest = max(runs, key=lambda run: run.warmup_s)
     restless = [run.instance for run in runs if not run.steady]

@@ -1,4 +1,4 @@
-"""A result of MODE=server -> checks of what LoadGen said of it and of what LoadGen took."""
+"""A result of MODE=server -> checks of LoadGen's verdict and of LoadGen's CPU time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..server import MLPERF_DURATION_S, Server
 from .base import judge
 from .window import meanwhile, overlap
 
-#: The check that is LoadGen's own verdict.
+#: The name of the check with LoadGen's own verdict.
 LOADGEN = "LoadGen"
 
 
 def run_all(result: Result) -> list[Check]:
-    """Every check of the queries, and of the time between ``go`` and ``stop``."""
+    """Run every check of the queries, and of the time between ``go`` and ``stop``."""
     server, window = result.statistics.server, result.statistics.window
     if server is None or window is None:
         raise ValueError("the result has no queries")
@@ -22,7 +22,7 @@ def run_all(result: Result) -> list[Check]:
 
 
 def _verdict(result: Result, server: Server) -> Check:
-    """LoadGen judges, nothing of ours does."""
+    """LoadGen's own verdict, unchanged."""
     latency = result.statistics.latency_ms
     known = latency.percentiles.get(f"{server.percentile:g}") if latency else None
     reading = (f"{'VALID' if server.valid else 'INVALID'} at {server.target_queries_per_s:.2f} queries/s"
@@ -44,7 +44,7 @@ def _padding(server: Server) -> Check:
 
 
 def _took(result: Result) -> Check:
-    """What LoadGen took of the cores, and of whose."""
+    """The CPU time of LoadGen, and the cores that it used."""
     counters, own = result.loadgen_counters(), result.placement.loadgen_cpu
     if counters is None:
         return Check("LoadGen's share", "not readable", Verdict.UNKNOWN, "the kernel has no schedstat")

@@ -1,4 +1,4 @@
-"""The measuring window of a result, and what happened on the machine meanwhile -> checks of what disturbed it."""
+"""The measuring window of a result and the machine's counters during it -> checks for disturbances."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from ..records import Check, Statistics, Verdict, Window
 from ..result import Result
 from .base import OPENMP, judge, of_machine, unknown, without
 
-#: Below this the instances were partly measured without each other's load.
+#: Below this overlap the instances were partly measured without each other's load.
 LEAST_OVERLAP = 0.95
-#: Below this the common window says too little about the case.
+#: Below this share of the steps the common window is too short for the case.
 INVALID_OVERLAP = 0.5
-#: Share of the window that outlying steps may cost beyond the median step.
+#: The largest share of the window that outlying steps may cost beyond the median step ...
 MOST_OUTLIER_COST = 0.02
-#: ... and in all: one hiccup of some milliseconds is no finding in a window of 0.15 s.
+#: ... and the largest total: one hiccup of some milliseconds is not a finding in a window of 0.15 s.
 LEAST_OUTLIER_COST_S = 0.010
-#: Relative change of the step time over the window, where it is significant.
+#: The largest relative change of the step time over the window, if significant.
 MOST_DRIFT = 0.05
 MOST_STEAL = 0.005
-#: Share of the window that an instance's threads may wait for a core that somebody else holds.
+#: The largest share of the window that an instance's threads may wait for an occupied core ...
 MOST_WAIT = 0.01
-#: ... and in all: some slices of the kernel's scheduler (3 to 4 ms each) are no finding in a window of 0.15 s.
+#: ... and the largest total: some slices of the kernel's scheduler (3 to 4 ms each) are not a finding in 0.15 s.
 LEAST_WAIT_S = 0.010
-#: Voluntary switches a step and core. ResNet50 has 53 convolutions, each a parallel region: above this,
-#: threads sleep in every second one. Measured on two cores: 117 a step (58 a core) cost a fifth of the
-#: speed; sound runs made 0 to 20.
+#: Voluntary context switches per step and core. ResNet50 has 53 convolutions, each a parallel region. Above this,
+#: threads sleep in every second one. Measured on two cores: 117 per step (58 per core) cost 20 % of the
+#: speed. Sound runs had 0 to 20.
 MOST_SLEEPS = 25
-#: Share of the instances' cores that other work may take, on them or on their SMT siblings.
+#: The largest share of the instances' cores that other work may use, on them or on their SMT siblings.
 MOST_OTHER_LOAD = 0.02
 MOST_PRESSURE = 0.01
-#: /proc/stat counts in ticks of 10 ms: a difference below some ticks says nothing.
+#: /proc/stat counts in ticks of 10 ms. A difference of few ticks is meaningless.
 _LEAST_TICKS_S = 0.03
 MOST_CLOCK_STEP_S = 0.01
 MOST_FREQUENCY_CHANGE = 0.10
 
 
 def run_all(result: Result) -> list[Check]:
-    """Every check of the window and of the time between ``go`` and ``stop``, for a result of a speed."""
+    """Run every check of the window and of the time between ``go`` and ``stop``, for a speed result."""
     statistics, window = result.statistics, result.statistics.window
     if window is None:
         raise ValueError("the result has no window")
@@ -47,7 +47,7 @@ def run_all(result: Result) -> list[Check]:
 
 
 def meanwhile(result: Result) -> list[Check]:
-    """What happened between ``go`` and ``stop``."""
+    """The checks of the time between ``go`` and ``stop``."""
     counters, cpus = result.counters, sorted({cpu for run in result.runs() for cpu in run.cpus})
     return [*of_machine((
                 _waiting(result, len(cpus)), _other_load(result, cpus), _siblings(counters, cpus, result.topology),
@@ -57,7 +57,7 @@ def meanwhile(result: Result) -> list[Check]:
 
 
 def of_any_run(result: Result) -> list[Check]:
-    """Those that hold whatever was measured."""
+    """The checks that apply to every kind of run."""
     return of_machine([_online(result.counters, [cpu for run in result.runs() for cpu in run.cpus])])
 
 
@@ -72,7 +72,7 @@ def overlap(window: Window) -> Check:
 
 
 def _asked(result: Result) -> int:
-    """How many steps each instance was to measure; a resumed training has fewer left than STEPS."""
+    """The steps that each instance had to measure. A resumed training may have fewer than STEPS."""
     for training in result.trainings():
         return training.total_steps - training.began_at - result.processes[0].runs[0].warmup_steps
     steps = result.parameter("STEPS")
@@ -80,7 +80,7 @@ def _asked(result: Result) -> int:
 
 
 def _enough(statistics: Statistics, window: Window, asked: int) -> Check:
-    """Whether every instance has at least half of the steps asked for within the common window."""
+    """Whether every instance has at least half of the asked steps within the common window."""
     fewest = min(instance.steps_in_window or 0 for instance in statistics.instances)
     return judge("common window", f"{window.duration_s:.3f} s, {fewest} steps at least",
                  fewest < max(1, asked / 2), Verdict.INVALID,
@@ -110,21 +110,21 @@ def _drift(statistics: Statistics) -> Check:
 
 
 def _keep_off(result: Result) -> str:
-    """What helps against other work on the instances' cores."""
+    """The remedy for other work on the instances' cores."""
     return ("run without --burst: its runs share the cores" if result.placement.burst
             else "stop the other programs (see top), or keep them off these cores")
 
 
 def _less_memory(result: Result) -> str:
-    """What helps where memory is short."""
+    """The remedy for too little memory."""
     return " or ".join(["free memory", *["use fewer instances"] * (len(result.runs()) > 1),
                         *["use a smaller BATCH_SIZE"] * (result.parameter("BATCH_SIZE") not in ("", "1"))])
 
 
 def _waiting(result: Result, cores: int) -> Check:
-    """Time that instances' threads were runnable but not running: schedstat's second field.
+    """The time that instances' threads were runnable but not running (schedstat's second field).
 
-    LoadGen's time in their place is not counted: its share has a check of its own.
+    Excludes LoadGen's time on their cores, which has its own check.
     """
     processes = result.instance_counters()
     if not processes:
@@ -138,7 +138,7 @@ def _waiting(result: Result, cores: int) -> Check:
 
 
 def _sleeping(result: Result, cores: int) -> Check:
-    """How often threads gave their core up of themselves; trainings and decoders wait for each other rightly."""
+    """The voluntary context switches of threads. Exempt are trainings and decoders, which must wait for each other."""
     switches = [process.voluntary_switches for process in result.instance_counters()]
     known = [count for count in switches if count is not None]
     if not switches or len(known) < len(switches):
@@ -158,7 +158,7 @@ def _busy(times: CpuTimes) -> float:
 
 
 def _other_load(result: Result, cpus: list[int]) -> Check:
-    """Busy time of the instances' cpus that the instances did not use."""
+    """The busy time of the instances' cpus that other processes used."""
     counters = result.counters
     times, processes = counters.cpu_s, result.instance_counters()
     if not processes or any(str(cpu) not in times for cpu in cpus):
@@ -241,7 +241,7 @@ def _online(counters: Counters, cpus: list[int]) -> Check:
 
 
 def _frequency(counters: Counters, cpus: list[int]) -> Check:
-    """By samples taken under load where there are some; the two at its edges may show cores that idle."""
+    """The clock frequency, by samples under load if there are any. Readings at the edges may be of idle cores."""
     sides = (counters.cpu_mhz.before, counters.cpu_mhz.after) if counters.cpu_mhz else ()
     if samples := counters.frequency:
         low, middle, high = samples.min_mhz, samples.median_mhz, samples.max_mhz
