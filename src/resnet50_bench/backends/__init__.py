@@ -1,4 +1,4 @@
-"""BACKEND -> where a case runs: submit, wait, bring the logs back. Backends differ in nothing else."""
+"""BACKEND -> the place where a case runs: submit it, wait, fetch the logs. Backends differ in nothing else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..files import readable
 from ..spelling import nearest
 
 CONTAINERS = ("docker", "podman")
-#: Where an image's runner leaves its logs.
+#: The folder of the runner's logs in an image.
 LOGS_INSIDE = "/home/bench/logs"
 BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """CMake's cache settings as a case gets them, ``--options``, and the ``environment`` that a run here inherits."""
+    """A case's CMake cache settings, its ``--options``, and the ``environment`` that a run on this host inherits."""
 
     backend: str = "auto"
     registry: str = ""
@@ -31,7 +31,7 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def option_words(self) -> tuple[str, ...]:
-        """The words of ``options``. Raises BadInput where a quote is not closed."""
+        """The words of ``options``. Raises BadInput if a quote is not closed."""
         try:
             return tuple(shlex.split(self.options))
         except ValueError as error:
@@ -41,23 +41,23 @@ class Settings:
 class Backend(Protocol):
     """One way to run a case."""
 
-    #: Whether the case runs on this host, so that this host's CPU and cores decide what is valid.
+    #: Whether the case runs on this host, so that it is validated against this host's CPU and cores.
     local: bool
 
     def cpus(self) -> Sequence[int] | None:
-        """The logical CPUs of this host that it measures on, which nobody else then may; None: all that this process
-        may use, an empty one: none."""
+        """The logical CPUs of this host that the case measures on and therefore locks. None: all that this process may
+        use. Empty: none."""
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
-        """Run with the parameter ``texts``; logs into ``folder``; the runner's exit status.
+        """Run with the parameter ``texts``. Logs go into ``folder``. Returns the runner's exit status.
 
-        Raises RunFailed at the time-out, Infrastructure where the case could not be run at all.
-        Whatever happens, nothing of the case runs on when this returns or raises.
+        Raises RunFailed at the time-out, Infrastructure if the case could not be run at all.
+        No part of the case is still running when this returns or raises.
         """
 
 
 def choose(settings: Settings) -> tuple[Backend, str]:
-    """(the backend, a line that says which it is and why)."""
+    """Return (the backend, a line with its name and the reason)."""
     name, why = settings.backend, "as asked"
     if name not in BACKENDS:
         raise BadInput(f"BACKEND={name} is not one of {', '.join(BACKENDS)}{nearest(name, BACKENDS)}")
@@ -69,7 +69,7 @@ def choose(settings: Settings) -> tuple[Backend, str]:
 
 
 def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str, str]:
-    """The first of the engines that can run the image, else native; and why."""
+    """The first container runtime that can run the image, else native, with the reason."""
     from .container import RUNTIMES, image_name
 
     reasons: list[str] = []
@@ -82,7 +82,7 @@ def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str,
 
 
 def require_utf8(texts: Mapping[str, str], reader: str) -> None:
-    """Raises BadInput for texts with bytes that are not UTF-8, which ``reader`` would change."""
+    """Raises BadInput for texts that are not UTF-8, because ``reader`` would change them."""
     bad = [f"{name}={text!r} is not UTF-8 text, which {reader} would change" for name, text in texts.items()
            if readable(text) != text]
     if bad:
@@ -90,9 +90,9 @@ def require_utf8(texts: Mapping[str, str], reader: str) -> None:
 
 
 def check_docker_image(chosen: Mapping[str, str]) -> int:
-    """``--check-docker-image``: 0 where an engine has the inference image, else 3 and why.
+    """``--check-docker-image``: 0 if a container runtime has the inference image, else 3 with the reason.
 
-    ``chosen``: texts of BACKEND, REGISTRY and RELEASE, as far as they are given.
+    ``chosen``: the given texts of BACKEND, REGISTRY and RELEASE.
     """
     from .container import image_name
 

@@ -1,6 +1,6 @@
-"""The docker and podman backends: one container for a case, its logs by the FIFO, and the container always removed.
+"""The docker and podman backends: one container for each case. Its logs come by a FIFO, and it is always removed.
 
-A container runtime is a value: which command it is, and the few words in which podman differs from docker.
+A ContainerRuntime is the command and the few words in which podman and docker differ.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .owner import MARK, heard_out, is_gone, owner
 from .workers import Stream, extract, read_status
 
 IMAGE = "resnet50-pytorch-intel-public-inference"
-#: Prepared models outlive a container in this volume; removing it costs only the time to make them again.
+#: The volume that keeps prepared models between containers. Without it they are made again.
 MODEL_VOLUME = "resnet50-bench-models"
 OWNER_LABEL = f"{MARK}.owner"
-#: The seconds after which a container ends itself (scripts/container-main.sh) ...
+#: The extra seconds after which a container ends itself (scripts/container-main.sh).
 DEADLINE = "RESNET50_BENCH_DEADLINE_S"
-#: ... are later than this host's own, so that both never race: this counts only where the host side was killed.
+#: It is later than this host's deadline, so it matters only if the host side was killed.
 DEADLINE_MARGIN_S = 60
 _NAME_AND_OWNER = '{{.Name}} {{index .Config.Labels "' + OWNER_LABEL + '"}}'
 PATIENCE_S, _DEATH_S, _REMOVAL_S = 30.0, 5.0, 3.0
 _REMOVE_ATTEMPTS = 3
-#: Nothing but NUMA memory binding needs a capability, nothing needs the network.
+#: Only NUMA memory binding needs a capability. Nothing needs the network.
 _CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no-new-privileges",
              "--network", "none", "--shm-size", "4g",
              "--mount", f"type=volume,src={MODEL_VOLUME},dst=/var/cache/resnet50-bench")
@@ -43,15 +43,15 @@ _CONFINED = ("--cap-drop", "ALL", "--cap-add", "SYS_NICE", "--security-opt", "no
 
 @dataclass(frozen=True)
 class ContainerRuntime:
-    """``alive`` are the words that fail where no container could be started; ``remove`` ends a container and removes
-    it, without a grace."""
+    """A container runtime. ``alive`` are the words that fail if no container can be started. ``remove`` kills and
+    removes a container at once."""
 
     name: str
     alive: Sequence[str]
     remove: Sequence[str]
 
     def ask(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
-        """One command, heard out. Raises Infrastructure where it does not answer."""
+        """Run one command to its end. Raises Infrastructure if it does not answer in ``patience_s``."""
         try:
             return subprocess.run([self.name, *words], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
                                   errors="replace", check=False, timeout=patience_s, start_new_session=True)
@@ -59,12 +59,12 @@ class ContainerRuntime:
             raise Infrastructure(f"{self.name} did not answer within {patience_s:g} s: {words[0]}") from error
 
     def open(self, *words: str, stdout: int | None = None, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        """A command that runs on beside us; Ctrl-C does not reach it."""
+        """Start a command in the background. Ctrl-C does not reach it."""
         return subprocess.Popen([self.name, *words], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
                                 start_new_session=True)
 
     def why_silent(self) -> str | None:
-        """Why it does not answer; None where it does."""
+        """The reason why it does not answer, or None if it does."""
         if not shutil.which(self.name):
             return f"{self.name} is not installed"
         told = self.ask(*self.alive)
@@ -74,7 +74,7 @@ class ContainerRuntime:
         return f"no {self.name} engine answers" + (f" ({lines[-1]})" if lines else "")
 
     def why_not(self, image: str) -> str | None:
-        """Why it cannot run the image here; None where it can. Raises Infrastructure where it does not answer."""
+        """The reason why it cannot run the image here, or None. Raises Infrastructure if it does not answer."""
         if why := self.why_silent():
             return why
         if self.ask("image", "inspect", image).returncode != 0:
@@ -84,27 +84,27 @@ class ContainerRuntime:
 
 
 def without_warnings(text: str) -> list[str]:
-    """The lines that may be a reason."""
+    """The lines of ``text`` without warnings."""
     return [line for line in text.strip().splitlines() if "level=warning" not in line]
 
 
 DOCKER = ContainerRuntime("docker", ("version", "--format", "{{.Server.Version}}"),
                           ("rm", "--force", "--volumes=false"))
-#: It has no server that could answer: `info` sets up the user's namespace and storage, as running a container does.
+#: podman has no server. `info` sets up the user's namespace and storage, as running a container does.
 #: `rm --force` first waits 10 s for an end by itself.
 PODMAN = ContainerRuntime("podman", ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
                           ("rm", "--force", "--time=0", "--volumes=false"))
-#: In the order in which `auto` asks them.
+#: In the order in which `auto` tries them.
 RUNTIMES = {runtime.name: runtime for runtime in (DOCKER, PODMAN)}
 
 
 def image_name(settings: Settings) -> str:
-    """The inference image's full name."""
+    """The full name of the inference image."""
     return f"{settings.registry}{IMAGE}{settings.release or ':latest'}"
 
 
 def make(settings: Settings) -> ContainerBackend:
-    """The backend. Raises Infrastructure where its engine cannot run the case, BadInput for wrong options."""
+    """Make the backend. Raises Infrastructure if its runtime cannot run the case, BadInput for wrong options."""
     runtime, image, options = RUNTIMES[settings.backend], image_name(settings), settings.option_words()
     if reason := runtime.why_not(image):
         raise Infrastructure(f"BACKEND={runtime.name}: {reason}")
@@ -113,10 +113,10 @@ def make(settings: Settings) -> ContainerBackend:
 
 def run_command(runtime: ContainerRuntime, image: str, texts: Mapping[str, str], options: Sequence[str], name: str,
                 deadline_s: int) -> list[str]:
-    """The ``run`` words of a case; parameters are data, each a word of its own.
+    """The ``run`` command of a case. Each parameter is a word of its own, so no shell interprets it.
 
-    The container has this host's name: the result says where it was measured, and repeated runs are of one node.
-    Raises BadInput for texts that an engine would change on the way.
+    The container has this host's name, so that the result names the host and repeated runs are of one node.
+    Raises BadInput for texts that the container runtime would change.
     """
     require_utf8(texts, runtime.name)
     environment = {**texts, DEADLINE: str(deadline_s)}
@@ -132,11 +132,11 @@ class ContainerBackend:
     runtime: ContainerRuntime
     image: str
     options: Sequence[str] = ()
-    #: The container runs on this host, but its options decide which cores it gets: it validates itself.
+    #: The container runs on this host, but its options decide its cores, so it validates the case itself.
     local = False
 
     def cpus(self) -> Sequence[int] | None:
-        """The logical CPUs that it is confined to; None: all that there are."""
+        """The logical CPUs that the container may use. None: all."""
         words = "\n".join(self.options)
         asked = re.findall(r"^--cpuset-cpus[=\n]([0-9,-]+)$", words, re.M)
         return parse_cpulist(asked[-1]) if asked else None
@@ -147,7 +147,7 @@ class ContainerBackend:
         name = f"{MARK}-{secrets.token_hex(5)}"
         command = run_command(self.runtime, self.image, texts, self.options, name, int(timeout_s) + DEADLINE_MARGIN_S)
         remove_orphans(self.runtime)
-        try:  # a signal in the middle, or an engine that is slow, leaves no container
+        try:  # a signal or a slow container runtime leaves no container
             _start(self.runtime, command)
             with _live_logs(self.runtime, name):
                 return self._wait(name, folder, deadline, timeout_s)
@@ -155,7 +155,7 @@ class ContainerBackend:
             _remove(self.runtime, name)
 
     def _wait(self, container: str, folder: Path, deadline: float, timeout_s: float) -> int:
-        """Block on the FIFO until the run is over; what logs there are come back in any case."""
+        """Block on the FIFO until the run is over. Fetches the existing logs in any case."""
         came = self._receive(folder, deadline - time.monotonic(), "exec", container, "cat", "/export-logs")
         status = read_status(folder) if came is Stream.WHOLE else None
         if status is not None:
@@ -163,7 +163,7 @@ class ContainerBackend:
         return self._post_mortem(container, folder, came, time.monotonic() >= deadline, timeout_s)
 
     def _receive(self, folder: Path, patience_s: float, *words: str) -> Stream:
-        """The tar stream of a command into ``folder``; a command that takes longer is ended."""
+        """Extract a command's tar stream into ``folder``. Kills a command that takes longer than ``patience_s``."""
         source = self.runtime.open(*words, stdout=subprocess.PIPE)
         timer = threading.Timer(max(0.0, patience_s), source.kill)
         timer.start()
@@ -175,26 +175,26 @@ class ContainerBackend:
             source.communicate()
 
     def _post_mortem(self, container: str, folder: Path, came: Stream, late: bool, timeout_s: float) -> int:
-        """Why the FIFO gave no whole logs; fetch what lies in the container."""
+        """Find out why the FIFO gave no complete logs, and fetch the container's files."""
         with contextlib.suppress(Infrastructure):
-            # A killed container counts as running for a moment after its exec has ended.
+            # A killed container is still listed as running for a moment after its exec has ended.
             self.runtime.ask("wait", container, patience_s=0.1 if late else _DEATH_S)
         state = self._state(container)
         gone_at = time.monotonic() + (0.0 if late else _REMOVAL_S)
-        # Removing kills first: for a moment it looks like a container that died.
+        # Removal kills first: for a moment the container looks as if it had died.
         while state and state[0] != "running" and time.monotonic() < gone_at:
             time.sleep(0.1)
             state = self._state(container)
         if not state or state[0] in ("removing", "dead"):
             raise Infrastructure(f"the {self.runtime.name} engine went away, or somebody removed the container")
-        # An engine that hangs must not hold the case.
+        # A hanging container runtime must not block the case.
         copied = self._receive(folder, PATIENCE_S, "cp", f"{container}:{LOGS_INSIDE}/.", "-")
         run_status = read_status(folder) if copied is Stream.WHOLE else None
         status, exit_code, oom = state
         if late:
             raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
         if status == "running":
-            if run_status is not None:  # it stands there once the run is over
+            if run_status is not None:  # it exists once the run is over
                 print(f"NOTICE: the stream of logs from {container} was {came.value}: they were copied instead",
                       file=sys.stderr, flush=True)
                 return run_status
@@ -204,7 +204,7 @@ class ContainerBackend:
         raise RunFailed(f"the container died before the run was over ({how})")
 
     def _state(self, container: str) -> list[str]:
-        """[status, exit code, killed for memory] as the engine tells them; nothing where it knows no such container."""
+        """[status, exit code, killed for memory] from the container runtime. Empty if it knows no such container."""
         told = self.runtime.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}",
                                container)
         return told.stdout.split() if told.returncode == 0 else []
@@ -222,12 +222,12 @@ def _start(runtime: ContainerRuntime, command: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _live_logs(runtime: ContainerRuntime, container: str) -> Iterator[None]:
-    """Everything that the container prints, as it prints it."""
+    """Print the container's output as it comes, while the body runs."""
     follower = runtime.open("logs", "--follow", container, stderr=subprocess.STDOUT)
     try:
         yield
-        # The run is over: ending the container ends the follower once it has printed everything.
-        with contextlib.suppress(Infrastructure, subprocess.TimeoutExpired):  # slow is not failed: the run has passed
+        # The run is over. Ending the container ends the follower after it has printed everything.
+        with contextlib.suppress(Infrastructure, subprocess.TimeoutExpired):  # slow is not an error: the run has passed
             runtime.ask("kill", container)
             follower.wait(timeout=PATIENCE_S)
     finally:
@@ -236,8 +236,8 @@ def _live_logs(runtime: ContainerRuntime, container: str) -> Iterator[None]:
 
 
 def _remove(runtime: ContainerRuntime, container: str) -> None:
-    """Remove it, running or not. An engine that is too busy for it is told of and changes no outcome: the container
-    ends by its own deadline, and the next start removes it."""
+    """Remove it, running or not. If the container runtime is too busy, prints a notice and the outcome stays: the
+    container ends at its own deadline, and the next start removes it."""
     why = "it did not answer"
     for _ in range(_REMOVE_ATTEMPTS):
         with contextlib.suppress(Infrastructure):
@@ -252,7 +252,7 @@ def _remove(runtime: ContainerRuntime, container: str) -> None:
 
 
 def remove_orphans(runtime: ContainerRuntime) -> None:
-    """Remove the containers whose host side was killed; those of a case that runs beside this one are left alone."""
+    """Remove the containers whose host side was killed. Leaves those of cases that still run."""
     ours = runtime.ask("ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}").stdout.split()
     told = runtime.ask("inspect", "--type", "container", "--format", _NAME_AND_OWNER, *ours).stdout if ours else ""
     for line in told.splitlines():

@@ -1,4 +1,4 @@
-"""The Dockerfiles of the checkout -> the commands that build their images, and the images."""
+"""The checkout's Dockerfiles -> the build commands, and the images."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..spelling import nearest
 from .container import ContainerRuntime
 
 _RETRIES = 2
-#: What Dockerfile.3.benchmark copies.
+#: The files that Dockerfile.3.benchmark copies.
 _IN_THE_IMAGE = ("scripts", "run_test.sh", "kpi.sh", "src")
 
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """Its ``image``'s name stands in its first comment line (WSF's rule)."""
+    """One Dockerfile. Its first comment line is the name of its ``image`` (WSF's rule)."""
 
     path: Path
     image: str
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The file's text."""
         return self.path.read_text()
 
     def ingredients(self) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ class Dockerfile:
 
 
 def dockerfiles() -> list[Dockerfile]:
-    """All of them in the order in which they are built, highest number first."""
+    """All Dockerfiles in build order, the highest number first."""
     require("build.sh")
     files = []
     for path in sorted(ROOT.glob("Dockerfile.[0-9].*"), reverse=True):
@@ -52,7 +52,7 @@ def dockerfiles() -> list[Dockerfile]:
 
 
 def choose(words: Sequence[str]) -> list[Dockerfile]:
-    """Those that ``words`` name by number, file or image, else all. Raises BadInput."""
+    """The Dockerfiles named by ``words`` (number, file or image), or all without words. Raises BadInput."""
     names = {dockerfile: (dockerfile.path.name.split(".")[1], dockerfile.path.name, dockerfile.image)
              for dockerfile in dockerfiles()}
     known = [name for those in names.values() for name in those]
@@ -65,7 +65,7 @@ def choose(words: Sequence[str]) -> list[Dockerfile]:
 
 @dataclass(frozen=True)
 class Builder:
-    """How images are built; ``registry`` ends with a slash, ``release`` begins with a colon, both may be empty."""
+    """Builds images. ``registry`` ends with a slash, ``release`` begins with a colon. Both may be ""."""
 
     runtime: ContainerRuntime
     registry: str
@@ -74,7 +74,7 @@ class Builder:
     no_cache: bool
 
     def command(self, dockerfile: Dockerfile) -> list[str]:
-        """What builds the image. Raises BadInput for a build argument without a value."""
+        """The command that builds the image. Raises BadInput for a build argument without a value."""
         release = self.release or ":latest"
         arguments = {"REGISTRY": self.registry, "RELEASE": release, "COMMIT": commit()}
         for word in self.build_args:
@@ -89,7 +89,7 @@ class Builder:
                   for word in ("--build-arg", f"{name}={value}")), str(ROOT)]
 
     def build(self, chosen: Sequence[Dockerfile]) -> None:
-        """Build them one after another. Raises Infrastructure."""
+        """Build the images one after another. Raises Infrastructure if one fails."""
         commands = {dockerfile: self.command(dockerfile) for dockerfile in chosen}
         if why := self.runtime.why_silent():
             raise Infrastructure(why)
@@ -98,8 +98,8 @@ class Builder:
 
 
 def commit() -> str:
-    """The commit of this checkout, ``-dirty`` where it was changed; of a copy without one, such as inside a WSF
-    checkout (whose commit says nothing about it), a hash of the files that go into the image: ``sources-<SHA-256>``.
+    """The commit of this checkout, with ``-dirty`` if it has changes. For a copy without its own commit, for example
+    inside a WSF checkout, a hash of the files that go into the image: ``sources-<SHA-256>``.
     """
     if shutil.which("git") and (ROOT / ".git").exists():
         done = git(ROOT, "describe", "--always", "--dirty", "--abbrev=40")

@@ -1,4 +1,4 @@
-"""kubectl's words -> its answers, and the two streams of a pod: what it prints, live, and its logs at the end."""
+"""kubectl commands and their answers; and the two streams of a pod: its live output, and its logs at the end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..errors import BenchError, Infrastructure
 from . import LOGS_INSIDE
 from .workers import Stream, extract, read_status
 
-RETRY_S = 10.0  # between attempts to read a stream that broke off
+RETRY_S = 10.0  # between attempts to read an interrupted stream
 _PATIENCE_S = 30.0
 
 
 class Kubectl:
-    """kubectl in one namespace; without a name it is that of the current context."""
+    """kubectl in one namespace. Without a name it is that of the current context."""
 
     def __init__(self, namespace: str = "") -> None:
         self._words = ["kubectl", *([f"--namespace={namespace}"] if namespace else [])]
 
     def ask(self, *words: str, stdin: str = "", patience_s: float = _PATIENCE_S) -> subprocess.CompletedProcess[str]:
-        """One command; one that hangs fails with status 124."""
+        """Run one command. A command that hangs fails with status 124."""
         command = [*self._words, *words]
         try:
             return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", errors="replace",
@@ -34,38 +34,38 @@ class Kubectl:
             return subprocess.CompletedProcess(command, 124, "", f"no answer within {patience_s:g} s")
 
     def open(self, *words: str, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        """A command whose output is read as it comes; Ctrl-C does not reach it."""
+        """Start a command whose output is read as it comes. Ctrl-C does not reach it."""
         return subprocess.Popen([*self._words, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=errors, start_new_session=True)
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """What kubectl said of its failure; warnings stand before it."""
+    """kubectl's error message, which follows its warnings."""
     return (done.stderr.strip().splitlines() or ["kubectl did not say why"])[-1].removeprefix("error: ")
 
 
 class PodStreams:
-    """What one pod prints goes to our stdout and ``pod.log``, what it leaves into ``folder``; both on threads.
+    """Copies a pod's output to stdout and ``pod.log``, and its logs into ``folder``, on two threads.
 
-    ``changed`` is set when the logs are there or cannot be read, so that nobody has to look again and again.
+    Sets ``changed`` when the logs have arrived or cannot be read, so that nobody has to poll.
     """
 
     def __init__(self, kubectl: Kubectl, pod: str, folder: Path, prefix: str, changed: threading.Event) -> None:
         self._kubectl, self._pod, self._folder, self._prefix = kubectl, pod, folder, prefix
         self._changed, self._stopped, self._lock = changed, threading.Event(), threading.Lock()
         self._open: set[subprocess.Popen[bytes]] = set()
-        self._ended = False  # what is opened from now on ends at once
+        self._ended = False  # a command opened from now on ends at once
         self.complete = False
         self.error: BenchError | None = None
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._follow, self._fetch)]
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
     def rescue(self, patience_s: float) -> None:
-        """Fetch what lies in a pod whose run is not over."""
+        """Fetch the existing logs of a pod whose run is not over."""
         if not self.complete:
             timer = threading.Timer(patience_s, self._end_processes)
             timer.start()
@@ -74,7 +74,7 @@ class PodStreams:
             timer.cancel()
 
     def stop(self, patience_s: float) -> None:
-        """End both threads; the live one gets ``patience_s`` to print what the pod has printed."""
+        """End both threads. The live one gets ``patience_s`` to finish the pod's output."""
         self._stopped.set()
         self._threads[0].join(patience_s)
         self._end_processes()
@@ -89,7 +89,7 @@ class PodStreams:
 
     @contextmanager
     def _running(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-        """(a command, its complaints); afterwards it has ended."""
+        """A context with (a running command, its stderr). The command is ended afterwards."""
         with tempfile.TemporaryFile() as errors, self._kubectl.open(*words, errors=errors) as process:
             with self._lock:
                 self._open.add(process)
@@ -106,7 +106,7 @@ class PodStreams:
                     self._open.discard(process)
 
     def _follow(self) -> None:
-        """Every line once, however often the stream breaks off."""
+        """Print every line once, however often the stream is interrupted."""
         printed = 0
         while True:
             with (self._running("logs", "--follow", self._pod) as (process, _),
@@ -116,12 +116,12 @@ class PodStreams:
                         printed = number
                         log.write(line)
                         text = line.decode(errors="replace").removesuffix("\n")
-                        print(f"{self._prefix}{text}\n", end="", flush=True)  # one write: pods' lines stay apart
+                        print(f"{self._prefix}{text}\n", end="", flush=True)  # one write: pods' lines do not mix
             if self._stopped.wait(RETRY_S):
                 return
 
     def _fetch(self) -> None:
-        """The FIFO gives the logs once, when the run is over; where that broke off, they are read from their folder."""
+        """Read the logs. The FIFO gives them once, at the end of the run. If that is interrupted, read their folder."""
         try:
             self.complete = self._read("cat", "/export-logs")
             while not self.complete:
@@ -134,7 +134,7 @@ class PodStreams:
         self._changed.set()
 
     def _read(self, *words: str) -> bool:
-        """Whether all of it came, and the run is over."""
+        """Whether all of the logs came, and the run is over."""
         with self._running("exec", self._pod, "--", *words) as (process, errors):
             came = extract(process.stdout, self._folder)
             status = process.wait()

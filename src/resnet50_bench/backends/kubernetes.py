@@ -1,4 +1,4 @@
-"""Parameter texts and a logs folder -> one indexed Job on Kubernetes, a pod a node, and the worst pod's status."""
+"""Parameter texts and a logs folder -> one indexed Job on Kubernetes, one pod per node, and the worst pod's status."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .kubernetes_state import PATIENCE_S, ApiObject, ApiObjects, Problem, diagno
 from .workers import WorkerFolder, read_node, summary, tell_worst
 
 START_POLL_S = 2.0  # until every pod runs
-POLL_S = 15.0  # then: an end shows up by itself in the stream that waits for it
+POLL_S = 15.0  # then: the waiting stream shows the end by itself
 API_PATIENCE_S = 60.0  # the API server may be restarted in the middle
-# ctest kills a case 120 s after TIMEOUT: all of this has to be over before that.
+# ctest kills a case 120 s after TIMEOUT. All of this must be over before.
 RESCUE_S, DELETE_PATIENCE_S, DRAIN_S = 20.0, 60.0, 5.0
 
 
 def make(settings: Settings) -> KubernetesBackend:
-    """The backend with the user's options. Raises BadInput for wrong ones, Infrastructure where Jinja is missing."""
+    """Make the backend with the user's options. Raises BadInput for wrong ones, Infrastructure if Jinja is missing."""
     options = parse_options(settings.option_words())
     require_jinja()
-    # Without a registry the image was brought to the nodes by hand; with one a tag may have moved.
+    # Without a registry the nodes have the image already. With one a tag may have moved.
     return KubernetesBackend(options, image_name(settings), "Always" if settings.registry else "IfNotPresent")
 
 
@@ -48,11 +48,11 @@ class KubernetesBackend:
     local = False
 
     def cpus(self) -> Sequence[int]:
-        """None of this host's."""
+        """Empty: it uses no CPU of this host."""
         return ()
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
-        """See Backend; ``folder`` is pod 0's, those of the other pods are made beside it."""
+        """See Backend. ``folder`` is pod 0's. The folders of the other pods are made beside it."""
         if not shutil.which("kubectl"):
             raise Infrastructure("kubectl is not installed: BACKEND=kubernetes needs it, and a cluster in KUBECONFIG")
         if texts.get("FUNCTION") == "training" and self.options.nodes > 1:
@@ -74,7 +74,7 @@ class KubernetesBackend:
 
 
 class _Job:
-    """One Job of ours, which nobody else's has the name of; ``streams`` are those of the pods that have started."""
+    """One Job with a unique name. ``streams`` are those of the pods that have started."""
 
     def __init__(self, kubectl: Kubectl, name: str, count: int, folder: Path) -> None:
         self._kubectl, self._name, self._count, self._folder = kubectl, name, count, folder
@@ -83,7 +83,7 @@ class _Job:
         self._submitted = False
 
     def nodes(self) -> list[WorkerFolder]:
-        """What each pod left; the folder of one that never started is empty."""
+        """Each pod's logs. The folder of a pod that never started is empty."""
         return [read_node(self._folder_of(index)) for index in range(self._count)]
 
     def _folder_of(self, index: int) -> Path:
@@ -92,11 +92,11 @@ class _Job:
         return folder
 
     def submit(self, text: str) -> None:
-        """Make the Job; asked twice it is still one, by its name. Raises Infrastructure."""
+        """Create the Job. Repeating this creates no second one, because its name is unique. Raises Infrastructure."""
         asked = self._kubectl.ask("get", "--raw=/version", "--request-timeout=10s")
         if asked.returncode != 0:
             raise Infrastructure(f"no cluster answers: {last_line(asked)}; KUBECONFIG or ~/.kube/config names one")
-        self._submitted = True  # from here on there may be something to delete, whatever is heard
+        self._submitted = True  # from here on there may be a Job to delete, whatever the answer is
         created = self._kubectl.ask("create", "--filename=-", stdin=text)
         if created.returncode == 124:
             created = self._kubectl.ask("create", "--filename=-", stdin=text)
@@ -104,7 +104,7 @@ class _Job:
             raise Infrastructure(f"kubectl could not create the Job: {last_line(created)}")
 
     def wait(self, deadline: float, timeout_s: float) -> None:
-        """Return when the logs of every pod have come back; raise what keeps them from coming."""
+        """Return when the logs of every pod have arrived. Raises the problem that prevents it."""
         kind, since = "", 0.0
         while True:
             items = self._look(deadline)
@@ -128,7 +128,7 @@ class _Job:
             self._changed.clear()
 
     def _look(self, deadline: float) -> list[ApiObject]:
-        """The Job, which may be gone, and its pods. Raises Infrastructure where nobody answers for long."""
+        """Return the Job, None if it is gone, and its pods. Raises Infrastructure if nobody answers for long."""
         give_up_at = min(time.monotonic() + API_PATIENCE_S, deadline)
         while True:
             asked = self._kubectl.ask("get", "job,pods", f"--selector=app.kubernetes.io/instance={self._name}",
@@ -141,7 +141,7 @@ class _Job:
             time.sleep(START_POLL_S)
 
     def _read_new(self, pods: Sequence[ApiObject]) -> None:
-        """Begin to read what has started; what could not be written is raised here."""
+        """Start reading the pods that have started. Raises the error of a log that could not be written."""
         for pod in pods:
             if pod.container.keys() & {"running", "terminated"} and pod.index not in self.streams:
                 folder = self._folder_of(pod.index)
@@ -158,7 +158,7 @@ class _Job:
         return index in self.streams and self.streams[index].complete
 
     def _explained(self, problem: Problem) -> BenchError:
-        """The error, with the newest warning about the Job where it has no pods: a quota, a policy."""
+        """The error. If the Job has no pods, with the newest warning about it, for example of a quota or a policy."""
         if problem.kind == "no pods":
             asked = self._kubectl.ask("get", "events", "--output=json", "--sort-by=.metadata.creationTimestamp",
                                       f"--field-selector=involvedObject.name={self._name},type=Warning")
@@ -168,14 +168,14 @@ class _Job:
         return problem.error
 
     def _rescue(self) -> None:
-        """What logs there are of pods whose run is not over."""
+        """Fetch the existing logs of pods whose run is not over."""
         end = time.monotonic() + RESCUE_S
         for stream in self.streams.values():
             if time.monotonic() < end:
                 stream.rescue(end - time.monotonic())
 
     def delete(self) -> None:
-        """Delete the Job, and with it its pods, and return when they are gone; done twice it changes nothing."""
+        """Delete the Job and its pods, and return when they are gone. Repeating it is harmless."""
         end = time.monotonic() + DELETE_PATIENCE_S
         while self._submitted:
             left = max(1, math.ceil(end - time.monotonic()))

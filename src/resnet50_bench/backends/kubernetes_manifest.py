@@ -15,9 +15,9 @@ from ..errors import BadInput
 from . import require_utf8
 
 TEMPLATE = Path(__file__).with_name("kubernetes.yaml.j2")
-#: The cluster ends what this host did not: later than this host does, so that both never race.
+#: The cluster's deadline is later than this host's, so it matters only if this host did not end the Job.
 DEADLINE_MARGIN_S = 60
-#: Labels of Node Feature Discovery (its manual, "Feature labels"); the flags' names are those of klauspost/cpuid.
+#: Labels of Node Feature Discovery (its manual, "Feature labels"). The names of flags are from klauspost/cpuid.
 _LABEL = "feature.node.kubernetes.io/cpu-cpuid."
 _OTHER_NAMES = {"fma": "FMA3"}
 _USAGE = '--options="--cpus=N [--nodes=N] [--memory=16Gi] [--namespace=NAME] [--node-selector=LABEL=VALUE ...]"'
@@ -25,7 +25,7 @@ _USAGE = '--options="--cpus=N [--nodes=N] [--memory=16Gi] [--namespace=NAME] [--
 
 @dataclass(frozen=True)
 class KubernetesOptions:
-    """What ``--options`` says: whole logical ``cpus`` and ``memory`` (a quantity of Kubernetes) of each pod."""
+    """The parsed ``--options``: ``cpus`` (whole logical CPUs) and ``memory`` (a Kubernetes quantity) of each pod."""
 
     cpus: int
     nodes: int = 1
@@ -40,7 +40,7 @@ class _OptionsParser(Parser):
 
 
 def parse_options(words: Sequence[str]) -> KubernetesOptions:
-    """Raises BadInput with what is allowed."""
+    """Parse the words of ``--options``. Raises BadInput with the allowed words."""
     parser = _OptionsParser(prog="--options", add_help=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("--cpus", type=number_of(1), required=True)
     parser.add_argument("--nodes", type=number_of(1))
@@ -60,13 +60,13 @@ def _like(pattern: str, expected: str, text: str) -> str:
 
 
 def labels(precision: str) -> dict[str, str]:
-    """The node labels that say: this CPU has the flags of ``precision``."""
+    """The labels of nodes whose CPU has the flags of ``precision``."""
     flags = PRECISIONS[precision].cpu_flags if precision in PRECISIONS else ()
     return {_LABEL + _OTHER_NAMES.get(flag, flag.replace("_", "").upper()): "true" for flag in flags}
 
 
 def require_jinja() -> None:
-    """Raises ModuleNotFoundError before anything runs, where the template cannot be filled in."""
+    """Raises ModuleNotFoundError before anything runs if the template cannot be filled in."""
     import jinja2  # noqa: F401
 
 
@@ -81,13 +81,13 @@ def manifest(name: str, image: str, pull_policy: str, texts: Mapping[str, str], 
     environment.filters["text"] = quoted
     return environment.from_string(TEMPLATE.read_text()).render(
         name=name, image=image, pull_policy=pull_policy, nodes=options.nodes, cpus=options.cpus, memory=options.memory,
-        # The kubelet makes $ of $$, and else the value of another variable of $(NAME).
+        # The kubelet replaces $$ by $, and $(NAME) by the value of that variable.
         env={variable: text.replace("$", "$$") for variable, text in texts.items()},
         node_selector=labels(texts.get("PRECISION", "")) | dict(options.node_selector),
         deadline_s=int(timeout_s) + DEADLINE_MARGIN_S)
 
 
 def quoted(text: str) -> str:
-    """``text`` as a double-quoted YAML string of ASCII letters alone (YAML 1.2, section 5.7)."""
+    """``text`` as a double-quoted YAML string of ASCII characters (YAML 1.2, section 5.7)."""
     return '"' + "".join(letter if " " <= letter <= "~" and letter not in '"\\' else f"\\U{ord(letter):08x}"
                          for letter in text) + '"'

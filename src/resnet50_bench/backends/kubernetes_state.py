@@ -1,4 +1,4 @@
-"""A Job and its pods as the API shows them -> what keeps the case from running, in one line; pure."""
+"""A Job and its pods as the API shows them -> the reason why the case does not run, in one line; pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import msgspec
 
 from ..errors import BenchError, Infrastructure, RunFailed
 
-#: The kinds of problems, the first cause first: where one pod fails, its Job ends the others. A problem is final when
-#: it has lasted for so many seconds: a node may be about to join, a kubelet be restarted, logs be on their way.
+#: The kinds of problems, causes before effects: if one pod fails, its Job ends the others. A problem is final after
+#: this many seconds, because a node may be joining, a kubelet restarting, or logs on their way.
 PATIENCE_S = {
     "deadline": 0.0, "taken away": 0.0, "out of memory": 0.0, "job deleted": 0.0, "no start": 0.0, "ended": 6.0,
     "deleted": 6.0, "job failed": 6.0, "no pods": 20.0, "unschedulable": 120.0, "silent": 60.0}
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
-#: Reasons of the condition DisruptionTarget (Kubernetes, "Pod disruption conditions") where the node is the cause.
+#: Reasons of the condition DisruptionTarget (Kubernetes, "Pod disruption conditions") caused by the node.
 _NODE_LOST = ("DeletionByTaintManager", "DeletionByPodGC")
 
 
 class Detail(msgspec.Struct, frozen=True, rename="camel"):
-    """A condition, or what a container waits for or how it ended."""
+    """A condition, a container's reason to wait, or its end."""
 
     type: str = ""
     status: str = ""
@@ -32,13 +32,13 @@ class Detail(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ContainerStatus(msgspec.Struct, frozen=True):
-    """``state`` says whether the pod's only container is ``waiting``, ``running`` or ``terminated``, or nothing yet."""
+    """``state`` has ``waiting``, ``running`` or ``terminated`` of the pod's only container, or is empty."""
 
     state: dict[str, Detail] = {}
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
-    """Of a Job or a pod, whose ``phase`` is Pending, Running, Succeeded, Failed or Unknown."""
+    """The status of a Job or a pod. A pod's ``phase`` is Pending, Running, Succeeded, Failed or Unknown."""
 
     phase: str = ""
     reason: str = ""
@@ -48,7 +48,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    """Of a Job or a pod."""
+    """The metadata of a Job or a pod."""
 
     name: str = ""
     annotations: dict[str, str] = {}
@@ -56,14 +56,14 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a pod shall run, and from when it is scheduled, where it does."""
+    """The allowed nodes of a pod, and its node once it is scheduled."""
 
     node_name: str | None = None
     node_selector: dict[str, str] = {}
 
 
 class ApiObject(msgspec.Struct, frozen=True):
-    """A Job or one of its pods as the API shows it, or an event, which has a ``message``."""
+    """A Job, a pod or an event of the API. An event has a ``message``."""
 
     kind: str = ""
     metadata: Metadata = Metadata()
@@ -76,7 +76,7 @@ class ApiObject(msgspec.Struct, frozen=True):
 
     @property
     def index(self) -> int:
-        """Which of the Job's pods it is."""
+        """The pod's index in its Job."""
         return int(self.metadata.annotations[_INDEX])
 
     @property
@@ -85,12 +85,12 @@ class ApiObject(msgspec.Struct, frozen=True):
         return self.status.container_statuses[0].state if self.status.container_statuses else {}
 
     def condition(self, kind: str) -> Detail:
-        """The condition ``kind``, empty where there is none."""
+        """The condition ``kind``, an empty one if there is none."""
         return next((detail for detail in self.status.conditions if detail.type == kind), Detail())
 
 
 class ApiObjects(msgspec.Struct, frozen=True):
-    """What kubectl answers."""
+    """A list in kubectl's answer."""
 
     items: list[ApiObject]
 
@@ -103,13 +103,13 @@ class Problem(NamedTuple):
 
 
 def diagnose(job: ApiObject | None, pods: Sequence[ApiObject]) -> Problem | None:
-    """The first cause of what is wrong, None where all is well; ``pods``: those whose logs have not come back yet."""
+    """The first cause of a problem, or None. ``pods``: those whose logs have not arrived yet."""
     problems = [*_of_job(job, pods), *(problem for pod in pods for problem in _of_pod(pod))]
     return min(problems, key=lambda problem: list(PATIENCE_S).index(problem.kind), default=None)
 
 
 def _of_job(job: ApiObject | None, pods: Sequence[ApiObject]) -> Iterator[Problem]:
-    # FailureTarget comes before Failed: it says why the pods are being ended (Kubernetes 1.31 and later).
+    # FailureTarget precedes Failed, with the reason why the pods are being ended (Kubernetes 1.31 and later).
     conditions = [job.condition(kind) for kind in ("Failed", "FailureTarget")] if job else []
     failed = next((condition for condition in conditions if condition.status == "True"), None)
     if failed and failed.reason == "DeadlineExceeded":
@@ -147,7 +147,7 @@ def _of_pod(pod: ApiObject) -> Iterator[Problem]:
         yield Problem("deleted", Infrastructure(f"{pod}: somebody deleted it before its run was over"))
     elif ended:
         yield Problem("ended", RunFailed(f"{pod} ended before its run was over (exit status {ended.exit_code})"))
-    elif status.phase in ("Failed", "Succeeded"):  # admission by the kubelet, say: UnexpectedAdmissionError, OutOfcpu
+    elif status.phase in ("Failed", "Succeeded"):  # e.g. the kubelet's admission: UnexpectedAdmissionError, OutOfcpu
         yield Problem("no start", Infrastructure(f"{pod} was refused ({status.reason}: {status.message})"))
     scheduled = pod.condition("PodScheduled")
     if scheduled.status == "False" and scheduled.reason == "Unschedulable":
@@ -155,6 +155,6 @@ def _of_pod(pod: ApiObject) -> Iterator[Problem]:
         labels = f"; it wants the node labels {wanted} (cpu-cpuid: Node Feature Discovery)"
         yield Problem("unschedulable", Infrastructure(f"{pod} cannot be scheduled: {scheduled.message.rstrip('.')}"
                                                       + (labels if "selector" in scheduled.message else "")))
-    # Nothing probes the container: where it runs and the pod is not ready, its node does not answer.
+    # The container has no probe, so if it runs and the pod is not ready, its node does not answer.
     if "running" in pod.container and pod.condition("Ready").status in ("False", "Unknown"):
         yield Problem("silent", Infrastructure(f"{pod}: the node does not answer any more; run it again"))

@@ -1,9 +1,9 @@
-"""The runner as a child process of this one: run_test.sh on this host, or that of an image by Apptainer or Enroot.
+"""The runner as a child process: run_test.sh on this host, or an image's runner by Apptainer or Enroot.
 
-Apptainer and Enroot are what HPC sites have where no engine may run: both start the image's runner as a child of the
-caller, with its files. NOT SEEN on a real one: none could be installed where this was written. The words are held by
-tests and follow the Apptainer 1.3 user guide ("Environment and Metadata", "Bind Paths and Mounts") and the Enroot 3.5
-documentation (doc/cmd/start.md).
+HPC sites that forbid docker and podman have Apptainer or Enroot. Both start the image's runner as a child of the
+caller, with its files. NOT TRIED on a real installation: none was available. Tests check the words, which follow the
+Apptainer 1.3 user guide ("Environment and Metadata", "Bind Paths and Mounts") and the Enroot 3.5 documentation
+(doc/cmd/start.md).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..signals import end_with_parent, shell_status
 from ..stack import user_cache
 from . import LOGS_INSIDE, Settings
 
-#: The runner reaps its instances within this.
+#: Seconds in which the runner ends its instances.
 _GRACE_S = 15.0
 _RUNNER = "/opt/resnet50/run_test.sh"
 _MODELS = "/var/cache/resnet50-bench"
-#: A command and what is added to its environment.
+#: A command and the variables added to its environment.
 Command = tuple[list[str], dict[str, str]]
 
 
@@ -38,13 +38,13 @@ def make(settings: Settings) -> NativeBackend:
 
 @dataclass(frozen=True)
 class NativeBackend:
-    """Runs on this host with the Python environment that scripts/setup.sh made, and in the variables of its caller."""
+    """Runs on this host with the Python environment of scripts/setup.sh and the caller's variables."""
 
     environment: Mapping[str, str]
     local = True
 
     def cpus(self) -> Sequence[int] | None:
-        """All that this process may use."""
+        """None: all CPUs that this process may use."""
         return None
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
@@ -56,7 +56,7 @@ class NativeBackend:
 
 
 def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> int:
-    """Run it in ``folder`` as a child that ends with this process; its status, 128+N where a signal ended it.
+    """Run a child in ``folder`` that ends with this process. Returns its status, or 128+N if signal N ended it.
 
     Raises RunFailed at the time-out.
     """
@@ -67,7 +67,7 @@ def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, st
     except subprocess.TimeoutExpired:
         raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended") from None
     finally:
-        runner.terminate()  # nothing where it has ended
+        runner.terminate()  # nothing if it has ended
         try:
             runner.wait(timeout=_GRACE_S)
         except subprocess.TimeoutExpired:
@@ -77,9 +77,9 @@ def run_child(command: Sequence[str], folder: Path, environment: Mapping[str, st
 
 
 def apptainer(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
-    """Parameters go by APPTAINERENV_<name>, which no shell reads with --no-eval: --env splits a value at its commas.
+    """Pass parameters as APPTAINERENV_<name>; --no-eval keeps shells out. --env would split values at commas.
 
-    Raises BadInput for paths that --bind cannot carry.
+    Raises BadInput for paths that --bind cannot pass.
     """
     binds = _binds({folder: LOGS_INSIDE, models: _MODELS}, ",:")
     return (["apptainer", "exec", "--no-eval", "--cleanenv", "--containall", "--writable-tmpfs",
@@ -88,8 +88,8 @@ def apptainer(image: str, texts: Mapping[str, str], folder: Path, models: Path) 
 
 
 def enroot(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
-    """Parameters go by --env, a line each for Enroot: a value of two lines is refused, and so are paths that --mount
-    cannot carry (BadInput)."""
+    """Pass parameters by --env, which Enroot reads as one line each. Raises BadInput for a value of two lines, and for
+    paths that --mount cannot pass."""
     bad = [f"{name}={text!r} is of two lines, which Enroot cannot carry"
            for name, text in texts.items() if "\n" in text]
     if bad:
@@ -113,14 +113,14 @@ COMMANDS: Mapping[str, Callable[[str, Mapping[str, str], Path, Path], Command]] 
 
 @dataclass(frozen=True)
 class SiteBackend:
-    """Runs an image's file by the tool ``name``."""
+    """Runs an image file by the tool ``name``."""
 
     name: str
     image: str
     local = False
 
     def cpus(self) -> Sequence[int] | None:
-        """It shares the caller's."""
+        """None: all CPUs of the caller."""
         return None
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:

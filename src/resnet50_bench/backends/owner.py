@@ -1,6 +1,6 @@
-"""What a case starts elsewhere (a container, a job): its start is heard out, and it carries a name of this process.
+"""Start a case's container or job so that none is lost: wait for the start's answer, and name it after this process.
 
-No later process has that name, so that the next start knows what a killed one left.
+No later process has that name, so the next start recognises the leftovers of a killed one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..machine.process_facts import boot_id, start_ticks
 
-#: Label of a container, and the beginning of a job's name.
+#: Label of a container, and prefix of a job's name.
 MARK = "resnet50-bench"
 _NAME = re.compile(r"(?P<pid>\d+)-(?P<ticks>\d+)-(?P<namespace>\d+)-(?P<boot>[0-9a-f]{12})-(?P<host>.+)")
 
@@ -23,15 +23,15 @@ _NAME = re.compile(r"(?P<pid>\d+)-(?P<ticks>\d+)-(?P<namespace>\d+)-(?P<boot>[0-
 def owner(pid: int | None = None) -> str:
     """The name of the process (default: this one): number, start, PID namespace, boot, host.
 
-    A number alone may have been given to another process since, another namespace or host counts by itself, and the
-    ticks count since the boot.
+    The process id alone is not unique: it may be reused, and each PID namespace and host counts by itself. The start
+    is in ticks since boot, so the boot is needed too.
     """
     pid = pid or os.getpid()
     return f"{pid}-{start_ticks(pid) or 0}-{_namespace()}-{_boot()}-{_host()}"
 
 
 def is_gone(name: str) -> bool:
-    """Whether the named process was one of this host and has ended; of what cannot be seen from here: False."""
+    """Whether the named process was on this host and has ended. False if it cannot be seen from here."""
     told = _NAME.fullmatch(name)
     if not told or told["host"] != _host():
         return False
@@ -43,7 +43,7 @@ def is_gone(name: str) -> bool:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether it runs although /proc does not show it (mounted with hidepid, another user's)."""
+    """Whether it runs although /proc does not show it (hidepid, another user's process)."""
     if Path(f"/proc/{pid}/stat").exists():
         return False
     try:
@@ -67,12 +67,12 @@ def _host() -> str:
 
 def heard_out(command: Sequence[str], patience_s: float, undo: Callable[[str], None] = lambda number: None,
               environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Status and output of a command that has something made elsewhere; ``environment`` replaces this process's.
+    """Run a command that creates something elsewhere. Returns status and output. ``environment`` replaces ours.
 
-    Where a signal comes in the middle or ``patience_s`` is over (TimeoutExpired), it is heard out all the same,
-    and ``undo`` gets the number that it printed: nothing that was made is left.
+    At a signal, or after ``patience_s`` (TimeoutExpired), it still waits for the answer and gives the printed number to
+    ``undo``, so that nothing is left behind.
     """
-    # In a session of its own Ctrl-C does not reach it, so what it has made is always known here.
+    # In a session of its own Ctrl-C does not reach it, so its answer always arrives.
     client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, env=environment, start_new_session=True)
     try:

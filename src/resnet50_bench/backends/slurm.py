@@ -1,6 +1,6 @@
-"""Parameter texts and a shared folder -> one Slurm job that runs the case on each of its nodes, and its status.
+"""Parameter texts and a shared folder -> one Slurm job, which runs the case on each of its nodes, and its status.
 
-Natively by run_test.sh, or in a container where ``--options`` has ``--docker``, ``--podman``, ``--apptainer=FILE`` or
+Runs run_test.sh natively, or in a container if ``--options`` has ``--docker``, ``--podman``, ``--apptainer=FILE`` or
 ``--enroot=FILE``.
 """
 
@@ -28,27 +28,27 @@ from .native import COMMANDS
 from .owner import MARK, heard_out, is_gone, owner
 from .workers import WorkerFolder, read_node, require_replicas, summary, tell_worst
 
-RUNNER = ROOT / "run_test.sh"  # what each node runs, with its parameters in the environment
-#: ... or this, with the container tool, the image and the seconds that it may take.
+RUNNER = ROOT / "run_test.sh"  # the command of each node, with its parameters in the environment
+#: ... or this, with the container tool, the image and the time-out in seconds.
 IN_CONTAINER = (str(ROOT / "scripts/resnet50-bench.sh"), "in-container")
-SUBMISSION_S = 60.0  # a controller under load answers sbatch late, one that is gone never
-POLL_S = 5.0  # sites do not like the controller to be asked more often
-SUBMIT_PATIENCE_S = 120.0  # for reasons that may pass: a node that boots, a full cluster with no end in sight
-CONTROLLER_PATIENCE_S = 60.0  # it may be restarted in the middle of a job
-CANCEL_PATIENCE_S = 90.0  # ctest kills a case 120 s after TIMEOUT: the job has to be gone before that
+SUBMISSION_S = 60.0  # a controller under load answers sbatch late, a dead one never
+POLL_S = 5.0  # sites dislike more frequent requests to the controller
+SUBMIT_PATIENCE_S = 120.0  # for temporary reasons: a booting node, a full cluster without an estimated start
+CONTROLLER_PATIENCE_S = 60.0  # the controller may restart during a job
+CANCEL_PATIENCE_S = 90.0  # ctest kills a case 120 s after TIMEOUT: the job must be gone before
 SHARED_PATIENCE_S = 30.0  # other hosts' new files show up late on NFS
 _NEVER_STARTS = ("down", "drain", "unavailablenodes", "badconstraints", "partition", "invalid", "jobheld")
 _MAY_NOT_START = ("resources", "reqnodenotavail")
-#: Of the variables that Slurm's commands read: these say which cluster, and as whom.
+#: The variables of Slurm's commands that choose the cluster and the user. Only these are kept.
 _SELECT_CLUSTER = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
-#: A job that this case itself runs in sets the first two; the others hide jobs and nodes from what is asked.
+#: Removed variables. An outer job sets the first two. The others hide jobs and nodes from queries.
 _FOREIGN = re.compile(r"SLURM_|SBATCH_(CPU|MEM)_BIND|SQUEUE_|SINFO_|SCANCEL_")
 _RUN_FAILED = {
     "TIMEOUT": "it reached the time limit that sbatch was given; see --time in --options",
     "CANCELLED": "somebody else ended it (scancel)",
     "OUT_OF_MEMORY": "it used more memory than Slurm gave it; --mem=0 in --options asks for the whole node's",
 }
-#: sbatch copies the script, srun starts the one in the folder; so each node finds the same text there.
+#: sbatch copies the script, and srun starts the one in the folder, so all nodes run the same text.
 _SCRIPT = """#!/usr/bin/env bash
 set -eu
 if [ "${{1-}}" != node ]; then
@@ -71,7 +71,7 @@ exit "$status"
 
 
 def make(settings: Settings) -> SlurmBackend:
-    """The backend with the user's own options for sbatch. Raises BadInput for a container tool without its image."""
+    """Make the backend with the user's sbatch options. Raises BadInput for a container tool without its image."""
     tools = {word: tool for word in settings.option_words()
              if word.startswith("--") and (tool := word[2:].partition("=")[0]) in (*RUNTIMES, *COMMANDS)}
     others = tuple(word for word in settings.option_words() if word not in tools)
@@ -89,9 +89,9 @@ def make(settings: Settings) -> SlurmBackend:
 
 @dataclass(frozen=True)
 class SlurmBackend:
-    """Runs on the nodes that Slurm gives; they see the same checkout and logs folder as this host.
+    """Runs on the nodes of a Slurm job. They share the checkout and the logs folder with this host.
 
-    With a container ``tool`` each node runs the ``image`` by its own.
+    With a container ``tool`` each node runs the ``image`` by its own installation.
     """
 
     options: tuple[str, ...] = ()
@@ -100,11 +100,11 @@ class SlurmBackend:
     local = False
 
     def cpus(self) -> Sequence[int]:
-        """None of this host's: each node's runner says which it uses."""
+        """Empty: it uses no CPU of this host. Each node's runner locks its own."""
         return ()
 
     def run(self, texts: Mapping[str, str], folder: Path, timeout_s: float) -> int:
-        """See Backend; ``folder`` is node 0's, those of the other nodes are made beside it."""
+        """See Backend. ``folder`` is node 0's. The folders of the other nodes are made beside it."""
         folder = folder.absolute()
         if self.image and texts.get("FUNCTION") == "training":
             raise BadInput(f"FUNCTION=training with --{self.tool}: these containers have no network to train over; "
@@ -119,7 +119,7 @@ class SlurmBackend:
             print(f"slurm: job {job} is submitted", flush=True)
             state, reason = _wait(job, folder / f"slurm-{job}.out", deadline)
             if state and time.monotonic() < deadline:
-                # The reason of a job names such nodes in some of Slurm's moods only.
+                # The reason of a job names such nodes only sometimes.
                 closed = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
                 nodes = f"; nodes that take no job: {', '.join(closed)}" if closed else ""
                 raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{nodes}")
@@ -139,7 +139,7 @@ class SlurmBackend:
 
 
 def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) -> Path:
-    """job.sh and job.env; what an earlier job of this folder left is not taken for this one's."""
+    """Write job.sh and job.env, and remove an earlier job's files from the folder."""
     for old in (*folder.parent.glob("worker-*-c0/status"), *folder.parent.glob("worker-*-c0/node")):
         old.unlink()
     script, environment = folder / "job.sh", folder / "job.env"
@@ -152,7 +152,7 @@ def _write_job(texts: Mapping[str, str], folder: Path, runner: Sequence[str]) ->
 
 
 def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]) -> str:
-    """The job's number. The user's options come after what they may change and before what they may not."""
+    """Submit, and return the job's number. The user's options override those before them, not those after."""
     command = ["sbatch", "--nodes=1", "--exclusive", f"--time={int(timeout_s // 60) + 1}", *options,
                "--parsable", f"--job-name={MARK}:{owner()}", "--ntasks-per-node=1", "--no-requeue", f"--chdir={folder}",
                f"--output={str(folder).replace('%', '%%')}/slurm-%j.out", str(script)]
@@ -168,7 +168,7 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
 
 
 def _cancel_orphans() -> None:
-    """Cancel the user's jobs whose host side was killed; those of a case that runs beside this one are left alone."""
+    """Cancel the user's jobs whose host side was killed. Leaves those of cases that still run."""
     for line in _ask("squeue", "-h", f"--user={os.geteuid()}", "-o", "%A %j").splitlines():
         job, _, name = line.partition(" ")
         if name.startswith(f"{MARK}:") and is_gone(name.removeprefix(f"{MARK}:")):
@@ -177,12 +177,12 @@ def _cancel_orphans() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, for Slurm's commands, without what an outer job or the user's habits would change in them."""
+    """The environment for Slurm's commands, without variables of an outer job or of the user that would change them."""
     return {name: text for name, text in os.environ.items() if name in _SELECT_CLUSTER or not _FOREIGN.match(name)}
 
 
 def _ask(*command: str) -> str:
-    """What Slurm answers about a job, nothing where it knows it no more. Raises Infrastructure: no answer."""
+    """Slurm's answer about a job, empty if Slurm has forgotten it. Raises Infrastructure if there is no answer."""
     deadline = time.monotonic() + CONTROLLER_PATIENCE_S
     while True:
         try:
@@ -199,12 +199,12 @@ def _ask(*command: str) -> str:
 
 
 def _state(job: str) -> list[str]:
-    """[state, foreseen start, reason]; the state is empty where the job is over."""
+    """[state, estimated start, reason]. The state is "" if the job is over."""
     return (_ask("squeue", "-h", "-j", job, "-o", "%T|%S|%r") or "||").split("|", 2)
 
 
 def _wait(job: str, output: Path, deadline: float) -> tuple[str, str]:
-    """Print its lines until the job is over ("", ""), or has to be given up: (its state, the reason)."""
+    """Print the job's lines until it is over. Returns ("", ""), or (state, reason) of a job to give up."""
     submitted, offset = time.monotonic(), 0
     while True:
         time.sleep(POLL_S)
@@ -212,13 +212,13 @@ def _wait(job: str, output: Path, deadline: float) -> tuple[str, str]:
         offset = _print_new(output, offset, at_end=not state)
         text, late = reason.lower().replace(" ", ""), now - submitted > SUBMIT_PATIENCE_S
         hopeless = any(word in text for word in _NEVER_STARTS) or (late and text.startswith(_MAY_NOT_START))
-        # A job whose start Slurm foresees is waited for, whatever the reason.
+        # Wait for a job with an estimated start, whatever its reason.
         if not state or now > deadline or (state == "PENDING" and start in ("", "N/A") and hopeless):
             return state, reason
 
 
 def _print_new(output: Path, offset: int, at_end: bool) -> int:
-    """Print the lines that are complete since ``offset``, at the end also an unfinished one; the new offset."""
+    """Print the complete lines after ``offset``, at the end also an incomplete one. Returns the new offset."""
     if not output.exists():
         return offset
     with output.open("rb") as stream:
@@ -231,7 +231,7 @@ def _print_new(output: Path, offset: int, at_end: bool) -> int:
 
 
 def _cancel(job: str) -> None:
-    """Cancel, and return when nothing of the job runs any more; one that is over is left as it is."""
+    """Cancel the job, and return when no part of it runs. Does nothing to a finished job."""
     deadline, why = time.monotonic() + CANCEL_PATIENCE_S, "it is still ending"
     try:
         _ask("scancel", job)
@@ -245,16 +245,16 @@ def _cancel(job: str) -> None:
 
 
 def _record(job: str) -> dict[str, str]:
-    """How the job ended. Raises Infrastructure where the controller has forgotten it already."""
+    """The job's end. Raises Infrastructure if the controller has already forgotten it."""
     pairs = re.findall(r"(?:^|\s)(JobState|Reason|ExitCode|DerivedExitCode|NodeList|NumNodes)=(\S*)",
                        _ask("scontrol", "--details", "show", "job", "-o", job))
     if not pairs:
         raise Infrastructure(f"Slurm has forgotten how job {job} ended: its MinJobAge is too short")
-    return dict(reversed(pairs))  # the first of a name counts: a path further on may look like any of them
+    return dict(reversed(pairs))  # the first of a name counts: a later path may look like any of them
 
 
 def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[WorkerFolder]:
-    """What each node left; waits for files that are late where the nodes have come to their end."""
+    """Each node's logs. If the nodes have ended, waits for files that appear late."""
     deadline = time.monotonic() + (SHARED_PATIENCE_S if record["JobState"] in ("COMPLETED", "FAILED") else 0)
     while True:
         nodes = [read_node(folder.parent / f"worker-{i}-c0") for i in range(int(record["NumNodes"]))]
@@ -264,8 +264,8 @@ def _read_nodes(folder: Path, record: Mapping[str, str]) -> list[WorkerFolder]:
 
 
 def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[WorkerFolder]) -> int:
-    """The worst node's status, or the one line that says why there is none."""
-    # Only the step is told to be out of memory (SIG_OOM of slurm.h), its job has FAILED.
+    """The worst node's status, or the error with the reason why there is none."""
+    # Slurm reports out of memory (SIG_OOM of slurm.h) for the step only. Its job is FAILED.
     state = "OUT_OF_MEMORY" if record.get("DerivedExitCode") == "0:125" else record["JobState"]
     where = f"job {job} on {record.get('NodeList')}: {state}"
     if state in _RUN_FAILED:

@@ -1,4 +1,4 @@
-"""Worker folders that the nodes of a case left -> who left what, the lines that sum it up, and which is the worst."""
+"""The worker folders of a case's nodes -> each node's files, summary lines, and the worst node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _END_BYTES = 1024
 
 
 class WorkerFolder(NamedTuple):
-    """What one node left in its worker folder; None is what it did not leave."""
+    """One node's files in its worker folder. None for a missing file."""
     folder: Path
     name: str
     status: int | None
@@ -29,7 +29,7 @@ class WorkerFolder(NamedTuple):
 
 def read_node(folder: Path) -> WorkerFolder:
     """Read ``node``, ``status`` and the newest result of a worker folder."""
-    from ..result.result import read_summary  # before the set-up ctest.sh does without msgspec
+    from ..result.result import read_summary  # ctest.sh works without msgspec before the set-up
 
     status, throughput = read_status(folder), None
     if results := sorted(folder.glob("benchmark_*.json"), key=lambda path: path.stat().st_mtime):
@@ -39,12 +39,12 @@ def read_node(folder: Path) -> WorkerFolder:
 
 
 def summary(nodes: Sequence[WorkerFolder]) -> str:
-    """One line a node: its name, status and images/s; for two or more of one case then what ``fleet`` says of them."""
+    """One line per node: name, status and images/s. For two or more nodes, also the lines of ``fleet``."""
     lines = [f"{'node':16} {'status':>6} {'images/s':>10}"]
     lines += [f"{node.name:16} {node.status!s:>6} {f'{node.throughput:.2f}' if node.throughput else '-':>10}"
               for node in nodes]
     if len(nodes) > 1:
-        from ..history import fleet  # before the set-up ctest.sh does without msgspec
+        from ..history import fleet  # ctest.sh works without msgspec before the set-up
 
         for compared in fleet.gather([nodes[0].folder.parent]):
             lines += fleet.lines(compared)
@@ -52,7 +52,7 @@ def summary(nodes: Sequence[WorkerFolder]) -> str:
 
 
 def require_replicas(nodes: Sequence[WorkerFolder]) -> None:
-    """Raises RunFailed where nodes that trained together did not end with the same weights."""
+    """Raises RunFailed if nodes that trained together did not end with the same weights."""
     from ..result.result import read
 
     digests: dict[str, list[str]] = {}
@@ -66,7 +66,7 @@ def require_replicas(nodes: Sequence[WorkerFolder]) -> None:
 
 
 def tell_worst(job: str, nodes: Sequence[WorkerFolder]) -> WorkerFolder:
-    """The node whose status counts: skipped (77) is worse than passed, any other failure is worse than skipped."""
+    """Name the worst node. Skipped (77) is worse than passed, any other failure is worse than skipped."""
     worst = max(nodes, key=lambda node: (bool(node.status), node.status != 77, node.status or 0))
     if worst.status:
         print(f"{job}: node {worst.name} ended with status {worst.status}; see {worst.folder}", flush=True)
@@ -74,14 +74,14 @@ def tell_worst(job: str, nodes: Sequence[WorkerFolder]) -> WorkerFolder:
 
 
 class Stream(Enum):
-    """What came of a tar stream; the value is what a user reads."""
+    """The result of reading a tar stream. The value is the user's text."""
     WHOLE = "whole"
     CUT = "cut"
     EMPTY = "empty"
 
 
 class _Watched:
-    """A stream that remembers its last bytes: tarfile takes one that ends between two files for whole."""
+    """A stream that remembers its last bytes, because tarfile accepts a stream cut between two files as complete."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._tail, self.any = stream, b"", False
@@ -93,16 +93,16 @@ class _Watched:
         return content
 
     def is_whole(self) -> bool:
-        """Whether nothing is left and an archive's end was the last that came."""
+        """Whether the stream is at its end and an archive's end came last."""
         while self.read(1 << 16):
             pass
         return self._tail == bytes(_END_BYTES)
 
 
 def extract(stream: IO[bytes] | None, folder: Path) -> Stream:
-    """Plain files of the tar stream into ``folder``, by their last name only; whether all of it came.
+    """Extract a tar stream's plain files into ``folder``, by their base names. Returns whether it was complete.
 
-    Raises Infrastructure where the disk is full.
+    Raises Infrastructure if the disk is full.
     """
     assert stream is not None
     watched = _Watched(stream)
@@ -121,5 +121,5 @@ def extract(stream: IO[bytes] | None, folder: Path) -> Stream:
 
 
 def read_status(folder: Path) -> int | None:
-    """The number in ``status``; None where there is none: the file is missing, empty or cut."""
+    """The number in ``status``. None if the file is missing, empty or truncated."""
     return number(read_text(folder / "status"))

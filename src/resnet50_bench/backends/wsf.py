@@ -1,9 +1,8 @@
-"""A case's name and the environment -> what validate.sh tells WSF's scripts, as quoted assignments.
+"""A case's name and the environment -> quoted shell assignments that validate.sh passes to WSF's scripts.
 
-WSF carries parameters as text: for docker in a line of docker-config.yaml that it cuts at the first quote and then
-hands to the shell's eval, for Kubernetes as definitions of m4, in workload-config.yaml between double quotes. So each
-value is written in the words of the way it takes, and what one of them cannot carry is refused on all of them: a case
-that runs on one of WSF's backends runs on the others.
+WSF passes parameters as text: for docker in a line of docker-config.yaml, cut at the first quote and evaluated by the
+shell; for Kubernetes as m4 definitions; in workload-config.yaml between double quotes. Each value is quoted for its
+way. A value that one way cannot pass is refused on all, so that a case runs on all of WSF's backends or on none.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from ..case.case import parse_option
 from ..case.parameters import CATALOGUE, from_environment, read, refusal, text_of
 from ..errors import BadInput
 
-#: Confined as with our own docker backend; WSF's docker and terraform backends give the container a network.
+#: The same limits as in our docker backend. WSF's docker and terraform backends give the container a network.
 _CONFINED = ("--cap-drop=ALL", "--cap-add=SYS_NICE", "--shm-size=4g")
-#: Trace tools bound the region of interest by these two phrases.
+#: The two phrases that delimit the region of interest for trace tools.
 _REGION = "roi,Evaluating RESNET: ,Complete..."
 _SAFE_FOR_SHELL = re.compile(r"[A-Za-z0-9_./=,@%+-]")
 _SAFE_FOR_M4 = re.compile(r"[A-Za-z0-9_./=@+:-]")
@@ -27,9 +26,9 @@ _DEFINITION = re.compile(r"-D[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./=@+:%-]*")
 
 
 def parameters(option: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """An export of every parameter: the name's, else the environment's, else the case's default.
+    """An export of every parameter: from the case's name, else the environment, else the case's default.
 
-    WSF calls a case customized where --set or --config then differ from these.
+    WSF marks a case as customized if --set or --config then differ from these.
     """
     _refuse_foreign(environment)
     texts = {name: environment.get(name, "") for name in CATALOGUE} | parse_option(option)
@@ -39,7 +38,7 @@ def parameters(option: str, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def words(option: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """Assignments of what WSF's validate.sh reads. Raises BadInput for what cannot be carried or means nothing."""
+    """The assignments for WSF's validate.sh. Raises BadInput for a value that cannot be passed or has no meaning."""
     _refuse_foreign(environment)
     given = _differing(option, environment)
     bad = []
@@ -54,7 +53,7 @@ def words(option: str, environment: Mapping[str, str]) -> Iterator[str]:
     yield "WORKLOAD_PARAMS=(" + " ".join(CATALOGUE) + ")"
     text = " ".join([*_CONFINED, *(f"-e {shell_word(f'{name}={text}')}" for name, text in given.items()),
                      *map(shell_word, options)])
-    # WSF's terraform backend reads its docker-config.yaml as YAML, where a backslash stands for itself as two.
+    # WSF's terraform backend reads docker-config.yaml as YAML, in which a backslash is written twice.
     if environment.get("BACKEND") == "terraform":
         text = text.replace("\\", r"\\")
     yield f"DOCKER_OPTIONS={shlex.quote(text)}"
@@ -65,18 +64,18 @@ def words(option: str, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def shell_word(text: str) -> str:
-    """One word for the shell without a quote: every character that may mean something stands behind a backslash.
+    """Quote one shell word without quotes: a backslash precedes every character with a meaning.
 
-    So does the second of two hyphens inside: WSF looks for its own ``--owner=`` in this text.
+    It also precedes the second of two hyphens, because WSF searches this text for its own ``--owner=``.
     """
     word = "".join(char if _SAFE_FOR_SHELL.match(char) else f"\\{char}" for char in text)
     return word[:2] + word[2:].replace("--", "-\\-")
 
 
 def m4_word(text: str) -> str:
-    """What stands between double quotes in kubernetes-config.yaml.m4: YAML's escapes, and WSF's %20 for a space.
+    """Quote text between double quotes in kubernetes-config.yaml.m4: YAML's escapes, and WSF's %20 for a space.
 
-    ``$`` is doubled: of ``$$`` the kubelet makes ``$``, so that ``$(NAME)`` is no reference.
+    ``$`` is doubled. The kubelet turns ``$$`` into ``$`` without reading ``$(NAME)`` as a reference.
     """
     def escaped(char: str) -> str:
         if char == " ":
@@ -89,14 +88,14 @@ def m4_word(text: str) -> str:
 
 
 def _refuse_foreign(environment: Mapping[str, str]) -> None:
-    """Raises BadInput for parameters of WSF's own workload that there is no like of here."""
+    """Raises BadInput for parameters of WSF's own workload without an equivalent here."""
     bad = [refusal(name, text) for name, text in from_environment(environment).items() if name not in CATALOGUE]
     if bad:
         raise BadInput(*bad)
 
 
 def outcome(folder: Path) -> list[str]:
-    """One line where the case could not run on this CPU: WSF tells it from no other failure."""
+    """One line if the case could not run on this CPU. WSF does not distinguish this from other failures."""
     for status in sorted(folder.glob("itr-*/*/status")):
         if status.read_text(errors="replace").strip() == "77":
             logs = "\n".join(log.read_text(errors="replace") for log in sorted(status.parent.glob("*.log")))
@@ -106,7 +105,7 @@ def outcome(folder: Path) -> list[str]:
 
 
 def _differing(option: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What differs from the defaults that ``parameters`` exported; ``%20`` is WSF's space. The name's always stands."""
+    """The parameters that differ from the exports of ``parameters``. ``%20`` is WSF's space. The name's always win."""
     named = parse_option(option)
     exported = _defaults(named)
     texts = {name: environment.get(name, "").replace("%20", " ").strip(" ") or named.get(name, "")
@@ -115,7 +114,7 @@ def _differing(option: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:
-    """Every parameter's default text in this case; empty where only the machine that runs it can tell."""
+    """Every parameter's default text in this case, "" if it depends on the machine that runs it."""
     chosen: dict[str, object] = {}
     texts = {}
     for name, parameter in CATALOGUE.items():
@@ -127,7 +126,7 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _not_carried(text: str) -> str | None:
-    """Why WSF cannot carry a text. Its docker backend makes line ends of ~, and its terraform backend knows Jinja."""
+    """Why WSF cannot pass a text. Its docker backend turns ~ into line ends, its terraform backend expands Jinja."""
     for char in text:
         if char in "'\"\\~" or not char.isprintable():
             return f"holds {char!r}, which WSF cannot carry: no quotes, backslashes, tildes or control characters"
@@ -137,7 +136,7 @@ def _not_carried(text: str) -> str | None:
 
 
 def _callers(environment: Mapping[str, str], bad: list[str]) -> tuple[list[str], list[str]]:
-    """The caller's DOCKER_OPTIONS: words for docker, and ``--owner=``, which is for WSF itself; adds to ``bad``."""
+    """The caller's DOCKER_OPTIONS: words for docker, and ``--owner=`` for WSF itself. Appends errors to ``bad``."""
     options: list[str] = []
     try:
         options = shlex.split(environment.get("DOCKER_OPTIONS", ""))

@@ -113,7 +113,7 @@ def overlap(folders: Sequence[Path]) -> float | None:
 
     All processes and containers of a machine share the monotonic clock of the step times.
     """
-    from ..result.result import read  # before the set-up ctest.sh does without msgspec
+    from ..result.result import read  # ctest.sh works without msgspec before the set-up
 
     begins, ends = [], []
     for folder in folders:

@@ -56,7 +56,7 @@ def leave_spread(logs: Path) -> None:
     folders = sorted(logs.glob("itr-*"))
     if len(folders) < 2:
         return
-    from ..result.ended import Ended  # before the set-up ctest.sh does without msgspec
+    from ..result.ended import Ended  # ctest.sh works without msgspec before the set-up
     from ..result.result import read_summary
 
     try:
