@@ -1,4 +1,4 @@
-"""MODE=server: LoadGen's log and the instances' served queries -> the figures of a result. Only ``read`` is not pure."""
+"""MODE=server: LoadGen's log and the instances' served queries -> a result's figures. Only ``read`` is not pure."""
 
 from __future__ import annotations
 
