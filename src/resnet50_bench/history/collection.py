@@ -1,4 +1,4 @@
-"""Folders enter; the results below them leave, the newest first."""
+"""Folders -> the results below them, the newest first."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..result.result import WARM, ResultSummary, read_summary
 from ..result.server import RATES
 from ..spelling import plural
 
-#: By what it was started with, a file in its folder: work other than a case's that leaves results, so deep at most.
+#: Work other than a case's that writes results, by the file in its folder that marks it, and its greatest depth.
 _OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
 _DEEPEST = 4
-#: What the case is called in the name of a logs folder, after the date and the workload.
+#: The case in the name of a logs folder, after the date and the workload.
 _CASE_NAME = ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")
 LOGS_FOLDER = re.compile(rf"\d{{8}}-\d{{6}}-logs-(?:{WORKLOAD}_)?(.+)")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One result file; ``iteration`` is None outside a logs folder."""
+    """One result file. ``iteration`` is None outside a logs folder."""
 
     path: Path
     logs: Path
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def started_at(self) -> str:
-        """ISO 8601 in UTC: its order is the order of time."""
+        """The start in ISO 8601 and UTC, so that text order is time order."""
         return self.result.started_at
 
     @property
@@ -50,24 +50,24 @@ class Entry:
 
     @property
     def outcome(self) -> str:
-        """The verdict, or ``failed``; whatever else a file says is ``invalid``."""
+        """The verdict, or ``failed``. Any unknown word in a file counts as ``invalid``."""
         if self.failure is not None:
             return "failed"
         return self.verdict if self.verdict in ("valid", "noisy") else "invalid"
 
     @property
     def failure(self) -> str | None:
-        """Why the run failed; None where it passed."""
+        """The reason why the run failed, None if it passed."""
         return None if self.result.failure is None else self.result.failure or "failed"
 
     @property
     def worker(self) -> str:
-        """The name of its folder: ``worker-1-c0`` is the second node's of a case on several."""
+        """The name of its folder. ``worker-1-c0`` is the second node of a case on several nodes."""
         return self.path.parent.name
 
     @property
     def node(self) -> str:
-        """The machine's name, the scheduler's where there is one."""
+        """The name of the machine, by the scheduler if there is one."""
         return node_file(self.path.parent) or self.result.system.node or self.worker
 
     @property
@@ -77,27 +77,27 @@ class Entry:
 
     @property
     def reasons(self) -> str:
-        """Why the verdict is not ``valid``; else empty."""
+        """The reasons of a verdict other than ``valid``, else empty."""
         return "; ".join(self.result.reasons)
 
     @property
     def burst(self) -> int:
-        """How many runs shared the cores (``ctest.sh --burst``); 1: it had them to itself."""
+        """How many runs shared the cores (``ctest.sh --burst``). 1: it ran alone."""
         return self.result.placement.burst or 1
 
     @property
     def primary(self) -> tuple[str, str, float] | None:
-        """(name, unit, value) of the primary KPI; None for a result that failed, is invalid, or of emulated AMX."""
+        """(name, unit, value) of the primary KPI. None for a result that failed, is invalid, or is of emulated AMX."""
         if self.outcome not in ("valid", "noisy") or self.mode not in KPIS or is_emulated(self.result.system.cpu):
             return None
         kpi = KPIS[self.mode]
         value = kpi.value(self.result.statistics)
-        # No answer may be right, no time may be nought.
+        # An accuracy may be 0, a time may not.
         return (kpi.name, kpi.unit, value) if value is not None and (value > 0 or kpi.unit == "%") else None
 
     @property
     def unusable(self) -> str:
-        """Why there is no primary KPI; empty where there is one."""
+        """The reason why there is no primary KPI, "" if there is one."""
         if self.primary:
             return ""
         if self.outcome in ("failed", "invalid"):
@@ -108,13 +108,13 @@ class Entry:
 
 
 def node_file(folder: Path) -> str:
-    """What the scheduler calls the node of a worker folder, empty where there was none; one host may be several."""
+    """The scheduler's name for the node of a worker folder, "" without scheduler. One host may be several nodes."""
     return read_text(folder / "node") or ""
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Thousands of parsed results hold no cycles: the collector would look through them again and again for nothing."""
+    """A context without garbage collection. Thousands of parsed results have no cycles, so collecting wastes time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -126,10 +126,10 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entry]:
-    """Every result below ``folders`` (or named by them), the newest first.
+    """Read every result below ``folders``, or named by them, the newest first.
 
-    What cannot be used as a result, and logs folders without any, are named in ``notices``. Raises BadInput where
-    there is no such folder or file.
+    ``notices`` gets a line for each unusable file and each logs folder without a result. Raises BadInput if a folder
+    or file does not exist.
     """
     told = notices if notices is not None else []
     if missing := [f"{folder}: there is no such folder or file" for folder in folders if not folder.exists()]:
@@ -141,7 +141,7 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             paths[top] = None
             continue
         for name, below, files in os.walk(top, onerror=lambda error: told.append(str(error))):
-            below[:] = sorted(each for each in below if each != RATES)  # the rates that a search tried are no results
+            below[:] = sorted(each for each in below if each != RATES)  # tried rates of a search are not results
             folder = Path(name)
             if LOGS_FOLDER.fullmatch(folder.name):
                 silent[folder] = None
@@ -161,18 +161,18 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
 
 
 def restarts(runs: Sequence[Entry]) -> list[Entry]:
-    """Those of ``runs`` that fresh processes measured, in the same order; the first alone where none was.
+    """The ``runs`` measured by new processes, in the same order. If there are none, the first run.
 
-    Only between restarts shows what changes from start to start. A sweep's workers stay for the next point: their
-    further runs of a point are no restarts.
+    Only restarts show effects that change from start to start. A sweep keeps its workers for the next point, so their
+    further runs of a point are not restarts.
     """
     return [entry for entry in runs if entry.result.placement.workers != WARM] or list(runs[:1])
 
 
 def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list[Entry]:
-    """Without the points of sweeps and the turns of comparisons: a search is no run of a case, though it may be newer.
+    """The entries without points of sweeps and runs of comparisons, which are not runs of a case.
 
-    ``notices`` gets a line for each folder of such.
+    ``notices`` gets a line for each omitted folder.
     """
     work = [_other_work(entry) for entry in entries]
     if notices is not None:
@@ -182,12 +182,12 @@ def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list
 
 
 def values(runs: Sequence[Entry]) -> list[float]:
-    """Their primary KPIs, of those that have one."""
+    """The primary KPIs of the runs that have one."""
     return [entry.primary[2] for entry in runs if entry.primary]
 
 
 def _other_work(entry: Entry) -> str:
-    """The sweep or comparison that a result belongs to, in words; empty where it is a case's."""
+    """The sweep or comparison of a result, in words. "" for a case's result."""
     if LOGS_FOLDER.fullmatch(entry.logs.name):
         return ""
     for folder in entry.path.parents[:_DEEPEST]:
@@ -198,7 +198,7 @@ def _other_work(entry: Entry) -> str:
 
 
 def _read(path: Path) -> Entry:
-    """Raises BadInput for what is no result, is damaged, or of a newer schema."""
+    """Read a result. Raises BadInput if it is not a result, damaged, or of a newer schema."""
     result = read_summary(path)
     logs = _logs_folder(path)
     named = LOGS_FOLDER.fullmatch(logs.name)
@@ -208,5 +208,5 @@ def _read(path: Path) -> Entry:
 
 
 def _logs_folder(path: Path) -> Path:
-    """The logs folder that ``path`` lies in, else the folder of the file."""
+    """The logs folder that contains ``path``, else the folder of the file."""
     return next((folder for folder in path.parents if LOGS_FOLDER.fullmatch(folder.name)), path.parent)

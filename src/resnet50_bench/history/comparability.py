@@ -1,4 +1,4 @@
-"""Two results enter; what must be equal to compare them, and what sets them apart, leave; pure."""
+"""Two results -> the facts that must be equal to compare them, and their differences; pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CPU, VERSIONS, PLACEMENT = "the CPU", "software versions", "placement"
 _THING = {**dict.fromkeys(_CPU_FACTS, CPU), **dict.fromkeys(PACKAGES, VERSIONS),
           "instances": PLACEMENT, "cpus_per_instance": PLACEMENT}
 _DECIDE_PLACEMENT = {"CORES_PER_INSTANCE", "INSTANCE_MODE", "core_count", CPU}
-#: A fact as JSON has it; None where there is none.
+#: A fact as a JSON value. None if missing.
 Fact = object
 Difference = tuple[str, str, Fact, Fact]
 
 
 def placement(result: ResultSummary) -> dict[str, Fact]:
-    """Usable cores, instances, how many cpus each of them has, and how many runs shared them where there were more."""
+    """Usable cores, instances, cpus of each instance, and the number of runs that shared them if there were several."""
     sizes = [len(instance.cpus) for instance in result.placement.instances]
     burst = {} if result.placement.burst is None else {"burst": result.placement.burst}
     return {"core_count": result.topology.core_count, "instances": len(sizes),
@@ -30,21 +30,21 @@ def placement(result: ResultSummary) -> dict[str, Fact]:
 
 
 def parameters(result: ResultSummary) -> dict[str, str]:
-    """The parameters as text. One that came after the result has its default: that is how the result was measured."""
+    """The parameters as text. A parameter newer than the result has its default, as when it was measured."""
     given = result.parameters()
     later = {name: text_of(parameter.default(given)) for name, parameter in CATALOGUE.items() if name not in given}
     return given | later if given else given
 
 
 def key(result: ResultSummary) -> dict[str, Fact]:
-    """What must be equal for two results to be compared like for like, by name."""
+    """The facts, by name, that must be equal to compare two results."""
     return {**parameters(result), **placement(result),
             **{name: getattr(result.system, name) for name in _CPU_FACTS},
             **{name: result.software.get(name) for name in PACKAGES}}
 
 
 def things(a: ResultSummary, b: ResultSummary) -> set[str]:
-    """What differs in the key, each thing once, without what follows from another."""
+    """The differences of the keys, without those that follow from another."""
     mine, others = key(a), key(b)
     differing = {_THING.get(name, name) for name in {**mine, **others} if mine.get(name) != others.get(name)}
     if CPU in differing:
@@ -57,7 +57,7 @@ def things(a: ResultSummary, b: ResultSummary) -> set[str]:
 
 
 def differences(a: ResultSummary, b: ResultSummary) -> list[Difference]:
-    """(group, name, a's value, b's value) of all that sets two results apart; None for what one does not have."""
+    """(group, name, a's value, b's value) of every difference between two results. None for a missing value."""
     groups: tuple[tuple[str, Mapping[str, Fact], Mapping[str, Fact]], ...] = (
         ("parameter", parameters(a), parameters(b)), ("software", a.software, b.software),
         ("system", system_facts(a), system_facts(b)), ("placement", placement(a), placement(b)))
@@ -66,7 +66,7 @@ def differences(a: ResultSummary, b: ResultSummary) -> list[Difference]:
 
 
 def system_facts(result: ResultSummary) -> dict[str, Fact]:
-    """All that is known of the machine, with ``firmware.bios_date`` for names."""
+    """All known facts of the machine, with names such as ``firmware.bios_date``."""
     return _flat(msgspec.to_builtins(result.system))
 
 

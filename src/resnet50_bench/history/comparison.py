@@ -1,6 +1,6 @@
-"""Two results, or two folders of repeated runs, enter; by case and point what differs and a ratio leave.
+"""Two results, or two folders of repeated runs -> for each case and point the differences and a ratio.
 
-Prints nothing: ``lines``, ``as_json`` and ``errors`` are the words and records of a comparison.
+Prints nothing. ``lines``, ``as_json`` and ``errors`` return the texts and records.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import comparability
 from .collection import Entry, find, restarts, values
 from .comparability import CPU, VERSIONS
 
-#: What people compare on purpose: it may differ where nothing else does.
+#: The parameters that users compare on purpose: one of them may differ if nothing else does.
 _ON_PURPOSE = {*having(Role.COMPARED), VERSIONS, CPU}
 _LONGEST_VALUE = 100
 Runs = Mapping[str, list[Entry]]
@@ -32,7 +32,7 @@ Pairs = dict[str, tuple[list[Entry], list[Entry]]]
 
 
 class Barrier(Enum):
-    """Why the runs of a point are not comparable, in words with a place for the things that it is about."""
+    """Reasons why runs are not comparable, as sentences with a placeholder for the things concerned."""
 
     MIXED_A = "A's runs differ in {}"
     MIXED_B = "B's runs differ in {}"
@@ -43,7 +43,7 @@ class Barrier(Enum):
 
 @dataclass(frozen=True)
 class Objection:
-    """``things``: the parameters, facts or KPIs that it is about."""
+    """A reason against a comparison. ``things``: the parameters, facts or KPIs concerned."""
 
     barrier: Barrier
     things: Sequence[str]
@@ -53,7 +53,7 @@ class Objection:
 
 
 class SpeedRatio(msgspec.Struct, frozen=True):
-    """Means over each side's restarts in ``unit``; ``ratio`` is B / A, ``ci95`` None with a single restart a side."""
+    """Means over each side's restarts in ``unit``. ``ratio`` is B / A. ``ci95`` is None with one restart per side."""
 
     kpi: str
     unit: str
@@ -64,7 +64,7 @@ class SpeedRatio(msgspec.Struct, frozen=True):
 
 
 class AccuracyGap(msgspec.Struct, frozen=True):
-    """The top-1 of each side's newest run (a repetition gives the same answers) in %; B - A in points."""
+    """Top-1 in % of each side's newest run, and B - A in points. Repetitions would give the same answers."""
 
     kpi: str
     unit: str
@@ -76,9 +76,9 @@ class AccuracyGap(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ComparedPoint:
-    """A case, or a point of its sweep: the runs of both sides, the newest first.
+    """A case, or a point of its sweep, with the runs of both sides, the newest first.
 
-    ``outcome`` is None where the objections forbid a verdict.
+    ``outcome`` is None if the objections prevent a verdict.
     """
 
     label: str
@@ -90,7 +90,7 @@ class ComparedPoint:
 
 @dataclass(frozen=True)
 class Alone:
-    """A ``case`` or ``point`` (the ``kind``) of one side which the other lacks."""
+    """A ``case`` or ``point`` (the ``kind``) that only one side has."""
 
     side: str
     label: str
@@ -99,7 +99,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class ComparedSide:
-    """The results at ``path``; ``notices``: what is no result."""
+    """The results at ``path``. ``notices`` name the files that are not results."""
 
     name: str
     path: Path
@@ -114,7 +114,7 @@ class ComparedSide:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both sides by point; ``anyway``: a verdict was asked for in spite of objections."""
+    """Both sides by point. ``anyway``: the user wants a verdict despite objections."""
 
     sides: Sequence[ComparedSide]
     points: Sequence[ComparedPoint]
@@ -123,7 +123,7 @@ class Comparison:
 
 
 def compare(path_a: Path, path_b: Path, anyway: bool) -> Comparison:
-    """Compare what is there. Raises BadInput where there is no such folder or file."""
+    """Compare the results of two paths. Raises BadInput if a folder or file does not exist."""
     sides = []
     for name, path in (("A", path_a), ("B", path_b)):
         notices: list[str] = []
@@ -139,9 +139,9 @@ def compare(path_a: Path, path_b: Path, anyway: bool) -> Comparison:
 
 
 def _pairs(a: Sequence[Entry], b: Sequence[Entry]) -> tuple[Pairs, list[Alone]]:
-    """(label -> both sides' repeated runs, what has no counterpart).
+    """Return (both sides' repeated runs by label, the cases and points without a counterpart).
 
-    Cases match by name, and the points of a sweep by the parameters swept; one case a side matches whatever its name.
+    Cases match by name, points of a sweep by the swept parameters. If each side has one case, these match.
     """
     mine, others = (_grouped(side, lambda entry: entry.case) for side in (a, b))
     if len(mine) == len(others) == 1 and mine.keys() != others.keys():
@@ -170,7 +170,7 @@ def _without_counterpart(a: Runs, b: Runs, kind: str) -> list[Alone]:
 
 
 def _by_point(label: str, a: list[Entry], b: list[Entry]) -> tuple[Runs, Runs]:
-    """Runs with different parameters on one side are a sweep, not repeated runs: compared point by point."""
+    """Runs of one side by point. Runs with different parameters are a sweep, not repeated runs."""
     swept = sorted({name for side in (a, b) for entry in side
                     for group, name, _, _ in comparability.differences(side[0].result, entry.result)
                     if group == "parameter"})
@@ -182,7 +182,7 @@ def _by_point(label: str, a: list[Entry], b: list[Entry]) -> tuple[Runs, Runs]:
 
 
 def objections(a: Sequence[Entry], b: Sequence[Entry]) -> list[Objection]:
-    """Why the runs are not comparable; empty where at most one thing differs that people compare on purpose.
+    """The reasons why the runs are not comparable. Empty if at most one parameter that users compare differs.
 
     NO_RATIO is the last.
     """
@@ -197,7 +197,7 @@ def objections(a: Sequence[Entry], b: Sequence[Entry]) -> list[Objection]:
 
 
 def measure(a: Sequence[Entry], b: Sequence[Entry]) -> SpeedRatio | AccuracyGap:
-    """Runs of one KPI -> what they come to; runs that are no restarts are left out of a ratio."""
+    """Runs of one KPI -> their ratio or gap. A ratio uses restarts only."""
     kpi = KPIS[a[0].mode]
     mine, other = a[0].result.statistics.accuracy, b[0].result.statistics.accuracy
     if kpi is KPIS["accuracy"] and mine and other:
@@ -209,7 +209,7 @@ def measure(a: Sequence[Entry], b: Sequence[Entry]) -> SpeedRatio | AccuracyGap:
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
-    """What was left out, then each point with what differs, the ratio and the verdict."""
+    """The omitted files, then each point with its differences, ratio and verdict."""
     for side in comparison.sides:
         yield from (f"LEFT OUT: {side.name}: {notice}" for notice in side.notices)
         for entry in side.entries:
@@ -226,7 +226,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
 
 
 def errors(comparison: Comparison) -> list[str]:
-    """Why nothing, or not everything, could be compared; empty where all was."""
+    """The reasons why nothing, or not everything, was compared. Empty if everything was."""
     empty = [f"{side.name}: {side.path} has no valid result to compare" for side in comparison.sides if not side.usable]
     if empty:
         return empty
@@ -239,7 +239,7 @@ def errors(comparison: Comparison) -> list[str]:
 
 
 def as_json(comparison: Comparison) -> str:
-    """A list with an object for each point; without a verdict it ends at ``not_comparable``."""
+    """A list with an object for each point. Without a verdict the object ends at ``not_comparable``."""
     return json_text([{
         "case": point.label, "a_runs": len(point.a), "b_runs": len(point.b),
         "not_comparable": list(map(str, point.objections)),

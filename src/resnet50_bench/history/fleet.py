@@ -1,7 +1,7 @@
-"""Results of the same case on several nodes -> which nodes differ in speed and in what else, which left no result.
+"""Results of the same case on several nodes -> nodes that differ in speed or facts, and nodes without a result.
 
-Rule: modified z-score above 3.5 (Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers"), which a few bad
-nodes do not spoil, and at least 1 % from the median, so that a fleet of hardly any spread raises no alarm.
+Rule: modified z-score above 3.5 (Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers"), which is robust
+against a few bad nodes, and at least 1 % from the median, so that a very uniform fleet raises no alarm.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .collection import Entry, find, node_file, values
 from .comparability import system_facts
 
 LEAST_DEVIATION = 0.01
-#: Fewer nodes have no majority to differ from.
+#: With fewer nodes there is no majority.
 LEAST_NODES = 4
-#: What names a node, or changes from look to look, and explains nothing.
+#: Facts that name a node or change all the time, and so explain nothing.
 _OWN = ("node", "cpu_mhz", "uptime_s", "load")
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node: its primary KPI (the median of its runs; None: no valid result), why not, and its facts."""
+    """One node: its primary KPI (the median of its runs; None without a valid result), why None, and its facts."""
 
     name: str
     value: float | None
@@ -41,8 +41,8 @@ class Node:
 
 
 class Outlier(msgspec.Struct, frozen=True):
-    """A node far from the median by ``deviation``, a share of it; ``score``: its modified z-score; ``differs``: in what
-    else."""
+    """A node far from the median. ``deviation`` is a share of the median, ``score`` the modified z-score. ``differs``:
+    its differing facts."""
 
     node: str
     value: float
@@ -53,7 +53,7 @@ class Outlier(msgspec.Struct, frozen=True):
 
 
 class OddFact(msgspec.Struct, frozen=True):
-    """A fact that some nodes have otherwise than most: value -> their names; ``usual`` is None without a majority."""
+    """A fact that differs on some nodes: their names by value. ``usual`` is None without a majority."""
 
     fact: str
     usual: str | None
@@ -61,7 +61,7 @@ class OddFact(msgspec.Struct, frozen=True):
 
 
 class FleetSummary(msgspec.Struct, frozen=True):
-    """What the nodes of one case show; ``threshold`` is None where too few have a value."""
+    """The summary of one case's nodes. ``threshold`` is None if too few nodes have a value."""
 
     case: str
     unit: str
@@ -74,7 +74,7 @@ class FleetSummary(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Fleet:
-    """The nodes of one case by name; ``unit`` is its KPI's."""
+    """The nodes of one case by name. ``unit`` is the KPI's."""
 
     case: str
     unit: str
@@ -82,17 +82,17 @@ class Fleet:
 
     @cached_property
     def values(self) -> list[float]:
-        """Of the nodes with a valid result."""
+        """The KPI of each node with a valid result."""
         return [node.value for node in self.nodes if node.value is not None]
 
     @cached_property
     def middle(self) -> float:
-        """The median of the values; 0 where there is none."""
+        """The median of the values, 0 without values."""
         return median(self.values) if self.values else 0.0
 
     @cached_property
     def threshold(self) -> float | None:
-        """The share of the median by which a node has to differ to be an outlier here; None for too few nodes."""
+        """The deviation, as a share of the median, above which a node is an outlier. None for too few nodes."""
         if len(self.values) < LEAST_NODES:
             return None
         spread = median(abs(value - self.middle) for value in self.values)
@@ -100,7 +100,7 @@ class Fleet:
 
     @cached_property
     def outliers(self) -> dict[str, Outlier]:
-        """The nodes beyond the threshold by name, the farthest first."""
+        """The nodes beyond the threshold, the farthest first."""
         if self.threshold is None:
             return {}
         far = [Outlier(node.name, node.value, deviation, OUTLIER_SCORE * deviation / self.threshold, node.noisy,
@@ -111,7 +111,7 @@ class Fleet:
 
     @cached_property
     def odd_facts(self) -> list[OddFact]:
-        """What is not the same on all nodes; a fact that nearly every node has a value of its own for is no fact."""
+        """The facts that differ between nodes. Ignores a fact with a different value on almost every node."""
         nodes = [node for node in self.nodes if node.facts]
         odd = []
         for fact in sorted({name for node in nodes for name in node.facts}):
@@ -127,21 +127,21 @@ class Fleet:
         return odd
 
     def differs(self, node: Node) -> list[str]:
-        """What else sets the node apart: ``microcode 0x1 instead of 0x2b``."""
+        """The node's unusual facts: ``microcode 0x1 instead of 0x2b``."""
         return [f"{odd.fact} {value}" + (f" instead of {odd.usual}" if odd.usual else "")
                 for odd in self.odd_facts for value, names in odd.others.items()
                 if node.name in names and (odd.usual is not None or len(names) == 1)]
 
     @property
     def summary(self) -> FleetSummary:
-        """All of it but the nodes."""
+        """The summary without the single nodes."""
         return FleetSummary(self.case, self.unit, _distribution(self.values), self.threshold,
                             list(self.outliers.values()), self.odd_facts,
                             {node.name: node.why_not for node in self.nodes if node.value is None})
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float]:
-    """``nodes``, ``sum``, ``median``, ``min``, ``max``; with two or more also ``q1``, ``q3`` and ``cv``."""
+    """``nodes``, ``sum``, ``median``, ``min``, ``max``; from two nodes on also ``q1``, ``q3`` and ``cv``."""
     if not values:
         return {}
     spread = {"nodes": len(values), "sum": sum(values), "median": median(values), "min": min(values),
@@ -153,17 +153,17 @@ def _distribution(values: Sequence[float]) -> dict[str, float]:
 
 
 def gather(folders: Sequence[Path]) -> list[Fleet]:
-    """A fleet for each case; a worker folder without a result is a node without a value."""
+    """A fleet for each case. A worker folder without a result is a node without a value."""
     return _fleets(find(folders), [folder.resolve() for folder in folders])
 
 
 def of_several_nodes(entries: Sequence[Entry]) -> list[Fleet]:
-    """As ``gather``, of results that are read already: the cases that ran on two or more nodes."""
+    """As ``gather``, from results already read: only cases that ran on two or more nodes."""
     return [fleet for fleet in _fleets(entries, [Path("/")]) if len(fleet.nodes) > 1]
 
 
 def _fleets(entries: Sequence[Entry], tops: Sequence[Path]) -> list[Fleet]:
-    """Empty worker folders count below ``tops`` only."""
+    """A fleet for each case. Searches for empty worker folders only below ``tops``."""
     cases: dict[str, dict[str, list[Entry]]] = {}
     for entry in entries:
         cases.setdefault(entry.case, {}).setdefault(entry.node, []).append(entry)
@@ -187,7 +187,7 @@ def _node(name: str, runs: Sequence[Entry]) -> Node:
 
 
 def _facts(result: ResultSummary) -> dict[str, str]:
-    """System, software and usable cores as text; memory in whole GiB, for it varies by what firmware keeps."""
+    """System, software and usable cores as text. Memory in whole GiB, because firmware reserves varying amounts."""
     facts = {name: str(value) for name, value in system_facts(result).items() if name.split(".")[-1] not in _OWN}
     if "memory_bytes" in facts:
         facts["memory_GiB"] = str(round(int(facts.pop("memory_bytes")) / 2**30))
@@ -196,7 +196,7 @@ def _facts(result: ResultSummary) -> dict[str, str]:
 
 
 def rows(fleet: Fleet) -> list[dict[str, Cell]]:
-    """A row for each node; ``deviation`` is a share of the median."""
+    """A row for each node. ``deviation`` is a share of the median."""
     return [{"case": fleet.case, "node": node.name, "value": node.value, "unit": fleet.unit,
              "deviation": node.value / fleet.middle - 1 if node.value is not None else None,
              "outlier": node.name in fleet.outliers, "noisy": node.noisy, "why_not": node.why_not,
@@ -204,7 +204,7 @@ def rows(fleet: Fleet) -> list[dict[str, Cell]]:
 
 
 def lines(fleet: Fleet) -> Iterator[str]:
-    """Lines to read."""
+    """The summary as lines for people."""
     summary, unit = fleet.summary, fleet.unit
     spread = summary.distribution
     yield f"Fleet: {fleet.case}: {len(fleet.nodes)} nodes"

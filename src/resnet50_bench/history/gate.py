@@ -1,4 +1,4 @@
-"""A folder of results, references and earlier runs enter; one judgement of the newest runs leaves. Prints nothing."""
+"""A folder of results, references and earlier runs -> one judgement of the newest runs. Prints nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .references import NoReference, References
 
 @dataclass(frozen=True)
 class JudgedPoint:
-    """A point with all that was found of it."""
+    """A point with all its findings."""
 
     point: RepeatedRuns
     findings: Sequence[Finding]
@@ -44,13 +44,13 @@ class JudgedPoint:
 
     @property
     def is_compared(self) -> bool:
-        """Whether anything was there to judge by."""
+        """Whether the point was compared with anything."""
         return any(finding.state != SKIPPED for finding in self.findings)
 
 
 @dataclass(frozen=True)
 class WithoutReference:
-    """A judged result that the references file holds nothing for. ``label`` names it, ``newest`` is its newest run."""
+    """A judged result without a reference in the file. ``label`` names it, ``newest`` is its newest run."""
 
     label: str
     newest: Entry
@@ -59,22 +59,22 @@ class WithoutReference:
 
 @dataclass
 class Judgement:
-    """Each point with its findings, and what could not be judged. ``references``: the file, None for none.
+    """Each point with its findings, and the results that could not be judged. ``references``: the file, or None.
 
-    ``allow_missing``: whether results without a reference pass. ``notices``: what disturbs the judgement.
+    ``allow_missing``: whether results without a reference pass. ``notices``: problems that affect the judgement.
     """
 
     references: Path | None = None
     allow_missing: bool = False
     judged: list[JudgedPoint] = field(default_factory=list)
-    #: (case, why): the newest runs that failed, are invalid or left no result.
+    #: (case, reason) of the newest runs that failed, are invalid or have no result.
     broken: list[tuple[str, str]] = field(default_factory=list)
     without_reference: list[WithoutReference] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     @property
     def regressions(self) -> list[tuple[RepeatedRuns, Finding]]:
-        """Every finding that failed, with its point."""
+        """Every failed finding, with its point."""
         return [(judged.point, finding) for judged in self.judged for finding in judged.findings
                 if finding.state == FAILED]
 
@@ -85,12 +85,12 @@ class Judgement:
 
     @property
     def status(self) -> int:
-        """The exit status: a regression beats what is broken or compared nothing."""
+        """The exit status. A regression takes precedence over a broken run and over nothing compared."""
         return (Regression.exit_status if self.regressions else RunFailed.exit_status if self.broken or self.missing
                 else 0)
 
     def gated(self) -> Gated:
-        """The judgement in short, for a case's card."""
+        """The short form of the judgement, for a case's card."""
         by_reference = [judged.by_reference for judged in self.judged if judged.by_reference]
         by_history = [judged.by_history for judged in self.judged if judged.by_history]
         alone = by_reference[0] if len(self.judged) == 1 and by_reference else []
@@ -103,10 +103,10 @@ class Judgement:
 
 def judge(logs: Path, references: References | None = None, last: int = LAST, base: Path | None = None,
           allow_missing: bool = False) -> Judgement:
-    """The newest occasion of each case below ``logs``; of each case's results those before are the history.
+    """Judge the newest logs folder of each case below ``logs``. The case's earlier results are its history.
 
-    ``base``: where the earlier results are, if not beside the judged ones; ``last``: how many of them count. Raises
-    BadInput where there is no result at all.
+    ``base``: the folder of earlier results, by default that of the judged ones. ``last``: how many of them count.
+    Raises BadInput without any result.
     """
     notices: list[str] = []
     entries = of_cases(find([logs], notices), notices)
@@ -116,7 +116,7 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
     judgement = Judgement(references.path if references else None, allow_missing, notices=notices,
                           broken=_without_result(logs, entries))
     for point in points([entry for entry in newest if entry.primary]):
-        # Beside a logs folder are the earlier ones; results outside any are in one folder.
+        # Earlier logs folders are beside the judged one. Results outside logs folders are in one folder.
         here = point.newest.logs
         beside = here.parent if LOGS_FOLDER.fullmatch(here.name) else here
         judged = JudgedPoint(point, findings(point, references, base or beside, last))
@@ -131,7 +131,7 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
         if entry.failure is not None or entry.verdict == "invalid" or entry.mode in KPIS:
             judgement.broken.append((entry.case, f"{entry.path}: {entry.unusable}"))
             continue
-        # The run is sound, but of a MODE whose results are not compared.
+        # The run is sound, but its MODE is not compared.
         notices.append(f"{entry.path} is not judged: {entry.unusable}")
         if references and isinstance(why := references.of(entry), NoReference):
             judgement.without_reference.append(WithoutReference(entry.case, entry, why))
@@ -139,7 +139,7 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:
-    """Each case's newest logs folder with all its iterations; outside of logs folders the newest file."""
+    """Each case's newest logs folder with all its iterations. Outside of logs folders, the newest file."""
     first: dict[str, Entry] = {}
     for entry in entries:
         first.setdefault(entry.case, entry)
@@ -148,7 +148,7 @@ def _newest(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _without_result(logs: Path, entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """A case whose newest logs folder holds no result was not measured: an older result must not pass for it."""
+    """Cases whose newest logs folder has no result. They were not measured, so an older result must not count."""
     newest: dict[str, Path] = {}
     for folder in sorted([logs, *logs.rglob("*-logs-*")], key=lambda folder: folder.resolve().name):
         named = LOGS_FOLDER.fullmatch(folder.resolve().name)

@@ -1,4 +1,4 @@
-"""The judgement of a gate -> its words, as lines that people read, as one JSON document and as JUnit XML; pure."""
+"""A gate's judgement -> lines for people, a JSON document and JUnit XML; pure."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from .judgement import (
 )
 from .references import Lack, NoReference
 
-#: What a tolerance says of a single run, whose reference may have a spread but which has none itself.
+#: The note on the tolerance of a single run, which has no spread itself.
 ONE_RESTART = f"this is one run, which cannot show whether the case became slower (use --loop {ENOUGH_RESTARTS})"
-#: What is typed to add a result to a file of references.
+#: Returns the command that adds a result to a references file.
 Remedy = Callable[[Entry, Path], str]
-#: What XML 1.0 cannot hold, which an instance's last words may have.
+#: Characters that XML 1.0 forbids. An instance's last output may have them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAMES = {AgainstReference.kind: "{} against the reference", AgainstHistory.kind: "{} against earlier runs",
           Trend.kind: "{} trend"}
 
 
 def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
-    """Lines for people: each point, its findings and what disturbs the judgement; the outcome last."""
+    """Lines for people: each point, its findings and its problems, then the outcome."""
     text = []
     for judged in judgement.judged:
         point, count = judged.point, len(judged.point.runs)
@@ -54,7 +54,7 @@ def lines(judgement: Judgement, remedy: Remedy) -> list[str]:
 
 
 def _outcome(judgement: Judgement) -> str:
-    """``passed``, or how many there are of what failed; and how many results had no reference."""
+    """``passed``, or the number of failures of each kind; and the number of results without a reference."""
     failed, broken, lacking = (len(judgement.regressions), len(judgement.broken), len(judgement.without_reference))
     words = [plural(failed, "regression")] * bool(failed) + [f"{broken} failed or without a result"] * bool(broken)
     if not judgement.status:
@@ -71,7 +71,7 @@ def errors(judgement: Judgement, remedy: Remedy) -> list[str]:
 
 
 def as_record(judgement: Judgement, remedy: Remedy) -> dict[str, object]:
-    """The judgement as JSON has it; docs/reference/files.md describes the keys."""
+    """The judgement as a JSON document. docs/reference/files.md describes the keys."""
     def facts(finding: Finding) -> dict[str, object]:
         if isinstance(finding, NotCompared):
             return {"kpi": finding.kpi, **msgspec.to_builtins(finding.why)}
@@ -130,7 +130,7 @@ def _regressions(judgement: Judgement) -> list[str]:
 
 
 def _missing(missing: WithoutReference, judgement: Judgement, remedy: Remedy) -> str:
-    """Why a result has no reference, and what to type; named where several were judged."""
+    """The reason why a result has no reference, and the remedy. Names the point if several were judged."""
     label = f"{missing.label}: " if len(judgement.judged) > 1 or missing.why.lack is Lack.MODE else ""
     why = _no_reference(missing.why, missing.newest, judgement.references)
     if missing.why.lack is Lack.BURST:
@@ -149,7 +149,7 @@ def _name(finding: Finding) -> str:
 
 
 def _told(finding: Finding, point: RepeatedRuns, references: Path | None) -> str:
-    """With numbers how a comparison ended, or why it was not made."""
+    """A comparison's outcome with numbers, or the reason why it was not made."""
     if isinstance(finding, NotCompared):
         return (_no_reference(finding.why, point.newest, references) if isinstance(finding.why, NoReference)
                 else _few(finding.why))
@@ -162,7 +162,7 @@ def _told(finding: Finding, point: RepeatedRuns, references: Path | None) -> str
 
 
 def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> str:
-    """What the file has instead of a reference for the result, and what differs."""
+    """The closest entries of the file instead of a reference, and their differences."""
     instead = ", ".join(why.instead) or "none"
     if why.lack is Lack.BURST:
         return f"this is one of {entry.burst} runs at once, and references are for single runs"
@@ -215,5 +215,5 @@ def _percent(share: float) -> str:
 
 
 def _shown(value: float) -> str:
-    """One decimal as a rule; small values with three digits that count."""
+    """The value with one decimal. Small values with three significant digits."""
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"

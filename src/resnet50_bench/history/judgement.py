@@ -1,4 +1,4 @@
-"""Runs of one point, references and earlier runs enter; findings that passed, failed or were skipped leave."""
+"""Runs of one point, references and earlier runs -> findings: passed, failed or skipped."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from . import collection, comparability
 from .collection import LOGS_FOLDER, Entry
 from .references import Lack, NoReference, References
 
-#: One run shows no spread. Two and more give a prediction interval, which is wide for two: benchmarks/gate_alarms.py.
+#: One run shows no spread. Two or more give a prediction interval, a wide one for two: benchmarks/gate_alarms.py.
 LEAST_HISTORY = 2
-#: So many restarts give a tolerance that is worth keeping.
+#: The number of restarts for a useful tolerance.
 ENOUGH_RESTARTS = 5
-#: So many earlier occasions count, unless the user says otherwise.
+#: The default number of earlier logs folders that count.
 LAST = 10
-#: A significant decline may still be too small to matter: this is where it does.
+#: A significant decline matters from this share on.
 TREND_TOLERANCE = 0.05
-#: Folders of one case that are read in search of comparable runs, so that a case's end does not take minutes.
+#: The most folders of one case read in search of comparable runs, so that the end of a case does not take minutes.
 _MOST_FOLDERS = 300
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
 @dataclass(frozen=True)
 class _Against:
-    """``value``: the median of the judged runs, ``expected``: what it is held against, both in the KPI's unit;
+    """A comparison. ``value``: the median of the judged runs. ``expected``: its counterpart. Both in the KPI's unit.
     ``tolerance``: a share of ``expected``."""
 
     kpi: str
@@ -41,18 +41,18 @@ class _Against:
 
     @property
     def change(self) -> float:
-        """By what share the value is above the expected one."""
+        """The deviation from the expected value, as a share of it."""
         return self.value / self.expected - 1
 
     @property
     def state(self) -> str:
-        """Failed where the value is worse by more than the tolerance; better never fails."""
+        """Failed if the value is worse by more than the tolerance. A better value never fails."""
         return FAILED if _is_beyond(-KPIS[self.kpi].sign * self.change, self.tolerance) else PASSED
 
 
 @dataclass(frozen=True)
 class AgainstReference(_Against):
-    """A KPI held against a reference; ``runs``: how many were judged."""
+    """A KPI compared with a reference. ``runs``: number of judged runs."""
 
     runs: int
     kind: ClassVar = "reference"
@@ -60,7 +60,7 @@ class AgainstReference(_Against):
 
 @dataclass(frozen=True)
 class AgainstHistory(_Against):
-    """A KPI held against the middle of ``earlier`` valid runs."""
+    """A KPI compared with the median of ``earlier`` valid runs."""
 
     earlier: int
     kind: ClassVar = "earlier runs"
@@ -68,9 +68,9 @@ class AgainstHistory(_Against):
 
 @dataclass(frozen=True)
 class Trend:
-    """A line through the last ``runs`` runs, from ``first`` to ``newest``; ``change``: its share over all of them.
+    """A line fitted to the last ``runs`` runs, from ``first`` to ``newest``. ``change``: its relative change over them.
 
-    ``is_significant``: whether chance does not explain it.
+    ``is_significant``: whether it is statistically significant.
     """
 
     kpi: str
@@ -83,15 +83,15 @@ class Trend:
 
     @property
     def state(self) -> str:
-        """Failed at a decline which matters and which chance does not explain."""
+        """Failed at a significant decline that is large enough to matter."""
         return FAILED if self.is_significant and -KPIS[self.kpi].sign * self.change > TREND_TOLERANCE else PASSED
 
 
 @dataclass(frozen=True)
 class FewEarlier:
-    """``there`` comparable valid earlier runs where ``needed`` are; ``noisy`` ones do not count.
+    """Too few earlier runs: ``there`` of ``needed`` comparable valid ones. ``noisy`` ones do not count.
 
-    ``differing``: what sets the newest earlier run apart, where none is comparable.
+    ``differing``: the differences of the newest earlier run, if none is comparable.
     """
 
     needed: int
@@ -102,7 +102,7 @@ class FewEarlier:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """A comparison of a ``kind`` that could not be made."""
+    """A comparison of this ``kind`` that could not be made, with the reason."""
 
     kind: str
     kpi: str
@@ -110,13 +110,13 @@ class NotCompared:
     state: ClassVar = SKIPPED
 
 
-#: What came of one comparison.
+#: The outcome of one comparison.
 Finding = AgainstReference | AgainstHistory | Trend | NotCompared
 
 
 @dataclass(frozen=True)
 class RepeatedRuns:
-    """Repeated runs of one thing on one node: valid and noisy ones, newest first, with the same comparability key."""
+    """Repeated runs of one configuration on one node, newest first: valid and noisy ones with one comparability key."""
 
     label: str
     runs: Sequence[Entry]
@@ -128,7 +128,7 @@ class RepeatedRuns:
 
     @property
     def noisy(self) -> list[Entry]:
-        """The runs that other load or the clock disturbed."""
+        """The noisy runs."""
         return [entry for entry in self.runs if entry.verdict == "noisy"]
 
     def value(self, kpi: str) -> float | None:
@@ -143,9 +143,9 @@ def _median(runs: Sequence[Entry], kpi: str) -> float | None:
 
 
 def points(runs: Sequence[Entry]) -> list[RepeatedRuns]:
-    """Usable runs by case, comparability key and node; labels name what tells a case's points apart.
+    """Group usable runs by case, comparability key and node. Labels name the differences between a case's points.
 
-    A fleet's median would hide its slow node. Where there is one node, every container may call it otherwise.
+    Groups by node because a fleet's median would hide its slow node. A single node may have a new name per container.
     """
     fleets = {entry.case for entry in runs if entry.worker != "worker-0-c0" and entry.iteration is not None}
     found: dict[tuple[str, str, str], list[Entry]] = {}
@@ -169,23 +169,23 @@ def _key(entry: Entry) -> str:
 
 @dataclass
 class Earlier:
-    """The last earlier occasions with valid runs of a point's key, newest first, and how many ``noisy`` runs were
-    passed over; ``differing``: see ``FewEarlier``."""
+    """The last earlier logs folders with valid runs of a point's key, newest first, and the number of skipped ``noisy``
+    runs. ``differing``: see ``FewEarlier``."""
 
     occasions: list[list[Entry]] = field(default_factory=list)
     noisy: int = 0
     differing: tuple[str, ...] = ()
 
     def lack(self, needed: int, there: int) -> FewEarlier:
-        """Too few of them."""
+        """The finding for too few earlier runs."""
         return FewEarlier(needed, there, self.noisy, () if there or self.noisy else self.differing)
 
 
 def earlier(point: RepeatedRuns, base: Path, last: int) -> Earlier:
-    """At most ``last`` occasions.
+    """Find the earlier runs of a point, in at most ``last`` logs folders.
 
-    One logs folder is one occasion, however many iterations it has: else a run with --loop 20 would be the whole
-    history, and a drift over weeks would be none over its minutes.
+    One logs folder counts once, however many iterations it has. Otherwise a run with --loop 20 would be the whole
+    history, and would hide a drift over weeks.
     """
     found = Earlier()
     for runs in _occasions(point.newest, base):
@@ -204,7 +204,7 @@ def earlier(point: RepeatedRuns, base: Path, last: int) -> Earlier:
 
 
 def _occasions(judged: Entry, base: Path) -> Iterator[list[Entry]]:
-    """Runs of the judged one's case below ``base``, newest first, an occasion at a time; read only as asked for."""
+    """Yield the earlier runs of the case below ``base``, newest first, one logs folder at a time. Reads lazily."""
     if LOGS_FOLDER.fullmatch(judged.logs.name):
         named = [(folder, LOGS_FOLDER.fullmatch(folder.name)) for folder in base.rglob("*-logs-*")]
         folders = [folder for folder, match in named if match and match.group(1) == judged.case
@@ -216,7 +216,7 @@ def _occasions(judged: Entry, base: Path) -> Iterator[list[Entry]]:
 
 
 def findings(point: RepeatedRuns, references: References | None, base: Path, last: int) -> list[Finding]:
-    """Everything that can be said of a point, in order."""
+    """All findings of a point, in order."""
     made: list[Finding] = [] if references is None else list(_by_reference(point, references))
     before = earlier(point, base, last)
     kpi = point.newest.mode
@@ -226,7 +226,7 @@ def findings(point: RepeatedRuns, references: References | None, base: Path, las
 
 
 def as_many(runs: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
-    """As many iterations of an earlier occasion as are judged: the median of many varies less than a single restart."""
+    """As many earlier iterations as are judged, because the median of many varies less than a single restart."""
     iterations = sorted({entry.iteration or 0 for entry in runs})[:len({entry.iteration for entry in judged})]
     return [entry for entry in runs if (entry.iteration or 0) in iterations]
 
@@ -260,7 +260,7 @@ def _by_trend(point: RepeatedRuns, kpi: str, values: Sequence[float], before: Ea
 
 
 def expected(earlier: Sequence[float]) -> tuple[float, float] | None:
-    """Between which values the next run of what ran before is expected; None where too few ran to say."""
+    """The range in which the next run is expected after the ``earlier`` values. None for too few."""
     if len(earlier) < LEAST_HISTORY or median(earlier) <= 0:
         return None
     middle, tolerance = control_limit(earlier)
@@ -268,8 +268,8 @@ def expected(earlier: Sequence[float]) -> tuple[float, float] | None:
 
 
 def change(kpi: str, value: float, earlier: Sequence[float]) -> int:
-    """-1 where the value is worse than expected (the check against earlier runs fails), 1 where it is as much better
-    than that, else 0."""
+    """-1 if the value is worse than expected (the check against earlier runs fails), 1 if it is better by as much,
+    else 0."""
     if expected(earlier) is None:
         return 0
     middle, tolerance = control_limit(earlier)
@@ -278,5 +278,5 @@ def change(kpi: str, value: float, earlier: Sequence[float]) -> int:
 
 
 def _is_beyond(share: float, tolerance: float) -> bool:
-    """Rounding must not fail what lies on the border."""
+    """Whether the share exceeds the tolerance. Rounding must not fail a value exactly at the limit."""
     return share > tolerance + 1e-9

@@ -1,4 +1,4 @@
-"""Results -> their KPIs, as lines in the format of kpi.sh, as rows of a table and in Prometheus' text format; pure."""
+"""Results -> their KPIs as lines in kpi.sh's format, as table rows and in Prometheus' text format; pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..result.stats import PERCENTILES
 from ..tables import Cell
 from .collection import Entry
 
-#: As Prometheus has the units.
+#: The units in Prometheus' names.
 _UNITS = {"samples/sec": "samples_per_second", "%": "percent"}
 
 
 def kpis(entry: Entry, every: bool) -> dict[tuple[str, str], float]:
-    """(name, unit) -> value of the primary KPI or of every one, by the names and in the order of kpi.sh.
+    """The values of the primary KPI or of all KPIs by (name, unit), with kpi.sh's names and order.
 
-    Empty where there is no primary KPI.
+    Empty without a primary KPI.
     """
     if not entry.primary or not every:
         return {entry.primary[:2]: entry.primary[2]} if entry.primary else {}
@@ -55,7 +55,7 @@ def kpis(entry: Entry, every: bool) -> dict[tuple[str, str], float]:
 
 
 def lines(entries: Sequence[Entry], every: bool, tunables: bool) -> Iterator[str]:
-    """Lines as kpi.sh prints them, below a header for each logs folder and, where it has several, each result."""
+    """Lines in kpi.sh's format, below a header for each logs folder and, if it has several, for each result."""
     folders: dict[Path, list[Entry]] = {}
     for entry in entries:
         folders.setdefault(entry.logs, []).append(entry)
@@ -88,7 +88,7 @@ def _burst(entry: Entry) -> str:
 
 
 def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str, Cell]]:
-    """A row for each result, all with the same columns; None for what a result does not have."""
+    """A row for each result, all with the same columns. None for a missing value."""
     table: list[dict[str, Cell]] = []
     for entry in entries:
         name, unit, value = entry.primary or (None, None, None)
@@ -108,9 +108,9 @@ def rows(entries: Sequence[Entry], every: bool, tunables: bool) -> list[dict[str
 
 
 def prometheus(entries: Sequence[Entry], every: bool) -> str:
-    """Of each configuration on each node its newest result: its primary KPI or all, its verdict, when it began.
+    """The newest result of each configuration on each node: its primary KPI or all, its verdict, its start.
 
-    As node_exporter's textfile collector reads it:
+    The format is for node_exporter's textfile collector:
     https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
     """
     newest: dict[str, Entry] = {}
@@ -128,7 +128,7 @@ def prometheus(entries: Sequence[Entry], every: bool) -> str:
         add("resnet50_bench_result", "1: the verdict on the newest result", f'{labels},verdict="{entry.outcome}"', 1)
         try:
             began = datetime.fromisoformat(entry.started_at).timestamp()
-        except ValueError:  # a result that does not say it
+        except ValueError:  # not in this result
             began = float("nan")
         add("resnet50_bench_started_at_seconds", "When that run began, as Unix time", labels, began)
     return "".join(f"# HELP {name} {about}\n# TYPE {name} gauge\n" + "".join(f"{line}\n" for line in lines)
@@ -136,7 +136,7 @@ def prometheus(entries: Sequence[Entry], every: bool) -> str:
 
 
 def _labels(entry: Entry) -> str:
-    """What makes a series: other values are another configuration, not another point of it."""
+    """The labels that identify a series. Other values mean another configuration."""
     values = {"case": entry.case, "node": entry.node,
               **{name.lower(): entry.result.parameter(name) for name in having(Role.SHOWN)}}
     escapes = str.maketrans({"\\": r"\\", '"': r'\"', "\n": r"\n"})

@@ -1,4 +1,4 @@
-"""Measured results enter; the lines of a references file for a gate leave, as YAML."""
+"""Measured results -> the lines of a references file for a gate, as YAML."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from . import comparability
 from .collection import Entry, of_cases, restarts, values
 from .judgement import ENOUGH_RESTARTS
 
-#: What decides a KPI besides the case's name: the reference holds only for runs with the same.
+#: Parameters that affect a KPI besides the case name. A reference applies only to runs with equal values.
 _DECIDING = having(Role.CONFIGURATION)
 #: (CPU, usable cores), (case, deciding parameters)
 Machine = tuple[str, int]
 
 
 def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[str]:
-    """The file's lines; ``notices`` gets what was left out and why. ``noisy``: whether noisy results count, too.
+    """The file's lines. ``notices`` gets a line for each omission. ``noisy``: whether noisy results count too.
 
-    Raises BadInput where no result is valid.
+    Raises BadInput if no result is valid.
     """
     valid = []
     names = {case: case_globs.refusal(case) for case in {entry.case for entry in entries}}
@@ -47,7 +47,7 @@ def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[s
 
 
 def _systems(valid: Sequence[Entry], notices: list[str]) -> list[tuple[Machine, dict[str, list[Entry]]]]:
-    """Machines with their cases' runs; a case that ran with several parameters needs a system block for each."""
+    """Machines with the runs of their cases. A case with several parameter sets needs a system block for each."""
     same: dict[tuple[Machine, str, str], list[Entry]] = {}
     for entry in valid:  # newest first
         machine = entry.result.system.cpu or "", entry.result.topology.core_count
@@ -73,7 +73,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
 
 
 def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: list[str]) -> Iterator[str]:
-    """YAML, a document of its own, so that it may be added to a file; JSON strings are YAML strings."""
+    """YAML lines as a document of their own, so that they can be appended to a file. JSON strings are YAML strings."""
     yield "---"
     yield "# Made by: scripts/resnet50-bench.sh reference. The values are medians of the runs."
     yield "systems:"

@@ -1,4 +1,4 @@
-"""A new result and earlier ones of the same machine -> lines on ratios that hint at a fall-back, and on accuracy."""
+"""A new result and earlier ones of the machine -> warnings of ratios that hint at a fall-back, and of accuracy."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..case.precision import FP32, PRECISIONS
 from ..errors import BadInput
 from ..result.result import Result, ResultSummary, read, read_summary
 
-#: (faster, slower): ratio of throughputs. The first three are what Sapphire Rapids reaches at its default batch sizes;
-#: the last was measured on an EPYC of family 25 (2 cores, batch 8).
+#: Ratio of throughputs of (faster, slower). The first three are of Sapphire Rapids at its default batch sizes. The
+#: last was measured on an EPYC of family 25 (2 cores, batch 8).
 EXPECTED = {
     ("amx_int8", "avx_int8"): 2.4, ("amx_int8", "avx_fp32"): 9.0, ("amx_bfloat16", "avx_fp32"): 5.0,
     ("avx2_int8", "avx2_fp32"): 2.2,
 }
-#: Below this share of the expectation something else ran than was thought.
+#: Below this share of the expected ratio, the wrong kernels probably ran.
 _FAR_BELOW = 0.5
 _MOST_FOLDERS = 60
-#: What two precisions must have in common; each has a batch size of its own.
+#: The facts that must be equal between two precisions. Each has its own batch size.
 _SAME = tuple(name for name in having(Role.NAME | Role.CONFIGURATION) if name not in ("PRECISION", "BATCH_SIZE"))
 _Kind = TypeVar("_Kind", bound=ResultSummary)
 
@@ -32,7 +32,7 @@ def lines(logs: Path) -> Iterator[str]:
     beside = sorted(logs.parent.glob("*-logs-*"), reverse=True)[:_MOST_FOLDERS]
     if mine and mine.statistics.accuracy:
         yield from _against_fp32(mine, beside)
-    elif mine and not mine.statistics.server:  # whose rate the queries decide, not the precision
+    elif mine and not mine.statistics.server:  # the queries decide its rate, not the precision
         yield from _against_precisions(mine, [folder for folder in beside if folder != logs])
 
 
@@ -51,7 +51,7 @@ def _against_precisions(mine: Result, beside: Sequence[Path]) -> Iterator[str]:
 
 
 def _against_fp32(mine: Result, beside: Sequence[Path]) -> Iterator[str]:
-    """How far the accuracy lies from fp32's with the same weights on the same images, where that was measured."""
+    """The difference of the accuracy to fp32's with the same weights and images, if that was measured."""
     if _is_fp32(mine):
         return
     for folder in beside:
@@ -70,7 +70,7 @@ def _is_fp32(result: ResultSummary) -> bool:
 
 
 def _passed(logs: Path, read_as: Callable[[Path], _Kind]) -> _Kind | None:
-    """The first iteration's result where it passed."""
+    """The first iteration's result, if it passed."""
     for path in sorted(logs.glob("itr-1/worker-0-c0/benchmark_*.json"))[-1:]:
         with suppress(BadInput):
             result = read_as(path)

@@ -1,4 +1,4 @@
-"""A YAML file of reference values enters; what a result's KPIs must not fall short of, or why nothing, leaves.
+"""A YAML file of reference values -> the references for a result's KPIs, or the reason why there are none.
 
     systems:
       - cpu: "*Platinum 8480*"                     # glob of the CPU's name, as a result's system block has it
@@ -9,8 +9,8 @@
             latency: {value: 12.5, tolerance: 8 %}
             parameters: {BATCH_SIZE: 64}           # only for runs with these; for any where it is left out
 
-Every system and case that matches applies; a later one in the file beats an earlier one, KPI by KPI. A glob may be for
-another platform's cases, but one that matches no case of any is a mistyped one.
+Every matching system and case applies. A later one in the file overrides an earlier one, KPI by KPI. A glob may match
+another platform's cases only. A glob that matches no case of any platform is an error.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..spelling import nearest
 from ..yaml_files import Value, decoded, load_yaml, text_of
 from .collection import Entry
 
-#: A bare 5 might be 5 % or five of the KPI's unit, a bare 0.05 either, too: the sign is asked for.
+#: The % sign is required: a bare 5 or 0.05 could be a percentage or a value in the KPI's unit.
 _Percent = Annotated[str, msgspec.Meta(pattern=r"^(?!0+(\.0+)? ?%)[0-9]{1,2}(\.[0-9]+)? ?%$", description=(
     "above 0 % and below 100 %, with its sign, such as 5 %"))]
 
@@ -45,12 +45,12 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def tolerance(self) -> float:
-        """As a share of the value: 0.05 is 5 %."""
+        """The tolerance as a share of the value: 0.05 is 5 %."""
         return float(self.percent.rstrip(" %")) / 100
 
 
 class ReferencedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The references of a glob's cases where they ran with ``parameters``."""
+    """The references of the cases that match a glob and ran with ``parameters``."""
 
     throughput: Reference | None = None
     latency: Reference | None = None
@@ -60,12 +60,12 @@ class ReferencedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def kpis(self) -> dict[str, Reference]:
-        """By MODE."""
+        """The references by MODE."""
         return {mode: reference for mode in KPIS if (reference := getattr(self, mode))}
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The references of the CPUs that ``cpu`` matches; ``cores`` None: with any number of usable cores.
+    """The references of CPUs that match ``cpu``. ``cores`` None: any number of usable cores.
 
     ``cases`` by glob.
     """
@@ -76,7 +76,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cases: Annotated[dict[str, ReferencedCase], msgspec.Meta(description="case globs with KPIs below them")]
 
     def matches(self, cpu: str, cores: int | None) -> bool:
-        """Whether a machine is one of these."""
+        """Whether a machine matches."""
         return fnmatch.fnmatchcase(cpu, self.cpu) and self.cores in (None, cores)
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Lack(Enum):
-    """What stands between a result and a reference for it."""
+    """The reasons why a result has no reference."""
 
     BURST = "burst"
     MODE = "mode"
@@ -100,9 +100,9 @@ class Lack(Enum):
 
 @dataclass(frozen=True)
 class NoReference:
-    """Why a file holds nothing that a result can be compared with. ``instead``: the systems or KPIs that it has.
+    """The reason why a file has no reference for a result. ``instead``: the systems or KPIs that it has.
 
-    ``differing``: of each reference of the case the parameters that differ, with its value and the result's.
+    ``differing``: for each reference of the case, the differing parameters with both values.
     """
 
     lack: Lack
@@ -117,7 +117,7 @@ class References(msgspec.Struct, frozen=True):
     systems: list[System]
 
     def of(self, entry: Entry) -> Mapping[str, Reference] | NoReference:
-        """The references of a result by KPI, of which there is one at least; else why there is none."""
+        """The references of a result by KPI, at least one; else the reason why there are none."""
         if entry.burst > 1:
             return NoReference(Lack.BURST)
         if entry.mode not in KPIS:
@@ -144,9 +144,9 @@ class References(msgspec.Struct, frozen=True):
 
 
 def read_references(path: Path) -> References:
-    """The file's references. Raises BadInput with a line for each thing that is wrong, its place and what may be."""
+    """Read the references. Raises BadInput with a line for each error, with its place and the allowed values."""
     documents = [document for document in load_yaml(path) if document is not None]
-    if not documents:  # such as a failed `reference LOGS > FILE` leaves
+    if not documents:  # for example after a failed `reference LOGS > FILE`
         raise BadInput(f"{path} is empty: `resnet50-bench reference LOGS` makes references of valid results")
     systems: list[System] = []
     for document in documents:
@@ -158,7 +158,7 @@ def read_references(path: Path) -> References:
 
 
 def _mistyped(glob: str, case: ReferencedCase) -> Iterator[str]:
-    """What no type tells of a case's references."""
+    """The errors in a case's references that types do not catch."""
     if wrong := case_globs.refusal(glob):
         yield wrong
     if not case.kpis:
