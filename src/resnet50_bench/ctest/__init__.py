@@ -1,1 +1,1 @@
-"""ctest.sh's words -> calls of ctest."""
+"""ctest.sh's command line -> calls of ctest."""

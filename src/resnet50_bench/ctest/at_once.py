@@ -1,4 +1,4 @@
-"""Jobs with names enter; all run at once, each in a process of its own; their exit statuses leave, in their order."""
+"""Named jobs -> their exit statuses in order. All run at once, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..signals import end_with_parent, shell_status
 
 Job = Callable[[], int]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Below this the copies' numbers are partly those of fewer copies.
+#: Below this overlap the copies' numbers are partly those of fewer copies.
 LEAST_OVERLAP = 0.9
 
 
 def at_once(jobs: Sequence[tuple[str, Job]]) -> list[int]:
-    """Run all jobs; each line that one prints is printed behind its name.
+    """Run all jobs. Each line that a job prints is prefixed with its name.
 
-    A job's BenchError is printed and becomes its status. Whatever is raised here, first every job is told to end
-    (SIGTERM) and waited for.
+    A job's BenchError is printed and becomes its status. Before anything is raised here, every job gets SIGTERM and is
+    waited for.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -53,7 +53,7 @@ def at_once(jobs: Sequence[tuple[str, Job]]) -> list[int]:
 
 
 def _start(job: Job) -> tuple[int, int]:
-    """(where to read what the new process prints, its id). Raises Infrastructure where there is no room for it."""
+    """Start a process. Return (its output's pipe, its id). Raises Infrastructure if the system has no room for it."""
     parent = os.getpid()
     try:
         reading, writing = os.pipe()
@@ -92,7 +92,7 @@ def _child(job: Job, parent: int, writing: int) -> NoReturn:
 
 
 def _print_all(running: Mapping[int, tuple[str, int]]) -> None:
-    """Whole lines as they come, until every pipe has ended."""
+    """Print complete lines as they come, until every pipe has ended."""
     rest = dict.fromkeys(running, b"")
     with selectors.DefaultSelector() as selector:
         for reading in running:
@@ -109,7 +109,7 @@ def _print_all(running: Mapping[int, tuple[str, int]]) -> None:
 
 
 def overlap(folders: Sequence[Path]) -> float | None:
-    """The share of the longest run's window in which the runs of all ``folders`` were measuring; None without results.
+    """The share of the longest run's window in which the runs of all ``folders`` measured. None without results.
 
     All processes and containers of a machine share the monotonic clock of the step times.
     """

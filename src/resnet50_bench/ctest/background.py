@@ -1,7 +1,7 @@
-"""ctest.sh's words enter and run on without the terminal; files below the build folder say how such runs fare.
+"""Background runs of ctest.sh: start, show and stop them. Files below the build folder have their state.
 
-Each has a folder ``<build>/background/<name>/``: ``run.json`` (who it is), ``status`` (its exit status, once it has
-ended), and ``log`` where the user names no other file.
+Each has a folder ``<build>/background/<name>/``: ``run.json`` (its identity), ``status`` (its exit status, after its
+end), and ``log`` unless the user names another file.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from .options import Options
 
 _START_S = 20.0
 _START_END_S = 5.0
-#: A case is given 20 s to end, some backends' clean-up comes on top.
+#: A case has 20 s to end, and some backends need more to clean up.
 _STOP_S = 60.0
-#: Enough of a log's end to find the running case and the last lines in.
+#: Bytes of a log's end that contain the running case and the last lines.
 _TAIL_BYTES = 4_000_000
 _MOST_ENDED = 10
 
 
 @dataclass(frozen=True)
 class BackgroundRun:
-    """A background run. ``ticks`` is the process's start in clock ticks since the boot ``boot``: a process id alone
-    may have been given to another process since."""
+    """A background run. ``ticks`` is the process's start in clock ticks since the boot ``boot``, because a process id
+    alone may be reused."""
 
     folder: Path
     pid: int
@@ -50,12 +50,12 @@ class BackgroundRun:
 
     @property
     def name(self) -> str:
-        """What --stop's PREFIX is compared with."""
+        """The name that --stop's PREFIX selects."""
         return self.folder.name
 
     @property
     def status(self) -> int | None:
-        """Its exit status; None where it has not told one."""
+        """Its exit status, None if it has not written one."""
         try:
             return int((self.folder / "status").read_text())
         except (OSError, ValueError):
@@ -63,12 +63,12 @@ class BackgroundRun:
 
     @property
     def runs(self) -> bool:
-        """Whether the very process that was started is still there."""
+        """Whether the started process still runs."""
         return self.status is None and self.boot == boot_id() and self.ticks == start_ticks(self.pid)
 
 
 def launch(build: Path, options: Options) -> int:
-    """Start ``ctest.sh`` with the same words in a session of its own; returns as soon as it runs."""
+    """Start ``ctest.sh`` with the same words in a session of its own. Returns as soon as it runs."""
     asked = options.background_log
     label = re.sub(r"[^A-Za-z0-9_.]+", "-", Path(asked or options.testcase or options.testset or "").stem).strip("-.")
     folder = stamped_folder(build / "background", f"{label or 'ctest'}-{{}}")
@@ -107,7 +107,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def run(folder: Path, log: str, words: Sequence[str], ctest_sh: Callable[[Sequence[str]], int]) -> int:
-    """What ``launch`` has started: ``ctest_sh`` of the words, its exit status told in the run's folder."""
+    """The body of the process of ``launch``: call ``ctest_sh``, and write its exit status into the run's folder."""
     if not folder.is_dir():
         raise BadInput(f"background {folder}: there is no such folder; ctest.sh --nohup makes one and calls this")
     status = 1
@@ -127,7 +127,7 @@ def run(folder: Path, log: str, words: Sequence[str], ctest_sh: Callable[[Sequen
 
 
 def show(build: Path, lines: int) -> int:
-    """Print every run of the build folder that runs, the newest that ended, and the last ``lines`` of their logs."""
+    """Print the active runs of the build folder, the newest ended one, and the last ``lines`` of their logs."""
     runs = _runs(build)
     running = [run for run in runs if run.runs]
     ended = [run for run in runs if run not in running]
@@ -149,9 +149,9 @@ def records(build: Path) -> list[dict[str, object]]:
 
 
 def stop(build: Path, prefix: str) -> int:
-    """End what runs and begins with ``prefix`` (empty or ``all``: everything), as Ctrl-C does, and wait for it.
+    """End the runs whose name begins with ``prefix`` ("" or ``all``: all), as Ctrl-C does, and wait for them.
 
-    Raises BadInput where nothing begins so, Infrastructure where one does not end.
+    Raises BadInput if no name matches, Infrastructure if a run does not end.
     """
     running = _running(build)
     chosen = [run for run in running if prefix in ("", "all") or run.name.startswith(prefix)]
@@ -182,7 +182,7 @@ def stop(build: Path, prefix: str) -> int:
 
 
 def _runs(build: Path) -> list[BackgroundRun]:
-    """Every run that is told of, the newest first; what cannot be read is named on stderr."""
+    """Every recorded run, the newest first. Unreadable records are named on stderr."""
     runs = []
     for path in sorted((build / "background").glob("*/run.json")):
         try:
@@ -208,7 +208,7 @@ def _state(run: BackgroundRun) -> str:
 
 
 def _case(run: BackgroundRun, tail: Sequence[str]) -> str:
-    """What ctest has started last."""
+    """The case that ctest started last."""
     case = next((match.group(1) for line in reversed(tail) if (match := re.match(r" +Start +\d+: (\S+)", line))), "")
     return f", case {case}" if case and run.runs else ""
 

@@ -1,6 +1,6 @@
-"""What ``ctest -V`` prints of cases -> what ``ctest.sh -V`` shows: their way and what is wrong, not their whole logs.
+"""The output of ``ctest -V`` -> the output of ``ctest.sh -V``: progress and problems of cases, not their complete logs.
 
-The log file has every line, and so has what ctest keeps (JUnit); ``ctest.sh -VV`` shows them all.
+The log file and ctest's records (JUnit) have every line. ``ctest.sh -VV`` shows them all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PREFIX = re.compile(r"((?:\d+: )?(?:\[itr-\d+\] )?)(.*)", re.S)
 
 
 class Brief:
-    """Takes lines in, says which to show. Checks that are well, or that cannot be made here, become one line."""
+    """Selects the lines to show. Passed checks, and those not available here, become one line."""
 
     def __init__(self) -> None:
         self._well: dict[str, Counter[Verdict]] = {}

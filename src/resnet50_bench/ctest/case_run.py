@@ -1,4 +1,4 @@
-"""A case's name, CMake's settings and what ctest.sh handed on -> its runs on a backend, their logs and KPIs."""
+"""A case's name, CMake's settings and ctest.sh's overrides -> its runs on a backend, their logs and KPIs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .at_once import LEAST_OVERLAP, at_once, overlap
 from .config import texts_for
 from .handover import CaseRecord, Overrides
 
-#: What is known was measured by this host's environments.
+#: Engine measurements are valid only for the environments on this host.
 _OF_AN_IMAGE = KnownEngines(why_none="nothing is known of an image's engines; name one of them, or give BACKEND=native")
 
 
 def run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
-    """Run the case below the current folder; where the logs lie and why the status is not 0 stands in ``record``."""
+    """Run the case below the current folder. ``record`` gets the logs folder and the reason of a failure."""
     option = record.option
     backend, chosen = choose(settings)
     points = points_of(option, backend, settings, overrides)
@@ -67,7 +67,7 @@ def run(record: CaseRecord, settings: Settings, overrides: Overrides) -> int:
 
 
 def points_of(option: str, backend: Backend, settings: Settings, overrides: Overrides) -> list[dict[str, str]]:
-    """The parameter texts of each run. Raises BadInput and Skipped, where this host is what decides."""
+    """The parameter texts of each run. Raises BadInput and Skipped if the case runs on this host."""
     all_layers = [_layers(option, point, settings, overrides) for point in overrides.points]
     if backend.local:
         cpu = read_cpu()
@@ -86,19 +86,19 @@ def points_of(option: str, backend: Backend, settings: Settings, overrides: Over
 
 
 def _layers(option: str, point: Mapping[str, str], settings: Settings, overrides: Overrides) -> list[Layer]:
-    """What beats what: flag or --set, --config, environment, case name."""
+    """The layers by precedence: flag or --set, --config, environment, case name."""
     return [Layer("flag", overrides.flags), Layer("--set", point),
             Layer("--config", texts_for(overrides.config, option)),
             Layer("environment", from_environment(settings.environment)), Layer(CASE_NAME, parse_option(option))]
 
 
 def _texts(layers: list[Layer]) -> dict[str, str]:
-    """Each parameter's strongest text: defaults are left to the runner, which sees the cores it gets."""
+    """Each parameter's strongest text. The runner chooses defaults, because it sees its cores."""
     return {name: text for layer in reversed(layers) for name, text in layer.values.items() if text.strip()}
 
 
 def as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:
-    """The points with what tells each run that it is one of ``count``. Raises BadInput where that cannot be."""
+    """The points, marked as ``count`` concurrent runs. Raises BadInput if that is impossible."""
     if settings.backend in ("slurm", "kubernetes"):
         raise BadInput(f"--burst needs runs on the same cores, {settings.backend.capitalize()} gives each job nodes "
                        'of its own: --options="--nodes=N" runs the case on N nodes')
@@ -115,7 +115,7 @@ class _Runs:
     overrides: Overrides
 
     def all(self, points: Sequence[Mapping[str, str]]) -> int:
-        """Run every point; the first status that is not 0, after which only --continue goes on."""
+        """Run every point. Returns the first status other than 0, after which only --continue continues."""
         first_bad = 0
         at_a_time = self.overrides.burst
         for first in range(0, len(points), at_a_time):

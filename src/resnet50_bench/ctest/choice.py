@@ -1,4 +1,4 @@
-"""ctest.sh's options, or a testset's document -> the build folder and the cases that run, known before any runs."""
+"""ctest.sh's options, or a testset's document -> the build folder and the cases to run, before any case runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .build_folder import case_names, configure, configured
 from .command_line import Owner
 from .options import Options
 
-#: How many cases an error names.
+#: The most cases that an error names.
 _MOST_NAMED = 3
 
 

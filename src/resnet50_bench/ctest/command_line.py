@@ -1,4 +1,4 @@
-"""ctest.sh's words enter; options with their values leave: ours, parameters' flags and ctest's. Others are refused.
+"""ctest.sh's command line -> options with values: ours, parameters' flags and ctest's. Refuses others.
 
 Ours and the parameters' may be written with dashes or underscores, in any case: ``--dry_run``, ``--batch-size``.
 ``--verbose`` is ctest's, ``--VERBOSE`` the parameter.
@@ -25,7 +25,7 @@ _LAST_COUNTS = {"-R": "-R", "--tests-regex": "-R", "-E": "-E", "--exclude-regex"
 
 
 class Owner(Enum):
-    """Who understands an option."""
+    """The program that an option belongs to."""
 
     OURS = "ours"
     PARAMETER = "parameter"
@@ -50,7 +50,7 @@ class Item:
 
 
 def split(argv: Sequence[str], ours: Mapping[str, Takes]) -> list[Item]:
-    """Every word in its place. Raises BadInput with a line for each that is not understood."""
+    """Split the words into options. Raises BadInput with a line for each unknown word."""
     options = {name: Item(Owner.OURS, name, takes) for name, takes in ours.items()}
     options |= {f"--{name}": Item(Owner.PARAMETER, name, Takes.NOTHING if name in SWITCHES else Takes.VALUE)
                 for name in CATALOGUE}

@@ -5,8 +5,8 @@
     "*_amx_int8*":
       CORES_PER_INSTANCE: 14
 
-Every glob that matches a case applies; a later one in the file beats an earlier one. A glob may be for another
-platform's cases, but one that matches no case of any is a mistyped one.
+Every matching glob applies. A later one in the file overrides an earlier one. A glob may match another platform's
+cases only. A glob that matches no case of any platform is an error.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ..case.case import words_choosing
 from ..case.parameters import wrong_values
 from ..errors import BadInput
 
-#: How many cases a notice names.
+#: The most cases that a notice names.
 _MOST_NAMED = 6
 #: (glob, parameter texts) in the file's order.
 Rules = Sequence[tuple[str, dict[str, str]]]
 
 
 def read_config(path: Path) -> Rules:
-    """The file's rules. Raises BadInput with a line for each thing that is wrong."""
+    """Read the rules. Raises BadInput with a line for each error."""
     import msgspec  # these need more than Python's own library
 
     from ..yaml_files import Value, decoded, load_yaml, text_of
@@ -58,7 +58,7 @@ def texts_for(rules: Rules, option: str) -> dict[str, str]:
 
 
 def config_notice(path: Path | None, rules: Rules, cases: Sequence[str]) -> str:
-    """A line on cases that run although the file has nothing for them; empty if there are none."""
+    """A notice on cases without a matching rule, "" if there are none."""
     meant = [name for name in cases if any(case_globs.matches(glob, name) for glob, _ in rules)]
     if path is None or len(meant) == len(cases):
         return ""

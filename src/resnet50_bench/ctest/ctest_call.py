@@ -1,4 +1,4 @@
-"""One call of ctest, planned from our options, and an environment enter; its status and those of its cases leave."""
+"""One call of ctest, planned from our options, and an environment -> its status and those of its cases."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from .handover import VARIABLE, CaseRecord, Overrides, read_records, status_of_a
 from .options import Options
 from .outlook import Watch, forecast, last_durations, telling
 
-#: What --noenv leaves: what programs need to start, and what says where our own things lie.
+#: The variables kept by --noenv: those that programs need to start, and those with our own paths.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
 _KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
 #: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
 GRACE_S = 20.0
-#: What outlives ctest with its output must not hold ctest.sh back.
+#: Seconds to wait for a process that outlives ctest and keeps its output open.
 _READING_S = 5.0
-#: ctest cuts what it stores of a test's output at 1 KB where it passed; a log with its KPIs is longer.
+#: ctest stores only 1 KB of a passed test's output. A log with its KPIs is longer.
 _OUTPUT_BYTES = "1000000"
 
 
 @dataclass(frozen=True)
 class CtestOutcome:
-    """``status``: what ctest.sh ends with; ``cases``: those that were started."""
+    """``status``: ctest.sh's exit status. ``cases``: the started cases."""
 
     status: int
     cases: Sequence[CaseRecord] = ()
@@ -48,14 +48,14 @@ class CtestOutcome:
 
 @dataclass(frozen=True)
 class CtestJob:
-    """Our options and what each case gets; ``document`` is the testset's that this was made of."""
+    """One call with its options and overrides. ``document`` is the testset's document, if it is from one."""
 
     options: Options
     overrides: Overrides
     document: CasesDocument | None = None
 
     def prepare(self) -> Choice:
-        """What is going to run. Raises BadInput where there is nothing."""
+        """Choose the cases to run. Raises BadInput if there are none."""
         return choose(self.options, self.document)
 
     def run(self, environment: Mapping[str, str],
@@ -104,7 +104,7 @@ class CtestJob:
 
 
 def require_set_up() -> None:
-    """Raises Infrastructure where this Python cannot run a case."""
+    """Raises Infrastructure if this Python cannot run a case."""
     if importlib.util.find_spec("msgspec") is None:
         raise Infrastructure("the set-up is missing. Run scripts/setup.sh once, or scripts/setup.sh --host if this "
                              "machine measures nothing")
@@ -118,7 +118,7 @@ def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[
 
 def _run_ctest(words: Sequence[str], build: Path, environment: dict[str, str], overrides: Overrides,
                brief: bool) -> int:
-    """ctest's exit status. At a signal the running case ends itself and nothing is left."""
+    """Run ctest, and return its exit status. At a signal the running case ends itself and leaves nothing."""
     with interruptible(), ExitStack() as stack:
         ctest = subprocess.Popen([shutil.which("ctest") or "ctest", *words], cwd=build, env=environment,
                                  start_new_session=True, stdout=subprocess.PIPE if brief else None, text=True,

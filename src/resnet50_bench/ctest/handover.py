@@ -1,4 +1,4 @@
-"""What ctest.sh and the cases that ctest starts tell each other, which ctest itself would hide.
+"""The data exchanged between ctest.sh and the cases that ctest starts.
 
 Each case reads its ``Overrides`` from a file that an environment variable names, and appends a ``CaseRecord`` of its
 end, a JSON line, to another one.
@@ -18,7 +18,7 @@ from ..files import read_text
 from ..result.gated import Gated
 from .config import Rules
 
-#: How the cases find the file.
+#: The variable with the file's path.
 VARIABLE = "RESNET50_BENCH_OVERRIDES"
 #: The statuses of cases that did not fail: passed and skipped.
 PASSED = (0, UnsupportedCpu.exit_status)
@@ -40,13 +40,13 @@ class Overrides:
     config: Rules = ()
     dry_run: bool = False
     keep_going: bool = False
-    #: Whether the user named the one case that is run: what it lacks is then an error, not a reason to skip it.
+    #: Whether the user named the only case to run. A missing input is then an error, not a reason to skip.
     named: bool = False
     backend_options: str = ""
     attachments: Sequence[str] = ()
     #: The references file that each case's result is judged by; empty: no gate.
     gate: str = ""
-    #: Whether a result passes that the file has no reference for.
+    #: Whether a result without a reference passes.
     allow_missing: bool = False
     #: A file that each case appends its exit status to, and one whose presence means: start nothing more.
     statuses: str = ""
@@ -62,7 +62,7 @@ class Overrides:
             Path(self.started).write_text(option)
 
     def tell(self, record: CaseRecord) -> None:
-        """Tell how a case has ended, which others may do at once."""
+        """Append a case's end. Several cases may do so at once."""
         if self.statuses:
             with Path(self.statuses).open("a") as stream:
                 stream.write(json.dumps(dataclasses.asdict(record)) + "\n")
@@ -73,7 +73,7 @@ class Overrides:
 
     @classmethod
     def read(cls, path: str | None) -> Overrides:
-        """Read what ``write`` wrote; nothing overridden where a case is run without ctest.sh."""
+        """Read the file of ``write``. Without ctest.sh, nothing is overridden."""
         return cls(**json.loads(Path(path).read_text())) if path else cls()
 
 
@@ -90,7 +90,7 @@ class CaseRecord:
 
 
 def read_records(file: Path) -> list[CaseRecord]:
-    """In the order in which the cases ended; none where no case was started."""
+    """Read the records in the order in which the cases ended. Empty if none was started."""
     return list(map(_record, file.read_text().splitlines())) if file.exists() else []
 
 

@@ -1,4 +1,4 @@
-"""A case's runs -> its logs folder as WSF lays it, the KPIs that kpi.sh prints, and ctest's measurements."""
+"""A case's runs -> its logs folder in WSF's layout, the KPIs that kpi.sh prints, and ctest's measurements."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _METRIC = re.compile(r"^\*?([A-Za-z][^:#\n]*\([^)\n]+\)): ([0-9.]+)$", re.M)
 
 
 def make_logs_folder(base: Path, option: str) -> Path:
-    """``<base>/<stamp>-logs-<case>``; nothing is ever reused."""
+    """Make a new folder ``<base>/<stamp>-logs-<case>``. Never reuses one."""
     folder = stamped_folder(base, f"{{}}-logs-{WORKLOAD}_{option}")
     shutil.copy2(ROOT / "kpi.sh", folder)
     return folder
 
 
 def worker_folder(logs: Path, iteration: int) -> Path:
-    """``itr-<N>/worker-0-c0``, made."""
+    """Make ``itr-<N>/worker-0-c0``."""
     folder = logs / f"itr-{iteration}" / "worker-0-c0"
     folder.mkdir(parents=True)
     return folder
@@ -69,7 +69,7 @@ def leave_spread(logs: Path) -> None:
 
 
 def run_kpi(logs: Path) -> tuple[int, str]:
-    """(kpi.sh's exit status, what it printed)."""
+    """Run kpi.sh. Return (its exit status, its output)."""
     leave_spread(logs)
     done = subprocess.run(["sh", str(logs / "kpi.sh")], cwd=logs, capture_output=True, encoding="utf-8",
                           errors="backslashreplace", check=False)
@@ -78,7 +78,7 @@ def run_kpi(logs: Path) -> tuple[int, str]:
 
 
 def why_invalid(kpi_text: str) -> str:
-    """What kpi.sh says of a run that is not valid; empty where it says nothing."""
+    """kpi.sh's reason why a run is not valid, "" if there is none."""
     match = re.search(r"^# INVALID RESULT: (.+)$", kpi_text, re.M)
     return match[1] if match else ""
 

@@ -1,4 +1,4 @@
-"""ctest.sh's words enter; one frozen ``Options`` leaves, checked against itself."""
+"""ctest.sh's command line -> one frozen ``Options``, checked for contradictions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .ctest_words import Takes
 from .handover import Overrides
 from .set_values import MOST_POINTS, points
 
-#: What --status shows of each log.
+#: Lines of each log shown by --status.
 STATUS_LINES = 3
 
 
 class Mode(Enum):
-    """What is asked for, by the option that says so."""
+    """The mode of ctest.sh, by the option that selects it."""
 
     RUN = ""
     DESCRIBE = "--describe-params"
@@ -39,13 +39,13 @@ class Mode(Enum):
     TESTSET = "--testset"
 
 
-#: What may stand beside an option that runs no case.
+#: The options allowed beside one that runs no case.
 _COMPANIONS = {
     Mode.DESCRIBE: (), Mode.DOCTOR: (), Mode.STATUS: (), Mode.STOP: (),
     Mode.CHECK_IMAGE: ("--backend", "--registry", "--release", "--noenv"),
     Mode.SWEEP: ("--set", "--dry-run", "--noenv", "--nohup", "--daemon", "--backend"),
 }
-#: (an option, those that cannot stand beside it, why)
+#: (an option, the options that exclude it, the reason)
 _EXCLUDING = (
     ("--nohup", ("--daemon",), "--daemon is --nohup with --noenv"),
     ("--testset", ("--testcase",), "the testset's documents name the cases"),
@@ -101,7 +101,7 @@ class Options:
 
     @property
     def for_ctest(self) -> list[str]:
-        """The words that are ctest's."""
+        """The words for ctest."""
         return [word for item in self.items if item.owner is Owner.CTEST for word in item.for_ctest()]
 
     @property
@@ -111,17 +111,17 @@ class Options:
 
     @property
     def brief(self) -> bool:
-        """Whether the screen shows how cases fare, not their whole logs: -V, and nothing louder."""
+        """Whether the screen shows the progress of cases, not their complete logs: -V, and nothing louder."""
         loud = {item.name for item in self.items if item.owner is Owner.CTEST}
         return bool(loud & {*ctest_words.VERBOSE}) and not loud & {*ctest_words.EXTRA_VERBOSE}
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is to be shown while cases run."""
+        """Whether to show nothing while cases run."""
         return any(item.name in ctest_words.QUIET for item in self.items if item.owner is Owner.CTEST)
 
     def words_without(self, *names: str) -> list[str]:
-        """What was typed, without the options of these names and their values."""
+        """The typed words without the options of these names and their values."""
         return [word for item in self.items if item.name not in names or item.owner is Owner.PARAMETER
                 for word in item.words]
 
@@ -137,11 +137,11 @@ class Options:
                 for point in all_points[first:first + burst]]
 
     def overrides(self) -> Overrides:
-        """What each case is given; the files that are named are read. Raises BadInput for what is wrong in them."""
+        """The overrides for each case. Reads the named files. Raises BadInput for errors in them."""
         if self.gate:
             from ..history.references import read_references
 
-            read_references(self.gate)  # what is wrong in it is said before hours of cases, not after them
+            read_references(self.gate)  # report its errors before hours of cases, not after them
         return Overrides(
             flags=self.flags, points=self.runs(), burst=self.burst,
             config=read_config(self.config) if self.config else (), dry_run=self.dry_run, keep_going=self.keep_going,
@@ -149,7 +149,7 @@ class Options:
             gate=str(self.gate.absolute()) if self.gate else "", allow_missing=self.allow_missing)
 
     def require_consistent(self) -> None:
-        """Raises BadInput with a line for each thing that excludes another or cannot be."""
+        """Raises BadInput with a line for each contradiction and each impossible value."""
         bad = [*self._excluding_each_other(), *self._beside_the_mode(), *self._values()]
         if bad:
             raise BadInput(*bad)
@@ -172,7 +172,7 @@ class Options:
                    "or inside a container that is already there (scripts/resnet50-bench.sh sweep)")
 
     def _beside_the_mode(self) -> Iterator[str]:
-        """What would be passed over by an option that runs no case, or no ctest."""
+        """The options without an effect in a mode that runs no case, or no ctest."""
         if self.mode not in _COMPANIONS:
             return
         allowed = (self.mode.value, *_COMPANIONS[self.mode])

@@ -1,4 +1,4 @@
-"""How long cases are likely to take, from their last runs here, and how far they are while they run."""
+"""Estimate the duration of cases from their last runs here, and show their progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def last_durations(results: Path) -> dict[str, float]:
 
 
 def usual_case_s() -> float | None:
-    """Median seconds of the cases that have passed here; None where there are none."""
+    """Median seconds of the cases that have passed here, None without any."""
     known = last_durations(results_folder()).values()
     return median(known) if known else None
 
@@ -85,7 +85,7 @@ class Watch:
     shown_elsewhere: bool = False
 
     def line(self) -> str:
-        """How far the running case is and what is left; empty if no case runs, or the screen shows it already."""
+        """The running case's progress and the remaining time. "" if no case runs or the screen shows it already."""
         option, ended = read_text(self.started), {record.option for record in read_records(self.statuses)}
         state = read_text(self.state) or ""
         if not option or option in ended or (self.shown_elsewhere and _age_s(self.state) < EVERY_S):
@@ -98,7 +98,7 @@ class Watch:
         return " | ".join(filter(None, parts))
 
     def _rest(self, options: Sequence[str]) -> str:
-        """How long the cases are likely to take that come after the running one."""
+        """The estimated duration of the cases after the running one."""
         known = [self.known[option] for option in options if option in self.known]
         lengths = [f"about {_clock(self.rounds * sum(known))}"] if known else []
         lengths += [f"{len(options) - len(known)} of unknown length"] if len(known) < len(options) else []

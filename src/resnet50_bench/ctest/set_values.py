@@ -15,14 +15,14 @@ from ..errors import BadInput
 
 MOST_POINTS = 10_000
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-#: Its value is one value with spaces in it, never a list.
+#: The parameter whose value may contain spaces and is never a list.
 _WHOLE = "CUSTOMER_ENV"
 
 
 def points(options: Sequence[str], loop: int | None = None) -> list[dict[str, str]]:
-    """One {name: text} for each iteration: ``loop`` of them, else as many as the longest option has.
+    """Return one {name: text} for each iteration: ``loop`` iterations, else as many as the longest option has values.
 
-    Values repeat where an option has too few. Raises BadInput naming the option and what is wrong.
+    Values repeat if an option has too few. Raises BadInput with the option and its error.
     """
     columns = [_permutations(option) for option in options]
     count = loop if loop is not None else max((len(column) for column in columns), default=1)
@@ -114,7 +114,7 @@ def _ratio(option: str, numbers: list[int]) -> Fraction | None:
     first, second, third = numbers
     if second - first == third - second or first * third != second * second:
         return None
-    if first * second < 0:  # the values would swing around zero: no end to go towards
+    if first * second < 0:  # the values would alternate around zero and never reach an end
         raise BadInput(f"--set {option!r}: a ratio of {third // second} changes sign; a positive ratio is allowed")
     return Fraction(third, second)
 

@@ -1,4 +1,4 @@
-"""CMake's settings, given for one call by a flag or a variable of their names -> their checked texts."""
+"""CMake's settings for one call, given by flags or variables of their names -> their checked texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def chosen(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> d
 
 
 def problem(name: str, text: str) -> str | None:
-    """What is wrong with a setting's text, or None."""
+    """The error in a setting's text, or None."""
     if name == "BACKEND" and text not in BACKENDS:
         return f"is not one of {', '.join(BACKENDS)}{nearest(text, BACKENDS)}"
     if name == "REGISTRY" and not text.endswith("/"):

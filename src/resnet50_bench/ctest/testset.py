@@ -1,4 +1,4 @@
-"""A ``--testset`` file (YAML documents) -> for each document its cases and the words of a ctest.sh call, run in turn.
+"""A ``--testset`` file (YAML documents) -> the cases and ctest.sh words of each document, run one after another.
 
     testcase: test_resnet50_pytorch_xeon_public_inference_throughput_amx_int8
     BATCH_SIZE: 32 64
@@ -49,7 +49,7 @@ _Set = Annotated[dict[str, Values] | Scalar | list[Scalar], msgspec.Meta(
 
 
 def read_testset(path: Path) -> list[CasesDocument]:
-    """The documents in their order. Raises BadInput with a line for each thing that is wrong, and its document."""
+    """Read the documents in order. Raises BadInput with a line for each error and its document."""
     documents = []
     problems: list[str] = []
     for number, content in enumerate(load_yaml(path), start=1):
@@ -99,7 +99,7 @@ def _patterns(texts: Sequence[str]) -> Iterator[str]:
 
 
 def _words(key: str, value: object, beside: Path) -> list[str]:
-    """The words that say what one line says. Raises BadInput."""
+    """The ctest.sh words for one key and its value. Raises BadInput."""
     if key in CATALOGUE and key not in settings.NAMES:
         return [f"--set={key}={' '.join(_texts(key, value))}"]
     if key in _FILES:
@@ -135,7 +135,7 @@ def _texts(key: str, value: object, wanted: object = Values) -> list[str]:
 
 
 def _file(name: str, beside: Path) -> Path:
-    """As WSF, from the current folder; as people lay them, beside the testset. Raises BadInput."""
+    """Find a file from the current folder, as WSF does, or else beside the testset. Raises BadInput."""
     for path in (Path(name), beside / name):
         try:
             if name and path.is_file():

@@ -123,7 +123,7 @@ def as_junit(judgement: Judgement, remedy: Remedy) -> bytes:
 
 
 def _regressions(judgement: Judgement) -> list[str]:
-    """A line for each; named where several points were judged, and noisy where that may be why."""
+    """A line for each. Names the point if several were judged, and says noisy if that may be the cause."""
     several = len(judgement.judged) > 1
     return [(f"{point.label}: " if several else "") + _told(finding, point, judgement.references)
             + ("; the result is noisy" if point.noisy else "") for point, finding in judgement.regressions]
