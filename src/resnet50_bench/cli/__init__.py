@@ -1,1 +1,1 @@
-"""Words -> one call of a room, its outcome printed; a file a command."""
+"""A command line -> one call of another room, and its printed outcome. Each command has a file."""

@@ -1,4 +1,4 @@
-"""``status``, ``stop`` and ``background FOLDER LOG WORDS...``: runs that have left the terminal."""
+"""``status``, ``stop`` and ``background FOLDER LOG WORDS...``: background runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stop_parser() -> Parser:
 
 
 def status(argv: list[str]) -> int:
-    """Print how the runs fare."""
+    """Print the runs and their progress."""
     words = status_parser().parse_args(argv)
     if words.json:
         print(json_text(background.records(build_folder()), indent=1))
@@ -42,7 +42,7 @@ def status(argv: list[str]) -> int:
 
 
 def stop(argv: list[str]) -> int:
-    """End runs. Raises BadInput where none begins so, Infrastructure where one does not end."""
+    """End runs. Raises BadInput if no name matches, Infrastructure if one does not end."""
     return background.stop(build_folder(), stop_parser().parse_args(argv).prefix)
 
 

@@ -16,7 +16,7 @@ from ..stack.environment import StackChoice
 
 
 def main(argv: list[str]) -> int:
-    """Run one case; its status is also told to ctest.sh, which ctest itself would hide."""
+    """Run one case. Its status is also written for ctest.sh, because ctest would hide it."""
     configured, option, overrides = _parse(argv)
     overrides.begin(option)
     record = CaseRecord(option)
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
 
 
 def prepare(argv: list[str]) -> int:
-    """The ctest fixture: say once what a run on this host lacks, and what sets it up. It installs nothing."""
+    """The ctest fixture: print once what a run on this host lacks, and the command that sets it up."""
     configured, _, overrides = _parse([*argv, ""])
     try:
         backend, _ = choose(settings.of_the_case(configured))
@@ -63,7 +63,7 @@ def _parse(argv: list[str]) -> tuple[Settings, str, Overrides]:
 
 
 def _judge(record: CaseRecord, overrides: Overrides) -> None:
-    """What a run that passed is compared with. Raises Regression, RunFailed where nothing is there to compare with."""
+    """Gate a passed run. Raises Regression, and RunFailed if there is nothing to compare with."""
     from ..history import plausibility  # with all that judges results: a third of the start-up
 
     for line in plausibility.lines(Path(record.logs)):

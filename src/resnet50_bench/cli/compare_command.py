@@ -1,4 +1,4 @@
-"""``compare A B``: two results, or folders of repeated runs, enter; what differs, a ratio and a verdict leave."""
+"""``compare A B``: two results, or folders of repeated runs -> differences, a ratio and a verdict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Print the comparison. Raises BadInput where nothing, or not everything, can be compared."""
+    """Print the comparison. Raises BadInput if nothing, or not everything, can be compared."""
     words = parser().parse_args(argv)
     compared = comparison.compare(words.a, words.b, words.anyway)
     for line in comparison.lines(compared):

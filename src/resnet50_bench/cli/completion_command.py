@@ -1,4 +1,4 @@
-"""``completion bash|zsh``: the parsers of all commands enter; a script that completes their words leaves on stdout."""
+"""``completion bash|zsh``: print a shell script that completes all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dataset TAR FOLDER``: ImageNet's validation tar and its ground truth enter; class folders leave."""
+"""``dataset TAR FOLDER``: ImageNet's validation tar and its ground truth -> class folders."""
 
 from __future__ import annotations
 

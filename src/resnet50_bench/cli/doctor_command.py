@@ -22,7 +22,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Print what the checks came to; 0 where nothing would disturb a measurement, else 1."""
+    """Print the checks. Returns 0 if nothing would disturb a measurement, else 1."""
     words = parser().parse_args(argv)
     checks = machine_checks(native_libraries())
     verdict = overall(checks)[0]

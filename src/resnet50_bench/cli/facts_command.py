@@ -1,4 +1,4 @@
-"""What scripts and people ask of the project and of this CPU -> the answer on stdout; nothing is run."""
+"""Commands that print facts of the project and of this CPU. They run nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gate [LOGS]``: results, references and earlier results enter; a judgement with its numbers, JUnit and 4 leave."""
+"""``gate [LOGS]``: results, references and earlier results -> a judgement, JUnit XML, and status 4 for a regression."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Judge and print. Raises Regression, BadInput where there is nothing, RunFailed where a run is broken."""
+    """Judge and print. Raises Regression, BadInput without results, RunFailed for a broken run."""
     words = parser().parse_args(argv)
     if words.base and not words.base.is_dir():
         raise BadInput(f"--base {words.base}: there is no such folder")

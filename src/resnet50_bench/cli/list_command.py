@@ -1,4 +1,4 @@
-"""``list-kpi.sh``: folders with results enter, their KPIs in one of several formats leave on stdout."""
+"""``list-kpi.sh``: folders with results -> their KPIs in one of several formats on stdout."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Print the KPIs; what is no result is named on stderr."""
+    """Print the KPIs. Files that are not results are named on stderr."""
     words = parser().parse_args(argv)
     notices: list[str] = []
     entries = find(words.folders or [readable_results()], notices)

@@ -1,4 +1,4 @@
-"""The texts of ``run``'s flags and the environment enter; one case is run in the current folder, its status leaves."""
+"""The flags of ``run`` and the environment -> one case, run in the current folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``reference [LOGS...]``: measured results enter, a references file for ``gate`` leaves on stdout as YAML."""
+"""``reference [LOGS...]``: measured results -> a references file for ``gate``, as YAML on stdout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Print the file; what was left out is named on stderr. Raises BadInput where no result is valid."""
+    """Print the file. Omissions are named on stderr. Raises BadInput if no result is valid."""
     words = parser().parse_args(argv)
     notices: list[str] = []
     lines = new_references.made_of(find(words.logs or [readable_results()], notices), words.noisy, notices)

@@ -79,9 +79,9 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
 COMMANDS: dict[str, Command] = {name: command for group in _GROUPS.values() for name, command in group.items()}
 SHOWN = tuple(name for name, command in COMMANDS.items() if command.about)
 
-#: What pyproject.toml declares; before the set-up a Python may lack it.
+#: The dependencies in pyproject.toml. A Python may lack them before the set-up.
 _LIBRARIES = ("jinja2", "markupsafe", "msgspec", "vl_convert", "yaml")
-#: What the machine says where nothing is wrong with the program, and what to do about it.
+#: Errors of the machine, not of the program, with the remedy.
 _MAY_WRITE = "use a folder and files that you may read and write"
 _OF_THE_MACHINE = {
     errno.EROFS: _MAY_WRITE, errno.EACCES: _MAY_WRITE, errno.EPERM: _MAY_WRITE, errno.ENOSPC: "free some space",
@@ -169,7 +169,7 @@ def _run(argv: list[str]) -> int:
 
 
 def overview() -> str:
-    """What ``--help`` shows."""
+    """The text of ``--help``."""
     lines = [f"usage: {PROG} COMMAND [WORDS ...]", "", "Benchmark ResNet50 inference and training on CPUs, with "
              "numbers that you can trust."]
     for group, commands in _GROUPS.items():
@@ -180,7 +180,7 @@ def overview() -> str:
 
 
 def _stdout_is_broken() -> bool:
-    """Whether nobody reads any more what is printed."""
+    """Whether the reader of stdout is gone."""
     poll = select.poll()
     poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

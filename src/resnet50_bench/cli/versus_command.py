@@ -1,4 +1,4 @@
-"""``versus [--flag=value ...] --a WORDS --b WORDS``: sides measured by turns, until it is known which is faster."""
+"""``versus [--flag=value ...] --a WORDS --b WORDS``: measure sides in alternating order to find the faster."""
 
 from __future__ import annotations
 
