@@ -1,1 +1,1 @@
-"""Every engine on every stack that is set up, against each other; what that found is remembered for auto."""
+"""Compare all engines on all installed stacks, and remember the fastest for TORCH_TYPE=auto."""

@@ -1,4 +1,4 @@
-"""The environment -> this host as comparisons know it."""
+"""The environment variables -> this host's description for comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import memory
 
 
 def this_host(environment: Mapping[str, str]) -> Host:
-    """This machine, what the environment says of it, and which engines are known. Raises BadInput."""
+    """Describe this machine, its settings from the environment, and its known engines. Raises BadInput."""
     cpu = read_cpu()
     return Host(Machine(cpu, read_topology()), StackChoice.of(environment),
                 lambda choice: memory.known(cpu.name, choice), Surroundings.of(environment))

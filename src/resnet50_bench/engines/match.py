@@ -1,7 +1,7 @@
-"""A precision and what the user gave -> the engines that can take turns at it; they do -> what they came to.
+"""A precision and the user's parameters -> the engines that can run it, and their measured comparison.
 
-What is wrong with the user's words is found for all precisions before anything runs; what is wrong with an engine only
-leaves it out.
+Errors in the user's words are found for all precisions before anything runs. An engine with an error is only left
+out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MatchObserver(compare.VersusObserver, Protocol):
     """Told of each thing as it happens."""
 
     def left_out(self, precision: str, one: LeftOut) -> None:
-        """It does not compete any more."""
+        """The engine is out of the comparison."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,14 @@ def _objections(one: Contestant, given: Given, host: Host) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class MatchEnd:
-    """Every row that was measured, and what is said of all precisions."""
+    """All measured rows, and the notes on all precisions."""
 
     rows: tuple[Row, ...] = ()
     text: tuple[str, ...] = ()
 
 
 def play_all(matches: Sequence[Match], folder: Path, host: Host, limits: Limits, observer: MatchObserver) -> MatchEnd:
-    """One after another; what is there is kept and remembered, however the next one ends.
+    """Play the matches one after another. Finished ones are stored, however the next one ends.
 
     Raises BadInput for a folder that cannot be written.
     """
@@ -168,7 +168,7 @@ def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: MatchOb
 
 def _without(failed: Mapping[Contestant, str], able: tuple[Contestant, ...], left_out: tuple[LeftOut, ...],
              match: Match, observer: MatchObserver) -> tuple[tuple[Contestant, ...], tuple[LeftOut, ...]]:
-    """(those that are left, those that are not), which the observer is told."""
+    """Return (the remaining engines, those left out), and tell the observer."""
     now = tuple(LeftOut(one.shown, why) for one, why in failed.items())
     for one in now:
         observer.left_out(match.precision, one)

@@ -1,4 +1,4 @@
-"""What ``engines`` measured -> a file that remembers it for TORCH_TYPE=auto; that file -> what counts here and now.
+"""The measurements of ``engines`` -> a file for TORCH_TYPE=auto; that file -> the measurements that are valid now.
 
 For each CPU and precision it holds the fastest engine with proven kernels of every stack. One counts only while its
 stack is set up with the versions that it was measured with.
@@ -45,13 +45,13 @@ class _Found(msgspec.Struct, frozen=True):
                     and min(self.images_per_s, self.batch_size, self.cores_per_instance) > 0 and self.found_at)
 
     def why_not_now(self, choice: StackChoice) -> str:
-        """Why it does not count any more; empty where it does."""
+        """The reason why it is no longer valid, "" if it is."""
         if not choice.is_set_up(self.stack):
             return f"its stack is not set up ({choice.folder(self.stack)}): scripts/setup.sh --stack {self.stack}"
         return "" if self.pins == pins.digest(self.stack) else "its stack has other versions now"
 
     def known(self) -> KnownEngine:
-        """As a case takes it."""
+        """The form that a case uses."""
         return KnownEngine(**{field.name: getattr(self, field.name) for field in fields(KnownEngine)})
 
 
@@ -118,12 +118,12 @@ def remember(cpu: str, precision: str, found: Sequence[KnownEngine]) -> None:
 
 
 def _key(cpu: str) -> str:
-    """What is the fastest on one core need not be it on all; virtual machines of any size share a CPU's name."""
+    """The key of this machine. It includes the number of cpus, because the fastest engine may depend on it."""
     return f"{cpu}, {len(os.sched_getaffinity(0))} CPUs"
 
 
 def _read() -> _MemoryFile:
-    """Nothing where it cannot be read: then it is found again."""
+    """Read the file. Empty if it is unreadable: ``engines`` can measure again."""
     try:
         file = msgspec.json.decode(path().read_bytes(), type=_MemoryFile)
     except (OSError, ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8

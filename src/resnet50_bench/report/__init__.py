@@ -1,1 +1,1 @@
-"""Results enter, one HTML file that needs nothing else leaves."""
+"""Results -> one self-contained HTML file."""

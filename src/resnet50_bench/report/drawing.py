@@ -1,4 +1,4 @@
-"""Charts enter, inline SVG for the page and PNG files leave: both drawn by vl-convert from one Vega-Lite specification.
+"""Charts -> inline SVG for the page and PNG files. vl-convert draws both from one Vega-Lite specification.
 
 vl-convert is Vega itself in one wheel, offline and without a browser or further packages. It takes CSS variables as
 colours, so that one SVG serves a light and a dark screen; a chart costs about 0.07 s, the first one of a process 1 s.
@@ -70,7 +70,7 @@ class Gallery:
 
 
 def _inner_svg(spec: Spec) -> str:
-    """What stands inside the ``svg`` element; Vega escapes texts."""
+    """The content of the ``svg`` element. Vega escapes texts."""
     import vl_convert
 
     drawn = vl_convert.vegalite_to_svg(json.dumps(spec), vl_version=_VEGA_LITE)
@@ -88,5 +88,5 @@ def _file_stem(name: str, taken: dict[str, Chart]) -> str:
 
 
 def _lines(text: str, width: int) -> list[str]:
-    """What three lines of a picture can hold of it."""
+    """The part of the text that fits into three lines of a picture."""
     return textwrap.wrap(plain(text), width, max_lines=3, placeholder=" …")

@@ -1,4 +1,4 @@
-"""How often which value occurs, with marks such as percentiles above the bars."""
+"""Histograms, with marks such as percentiles above the bars."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def of_steps(name: str, times_ms: Sequence[float]) -> Chart:
 
 
 def of_nodes(case: str, kpi: str, unit: str, values: Sequence[float], threshold: float | None) -> Chart:
-    """How many nodes are how fast, with the median and, where there is one, the border of outliers on both sides.
+    """A histogram of the nodes' speed, with the median and the threshold of outliers on both sides if there is one.
 
     ``threshold`` is the share of the median from which on a node is an outlier.
     """

@@ -1,4 +1,4 @@
-"""Names, texts and attributes enter, HTML leaves; a text is escaped unless it was made here, so none is forgotten."""
+"""Names, texts and attributes -> HTML. Escapes every text that was not made here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scroll(label: object, inside: Html) -> Html:
 
 
 def fold(summary: object, *inside: object, **attributes: object) -> Html:
-    """What opens on demand."""
+    """A block that opens on a click."""
     return el("details", el("summary", summary), *inside, **attributes)
 
 

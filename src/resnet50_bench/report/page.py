@@ -1,4 +1,4 @@
-"""Results enter; one HTML page that contains its style and script, and refers to nothing, leaves."""
+"""Results -> one HTML page that contains its style and script, and refers to no other file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def page(entries: Sequence[Entry], left_out: list[str], title: str, gallery: Gal
 
 
 def _head(title: str, script: str) -> Html:
-    """Only this very ``script`` may run: whatever a result smuggled in would not have its hash."""
+    """The page's head. Only this ``script`` may run: code injected by a result would not have its hash."""
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script_hash}'; img-src data:; "
               "base-uri 'none'; form-action 'none'")

@@ -1,4 +1,4 @@
-"""Results enter; repeated runs as points with intervals, the best of them, and what lies on one curve leave."""
+"""Results -> repeated runs as points with intervals, the best points, and the points of each curve."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Point:
 
     @property
     def batch(self) -> int:
-        """Images in a step; 0 where the result does not say."""
+        """Images in a step. 0 if unknown."""
         return _whole(self.facts.get("BATCH_SIZE"))
 
     @property
     def cores(self) -> int:
-        """Cores of an instance; 0 where the result does not say."""
+        """Cores of an instance. 0 if unknown."""
         return _whole(self.facts.get("CORES_PER_INSTANCE"))
 
 

@@ -35,7 +35,7 @@ def stack_of(python: Path) -> str | None:
 
 @dataclass(frozen=True)
 class StackChoice:
-    """What a user's variables say of the environment that measures, each as it was typed; empty: left open.
+    """The user's choice of the environment that measures, as typed. "" for a variable that is not set.
 
     They are RESNET50_BENCH_STACK, RESNET50_BENCH_ENV and RESNET50_BENCH_PYTHON.
     """
@@ -85,7 +85,7 @@ class StackChoice:
         return is_complete(name, self.folder(name))
 
     def not_set_up(self, stack: str) -> str:
-        """What is said of a stack that somebody named, and what to do."""
+        """The error for a named stack that is not set up, with the remedy."""
         where = self.folder(stack)
         if taken := _why_taken(stack, where):
             return f"the stack {stack} is not set up: {taken}"
@@ -114,7 +114,7 @@ class StackChoice:
                              f"(it makes {self.folder(name)})")
 
     def lacking(self) -> list[str]:
-        """What this host lacks for a run, each with what it costs and the command that sets it up."""
+        """The parts that this host lacks for a run, each with the consequence and the command that installs it."""
         lines = [f"{name} is not installed: {cost}; scripts/setup.sh installs it"
                  for name, cost in missing_libraries().items()]
         try:

@@ -23,7 +23,7 @@ from .native_libraries import can_install, install_packages
 _PROBE_S = 5
 _PIP_ATTEMPTS = 2
 _CPU_ONLY_GB = 2.5
-#: What workers import, each only where it is installed.
+#: The modules that workers import, each if it is installed.
 _IMPORTED = ("torch", "torchvision", "torch._inductor.compile_fx", "torchao.quantization.pt2e",
              "intel_extension_for_pytorch", "openvino", "nncf", "onnxruntime")
 _IMPORT = """
@@ -32,7 +32,7 @@ for name in sys.argv[1:]:
     with contextlib.suppress(Exception):
         importlib.import_module(name)
 """
-#: What is there of a virtual environment whose making was not cut off: pip comes last.
+#: The programs of a complete virtual environment. pip is made last.
 _VENV = ("python", "pip")
 
 
@@ -127,7 +127,7 @@ def _get_uv(folder: Path) -> bool:
 
 
 def _runs(tool: Path) -> bool:
-    """Whether it is a whole program: a set-up may have been killed while it was written."""
+    """Whether the program is complete. A set-up may have been killed while writing it."""
     try:
         return subprocess.run([tool, "--version"], capture_output=True, check=False).returncode == 0
     except OSError:

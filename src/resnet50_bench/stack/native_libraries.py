@@ -1,4 +1,4 @@
-"""jemalloc, tcmalloc and numactl: where they are, and how they get there; Debian packages where that asks nothing."""
+"""Find jemalloc, tcmalloc and numactl, and install them as Debian packages if that needs no question."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/l
 
 
 def native_libraries() -> dict[str, str]:
-    """Paths of jemalloc, tcmalloc and numactl, of those that are installed."""
+    """The paths of jemalloc, tcmalloc and numactl, as far as they are installed."""
     paths = {}
     for name, (_, file, _) in _NATIVE.items():
         path = shutil.which(file) or next(
@@ -31,13 +31,13 @@ def native_libraries() -> dict[str, str]:
 
 
 def missing_libraries() -> dict[str, str]:
-    """jemalloc and numactl, of those that are not installed, with what it costs to go without."""
+    """The missing ones of jemalloc and numactl, with the consequence."""
     installed = native_libraries()
     return {name: _NATIVE[name][2] for name in _WANTED if name not in installed}
 
 
 def set_up_native_libraries() -> None:
-    """Install what is missing where that needs no questions, else say what to install and why."""
+    """Install the missing libraries if that needs no question. Otherwise print what to install and why."""
     missing = list(missing_libraries())
     if missing and can_install():
         install_packages([_NATIVE[name][0] for name in missing])

@@ -1,4 +1,4 @@
-"""The stacks: which ways there are to have PyTorch here; ``case/engines.py`` says which engines each serves.
+"""The stacks: the available sets of PyTorch and engine versions. ``case/engines.py`` has the engines of each.
 
 A stack is a row below and a requirement file of its name, which ``scripts/lock.sh`` makes of its extra in
 pyproject.toml.

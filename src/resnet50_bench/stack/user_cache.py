@@ -35,7 +35,7 @@ def of_all_programs() -> Path:
 
 
 def folder() -> Path:
-    """What is this project's in the user's cache; scripts/resnet50-bench.sh finds the same."""
+    """This project's folder in the user's cache. scripts/resnet50-bench.sh computes the same."""
     return of_all_programs() / "resnet50-bench"
 
 
