@@ -36,7 +36,7 @@ def main(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
 
 
 def _answer(options: Options) -> int:
-    """What is asked for without a case."""
+    """Answer a mode that runs no case."""
     from ..ctest import background  # --help need not wait for what does the rest
     from ..ctest.build_folder import build_folder, configured
 

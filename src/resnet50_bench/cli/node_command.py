@@ -25,7 +25,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Logs into the current folder; the runner's status. Raises Infrastructure where the tool cannot run the image."""
+    """Run the case with logs in the current folder. Returns the runner's status, or raises Infrastructure."""
     words = parser().parse_args(argv)
     tool, image = words.tool, words.image
     texts = {name: os.environ[name] for name in CATALOGUE if name in os.environ}

@@ -1,4 +1,4 @@
-"""Results where a case has left them -> its card, or the table of several cases, on stdout."""
+"""The results of cases -> a card for one case, or a table for several, on stdout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLOURS = {"valid": "32", "passed": "32", "noisy": "33", "skipped": "33"}
 
 
 def show_cases(records: Sequence[CaseRecord]) -> None:
-    """The card of one case of ctest.sh, the table of several; nothing where none was started."""
+    """Print the card of one case of ctest.sh, or the table of several. Nothing if none was started."""
     cases = [logs.ended(record) for record in records]
     if len(cases) == 1:
         again = f"{typed('ctest.sh')} --testcase test_{WORKLOAD}_{records[0].option}"

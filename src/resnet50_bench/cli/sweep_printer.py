@@ -1,4 +1,4 @@
-"""What a sweep tells its observer -> lines on stdout."""
+"""A sweep's events -> lines on stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison tells its observer -> lines on stdout."""
+"""A comparison's events -> lines on stdout."""
 
 from __future__ import annotations
 

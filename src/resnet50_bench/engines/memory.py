@@ -72,13 +72,13 @@ def path() -> Path:
 
 
 def this_machine(choice: StackChoice) -> Machine:
-    """The machine as it stands, with what counts on it."""
+    """The present machine, with its valid measurements."""
     cpu = read_cpu()
     return Machine(cpu, read_topology(), known(cpu.name, choice))
 
 
 def known(cpu: str, choice: StackChoice) -> KnownEngines:
-    """What counts on the CPU of this name, with the stack or the Python that is chosen."""
+    """The valid measurements for the CPU of this name, with the chosen stack or Python."""
     if choice.python:
         return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={choice.python} has; name one of "
                             f"{', '.join(ENGINES)}")

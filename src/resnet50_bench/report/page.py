@@ -19,7 +19,7 @@ _HERE = Path(__file__).parent
 
 
 def page(entries: Sequence[Entry], left_out: list[str], title: str, gallery: Gallery | None = None) -> str:
-    """The page about ``entries`` (the newest first); what could not be used is in ``left_out``.
+    """The page about ``entries`` (the newest first). ``left_out`` names the unusable files.
 
     Its charts are then in ``gallery``.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Colours of a heat map, from the worst to the best, and of lines and instances.
+#: Colours of a heat map from worst to best, and colours of lines and instances.
 STEPS, COLOURS = 7, 8
 Palette = Mapping[str, str]
 
@@ -29,7 +29,7 @@ DARK: Palette = {
     "c6": "#e3c35a", "c7": "#b6c2cf",
     "h0": "#16222e", "h1": "#1a324a", "h2": "#1f4466", "h3": "#265781", "h4": "#6cb0ea", "h5": "#96caf7",
     "h6": "#c4e3ff", "low-ink": "#ffffff", "high-ink": "#07131f"}
-#: What a chart inside the page names: the browser puts the scheme's colours in, on paper the light ones.
+#: CSS variables for charts in the page. The browser inserts the scheme's colours, on paper the light ones.
 VARIABLES: Palette = {name: f"var(--{name})" for name in LIGHT}
 #: A picture stands on paper, not on a card.
 PICTURE: Palette = {**LIGHT, "card": LIGHT["page"]}

@@ -20,7 +20,7 @@ Key = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Point:
-    """Runs of one and the same thing, the newest first; ``low`` and ``high`` are its 95 % interval, if there is one.
+    """Repeated runs of one configuration, the newest first. ``low`` and ``high`` are its 95 % interval, if any.
 
     ``facts``: its comparability key as text.
     """
@@ -58,7 +58,7 @@ def _whole(text: str | None) -> int:
 
 
 def points(entries: Iterable[Entry]) -> list[Point]:
-    """The usable results by what must be equal to compare them; the mean of repeated runs is their value."""
+    """Group the usable results by comparability key. The value of a point is the mean of its repeated runs."""
     groups: dict[Key, list[Entry]] = {}
     for entry in entries:
         if entry.primary:

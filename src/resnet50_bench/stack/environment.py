@@ -24,12 +24,12 @@ _HOST_GB, _TOOLS_GB = 0.4, 0.5
 
 
 def is_complete(name: str, where: Path) -> bool:
-    """Whether ``where`` holds all that the requirement file ``name`` pins."""
+    """Whether ``where`` has all pins of the requirement file ``name``."""
     return (read_text(_marker(name, where)) or "").strip() == pins.digest(name)
 
 
 def stack_of(python: Path) -> str | None:
-    """The stack whose complete environment this Python is of; None where it is of none."""
+    """The stack whose complete environment this Python belongs to, or None."""
     return next((name for name in STACKS if is_complete(name, python.parent.parent)), None)
 
 
@@ -61,7 +61,7 @@ class StackChoice:
         return StackChoice(own.get(STACK, self.stack), own.get(FOLDER, env), own.get(PYTHON, ""))
 
     def asked(self) -> Stack | None:
-        """The stack that is chosen; None where that is left open.
+        """The chosen stack, None if the user chose none.
 
         A folder alone means the stack that it holds, the default one where it holds none. Raises BadInput for a name
         that is none.
@@ -71,7 +71,7 @@ class StackChoice:
         return STACKS[next(iter(_held(Path(self.env))), DEFAULT)] if self.env else None
 
     def chosen(self) -> Stack:
-        """The stack that was asked for, else the default. Raises BadInput for a name that is none."""
+        """The chosen stack, else the default. Raises BadInput for an unknown name."""
         return self.asked() or STACKS[DEFAULT]
 
     def folder(self, name: str | None = None) -> Path:

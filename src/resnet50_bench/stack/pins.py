@@ -1,4 +1,4 @@
-"""A requirement file that scripts/lock.sh made -> its digest, its pins, and what of it a CPU-only build needs."""
+"""A requirement file made by scripts/lock.sh -> its digest, its pins, and the part that a CPU-only build needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def path(name: str) -> Path:
 
 
 def digest(name: str) -> str:
-    """What an environment of these pins is known by: the second word of the file's first line."""
+    """The digest that names an environment of these pins: the second word of the file's first line."""
     with path(name).open() as lines:
         return next(lines).split()[1]
 

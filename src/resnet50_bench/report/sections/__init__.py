@@ -19,7 +19,7 @@ from ..points import Point, points
 
 @dataclass(frozen=True)
 class Results:
-    """What a section is made from; it adds to ``left_out`` what it cannot use, as a sentence."""
+    """The input of a section. A section adds a sentence to ``left_out`` for each thing that it cannot use."""
 
     entries: Sequence[Entry]
     left_out: list[str]
@@ -46,7 +46,7 @@ class Section:
     hint: str = ""
 
     def html(self, results: Results, gallery: Gallery) -> Html:
-        """The section; empty where it has nothing to show."""
+        """The section, empty if it has nothing to show."""
         parts = self.inside(results, gallery)
         hint = el("p", self.hint, class_="hint") if self.hint else ""
         return el("section", el("h2", self.heading or self.title), hint, *parts, id=self.name) if parts else Html("")
@@ -60,5 +60,5 @@ def sections() -> Sequence[Section]:
 
 
 def left_out(count: int, what: str, **attributes: object) -> Html:
-    """That ``count`` more are not shown; empty where all are."""
+    """A line that ``count`` more are not shown, empty if all are."""
     return el("p", f"{what} left out: name fewer folders to see them.", **attributes) if count > 0 else Html("")

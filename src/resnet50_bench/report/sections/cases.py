@@ -21,7 +21,7 @@ from ..palette import COLOURS, Palette
 from . import Results, Section
 from .health import badge
 
-#: So many cases are shown: each costs reading a file with all its step times.
+#: The most cases shown. Each needs a file read with all its step times.
 _DETAILED = 8
 #: A file with the steps of a whole day would take longer to read than all others.
 _LARGEST_BYTES = 64 << 20

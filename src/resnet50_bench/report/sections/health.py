@@ -1,4 +1,4 @@
-"""Each result's verdict, the checks behind it, and what can be done about them."""
+"""Each result's verdict, its checks, and their remedies."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ..markup import Html, el, short, when
 from ..palette import Palette
 from . import Results, Section, left_out
 
-#: A chart costs time and room.
+#: The most charts: each costs time and space.
 _DRAWN = 8
 #: LoadGen's verdict -> (colour, shape).
 _LOOKS = {"VALID": ("good", "circle"), "INVALID": ("bad", "triangle-down"), "the result": ("c0", "diamond")}
