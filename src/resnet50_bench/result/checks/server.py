@@ -28,9 +28,9 @@ def _verdict(result: Result, server: Server) -> Check:
     reading = (f"{'VALID' if server.valid else 'INVALID'} at {server.target_queries_per_s:.2f} queries/s"
                + (f", P{server.percentile:g} {known:.2f} ms" if known is not None else "")
                + f", {server.late} of {server.queries} queries later than {server.bound_ms:g} ms")
-    auto = " (auto finds one)" * (result.parameter("TARGET_QPS") != "auto")
+    lower = "a lower TARGET_QPS (auto finds one), " * (result.parameter("TARGET_QPS") != "auto")
     return judge(LOADGEN, reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
-                 f"give a lower TARGET_QPS{auto}, more cores an instance or a longer LATENCY_BOUND_MS")
+                 f"give {lower}more cores an instance or a longer LATENCY_BOUND_MS")
 
 
 def _length(window: Window) -> Check:
