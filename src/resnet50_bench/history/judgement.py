@@ -259,20 +259,24 @@ def _by_trend(point: RepeatedRuns, kpi: str, values: Sequence[float], before: Ea
     return Trend(kpi, found.relative, series[0], series[-1], len(series), found.significant)
 
 
+def _usual(earlier: Sequence[float]) -> tuple[float, float] | None:
+    """(middle, tolerance) of the ``earlier`` values. None for too few."""
+    return None if len(earlier) < LEAST_HISTORY or median(earlier) <= 0 else control_limit(earlier)
+
+
 def expected(earlier: Sequence[float]) -> tuple[float, float] | None:
     """The range in which the next run is expected after the ``earlier`` values. None for too few."""
-    if len(earlier) < LEAST_HISTORY or median(earlier) <= 0:
-        return None
-    middle, tolerance = control_limit(earlier)
-    return middle * (1 - tolerance), middle * (1 + tolerance)
+    usual = _usual(earlier)
+    return usual and (usual[0] * (1 - usual[1]), usual[0] * (1 + usual[1]))
 
 
 def change(kpi: str, value: float, earlier: Sequence[float]) -> int:
     """-1 if the value is worse than expected (the check against earlier runs fails), 1 if it is better by as much,
     else 0."""
-    if expected(earlier) is None:
+    usual = _usual(earlier)
+    if usual is None:
         return 0
-    middle, tolerance = control_limit(earlier)
+    middle, tolerance = usual
     better = KPIS[kpi].sign * (value / middle - 1)
     return (better > 0) - (better < 0) if _is_beyond(abs(better), tolerance) else 0
 
