@@ -222,7 +222,7 @@ def test_the_card_says_rate_bound_and_how_far_below_throughput(tmp_path):
     lines = card(Ended("case", 0, iterations=[[found]]), Commands("again"))
     assert any("34.50 queries/sec within 15 ms at P99, 25 % below the throughput of 46.00 images/s" in line
                for line in lines)
-    assert any("P50 5.00, P90 9.00, P99 9.90, P99.9 9.99 ms" in line for line in lines)
+    assert any("P50 5.00, P90 9.00, P99 9.90" in line for line in lines)
 
 
 def test_rates_of_nodes_add_up(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import Infrastructure, RunFailed
-from .stats import PERCENTILES, Summary
+from .stats import PERCENTILES, Summary, values_for
 
 #: LoadGen's own file names in the folder of a run.
 SUMMARY, DETAIL = "mlperf_log_summary.txt", "mlperf_log_detail.txt"
@@ -118,11 +118,15 @@ class LoadGenLog(msgspec.Struct, frozen=True, kw_only=True):
     p999_ns: int = msgspec.field(name="result_99.90_percentile_latency_ns")
 
     def latency_ms(self) -> Summary:
-        """The time in ms from a query's scheduled time to its answer. LoadGen gives no standard deviation."""
+        """The time in ms from a query's scheduled time to its answer. LoadGen gives no standard deviation.
+
+        A percentile needs as many queries as of steps; LoadGen itself would call the slowest of 80 their P99.9.
+        """
         percentiles = (self.p50_ns, self.p90_ns, self.p95_ns, self.p99_ns, self.p999_ns)
         return Summary(count=self.queries, mean=self.mean_ns / 1e6, median=self.p50_ns / 1e6, stdev=None, cv=None,
                        min=self.min_ns / 1e6, max=self.max_ns / 1e6,
-                       percentiles={str(p): ns / 1e6 for p, ns in zip(PERCENTILES, percentiles, strict=True)})
+                       percentiles={str(p): ns / 1e6 for p, ns in zip(PERCENTILES, percentiles, strict=True)
+                                    if self.queries >= values_for(p)})
 
     def why_invalid(self) -> str:
         """The unmet conditions, "" if all are met."""
