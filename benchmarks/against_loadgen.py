@@ -5,6 +5,10 @@
 
 A point is PRECISION:BATCH_SIZE:CORES. Offline (all images there, in batches of BATCH_SIZE) is against MODE=throughput,
 SingleStream's P90 (one image after the other) against that of MODE=latency. LoadGen asks the instances of MODE=server.
+
+Each line has two ratios. The first is LoadGen's figure to ours by turns: it includes the machine's drift between two
+runs. The second is LoadGen's figure to our formula for the very steps that LoadGen asked for: the machine cannot change
+in between.
 """
 
 from __future__ import annotations
@@ -28,11 +32,13 @@ import pairs  # noqa: E402
 from resnet50_bench.case import inputs  # noqa: E402
 from resnet50_bench.case.case import Layer, Machine, resolve  # noqa: E402
 from resnet50_bench.errors import Infrastructure  # noqa: E402
-from resnet50_bench.launch import worker_process  # noqa: E402
+from resnet50_bench.launch import launcher, worker_process  # noqa: E402
 from resnet50_bench.launch.run_case import run_case  # noqa: E402
 from resnet50_bench.launch.surroundings import Surroundings  # noqa: E402
 from resnet50_bench.machine.cpu import read_cpu  # noqa: E402
 from resnet50_bench.machine.topology import read_topology  # noqa: E402
+from resnet50_bench.result import stats  # noqa: E402
+from resnet50_bench.result.processes import ProcessReport, Run, read_report  # noqa: E402
 from resnet50_bench.result.result import Result  # noqa: E402
 from resnet50_bench.result.server import DETAIL  # noqa: E402
 from resnet50_bench.stack.environment import StackChoice  # noqa: E402
@@ -55,31 +61,44 @@ def ours(mode: str, seconds: str, precision: str, batch: str, cores: str) -> Res
                    MIN_DURATION=seconds, INSTANCE_MODE="single" if mode == "latency" else "flex")
 
 
-def theirs(scenario: str, key: str, rate: float, seconds: str, precision: str, batch: str, cores: str) -> float:
-    """A figure of LoadGen's detail log; ``rate`` is what it expects."""
+def theirs(scenario: str, key: str, rate: float, seconds: str, precision: str, batch: str,
+           cores: str) -> tuple[float, list[Run]]:
+    """A figure of LoadGen's detail log, and the steps that it asked for; ``rate`` is what LoadGen expects."""
     worker_process.server_spec = lambda *words: msgspec.structs.replace(_server_spec(*words), scenario=scenario)
+    runs: list[Run] = []
+
+    def keep(path: Path) -> ProcessReport:
+        report = read_report(path)
+        runs.extend(report.runs)
+        return report
+
+    launcher.read_report = keep
     with tempfile.TemporaryDirectory() as name:
         with suppress(Infrastructure):  # a case has no other scenario than Server: its log lacks what that one has
             run(Path(name), MODE="server", PRECISION=precision, BATCH_SIZE=batch, CORES_PER_INSTANCE=cores,
                 MIN_DURATION=seconds, TARGET_QPS=f"{rate:.2f}",
                 INSTANCE_MODE="single" if scenario == "SingleStream" else "flex")
         records = [json.loads(line.partition(" ")[2]) for line in (Path(name) / DETAIL).read_text().splitlines()]
-    return float({record["key"]: record["value"] for record in records}[key])
+    return float({record["key"]: record["value"] for record in records}[key]), runs
 
 
-def compare(name: str, rounds: int, mine: Callable[[], float], other: Callable[[], float], unit: str) -> None:
-    """A B, B A, ...: a line each round, and the ratio theirs / ours."""
-    both: list[tuple[float, float]] = []
+def compare(name: str, rounds: int, mine: Callable[[], float], other: Callable[[], tuple[float, float]],
+            unit: str) -> None:
+    """A B, B A, ...: a line each round. ``other`` returns LoadGen's figure, and ours of the same steps."""
+    turns: list[float] = []
+    same_steps: list[float] = []
     for number in range(rounds):
         if number % 2:
-            second, first = other(), mine()
+            (second, own), first = other(), mine()
         else:
-            first, second = mine(), other()
-        both.append((first, second))
-        print(f"{name} round {number + 1}/{rounds}: ours {first:.2f}, LoadGen {second:.2f} {unit}", flush=True)
-    ratios = sorted(second / first for first, second in both)
-    print(f"{name}: LoadGen / ours median {statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})",
-          flush=True)
+            first, (second, own) = mine(), other()
+        turns.append(second / first)
+        same_steps.append(second / own)
+        print(f"{name} round {number + 1}/{rounds}: ours {first:.2f}, LoadGen {second:.2f}, ours of the same steps "
+              f"{own:.2f} {unit}", flush=True)
+    for kind, ratios in (("by turns", turns), ("of the same steps", same_steps)):
+        print(f"{name}: LoadGen / ours {kind}: median {statistics.median(ratios):.3f} ({min(ratios):.3f} to "
+              f"{max(ratios):.3f})", flush=True)
 
 
 def measure(precision: str, batch: str, cores: str, rounds: int, seconds: str) -> None:
@@ -93,12 +112,20 @@ def measure(precision: str, batch: str, cores: str, rounds: int, seconds: str) -
     def latency() -> float:
         return ours("latency", seconds, precision, "1", cores).statistics.latency_ms.percentiles["90"]
 
+    def offline() -> tuple[float, float]:
+        figure, runs = theirs("Offline", "result_samples_per_second", rates[-1], seconds, precision, batch, cores)
+        begin, end, _ = stats.common_window([run.starts_ns[0] for run in runs], [run.ends_ns[-1] for run in runs])
+        return figure, sum(stats.throughput(run.starts_ns, run.ends_ns, (begin, end), int(batch)) for run in runs)
+
+    def single_stream() -> tuple[float, float]:
+        figure, (run,) = theirs("SingleStream", "result_90.00_percentile_latency_ns", expected, seconds, precision,
+                                "1", cores)
+        return figure / 1e6, stats.percentile(sorted(run.times_ms()), 90)
+
     throughput()  # what LoadGen then expects
-    compare(f"{precision}:{batch}:{cores} Offline / throughput", rounds, throughput, lambda: theirs(
-        "Offline", "result_samples_per_second", rates[-1], seconds, precision, batch, cores), "images/s")
+    compare(f"{precision}:{batch}:{cores} Offline / throughput", rounds, throughput, offline, "images/s")
     expected = 1e3 / latency()
-    compare(f"{precision}:1:{cores} SingleStream P90 / latency P90", rounds, latency, lambda: theirs(
-        "SingleStream", "result_90.00_percentile_latency_ns", expected, seconds, precision, "1", cores) / 1e6, "ms")
+    compare(f"{precision}:1:{cores} SingleStream P90 / latency P90", rounds, latency, single_stream, "ms")
 
 
 def main() -> None:

@@ -112,7 +112,7 @@ def test_the_fastest_is_named_among_those_whose_kernels_are_proven(there, capsys
         "ONNXRUNTIME", "OPENVINO", "IPEX", "COMPILE-INDUCTOR", "COMPILE-INDUCTOR", "EAGER", "EAGER"]
     said = next(line for line in lines if line.startswith("avx2_fp32: ONNXRUNTIME (openvino) is the fastest: "))
     assert "36." in said and "ahead of OPENVINO (openvino)" in said and "EAGER (ipex)" in said and "67 % behind" in said
-    assert "avx2_fp32: of those with proven kernels OPENVINO (openvino) reached the most" in lines
+    assert "avx2_fp32: the best engine with proven kernels is OPENVINO (openvino)" in lines
     assert any("ONNXRUNTIME: its kernels are unproven" in line for line in lines)
     assert any("ZENTORCH: this CPU lacks avx512f" in line for line in lines)
     assert any(line.endswith("unproven") and " ONNXRUNTIME (openvino) " in line for line in lines)
@@ -122,9 +122,18 @@ def test_what_was_found_is_kept_for_programs(there, capsys):
     assert engines(there, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["best"]["avx2_fp32"] == {"engine": "OPENVINO", "stack": "openvino", "batch_size": 16,
-                                          "cores_per_instance": 1, "images_per_s": pytest.approx(22.03, rel=0.01)}
+                                          "cores_per_instance": 1, "value": pytest.approx(22.03, rel=0.01),
+                                          "unit": "samples/sec"}
     assert {row["engine"]: row["proven"] for row in found["rows"]}["ONNXRUNTIME"] is False
     assert json.loads((there / "results/engines.json").read_text()) == found
+
+
+def test_in_another_mode_its_kpi_ranks_and_auto_remembers_nothing(there, capsys):
+    assert engines(there, "--mode=latency") == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if line.startswith("avx2_fp32  ")]
+    assert [float(row[3]) for row in rows] == sorted(float(row[3]) for row in rows) and rows[0][1] == "EAGER"
+    assert "engine (stack)" in out and " ms " in out and "TORCH_TYPE=auto" not in out and not memory.path().exists()
 
 
 def test_what_is_the_fastest_is_remembered_for_auto(there, capsys):
@@ -147,7 +156,7 @@ def test_an_engine_that_fails_is_left_out_with_its_reason_and_the_others_go_on(t
     assert engines(there) == 0
     out = capsys.readouterr().out
     assert "avx2_fp32: left out: OPENVINO (openvino): 53 of 53 convolutions did not run" in out
-    assert "with proven kernels IPEX (ipex) reached the most" in out
+    assert "the best engine with proven kernels is IPEX (ipex)" in out
 
 
 def test_an_engine_that_fails_in_its_turns_is_left_out_and_no_turn_of_the_others_is_lost(there, monkeypatch, capsys):
@@ -155,7 +164,7 @@ def test_an_engine_that_fails_in_its_turns_is_left_out_and_no_turn_of_the_others
     assert engines(there) == 0
     out = capsys.readouterr().out
     assert "avx2_fp32: left out: OPENVINO (openvino): the instance died" in out
-    assert "with proven kernels IPEX (ipex) reached the most" in out
+    assert "the best engine with proven kernels is IPEX (ipex)" in out
     assert all(len(list((there / "results/avx2_fp32" / side).glob("round-001"))) == 1 for side in "AB")
 
 

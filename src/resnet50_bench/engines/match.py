@@ -118,8 +118,8 @@ def play_all(matches: Sequence[Match], folder: Path, host: Host, limits: Limits,
             played = play(match, host, limits, observer)
             rows = tuple(played.rows.values())
             ended = MatchEnd(ended.rows + rows, (*ended.text, *table.sentences(played)))
-            if rows:
-                memory.remember(host.machine.cpu.name, match.precision, table.proven(rows))
+            if known := table.proven(rows):
+                memory.remember(host.machine.cpu.name, match.precision, known)
             if ended.rows:
                 lines = [*table.table(ended.rows), "", *ended.text]
                 (folder / TABLE).write_text("\n".join(lines) + "\n")

@@ -81,7 +81,7 @@ def _why_not(engine: EngineFacts, precision: str, cpu_flags: frozenset[str]) -> 
 
 @dataclass(frozen=True)
 class Row:
-    """One contestant: ``images_per_s`` as the comparison estimates it, ``ratio`` to the fastest with its interval.
+    """One contestant: ``value`` in ``unit`` is the estimate of the MODE's KPI, ``ratio`` is to the best one's.
 
     ``prepare_s`` is from the start of preparing to a proven model, from the cache where that has it; ``measured_on``
     the day of the last round; ``rounds`` that it was measured in.
@@ -92,7 +92,9 @@ class Row:
     stack: str
     batch_size: int
     cores_per_instance: int
-    images_per_s: float
+    mode: str
+    value: float
+    unit: str
     ratio: float
     low: float | None
     high: float | None
@@ -113,19 +115,13 @@ def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result])
     memories = [turn.memory_mb for turn in outcome.turns(name) if turn.memory_mb is not None]
     kernels = results[-1].processes[0].kernels
     return Row(side.case.precision, one.engine, one.stack, side.case.batch_size, side.case.cores_per_instance,
-               _images_per_s(outcome, name, results), gap.ratio if gap else 1.0, gap.low if gap else None,
-               gap.high if gap else None, len(outcome.values(name)), median(latencies) if latencies else None,
+               side.case.mode, outcome.estimates[name], outcome.kpi.unit, gap.ratio if gap else 1.0,
+               gap.low if gap else None, gap.high if gap else None, len(outcome.values(name)),
+               median(latencies) if latencies else None,
                median(max(report.prepare_s for report in result.processes) for result in results),
                median(memories) if memories else None,
                ", ".join(f"{kernel} {count}" for kernel, count in kernels.items()) or "unproven",
                ENGINES[one.engine].proven, max(result.started_at for result in results)[:10])
-
-
-def _images_per_s(outcome: Outcome, name: str, results: Sequence[Result]) -> float:
-    """The estimate where it is of a throughput; of other KPIs the median throughput."""
-    if outcome.kpi is KPIS["throughput"]:
-        return outcome.estimates[name]
-    return median(float(result.statistics.throughput_images_per_s or 0.0) for result in results)
 
 
 @dataclass(frozen=True)
@@ -141,14 +137,19 @@ class Played:
 
 
 def proven(rows: Sequence[Row]) -> list[KnownEngine]:
-    """Those whose kernels are proven, for what remembers them."""
-    return [KnownEngine(one.engine, one.stack, one.images_per_s, one.batch_size, one.cores_per_instance,
-                        one.measured_on) for one in rows if one.proven]
+    """The engines with proven kernels whose throughput was measured: TORCH_TYPE=auto chooses among them."""
+    return [KnownEngine(one.engine, one.stack, one.value, one.batch_size, one.cores_per_instance, one.measured_on)
+            for one in rows if one.proven and one.mode == "throughput"]
 
 
 def fastest(rows: Sequence[Row]) -> Row | None:
     """The fastest of those whose kernels are proven; None where there is none."""
-    return max((one for one in rows if one.proven), key=lambda one: one.images_per_s, default=None)
+    return next((one for one in best_first(rows) if one.proven), None)
+
+
+def best_first(rows: Sequence[Row]) -> list[Row]:
+    """By the KPI of the rows' MODE."""
+    return sorted(rows, key=lambda one: -KPIS[one.mode].sign * one.value)
 
 
 def sentences(played: Played) -> Iterator[str]:
@@ -158,8 +159,8 @@ def sentences(played: Played) -> Iterator[str]:
         best = fastest(list(played.rows.values()))
         if best is None:
             yield f"{played.precision}: no engine with proven kernels was measured"
-        elif best is not max(played.rows.values(), key=lambda one: one.images_per_s):
-            yield f"{played.precision}: of those with proven kernels {best.engine} ({best.stack}) reached the most"
+        elif best is not best_first(list(played.rows.values()))[0]:
+            yield f"{played.precision}: the best engine with proven kernels is {best.engine} ({best.stack})"
         yield from (f"{played.precision}: {one.engine}: {UNPROVEN_WORDS}" for one in played.rows.values()
                     if not one.proven)
     yield from (f"{played.precision}: left out: {one.who}: {one.why}" for one in played.left_out)
@@ -169,14 +170,14 @@ def sentences(played: Played) -> Iterator[str]:
 
 def table(rows: Sequence[Row]) -> list[str]:
     """A line for each row below a head, the fastest of each precision first."""
-    head = ("precision", "engine (stack)", "images/s", "to the fastest", "95 % interval", "rounds", "latency ms",
+    head = ("precision", "engine (stack)", rows[0].unit, "to the fastest", "95 % interval", "rounds", "latency ms",
             "batch", "cores", "prepare s", "memory MB", "kernels")
-    lines = [head, *(_cells(one) for one in sorted(rows, key=lambda one: (one.precision, -one.images_per_s)))]
+    lines = [head, *(_cells(one) for one in sorted(best_first(rows), key=lambda one: one.precision))]
     return aligned(lines, left=(0, 1, len(head) - 1))
 
 
 def _cells(one: Row) -> tuple[str, ...]:
-    return (one.precision, f"{one.engine} ({one.stack})", f"{one.images_per_s:.2f}",
+    return (one.precision, f"{one.engine} ({one.stack})", f"{one.value:.2f}",
             f"{100 * one.ratio - 100:+.1f} %" if one.ratio != 1 else "", interval(one.low, one.high), str(one.rounds),
             "-" if one.latency_ms is None else f"{one.latency_ms:.1f}", str(one.batch_size),
             str(one.cores_per_instance), f"{one.prepare_s:.1f}",
@@ -187,8 +188,8 @@ def document(rows: Sequence[Row], said: Sequence[str], cpu: str) -> dict[str, ob
     """For programs, and for what remembers it: the best proven engine of each precision, and every row."""
     best = {precision: fastest([one for one in rows if one.precision == precision])
             for precision in dict.fromkeys(one.precision for one in rows)}
-    return {"schema": "resnet50-bench-engines", "schema_version": 2, "cpu": cpu,
+    return {"schema": "resnet50-bench-engines", "schema_version": 3, "cpu": cpu,
             "best": {precision: {"engine": one.engine, "stack": one.stack, "batch_size": one.batch_size,
-                                 "cores_per_instance": one.cores_per_instance, "images_per_s": one.images_per_s}
+                                 "cores_per_instance": one.cores_per_instance, "value": one.value, "unit": one.unit}
                      for precision, one in best.items() if one},
             "rows": [asdict(one) for one in rows], "text": list(said)}

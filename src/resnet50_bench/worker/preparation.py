@@ -43,6 +43,7 @@ def make_job(spec: Spec, say: Say, peaks: Peaks) -> Job:
     """
     began = time.monotonic()
     request, engine = model_request(spec), load_engine(spec.torch_type)
+    engine.forget()
     if spec.training:
         from .training import Trainer, TrainingFeed
 

@@ -116,6 +116,9 @@ def torch_dtype(precision: Precision) -> torch.dtype:
 class Engine(ABC):
     """One way to run a model. Each TORCH_TYPE's module defines one as ``ENGINE``."""
 
+    def forget(self) -> None:  # noqa: B027
+        """Drop what this process compiled for an earlier job."""
+
     @abstractmethod
     def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         """Optimise the plain model for the request, or take it from the cache."""

@@ -29,9 +29,11 @@ _PT2E_PACKAGES = ("torchao.quantization.pt2e", "torch.ao.quantization")
 class InductorEngine(PyTorchEngine):
     """TORCH_TYPE=COMPILE-INDUCTOR: weights frozen into the graph. Inductor has its own cache."""
 
-    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
+    def forget(self) -> None:
         # Each model of a process counts towards PyTorch's limit of recompilations and keeps its weights in memory.
         torch.compiler.reset()
+
+    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         if request.precision.dtype is INT8:
             return _int8(request, plain)
         return PreparedModel(compiled(plain.network().to(request.input_dtype), plain.example), "Inductor's own")

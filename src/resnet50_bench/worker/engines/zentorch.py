@@ -18,8 +18,10 @@ from .inductor import compiled
 class ZentorchEngine(PyTorchEngine):
     """TORCH_TYPE=ZENTORCH: weights frozen into the graph. Inductor has its own cache."""
 
-    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
+    def forget(self) -> None:
         torch.compiler.reset()
+
+    def prepare(self, request: ModelRequest, plain: Plain) -> PreparedModel:
         # It fuses operations into the convolution before them only if all shapes are static.
         with dynamo_config.patch(automatic_dynamic_shapes=False):
             model = compiled(plain.network().to(request.input_dtype), plain.example, backend="zentorch")
