@@ -77,8 +77,8 @@ def test_auto_is_the_fastest_that_was_found_and_the_log_says_so(here):
     case = case_of(here, TORCH_TYPE="Auto")
     assert (case.torch_type, case.stack, dict(case.origins)["TORCH_TYPE"]) == ("OPENVINO", "openvino", "auto")
     assert case.notices == (
-        "TORCH_TYPE: OPENVINO of the stack openvino (auto: the proven one that reached the most here at avx2_int8, "
-        "41.2 images/s with BATCH_SIZE=16 CORES_PER_INSTANCE=2, found on 2026-11-25)",)
+        "TORCH_TYPE: OPENVINO of the stack openvino (auto: the engine with proven kernels that was the fastest here "
+        "at avx2_int8, 41.2 images/s with BATCH_SIZE=16 CORES_PER_INSTANCE=2, found on 2026-11-25)",)
     assert case.texts()["TORCH_TYPE"] == "OPENVINO"
 
 
@@ -270,7 +270,7 @@ def test_a_sweep_takes_each_precisions_engine_and_its_python(fake, capsys):
     assert fake.sweep("--torch_type=auto", "--batch_size=1", "--cores_per_instance=1") == 0
     assert {(case.precision, case.torch_type, str(python)) for case, python in fake.cases} == {
         ("avx2_int8", "OPENVINO", "openvino"), ("avx2_fp32", "IPEX", "ipex")}
-    assert "NOTICE: TORCH_TYPE: OPENVINO of the stack openvino (auto: the proven one" in capsys.readouterr().out
+    assert "NOTICE: TORCH_TYPE: OPENVINO of the stack openvino (auto: the engine with proven kernels" in capsys.readouterr().out
     best = Path("best.yaml").read_text()
     assert 'TORCH_TYPE: "OPENVINO"' in best and "measured with RESNET50_BENCH_STACK=openvino" in best
 

@@ -56,7 +56,7 @@ def _engines() -> str:
 
 
 def _stacks() -> str:
-    return _table(("stack", "what it has", "oldest Python", "disk space, default builds"), (
+    return _table(("stack", "what it has", "oldest Python", "free disk space needed, default builds"), (
         (f"`{name}`", stack.purpose, ".".join(map(str, stack.oldest_python)), f"{stack.needed_gb:.0f} GB")
         for name, stack in stacks.STACKS.items()))
 

@@ -114,8 +114,8 @@ class KnownEngine:
 
     def notice(self, precision: str) -> str:
         """The notice for a case that uses it: the measured throughput, its settings and its date."""
-        return (f"TORCH_TYPE: {self.engine} of the stack {self.stack} (auto: the proven one that reached the most here "
-                f"at {precision}, {self.images_per_s:.1f} images/s with BATCH_SIZE={self.batch_size} "
+        return (f"TORCH_TYPE: {self.engine} of the stack {self.stack} (auto: the engine with proven kernels that was "
+                f"the fastest here at {precision}, {self.images_per_s:.1f} images/s with BATCH_SIZE={self.batch_size} "
                 f"CORES_PER_INSTANCE={self.cores_per_instance}, found on {self.found_at})")
 
 

@@ -171,7 +171,7 @@ _CATALOGUE = (
             roles=Role.NAME),
     _choice("MODE", "what is measured", ("latency", "throughput", "accuracy", "server"), _when("throughput"),
             roles=Role.NAME),
-    _choice("CASE_TYPE", "a variant of the case: gated for commit checks, pkm for traces",
+    _choice("CASE_TYPE", "a variant of the case: gated is short, for CI; pkm is for trace tools",
             ("", "gated", "pkm"), _when(""), roles=Role.NAME),
     _choice("PRECISION", "the arithmetic and the instruction set", tuple(PRECISIONS), _when(BEST),
             roles=Role.NAME | Role.COMPARED | Role.SHOWN),
@@ -209,14 +209,14 @@ _CATALOGUE = (
     Parameter("STEPS", "the smallest number of measured steps of each instance (MODE=server: of queries)",
               "1, 2, 3 ...",
               _integer(1), (_when(10, CASE_TYPE="gated"), _when(ALL, MODE="accuracy"), _when(100)), Role.EFFORT),
-    Parameter("WARMUP_STEPS", "the smallest number of steps before the measurement. It runs more until step times "
+    Parameter("WARMUP_STEPS", "the smallest number of steps before the measurement. More follow until step times "
               "are steady, except in a burst. 0: none",
               "0, 1, 2 ...", _integer(0), (_when(5, CASE_TYPE="gated"), _when(20)), Role.EFFORT),
     Parameter("MIN_DURATION", "the shortest time in seconds that each instance measures", "0, 1, 2 ... 86400",
               _integer(0, 86400), (_when(5, MODE="server", CASE_TYPE="gated"), _when(60, MODE="server"),
                                    _when(0, CASE_TYPE="gated"), _when(0, MODE="accuracy"), _when(10)), Role.EFFORT),
     Parameter("TARGET_QPS", "queries per second. auto: the highest rate within the bound, found by a search. gated: a "
-              "safe rate",
+              "safe rate, from the step times of the warm-up",
               f"0.01 ... {MOST_QPS} auto", _or_auto(_number(0.01, MOST_QPS)),
               (_when(AUTO, MODE="server"), _when(None)), Role.CONFIGURATION, "MODE=server"),
     Parameter("LATENCY_BOUND_MS", "the longest time in ms from a query's arrival to its answer, for LATENCY_PERCENTILE "

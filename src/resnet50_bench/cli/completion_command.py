@@ -33,7 +33,7 @@ _SCRIPTS = {"ctest.sh": "ctest", "build.sh": "images", "list-kpi.sh": "list", "r
 def parser() -> Parser:
     options = Parser(f"{PROG} completion", "Print a script that completes commands, options and values in your shell.",
                      f'eval "$({PROG} completion bash)"')
-    options.add_argument("shell", choices=("bash", "zsh"))
+    options.add_argument("shell", choices=("bash", "zsh"), help="your shell")
     return options
 
 

@@ -25,7 +25,7 @@ def parser() -> Parser:
     add = options.add_argument
     add("--params", action="store_true", help="also the parameters")
     add("--recent", type=number_of(1), metavar="N", help="only the N newest logs folders")
-    add("--format", choices=("list", *_TABLES, "prometheus"), default="list")
+    add("--format", choices=("list", *_TABLES, "prometheus"), default="list", help="the format (default: list)")
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
     add("folders", nargs="*", type=Path, metavar="FOLDER", help=f"default: {USUAL_RESULTS}")
     return options

@@ -20,10 +20,11 @@ def parser() -> Parser:
     what.add_argument("--stack", metavar="NAME", help=f"the stack: {', '.join(stacks.STACKS)} (default: "
                                                       f"RESNET50_BENCH_STACK, else {stacks.DEFAULT})")
     what.add_argument("--host", action="store_true",
-                      help="install only what lists, compares and reports, for a host that measures nothing")
-    what.add_argument("--list", action="store_true", help="list the stacks, which are installed, and their sizes")
+                      help="install only what list, compare and report need, for a host that does not measure")
+    what.add_argument("--list", action="store_true", help="list all stacks, and the sizes of the installed ones")
     what.add_argument("--native-libraries", action="store_true", help="install only jemalloc and numactl")
-    what.add_argument("--print-python", action="store_true", help="print the path of the Python that measures")
+    what.add_argument("--print-python", action="store_true",
+                      help="print the path of the Python that runs the measurements")
     options.add_argument("--tools", action="store_true", help="also install the test tools, and print the Python")
     return options
 

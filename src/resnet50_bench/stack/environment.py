@@ -110,7 +110,7 @@ class StackChoice:
             raise Infrastructure(self.not_set_up(name))
         if importlib.util.find_spec("torch"):
             return Path(sys.executable)
-        raise Infrastructure("the environment that measures is not set up: run scripts/setup.sh once "
+        raise Infrastructure("the environment of the benchmark is not set up: run scripts/setup.sh once "
                              f"(it makes {self.folder(name)})")
 
     def lacking(self) -> list[str]:

@@ -146,7 +146,7 @@ class Race:
         if self.standing.ended:
             return DECIDED if self.rules.within is None else "every interval is as narrow as --within asks for"
         if self.round >= self.rules.most_rounds:
-            return f"{self.round} round{'s' if self.round > 1 else ''} were asked for at most"
+            return f"the limit of {self.round} round{'s' if self.round > 1 else ''} is reached"
         if time_limit_s is not None and elapsed_s + (self.round_s() or 0.0) > time_limit_s and self.took_s:
             return f"another round would end after the time limit of {time_limit_s:g} s"
         return None
