@@ -149,11 +149,11 @@ def test_the_environment_reaches_the_container_and_the_cases_name_stands(checkou
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    ({"CUSTOMER_ENV": "A='x'"}, """CUSTOMER_ENV="A='x'" holds "'", which WSF cannot carry"""),
+    ({"CUSTOMER_ENV": "A='x'"}, """CUSTOMER_ENV="A='x'" holds "'", which WSF cannot pass on"""),
     ({"CUSTOMER_ENV": "A"}, "CUSTOMER_ENV='A' holds 'A', which is not NAME=VALUE"),
     ({"BATCH_SIZE": "abc"}, "BATCH_SIZE='abc' is not a whole number"),
     ({"TRAIN_EPOCH": "3"}, "TRAIN_EPOCH=3 is not supported; training is measured in steps"),
-    ({"DOCKER_OPTIONS": "-v '/x"}, "is not words for a command: No closing quotation"),
+    ({"DOCKER_OPTIONS": "-v '/x"}, "cannot be read as options: No closing quotation"),
 ], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
 def test_what_is_refused_starts_nothing(checkout, given, message):
     done = checkout.sh("./ctest.sh", "-V", "--testcase", f"test_{case_name(checkout)}", **given)

@@ -53,7 +53,7 @@ def test_apptainer_and_enroot_in_their_own_words():
     assert words == ["enroot", "start", "--mount", "/logs/w:/home/bench/logs", "--mount",
                      "/cache:/var/cache/resnet50-bench", "--env", "CUSTOMER_ENV=A=1,2 $(id)", "--env", "BATCH_SIZE=4",
                      "/images/r.sqsh", "/opt/resnet50/run_test.sh"] and not more
-    with pytest.raises(BadInput, match="CUSTOMER_ENV=.*two lines, which Enroot cannot carry"):
+    with pytest.raises(BadInput, match="CUSTOMER_ENV=.*two lines, which Enroot cannot pass on"):
         native.enroot("i", {"CUSTOMER_ENV": "a\nb"}, Path("/l"), Path("/c"))
     with pytest.raises(BadInput, match="/l:x: a path with one of"):
         native.apptainer("i", {}, Path("/l:x"), Path("/c"))

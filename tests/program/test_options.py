@@ -50,7 +50,7 @@ def test_run_repeats_values_and_burst_enumerates_them(words, expected):
     (["--status", "-1"], "--status: -1 is too small"), (["--run", "two"], "--run: 'two' is not a whole number"),
     (["--loop", "1000", "--burst", "1000", "--run", "1000"], "are 1000000000 runs; at most 10000"),
     (["--nohup", "--daemon"], "exclude each other"), (["--testset", "x.yaml", "--testcase", "y"], "exclude each other"),
-    (["--options=--cpus='2"], "--options=--cpus='2 is not words for a command: No closing quotation"),
+    (["--options=--cpus='2"], "--options=--cpus='2 cannot be read as options: No closing quotation"),
 ])
 def test_what_cannot_be_is_refused(words, why):
     with pytest.raises(BadInput, match=re.escape(why)):

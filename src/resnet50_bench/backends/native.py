@@ -90,7 +90,7 @@ def apptainer(image: str, texts: Mapping[str, str], folder: Path, models: Path) 
 def enroot(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> Command:
     """Pass parameters by --env, which Enroot reads as one line each. Raises BadInput for a value of two lines, and for
     paths that --mount cannot pass."""
-    bad = [f"{name}={text!r} is of two lines, which Enroot cannot carry"
+    bad = [f"{name}={text!r} is of two lines, which Enroot cannot pass on"
            for name, text in texts.items() if "\n" in text]
     if bad:
         raise BadInput(*bad)

@@ -129,7 +129,7 @@ def _not_carried(text: str) -> str | None:
     """Why WSF cannot pass a text. Its docker backend turns ~ into line ends, its terraform backend expands Jinja."""
     for char in text:
         if char in "'\"\\~" or not char.isprintable():
-            return f"holds {char!r}, which WSF cannot carry: no quotes, backslashes, tildes or control characters"
+            return f"holds {char!r}, which WSF cannot pass on: no quotes, backslashes, tildes or control characters"
     if jinja := re.search(r"\{[{%#]", text):
         return f"holds {jinja[0]!r}, which WSF's terraform backend would evaluate"
     return None
@@ -141,7 +141,7 @@ def _callers(environment: Mapping[str, str], bad: list[str]) -> tuple[list[str],
     try:
         options = shlex.split(environment.get("DOCKER_OPTIONS", ""))
     except ValueError as error:
-        bad.append(f"DOCKER_OPTIONS={environment['DOCKER_OPTIONS']!r} is not words for a command: {error}")
+        bad.append(f"DOCKER_OPTIONS={environment['DOCKER_OPTIONS']!r} cannot be read as options: {error}")
     bad += [f"DOCKER_OPTIONS: {word!r} {problem}" for word in options if (problem := _not_carried(word))]
     bad += [f"RECONFIG_OPTIONS: {word!r} is not -DNAME=VALUE of letters, digits and _ . / = @ + : % -"
             for word in environment.get("RECONFIG_OPTIONS", "").split() if not _DEFINITION.fullmatch(word)]

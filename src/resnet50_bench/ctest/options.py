@@ -187,7 +187,7 @@ class Options:
         try:
             shlex.split(self.backend_options)
         except ValueError as error:
-            yield f"--options={self.backend_options} is not words for a command: {error}"
+            yield f"--options={self.backend_options} cannot be read as options: {error}"
         if self.mode in (Mode.RUN, Mode.SWEEP, Mode.TESTSET):
             yield from wrong_values({} if self.noenv else self.environment)
             yield from wrong_values(self.flags)
