@@ -67,7 +67,7 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
     small = machine(tmp_path, SPR_CPU, cores_per_node=2)
     case = of(small, MODE="latency")
     assert case.cores_per_instance == 2
-    assert case.notices == ("CORES_PER_INSTANCE: default 4 lowered to the 2 cores there are",)
+    assert case.notices == ("CORES_PER_INSTANCE: default 4 lowered to the 2 usable cores",)
     with pytest.raises(BadInput, match=r"CORES_PER_INSTANCE=4 does not fit: .* 2 cores \(nearest: 2\)"):
         of(small, CORES_PER_INSTANCE="4")
 
@@ -75,8 +75,9 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
 @pytest.mark.parametrize(("texts", "message"), [
     ({"BATCH_SIZE": "0"}, r"BATCH_SIZE='0' \(flag\) is too small: 1 or more is allowed \(nearest: 1\)"),
     ({"PLATFORM": "SRF"}, r"PLATFORM='SRF' \(flag\) is not supported: Sierra Forest's .* supported are SPR, .*, ROME"),
-    ({"PLATFORM": "bergamo"}, r"'bergamo' .* is not supported: it has no cases .* run GENOA's; supported are SPR"),
-    ({"PLATFORM": "ARMv9"}, r"'ARMv9' .* is not supported: it is no x86-64; supported are SPR"),
+    ({"PLATFORM": "bergamo"}, r"'bergamo' .* is not supported: its cores .* run the cases of PLATFORM=GENOA; "
+                              r"supported are SPR"),
+    ({"PLATFORM": "ARMv9"}, r"'ARMv9' .* is not supported: it is not x86-64; supported are SPR"),
     ({"STEPS": "abc"}, "STEPS='abc' .* is not a whole number of 1 or more"),
     ({"PRECISION": "amx_bfloat61"}, r"did you mean amx_bfloat16\?"),
     ({"TRAIN_EPOCH": "3"}, r"TRAIN_EPOCH=3 \(flag\) is not supported; training is measured in steps: STEPS=N"),
@@ -86,7 +87,7 @@ def test_a_default_that_does_not_fit_is_lowered_and_a_given_value_is_an_error(tm
     ({"CUSTOMER_ENV": "A=1 ;rm"}, "';rm', which is not NAME=VALUE"),
     ({"MODE": "accuracy", "DATA_TYPE": "dummy"}, "random labels have no accuracy"),
     ({"FUNCTION": "training"}, "FUNCTION=training is not supported"),
-    ({"FUNCTION": "training", "PRECISION": "amx_bfloat32"}, "amx_bfloat32.*; it is with .*amx_bfloat16"),
+    ({"FUNCTION": "training", "PRECISION": "amx_bfloat32"}, "amx_bfloat32.*; use .*amx_bfloat16"),
 ])
 def test_what_is_refused_and_in_which_words(spr, texts, message):
     with pytest.raises(BadInput, match=message) as refused:

@@ -38,7 +38,7 @@ def slow_step(at: int, ms: float) -> dict:
     ((run(0), run(1, start_ms=200)), "overlap", "noisy", "not measure the whole time together"),
     ((run(0, steps=40), run(1, steps=200)), "common window", "invalid", "an instance has 40 of 100 steps"),
     ((run(0), run(1, **slow_step(57, 1000))), "outliers", "noisy", "step 57 took 1000.0 ms"),
-    ((run(0), run(1, observed_cpus=(0, 1))), "affinity", "invalid", "instance 1 was to run on [1]"),
+    ((run(0), run(1, observed_cpus=(0, 1))), "affinity", "invalid", "instance 1 is placed on cpus [1]"),
     ((run(0), run(1, steady=False)), "warm-up", "note", "instances [1] had not settled"),
 ])
 def test_what_the_instances_show(runs, check, verdict, words):
@@ -219,7 +219,7 @@ def test_threads_that_compute_on_one_core_while_another_has_none_are_invalid(cpu
 
 @pytest.mark.parametrize(("facts", "verdict", "words"), [
     ({"answers": {"0": {"count": 4, "not_finite": 0}}}, "ok", "0 of 4"),
-    ({"answers": {"0": {"count": 4, "not_finite": 4}}}, "invalid", "4 of 4 not finite"),
+    ({"answers": {"0": {"count": 4, "not_finite": 4}}}, "invalid", "4 of 4 answers not finite"),
     ({"answers": {"0": {"count": 4, "not_finite": 0}},
       "data": {"0": {"counts": {"count": 50, "top1": 5, "top5": 9, "not_finite": 1}}}}, "invalid", "1 of 54"),
     ({"answers": {"0": {"count": 4, "not_finite": 0}},

@@ -20,7 +20,7 @@ from resnet50_bench.errors import BadInput
     ("'*_training_latency_*': {STEPS: 1}", "'*_training_latency_*' matches no case of any platform;"),
     ("test_resnet50_pytorch_xeon_public_inference_troughput_avx_int8: {STEPS: 1}",
      "did you mean test_resnet50_pytorch_xeon_public_inference_throughput_avx_int8?"),
-    ("'*_gated': {STEPS: 1}\n'*': {STEPS: 1}\n'*_gated': {STEPS: 2}", "*_gated is there twice, give it once"),
+    ("'*_gated': {STEPS: 1}\n'*': {STEPS: 1}\n'*_gated': {STEPS: 2}", "*_gated is given twice; give it once"),
 ])
 def test_what_is_wrong_is_one_line_with_its_place(tmp_path, text, why):
     path = tmp_path / "config.yaml"

@@ -233,10 +233,10 @@ def test_variables_hold_as_flags_do(there, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("words", "variables", "named"), [
-    (["--torch_type=IPEX"], {}, "TORCH_TYPE is what is compared"),
+    (["--torch_type=IPEX"], {}, "`engines` compares every TORCH_TYPE"),
     (["--precision=amx_int8"], {}, "avx2_int8, avx2_fp32"), ([], {"PRECISION": "amx_int8"}, "avx2_int8, avx2_fp32"),
-    ([], {"FUNCTION": "training"}, "FUNCTION=training in the environment is what is compared"),
-    ([], {STACK: "nonsense"}, "engines takes all that are set up"), (["--batch_size=abc"], {}, "BATCH_SIZE"),
+    ([], {"FUNCTION": "training"}, "FUNCTION=training is in the environment: unset it"),
+    ([], {STACK: "nonsense"}, "`engines` uses all that are set up"), (["--batch_size=abc"], {}, "BATCH_SIZE"),
     (["--cores_per_instance=100000"], {}, "CORES_PER_INSTANCE=100000"), (["--mode=accuracy"], {}, "MODE=accuracy"),
     ([], {"STEPS": "zero"}, "STEPS")])
 def test_what_makes_no_sense_is_refused_once_before_anything_runs(there, monkeypatch, capsys, words, variables, named):

@@ -73,7 +73,7 @@ def test_one_copy_of_the_weights_is_refused_where_threads_cannot_be_bound(tmp_pa
 
 def test_training_is_refused_with_the_engines_that_train(tmp_path):
     for engine in ("OPENVINO", "ONNXRUNTIME", "ZENTORCH", "COMPILE-INDUCTOR"):
-        with pytest.raises(BadInput, match=f"TORCH_TYPE={engine}; it is with IPEX, EAGER"):
+        with pytest.raises(BadInput, match=f"TORCH_TYPE={engine}; use IPEX, EAGER"):
             of(machine(tmp_path), TORCH_TYPE=engine, PRECISION="avx_fp32", FUNCTION="training")
 
 

@@ -44,7 +44,7 @@ def test_dummy_data_needs_nothing(tmp_path):
 
 
 def test_accuracy_without_images_or_weights_says_where_it_looked(tmp_path, pictures):
-    with pytest.raises(BadInput, match=r"/dataset holds none: give DATASET="):
+    with pytest.raises(BadInput, match=r"/dataset contains none: give DATASET="):
         find(tmp_path, MODE="accuracy")
     with pytest.raises(BadInput, match=r"needs weights: none at .*/weights/resnet50-0676ba61.pth, .*/torch/hub"):
         find(tmp_path, MODE="accuracy", DATASET=str(pictures))
@@ -116,7 +116,7 @@ def test_foreign_folders_are_no_classes_and_are_named(tmp_path, foreign):
     (tmp_path / "empty").mkdir()
     found = a_set(tmp_path, f"{foreign}/x.jpg", "a/x.jpg", f"z/{foreign}/x.jpg", "z/._x.jpg", "z/x.jpg")
     assert labels(found) == {"a": 0, "z": 2} and len(found.images) == 2, "an empty class counts, as torchvision's does"
-    assert f"3 hidden or foreign entries, which are no classes and no images: {foreign}" in " ".join(found.notices)
+    assert f"3 hidden or system entries, which are neither classes nor images: {foreign}" in " ".join(found.notices)
 
 
 def test_a_set_that_is_one_folder_further_down_is_told_where(tmp_path):
@@ -192,10 +192,10 @@ def test_workers_get_samples_of_the_set_that_differ(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("texts", "why"), [
-    ({"FUNCTION": "training"}, "FUNCTION=training is not supported with amx_int8; it is with"),
+    ({"FUNCTION": "training"}, "FUNCTION=training is not supported with amx_int8; use"),
     ({"FUNCTION": "training", "PRECISION": "avx_fp32", "MODE": "latency"}, "MODE=latency is not supported"),
-    ({"QCONF": "/q.json", "PRECISION": "avx_fp32"}, "QCONF is a recipe for int8 with TORCH_TYPE=IPEX"),
-    ({"DATASET": "/set"}, "DATASET is read with DATA_TYPE=real only"),
+    ({"QCONF": "/q.json", "PRECISION": "avx_fp32"}, "QCONF is only for int8 with TORCH_TYPE=IPEX"),
+    ({"DATASET": "/set"}, "DATASET needs DATA_TYPE=real"),
     ({"CHECKPOINT": "/x.pt"}, "CHECKPOINT is written by FUNCTION=training only"),
     ({"WEIGHTS": "mine.pth"}, "is not an absolute path"),
     ({"ACCURACY_TARGET": "120"}, "is not a number from 0 to 100"),

@@ -96,8 +96,8 @@ def test_where_nothing_is_known_the_command_that_finds_it_is_named(here, text):
     if text is not None:
         memory.path().parent.mkdir(parents=True)
         memory.path().write_text(text, errors="surrogateescape")
-    assert refusal(here) == ("TORCH_TYPE=auto: which engine is the fastest here at avx2_int8 is not known; to find it: "
-                             "scripts/resnet50-bench.sh engines --precision=avx2_int8")
+    assert refusal(here) == ("TORCH_TYPE=auto: the fastest engine at avx2_int8 on this machine is not known; to find "
+                             "it: scripts/resnet50-bench.sh engines --precision=avx2_int8")
     found()
     assert case_of(here, TORCH_TYPE="auto").torch_type == "OPENVINO", "it is found again"
 
@@ -125,7 +125,7 @@ def test_other_versions_of_the_stack_or_none_are_told_with_what_to_do(here, monk
     monkeypatch.setattr(pins, "digest", lambda name: "new" if name == "openvino" else digest(name))
     assert refusal(here).startswith("TORCH_TYPE=auto: OPENVINO of the stack openvino was the fastest at avx2_int8, but "
                                     "its stack is not set up (")
-    assert "env-new): scripts/setup.sh --stack openvino; or measure again: " in refusal(here)
+    assert "env-new): run scripts/setup.sh --stack openvino; or measure again: " in refusal(here)
     set_up("openvino")
     assert "but its stack has other versions now; or measure again" in refusal(here)
 
@@ -136,7 +136,7 @@ def test_only_the_stack_that_the_user_chose_counts(here, monkeypatch):
     assert (case_of(here, TORCH_TYPE="auto").torch_type, case_of(here, TORCH_TYPE="auto").stack) == ("IPEX", "ipex")
     monkeypatch.setenv(STACK, "current")
     set_up("current")
-    assert "no engine of RESNET50_BENCH_STACK=current is known" in refusal(here)
+    assert "the fastest engine of RESNET50_BENCH_STACK=current at" in refusal(here)
     monkeypatch.setenv(STACK, "newest")
     with pytest.raises(BadInput, match="RESNET50_BENCH_STACK=newest is not one of"):
         where(here)
@@ -151,13 +151,13 @@ def test_for_a_chosen_stack_that_is_not_set_up_the_set_up_comes_first(here, monk
         (chosen().folder(stack) / f"complete-{stack}").unlink(missing_ok=True)
         assert refusal(here, PRECISION=precision) == (
             f"TORCH_TYPE=auto: the stack {stack} is not set up: run scripts/setup.sh --stack {stack} once; "
-            "scripts/resnet50-bench.sh engines then finds the fastest of it")
+            "then run scripts/resnet50-bench.sh engines to find its fastest engine")
 
 
 def test_of_a_python_that_the_user_names_nothing_is_known(here, monkeypatch):
     found()
     monkeypatch.setenv(PYTHON, "/opt/venv/bin/python")
-    assert "RESNET50_BENCH_PYTHON=/opt/venv/bin/python has; name one of IPEX" in refusal(here)
+    assert "RESNET50_BENCH_PYTHON=/opt/venv/bin/python; choose one of IPEX" in refusal(here)
 
 
 def test_an_environment_that_the_user_names_is_not_left(here, monkeypatch):
@@ -168,7 +168,7 @@ def test_an_environment_that_the_user_names_is_not_left(here, monkeypatch):
     set_up("ipex")
     assert (case_of(here, TORCH_TYPE="auto").torch_type, case_of(here, TORCH_TYPE="auto").stack) == ("IPEX", "ipex")
     found(OPENVINO)
-    assert f"no engine of RESNET50_BENCH_ENV={here}/mine (ipex) is known to be the fastest of it" in refusal(here)
+    assert f"the fastest engine of RESNET50_BENCH_ENV={here}/mine (ipex) at" in refusal(here)
     monkeypatch.setenv(STACK, "openvino")
     assert (f"the stack openvino is not set up: RESNET50_BENCH_ENV={here}/mine holds the stack ipex, and openvino "
             "needs a folder of its own: unset RESNET50_BENCH_ENV, or name another folder") in refusal(here)
@@ -181,7 +181,8 @@ def test_an_environment_that_the_user_names_is_not_left(here, monkeypatch):
 @pytest.mark.parametrize(("texts", "why"), [
     ({"FUNCTION": "training", "PRECISION": "avx2_fp32"}, "training is not supported with TORCH_TYPE=OPENVINO"),
     ({"WEIGHT_SHARING": "True"}, "WEIGHT_SHARING=True is not supported with TORCH_TYPE=OPENVINO"),
-    ({"QCONF": "/recipe.json"}, "QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for avx2_int8 with OPENVINO")])
+    ({"QCONF": "/recipe.json"}, "QCONF is only for int8 with TORCH_TYPE=IPEX, not for avx2_int8 with OPENVINO: leave "
+                                "it out")])
 def test_a_case_that_the_fastest_cannot_do_is_refused_by_its_name(here, texts, why):
     found()
     found(precision="avx2_fp32")
@@ -239,7 +240,8 @@ def test_a_result_is_run_again_by_the_engine_and_the_stack_that_measured_it(here
     del os.environ[STACK]
     (chosen().folder("openvino") / "complete-openvino").unlink()
     monkeypatch.setattr(one_run, "run", lambda *_: pytest.fail("it ran"))
-    with pytest.raises(BadInput, match="the stack openvino, which is not set up here: scripts/setup.sh --stack openvi"):
+    with pytest.raises(BadInput, match="the stack openvino, which is not set up here: run scripts/setup.sh --stack "
+                                       "openvi"):
         rerun_command.main([str(here / "before.json")])
 
 
@@ -259,7 +261,7 @@ def test_sides_of_versus_know_what_their_own_stack_does(here):
     with pytest.raises(Infrastructure, match="D: the stack current is not set up: run scripts/setup.sh --stack curr"):
         words.sides(replace(given, sides={"D": f"TORCH_TYPE=IPEX {STACK}=current"}), host(machine(here, MILAN_CPU)))
     set_up("current")
-    with pytest.raises(BadInput, match=f"D: TORCH_TYPE=auto: no engine of {STACK}=current is known"):
+    with pytest.raises(BadInput, match=f"D: TORCH_TYPE=auto: the fastest engine of {STACK}=current at"):
         words.sides(replace(given, sides={"D": f"TORCH_TYPE=auto {STACK}=current"}), host(machine(here, MILAN_CPU)))
 
 
@@ -270,7 +272,7 @@ def test_a_sweep_takes_each_precisions_engine_and_its_python(fake, capsys):
     assert fake.sweep("--torch_type=auto", "--batch_size=1", "--cores_per_instance=1") == 0
     assert {(case.precision, case.torch_type, str(python)) for case, python in fake.cases} == {
         ("avx2_int8", "OPENVINO", "openvino"), ("avx2_fp32", "IPEX", "ipex")}
-    assert "NOTICE: TORCH_TYPE: OPENVINO of the stack openvino (auto: the engine with proven kernels" in capsys.readouterr().out
+    assert "TORCH_TYPE: OPENVINO of the stack openvino (auto: the engine with proven kernels" in capsys.readouterr().out
     best = Path("best.yaml").read_text()
     assert 'TORCH_TYPE: "OPENVINO"' in best and "measured with RESNET50_BENCH_STACK=openvino" in best
 
@@ -278,4 +280,4 @@ def test_a_sweep_takes_each_precisions_engine_and_its_python(fake, capsys):
 def test_a_sweep_leaves_out_a_precision_at_which_nothing_is_known(fake, capsys):
     found(cpu=replace(MILAN_CPU, name=fake.cpu))
     assert fake.sweep("--torch_type=auto", "--batch_size=1", "--cores_per_instance=1") == 0
-    assert "avx2_fp32 is left out: TORCH_TYPE=auto: which engine is the fastest here" in capsys.readouterr().out
+    assert "avx2_fp32 is left out: TORCH_TYPE=auto: the fastest engine at" in capsys.readouterr().out

@@ -66,7 +66,7 @@ def test_a_run_faster_than_its_peak_is_its_peak_and_that_is_said():
             run["peak"] = {"operations_per_s": 1e9}
     found = limits.limits(decoded(made))
     assert found["compute_utilization"] == 1.0 and found["measured_peak_operations_per_s"] == 2e9
-    assert any("so the rate of the run is used as the peak" in line for line in logfile._limits(found, "nominal"))
+    assert any("So the rate of the run is used as the peak" in line for line in logfile._limits(found, "nominal"))
 
 
 def test_the_clock_says_where_it_is_from(tmp_path):

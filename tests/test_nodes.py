@@ -24,7 +24,7 @@ def test_a_scheduler_says_which_node_it_is():
 @pytest.mark.parametrize("said", [{NODE: "1"}, {NODE: "3", COUNT: "3", RENDEZVOUS: "/x"},
                                   {NODE: "-1", COUNT: "3", RENDEZVOUS: "/x"}, {NODE: "0", COUNT: "2", RENDEZVOUS: "x"}])
 def test_nonsense_is_refused(said):
-    with pytest.raises(BadInput, match="expected a node from 0 on"):
+    with pytest.raises(BadInput, match="expected are a node number from 0 on"):
         Surroundings.of(said)
 
 

@@ -155,7 +155,8 @@ systems:
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1}}}}]", "the key tolerance is missing"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: -1, tolerance: 5 %}}}}]", r"throughput\.value: -1 .* above 0"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: .nan, tolerance: 5 %}}}}]", "value: nan"),
-    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 0.05}}}}]", "tolerance: 0.05 .* such as 5 %"),
+    ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 0.05}}}}]", "tolerance: 0.05 .* for example 5 "
+                                                                                   "%"),
     ("systems: [{cpu: a, cases: {x: {throughput: {value: 1, tolerance: 100 %}}}}]", "below 100 %"),
     ("systems: [{cpu: a, cases: {x: {throughput: 5}}}]", r"\.throughput: 5 .* value, tolerance"),
     ("systems: [{cpu: a, cases: {x: {}}}]", "no KPI is given"),

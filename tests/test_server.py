@@ -97,7 +97,7 @@ def test_loadgens_invalid_is_invalid(tmp_path):
 
 
 @pytest.mark.parametrize(("own", "verdict", "where"), [
-    (None, "note", "the instances' cores"), (7, "ok", "cpu 7, its own")])
+    (None, "note", "the instances' cores"), (7, "ok", "cpu 7, which it has alone")])
 def test_what_loadgen_took_is_a_reading_and_no_other_load(tmp_path, own, verdict, where):
     found = result(tmp_path)
     found.placement.loadgen_cpu = own

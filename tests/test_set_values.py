@@ -65,8 +65,8 @@ def test_loop_decides_how_many():
     ("A=1 -2 4 ...64", "changes sign"), ("A=1 -1 1 ...9", "changes sign"), ("A=4 6 9 ...20", "only whole numbers"),
     ("A=8 4 2 ...0", "only whole numbers"), ("A=1 2 ...", "its end after"), ("A=1.5 2 ...9", "not a whole number"),
     ("", "is not NAME=VALUE"), ("=1", "is not NAME=VALUE"), ("A=1 2 |1.5", "not a whole number"),
-    ("A=1 2 0|", "is no filter"), ("A=1 2 |x", "'x' is not a whole number"),
-    ("A=1 2 |7", "leaves no value"), ("A=1 2 |0", "is no filter"), ("A=x |7", "'x' is not a whole number"),
+    ("A=1 2 0|", "is not a filter"), ("A=1 2 |x", "'x' is not a whole number"),
+    ("A=1 2 |7", "leaves no value"), ("A=1 2 |0", "is not a filter"), ("A=x |7", "'x' is not a whole number"),
     ("A=1 2 ...1000/B=1 2 ...1000", "at most 10000"), ("A=1 2/B=x/A=3", "A is there twice"),
 ])
 def test_what_is_refused_names_the_option(option, why):

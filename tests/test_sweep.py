@@ -90,7 +90,7 @@ def test_a_sweep_that_was_ended_goes_on_and_measures_nothing_twice(fake, capsys,
     assert len(fake.measured) == 4 and "avx2_int8" in (fake.folder / "sweep.txt").read_text()
     fake.ends_before = None
     assert fake.sweep() == 0, "its folder tells what it was started with"
-    assert "4 runs of these points are there already" in capsys.readouterr().out
+    assert "4 runs of these points exist already" in capsys.readouterr().out
     assert max(Counter(warm(fake)).values()) == 1
     whole = set(fake.measured)
     assert {entry.result.case["STEPS"] for entry in collection.find([fake.folder])} == {"9"}
@@ -215,7 +215,8 @@ def test_what_the_other_parameters_exclude_is_left_out_by_name(fake, capsys):
 
 @pytest.mark.parametrize(("words", "why"), [
     (["-V"], "--sweep and -V exclude"), (["--testcase", "x"], "--sweep and --testcase exclude"),
-    (["--set", "STEPS=1 2"], "--set STEPS: a sweep takes lists of PRECISION, BATCH_SIZE, CORES_PER_INSTANCE only"),
+    (["--set", "STEPS=1 2"], "--set STEPS: a sweep takes lists only for PRECISION, BATCH_SIZE, CORES_PER_INSTANCE; "
+                             "give one value"),
 ])
 def test_ctest_sh_refuses_what_means_nothing_in_a_sweep(words, why, monkeypatch):
     with pytest.raises(BadInput, match=why):

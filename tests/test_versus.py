@@ -188,7 +188,7 @@ def test_all_sides_are_valid_before_anything_runs_and_every_fault_is_named(here)
     assert "did you mean IPEX" in str(refused.value) and "too small" in str(refused.value)
     with pytest.raises(BadInput, match="MODE is latency and throughput"):
         words.sides(given("MODE=latency", ""), here)
-    with pytest.raises(BadInput, match="same answers each time"):
+    with pytest.raises(BadInput, match="same answers in each run"):
         words.sides(given(MODE="accuracy", DATA_TYPE="real"), here)
     with pytest.raises(BadInput, match="B: RESNET50_BENCH_ENV=/nowhere.*is not set up"):
         words.sides(given("", "RESNET50_BENCH_ENV=/nowhere"), here)

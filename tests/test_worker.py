@@ -186,7 +186,7 @@ def test_an_order_out_of_turn_is_a_fault_that_is_said(tmp_path, clock):
     launcher = FakeLauncher(tmp_path, FakeEngine(clock), spec(tmp_path))
     launcher.hear(Prepared)
     launcher.tell(Go())
-    assert "where Warm comes next" in launcher.hear(Failed)[-1].why
+    assert "expected Warm" in launcher.hear(Failed)[-1].why
     assert isinstance(launcher.end(), RuntimeError)
 
 

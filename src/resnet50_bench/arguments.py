@@ -38,14 +38,14 @@ def share(text: str) -> float:
     """An argparse ``type``: ``1%`` -> 0.01."""
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*", text)
     if not match or not 0 < float(match[1]) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 1% or 0.5%")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage, for example 1% or 0.5%")
     return float(match[1]) / 100
 
 
 def seconds(text: str) -> float:
     """An argparse ``type``: ``1h30m`` -> 5400."""
     if not re.fullmatch(r"([0-9]+[smh])+", text) or not re.search(r"[1-9]", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 10m or 1h30m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration, for example 90s, 10m or 1h30m")
     return float(sum(int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
                      for number, unit in re.findall(r"([0-9]+)([smh])", text)))
 
@@ -112,7 +112,7 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         if action.type is Path and not arg_string:
-            raise argparse.ArgumentError(action, "the name of a file or folder is empty")
+            raise argparse.ArgumentError(action, "the name of the file or folder is empty; type a name")
         return super()._get_value(action, arg_string)
 
     def _spelt(self, word: str) -> str:

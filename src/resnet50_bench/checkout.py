@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 def require(what: str) -> Path:
     """The checkout, for ``what`` that needs its files. Raises Infrastructure where the package stands alone."""
     if not (ROOT / "CMakeLists.txt").exists():
-        raise Infrastructure(f"{what} needs a checkout of the project: this is an installed copy, without its CMake "
-                             "files and Dockerfiles")
+        raise Infrastructure(f"{what} needs a checkout of the project. This installed copy has no CMake files and no "
+                             "Dockerfiles: clone the repository")
     return ROOT
 
 

@@ -55,7 +55,7 @@ def _loader() -> Any:
                 key = key_node.tag, key_node.value
                 if isinstance(key_node, yaml.ScalarNode) and key in known and key_node.tag != _MERGE:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"{key_node.value} is there twice, give it once", key_node.start_mark)
+                        None, None, f"{key_node.value} is given twice; give it once", key_node.start_mark)
                 known |= {key} if isinstance(key_node, yaml.ScalarNode) else set()
             return dict(super().construct_mapping(node, deep))
 
@@ -137,5 +137,5 @@ def text_of(place: str, value: Scalar) -> str:
     except ValueError as error:
         raise BadInput(f"{place} has no usable value: {error}") from error
     if not text.isprintable():
-        raise BadInput(f"{place}: {text!r} holds characters that cannot be printed, which no value has")
+        raise BadInput(f"{place}: {text!r} contains control characters, and no value may have them")
     return text

@@ -39,7 +39,7 @@ def test_a_gated_case_runs_in_a_container_and_proves_its_kernels(images: Images,
     done = ctest(tmp_path, "--testcase", CASE.format("throughput", INT8),
                  "--set", f"CUSTOMER_ENV=A=$(id) B=x;y {PASSIVE}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "BACKEND: docker (an engine answers and the image is there)" in done.stdout
+    assert "BACKEND: docker (docker answers and has the image)" in done.stdout
     assert "*Throughput (samples/sec): " in done.stdout
     assert "CUSTOMER_ENV as seen inside: A=$(id) B=x;y" in done.stdout
     measured = result(tmp_path)
@@ -116,7 +116,7 @@ def test_somebody_removes_the_container(images, tmp_path):
     running, container = started(tmp_path)
     docker("rm", "-f", container)
     rest = ended(running, 3)
-    assert "error: the docker engine went away, or somebody removed the container" in rest
+    assert "error: docker stopped, or somebody removed the container" in rest
 
 
 def test_ctrl_c(images, tmp_path):

@@ -25,7 +25,7 @@ def test_a_gated_case_runs_rootless_to_its_kpi(image, build):
         env=rootless.environment(RESNET50_BENCH_BUILD=str(build), RELEASE=":container-test", BACKEND="podman",
                                  RESNET50_BENCH_LOCK_FOLDER=str(build)))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "BACKEND: podman (as asked)" in done.stdout and "*Throughput (samples/sec): " in done.stdout
+    assert "BACKEND: podman (chosen by BACKEND)" in done.stdout and "*Throughput (samples/sec): " in done.stdout
     assert "CUSTOMER_ENV as seen inside: A=$(id) B=x;y" in done.stdout
     path, = build.glob("workload/*/*-logs-*/itr-1/worker-0-c0/benchmark_*.json")
     measured = json.loads(path.read_text())

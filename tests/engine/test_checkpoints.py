@@ -179,7 +179,7 @@ REFUSED = {
     "a number": (lambda path: torch.save({"state_dict": 3}, path), "no state_dict"),
     "arrays": (lambda path: torch.save({"conv1.weight": numpy.ones(3)}, path), "no state_dict"),
     "two networks": (lambda path: torch.save({"teacher": state(), "student": state()}, path),
-                     r"several networks \(student., teacher.\): save the one"),
+                     r"several networks \(student., teacher.\): save one of"),
     "resnet18": (lambda path: torch.save(torchvision.models.resnet18().state_dict(), path), "another model.*missing"),
     "other names": (lambda path: torch.save({"a.weight": torch.ones(2)}, path), "another model.*names missing"),
     "a head of two layers": (lambda path: torch.save({n.replace("fc.", "fc.1."): t for n, t in state().items()}, path),
@@ -199,7 +199,7 @@ def test_what_is_no_resnet50_is_named_in_one_plain_line_with_what_to_do(tmp_path
 
 def test_weights_for_another_number_of_classes_are_refused_with_both(tmp_path):
     torch.save(state(), tmp_path / "weights.pth")
-    with pytest.raises(BadInput, match="1000 classes apart, the data set has 10"):
+    with pytest.raises(BadInput, match="are for 1000 classes, but the data set has 10"):
         network(tmp_path / "weights.pth", 10)
 
 

@@ -61,7 +61,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_to_the_same_points_and_measures_no
     second = sweep(folder)  # what it was started with lies in its folder
     said = second.communicate(timeout=1200)[0]
     assert second.returncode == 0, said
-    assert "1 runs of these points are there already" in said
+    assert "1 runs of these points exist already" in said
     assert points_of(folder) == Counter(POINTS)
     assert "2 of 2" not in said and "1 of 1 |" in said
 

@@ -87,7 +87,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(folder, pictures, 
     assert 0 < resumed["began_at"] < resumed["steps"] == resumed["total_steps"] == 18
     assert resumed["losses"] == pytest.approx(uninterrupted["losses"], rel=0.05, abs=0.05)
     last = run_test(again, *flags)
-    assert last.returncode == 2 and "has come to its end (18 steps)" in last.stderr
+    assert last.returncode == 2 and "is complete (18 steps)" in last.stderr
     near_its_end = torch.load(checkpoint, weights_only=True)
     torch.save(near_its_end | {"step": 16, "losses": near_its_end["losses"][:16]}, checkpoint)
     rest = tmp_path / "rest"

@@ -50,7 +50,7 @@ def test_two_equal_sides_killed_in_the_middle_go_on_and_no_round_is_measured_twi
     second = subprocess.run([COMMAND, "versus", "--folder", folder, "--rounds", "2", "--json"], capture_output=True,
                             text=True, timeout=300, check=False)
     assert second.returncode == 0, second.stderr
-    assert "2 turns are there already: not measured again" in second.stderr
+    assert "2 turns exist already: not measured again" in second.stderr
     after = pids_of(folder)
     assert set(after) == {f"{side}/round-00{number}" for side in "AB" for number in (1, 2)}
     assert {name: after[name] for name in before} == before

@@ -102,7 +102,7 @@ def test_stop_ends_only_what_begins_with_the_prefix(checkout, tmp_path, capsys):
                               **({machine_lock.FOLDER: str(tmp_path)} if number == 2 else {}))
         assert ("NOTICE: one-" in done.stdout) == (number == 2), "it is said what disturbs it"
         until(lambda count=number: measuring(checkout, count))
-    with pytest.raises(BadInput, match="no running name begins with it; running: .*one-"):
+    with pytest.raises(BadInput, match="no running background run has a name that begins so; running: .*one-"):
         background.stop(checkout.build, "three")
     assert re.fullmatch(r"one-\S+: ended with status 143\n", checkout.ctest("--stop", "one").stdout)
     shown = status(checkout, capsys)
@@ -196,7 +196,7 @@ def test_many_ended_runs_do_not_hide_what_runs(tmp_path, capsys):
     background.show(tmp_path, 0)
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
     assert lines[0].startswith("running: running as process") and lines[1].startswith("ended-14")
-    assert len(lines) == 12 and lines[-1] == f"5 earlier ones: {tmp_path / 'background'}"
+    assert len(lines) == 12 and lines[-1] == f"5 earlier runs: {tmp_path / 'background'}"
 
 
 @pytest.mark.parametrize(("argv", "left"), [

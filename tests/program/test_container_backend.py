@@ -25,7 +25,7 @@ def test_an_engine_gets_each_hostile_value_as_one_word(engine, name):
     for value in hostile():
         words = container.run_command(engine, "image:1", {name: value}, (), "n", 60)
         assert words[words.index("--env") + 1] == f"{name}={value}" and words[0] == engine.name
-    with pytest.raises(BadInput, match=f"{name}=.*is not UTF-8 text, which {engine.name} would change"):
+    with pytest.raises(BadInput, match=f"{name}=.*is not UTF-8 text, and {engine.name} would change it"):
         container.run_command(engine, "image:1", {name: "a\udcffb"}, (), "n", 60)
 
 
@@ -152,9 +152,9 @@ def engines(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("docker", "podman", "expected"), [
-    (0, 0, "BACKEND: docker (an engine answers and the image is there)"),
-    (1, 0, "BACKEND: podman (no docker engine answers; an engine answers and the image is there)"),
-    (1, 1, "BACKEND: native (no docker engine answers; no podman engine answers)")])
+    (0, 0, "BACKEND: docker (docker answers and has the image)"),
+    (1, 0, "BACKEND: podman (docker is installed but does not answer; podman answers and has the image)"),
+    (1, 1, "BACKEND: native (docker is installed but does not answer; podman is installed but does not answer)")])
 def test_auto_asks_docker_then_podman_and_says_why(engines, docker, podman, expected):
     engines("docker", docker)
     engines("podman", podman)

@@ -161,10 +161,10 @@ BEFALLS_A_POD = {
     "config": ({"status": waiting("CreateContainerConfigError", "image has non-numeric user")}, Infrastructure,
      r"the container cannot be started \(image has non-numeric user\)"),
     "label": ({"status": UNSCHEDULABLE, "node": None}, Infrastructure,
-     r"cannot be scheduled: 0/3 nodes .*it wants the node labels \S+AMXTILE=true \(cpu-cpuid: Node Feature Disc"),
+     r"cannot be scheduled: 0/3 nodes .*it needs a node with the labels \S+AMXTILE=true \(Node Feature Disc"),
     "memory": ({"status": failed(reason="OOMKilled", exitCode=137) | {"containerStatuses": [
         {"state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}}, RunFailed,
-     r"more memory than its limit \(OOMKilled\): --memory in --options raises it"),
+     r"more memory than its limit \(OOMKilled\): raise --memory in --options"),
     "evicted": ({"status": failed("Evicted", "The node was low on resource: memory")}, Infrastructure,
      r"was evicted \(Evicted: The node was low on resource: memory\); run it again"),
     "preempted": ({"status": DISRUPTED, "run_s": None}, Infrastructure, r"was evicted \(PreemptionByScheduler: x\)"),
@@ -202,7 +202,7 @@ BEFALLS_THE_JOB = {
     "pod gone": ({"job": {"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "x")]}}, Infrastructure,
      r"the Job failed because a pod is gone \(BackoffLimitExceeded: x\)"),
     "quota": ({"events": ["old", "exceeded quota: cpu"]}, Infrastructure,
-     "makes no pods for the Job: exceeded quota: cpu"),
+     "created no pods for the Job: exceeded quota: cpu"),
 }
 
 
@@ -287,7 +287,7 @@ def test_a_case_ends_with_its_kpi(cluster):
     with case(cluster) as process:
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
-    assert "BACKEND: kubernetes (as asked)" in said and "*Throughput (samples/sec): 7" in said
+    assert "BACKEND: kubernetes (chosen by BACKEND)" in said and "*Throughput (samples/sec): 7" in said
 
 
 def test_kubectl_is_not_installed(cluster, monkeypatch):

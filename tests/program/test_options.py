@@ -191,7 +191,7 @@ def test_where_one_cannot_be_started_the_others_are_ended(monkeypatch):
     real_fork = os.fork
     monkeypatch.setattr(os, "fork", fork)
     began = time.monotonic()
-    with pytest.raises(Infrastructure, match="cannot be started: Resource temporarily unavailable"):
+    with pytest.raises(Infrastructure, match="cannot start another run of the burst: Resource temporarily unavailable"):
         at_once.at_once([("a", lambda: time.sleep(60) or 0), ("b", job())])
     assert time.monotonic() - began < 30, "it was ended, not waited for"
     with pytest.raises(ProcessLookupError):
@@ -220,7 +220,7 @@ def test_a_burst_is_a_number_of_runs():
     assert Surroundings.of({}).burst == 1 and Surroundings.of({BURST_VARIABLE: ""}).burst == 1
     assert Surroundings.of({BURST_VARIABLE: "4"}).burst == 4
     for text in ("0", "-1", "x", "²", "9" * 5000):
-        with pytest.raises(BadInput, match="is not a number of runs at once"):
+        with pytest.raises(BadInput, match="is not a number of concurrent runs"):
             Surroundings.of({BURST_VARIABLE: text})
 
 
@@ -251,7 +251,7 @@ def test_nobody_takes_a_burst_for_a_run_alone(tmp_path, capsys):
     assert main(["reference", str(tmp_path / "b")]) == 2
     assert "left out: one of 2 runs at once" in capsys.readouterr().err
     assert main(["rerun", str(together)]) == 2
-    assert "ctest.sh --burst repeats it" in capsys.readouterr().err
+    assert "to repeat it: ctest.sh --burst" in capsys.readouterr().err
     references = tmp_path / "r.yaml"
     references.write_text("systems:\n - cpu: '*'\n   cases:\n    '*': {throughput: {value: 1000, tolerance: 5 %}}\n")
     assert main(["gate", str(together), "--references", str(references)]) == 1

@@ -82,15 +82,15 @@ def test_patterns_that_choose_nothing_are_said(patterns, why):
     ("cases: x\nBACTH_SIZE: 1", "did you mean BATCH_SIZE"), ("cases: x\nloop: many", "loop: 'many' is not a number"),
     ("cases: x\nloop: true", "is not a number"), ("cases: x\nSTEPS: {a: 1}", "STEPS: {'a': 1} is not a value"),
     ("cases: {a: 1}", "is not a case"),
-    ("cases: /(/", "not a regular expression"), ("cases: '!*_gated'", "only a regular expression can exclude"),
+    ("cases: /(/", "not a regular expression"), ("cases: '!*_gated'", "to exclude cases use a regular expression"),
     ("cases: x\nconfig: none.yaml", "no such file"), ("cases: x\nTIMEOUT: soon", "not a number of seconds"),
     ("cases: x\ncontinue: perhaps", "is not true or false"), ("cases: x\nBENCHMARK: stream", "another workload"),
     ("cases: x\nTERRAFORM_SUT: aws", "neither a key nor a parameter"), ("cases: [a", "is not YAML"),
     ("cases: x\nSTEPS: 2001-13-99", "is not YAML"), ("cases: x\nSTEPS: 0x" + "f" * 5000, "no usable value"),
-    ('cases: "a\\0b"', "cannot be printed"), ("? [a, b]\n: 1", "is not YAML"),
+    ('cases: "a\\0b"', "contains control characters"), ("? [a, b]\n: 1", "is not YAML"),
     ("!!python/tuple [a]: 1", "is not YAML"), ("? !!timestamp x\n: 1", "is not YAML"),
     ("cases: x\nattach: " + "y" * 5000, "no such file"), ("[" * 1000, "is not YAML"),
-    ("cases: x\nSTEPS: 1\nSTEPS: 2", "STEPS is there twice, give it once.* line 3"),
+    ("cases: x\nSTEPS: 1\nSTEPS: 2", "STEPS is given twice; give it once.* line 3"),
     ("cases: x\nset: {STEPS: 1, 'STEPS': 2}", "STEPS is there twice"),
 ])
 def test_what_is_wrong_is_one_line_with_its_place(tmp_path, text, why):

@@ -164,7 +164,7 @@ def test_the_callers_own_options_are_kept_and_last(wsf):
     ({"BATCH_SIZE": "0"}, "BATCH_SIZE='0' is too small"),
     ({"TRAIN_EPOCH": "3"}, "TRAIN_EPOCH=3 is not supported; training is measured in steps: STEPS=N"),
     ({"DISTRIBUTED": "True"}, "DISTRIBUTED=True is not supported; training over"),
-    ({"CCL_WORKER": "4"}, "CCL_WORKER=4 is not supported; it is oneCCL's own variable"),
+    ({"CCL_WORKER": "4"}, "CCL_WORKER=4 is not supported; oneCCL reads its own variable"),
 ], ids=lambda value: next(iter(value.values()))[:20] if isinstance(value, dict) else "")
 def test_what_cannot_be_carried_or_means_nothing_is_refused_by_name(given, message):
     environment = given | {"BACKEND": "docker", "PLATFORM": "SPR"}

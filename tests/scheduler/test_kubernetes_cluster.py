@@ -72,7 +72,7 @@ def test_the_server_takes_wsfs_job(kubectl):
 def test_a_label_that_no_node_has(kubectl, tmp_path, monkeypatch):
     monkeypatch.setitem(kubernetes_state.PATIENCE_S, "unschedulable", 5.0)
     before = jobs(kubectl)
-    with pytest.raises(Infrastructure, match="cannot be scheduled: .*; it wants the node labels .*nosuch=label"):
+    with pytest.raises(Infrastructure, match="cannot be scheduled: .*; it needs a node with the labels .*nosuch=label"):
         run(tmp_path, f"{OPTIONS} --node-selector=nosuch=label", 120)
     assert jobs(kubectl) == before
 

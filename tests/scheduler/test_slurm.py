@@ -387,7 +387,7 @@ def test_the_folder_is_not_shared(folder, monkeypatch):
 
     monkeypatch.setattr(slurm, "_write_job", elsewhere)
     monkeypatch.setattr(slurm, "SHARED_PATIENCE_S", 1)
-    with pytest.raises(Infrastructure, match="not every node left a status; do all nodes share"):
+    with pytest.raises(Infrastructure, match="a node wrote no exit status; do all nodes share"):
         run(folder)
 
 

@@ -58,7 +58,7 @@ class Backend(Protocol):
 
 def choose(settings: Settings) -> tuple[Backend, str]:
     """Return (the backend, a line with its name and the reason)."""
-    name, why = settings.backend, "as asked"
+    name, why = settings.backend, "chosen by BACKEND"
     if name not in BACKENDS:
         raise BadInput(f"BACKEND={name} is not one of {', '.join(BACKENDS)}{nearest(name, BACKENDS)}")
     if name == "auto":
@@ -76,14 +76,14 @@ def _best(settings: Settings, engines: Sequence[str] = CONTAINERS) -> tuple[str,
     for name in engines:
         reason = RUNTIMES[name].why_not(image_name(settings))
         if reason is None:
-            return name, "; ".join([*reasons, "an engine answers and the image is there"])
+            return name, "; ".join([*reasons, f"{name} answers and has the image"])
         reasons.append(reason)
     return "native", "; ".join(reasons)
 
 
 def require_utf8(texts: Mapping[str, str], reader: str) -> None:
     """Raises BadInput for texts that are not UTF-8, because ``reader`` would change them."""
-    bad = [f"{name}={text!r} is not UTF-8 text, which {reader} would change" for name, text in texts.items()
+    bad = [f"{name}={text!r} is not UTF-8 text, and {reader} would change it" for name, text in texts.items()
            if readable(text) != text]
     if bad:
         raise BadInput(*bad)

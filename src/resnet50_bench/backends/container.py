@@ -71,7 +71,7 @@ class ContainerRuntime:
         if told.returncode == 0:
             return None
         lines = without_warnings(told.stderr)
-        return f"no {self.name} engine answers" + (f" ({lines[-1]})" if lines else "")
+        return f"{self.name} is installed but does not answer" + (f" ({lines[-1]})" if lines else "")
 
     def why_not(self, image: str) -> str | None:
         """The reason why it cannot run the image here, or None. Raises Infrastructure if it does not answer."""
@@ -79,7 +79,7 @@ class ContainerRuntime:
             return why
         if self.ask("image", "inspect", image).returncode != 0:
             prefix = "" if self is DOCKER else f"BACKEND={self.name} "
-            return f"{self.name} has no image {image} ({prefix}./build.sh)"
+            return f"{self.name} has no image {image}; to build it: {prefix}./build.sh"
         return None
 
 
@@ -186,7 +186,7 @@ class ContainerBackend:
             time.sleep(0.1)
             state = self._state(container)
         if not state or state[0] in ("removing", "dead"):
-            raise Infrastructure(f"the {self.runtime.name} engine went away, or somebody removed the container")
+            raise Infrastructure(f"{self.runtime.name} stopped, or somebody removed the container")
         # A hanging container runtime must not block the case.
         copied = self._receive(folder, PATIENCE_S, "cp", f"{container}:{LOGS_INSIDE}/.", "-")
         run_status = read_status(folder) if copied is Stream.WHOLE else None
@@ -195,11 +195,11 @@ class ContainerBackend:
             raise RunFailed(f"the case took longer than TIMEOUT={timeout_s:g} s and was ended")
         if status == "running":
             if run_status is not None:  # it exists once the run is over
-                print(f"NOTICE: the stream of logs from {container} was {came.value}: they were copied instead",
+                print(f"NOTICE: the stream of logs from {container} was {came.value}: the logs were copied instead",
                       file=sys.stderr, flush=True)
                 return run_status
-            raise Infrastructure(f"the stream of logs from the container's /export-logs was {came.value}, and they "
-                                 "could not be copied")
+            raise Infrastructure(f"the stream of logs from the container's /export-logs was {came.value}, and the "
+                                 "logs could not be copied")
         how = "out of memory" if oom == "true" else f"exit status {exit_code}"
         raise RunFailed(f"the container died before the run was over ({how})")
 

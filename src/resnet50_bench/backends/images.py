@@ -80,7 +80,7 @@ class Builder:
         for word in self.build_args:
             name, equals, value = word.partition("=")
             if not equals:
-                raise BadInput(f"--build-arg {word}: NAME=VALUE is expected")
+                raise BadInput(f"--build-arg {word} is not NAME=VALUE")
             arguments[name] = value
         known = re.findall(r"^ARG (\w+)", dockerfile.text, re.M)
         return [self.runtime.name, "build", "--file", str(dockerfile.path),
@@ -121,7 +121,7 @@ def _build(dockerfile: Dockerfile, command: list[str], place: str) -> None:
             _say(f"{place}: {dockerfile.image} done after {time.monotonic() - began:.0f} s")
             return
         if attempt < _RETRIES:
-            _say(f"{place}: failed, once more (layers that were built are kept)")
+            _say(f"{place}: failed. Trying again (built layers are kept)")
     raise Infrastructure(f"{dockerfile.path.name} could not be built; see the reason above")
 
 

@@ -56,8 +56,8 @@ class KubernetesBackend:
         if not shutil.which("kubectl"):
             raise Infrastructure("kubectl is not installed: BACKEND=kubernetes needs it, and a cluster in KUBECONFIG")
         if texts.get("FUNCTION") == "training" and self.options.nodes > 1:
-            raise BadInput("FUNCTION=training over several pods is not supported, for they see no common folder to "
-                           "meet in: use --nodes=1, or BACKEND=slurm")
+            raise BadInput("FUNCTION=training over several pods is not supported, because pods share no folder: use "
+                           "--nodes=1, or BACKEND=slurm")
         deadline = time.monotonic() + timeout_s
         name = f"resnet50-bench-{secrets.token_hex(5)}"
         text = manifest(name, self.image, self.pull_policy, texts, self.options, timeout_s)
@@ -95,7 +95,8 @@ class _Job:
         """Create the Job. Repeating this creates no second one, because its name is unique. Raises Infrastructure."""
         asked = self._kubectl.ask("get", "--raw=/version", "--request-timeout=10s")
         if asked.returncode != 0:
-            raise Infrastructure(f"no cluster answers: {last_line(asked)}; KUBECONFIG or ~/.kube/config names one")
+            raise Infrastructure(f"no cluster answers: {last_line(asked)}; name a cluster in KUBECONFIG or "
+                                 "~/.kube/config")
         self._submitted = True  # from here on there may be a Job to delete, whatever the answer is
         created = self._kubectl.ask("create", "--filename=-", stdin=text)
         if created.returncode == 124:

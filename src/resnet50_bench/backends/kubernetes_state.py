@@ -121,7 +121,7 @@ def _of_job(job: ApiObject | None, pods: Sequence[ApiObject]) -> Iterator[Proble
         yield Problem("job failed", Infrastructure("the Job failed because a pod is gone "
                                                    f"({failed.reason}: {failed.message})"))
     if not pods:
-        yield Problem("no pods", Infrastructure("the cluster makes no pods for the Job"))
+        yield Problem("no pods", Infrastructure("the cluster created no pods for the Job"))
 
 
 def _of_pod(pod: ApiObject) -> Iterator[Problem]:
@@ -133,12 +133,12 @@ def _of_pod(pod: ApiObject) -> Iterator[Problem]:
     elif status.reason in ("Evicted", "Preempting") or disruption.status == "True":
         yield Problem("taken away", Infrastructure(f"{pod} was evicted ({reason}: {message}); run it again"))
     if ended and ended.reason == "OOMKilled":
-        yield Problem("out of memory", RunFailed(f"{pod} used more memory than its limit (OOMKilled): --memory in "
-                                                 "--options raises it"))
+        yield Problem("out of memory", RunFailed(f"{pod} used more memory than its limit (OOMKilled): raise --memory "
+                                                 "in --options"))
     if waiting.reason in _NO_IMAGE:
         message = " ".join(waiting.message.split())
         yield Problem("no start", Infrastructure(f"{pod}: the image cannot be pulled ({waiting.reason}: {message}); "
-                                                 "REGISTRY and RELEASE name it"))
+                                                 "check REGISTRY and RELEASE"))
     for detail in (waiting, ended or Detail()):
         if detail.reason in _NO_START:
             message = " ".join(detail.message.split())
@@ -152,7 +152,7 @@ def _of_pod(pod: ApiObject) -> Iterator[Problem]:
     scheduled = pod.condition("PodScheduled")
     if scheduled.status == "False" and scheduled.reason == "Unschedulable":
         wanted = " ".join(f"{name}={value}" for name, value in pod.spec.node_selector.items())
-        labels = f"; it wants the node labels {wanted} (cpu-cpuid: Node Feature Discovery)"
+        labels = f"; it needs a node with the labels {wanted} (Node Feature Discovery sets cpu-cpuid)"
         yield Problem("unschedulable", Infrastructure(f"{pod} cannot be scheduled: {scheduled.message.rstrip('.')}"
                                                       + (labels if "selector" in scheduled.message else "")))
     # The container has no probe, so if it runs and the pod is not ready, its node does not answer.

@@ -100,7 +100,8 @@ def enroot(image: str, texts: Mapping[str, str], folder: Path, models: Path) -> 
 
 
 def _binds(places: Mapping[Path, str], forbidden: str) -> list[str]:
-    bad = [f"{path}: a path with one of {forbidden!r} cannot be bound into a container" for path in places
+    bad = [f"{path}: a path with one of the characters {forbidden!r} cannot be mounted in a container; use another path"
+           for path in places
            if any(letter in forbidden for letter in str(path))]
     if bad:
         raise BadInput(*bad)

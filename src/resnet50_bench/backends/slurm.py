@@ -44,7 +44,7 @@ _SELECT_CLUSTER = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_J
 #: Removed variables. An outer job sets the first two. The others hide jobs and nodes from queries.
 _FOREIGN = re.compile(r"SLURM_|SBATCH_(CPU|MEM)_BIND|SQUEUE_|SINFO_|SCANCEL_")
 _RUN_FAILED = {
-    "TIMEOUT": "it reached the time limit that sbatch was given; see --time in --options",
+    "TIMEOUT": "it reached the time limit of the job; raise --time in --options",
     "CANCELLED": "somebody else ended it (scancel)",
     "OUT_OF_MEMORY": "it used more memory than Slurm gave it; --mem=0 in --options asks for the whole node's",
 }
@@ -82,7 +82,7 @@ def make(settings: Settings) -> SlurmBackend:
         if tool in RUNTIMES and equals:
             raise BadInput(f"{word}: --{tool} takes no value; REGISTRY and RELEASE name the image")
         if tool in COMMANDS and not file:
-            raise BadInput(f"{word}: --{tool}=FILE is expected, the image's file, which every node sees")
+            raise BadInput(f"{word}: --{tool}=FILE needs an image file on a path that every node can read")
         return SlurmBackend(others, tool, image_name(settings) if tool in RUNTIMES else str(Path(file).absolute()))
     return SlurmBackend(others)
 
@@ -107,8 +107,8 @@ class SlurmBackend:
         """See Backend. ``folder`` is node 0's. The folders of the other nodes are made beside it."""
         folder = folder.absolute()
         if self.image and texts.get("FUNCTION") == "training":
-            raise BadInput(f"FUNCTION=training with --{self.tool}: these containers have no network to train over; "
-                           f"leave out --{self.tool}")
+            raise BadInput(f"FUNCTION=training with --{self.tool}: training needs a network, and these containers "
+                           f"have none; leave out --{self.tool}")
         if not shutil.which("sbatch"):
             raise Infrastructure("sbatch is not installed: BACKEND=slurm needs a host that can submit jobs")
         deadline = time.monotonic() + timeout_s
@@ -121,7 +121,7 @@ class SlurmBackend:
             if state and time.monotonic() < deadline:
                 # The reason of a job names such nodes only sometimes.
                 closed = _ask("sinfo", "-h", "-t", "down,drain,fail", "-o", "%N (%T: %E)").splitlines()
-                nodes = f"; nodes that take no job: {', '.join(closed)}" if closed else ""
+                nodes = f"; nodes that accept no jobs: {', '.join(closed)}" if closed else ""
                 raise Infrastructure(f"job {job} cannot start and was cancelled: {reason}{nodes}")
             if state:
                 raise RunFailed(f"job {job} was still {state} ({reason}) at TIMEOUT={timeout_s:g} s since its "
@@ -159,8 +159,8 @@ def _submit(script: Path, folder: Path, timeout_s: float, options: Sequence[str]
     try:
         sbatch = heard_out(command, SUBMISSION_S, lambda number: _cancel(number.split(";")[0]), _environment())
     except subprocess.TimeoutExpired as error:
-        raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: does the controller run? A job that it "
-                             "made after all is cancelled at the next start") from error
+        raise Infrastructure(f"sbatch did not answer within {SUBMISSION_S:g} s: check the Slurm controller. If the "
+                             "job was created, the next run cancels it") from error
     if sbatch.returncode != 0:
         why = sbatch.stderr.strip() or "it did not say why"
         raise Infrastructure(f"sbatch refused the job: {why.splitlines()[-1]}")
@@ -249,7 +249,7 @@ def _record(job: str) -> dict[str, str]:
     pairs = re.findall(r"(?:^|\s)(JobState|Reason|ExitCode|DerivedExitCode|NodeList|NumNodes)=(\S*)",
                        _ask("scontrol", "--details", "show", "job", "-o", job))
     if not pairs:
-        raise Infrastructure(f"Slurm has forgotten how job {job} ended: its MinJobAge is too short")
+        raise Infrastructure(f"Slurm has forgotten how job {job} ended: raise MinJobAge in slurm.conf")
     return dict(reversed(pairs))  # the first of a name counts: a later path may look like any of them
 
 
@@ -271,7 +271,7 @@ def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[WorkerFolder])
     if state in _RUN_FAILED:
         raise RunFailed(f"{where}: {_RUN_FAILED[state]}")
     if state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED"):
-        raise Infrastructure(f"{where}: a node went away in the middle ({record.get('Reason')}); run it again")
+        raise Infrastructure(f"{where}: a node failed during the run ({record.get('Reason')}); run it again")
     worst = tell_worst(f"slurm: {where}", nodes)
     if worst.status in (126, 127):
         raise Infrastructure(f"{where}: node {worst.name} cannot run {RUNNER}; do all nodes share it?")
@@ -280,7 +280,7 @@ def _verdict(job: str, record: Mapping[str, str], nodes: Sequence[WorkerFolder])
     if state != "COMPLETED" or any(node.status is None for node in nodes):
         output = nodes[0].folder / f"slurm-{job}.out"
         said = (read_text(output) or "").splitlines()[-1:]
-        raise Infrastructure(f"{where}, ExitCode {record.get('ExitCode')}: not every node left a status; "
+        raise Infrastructure(f"{where}, ExitCode {record.get('ExitCode')}: a node wrote no exit status; "
                              + (f"the last line of {output} is: {said[0]}" if said else
                                 f"do all nodes share {nodes[0].folder}?"))
     return 0

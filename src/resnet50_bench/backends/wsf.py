@@ -131,7 +131,7 @@ def _not_carried(text: str) -> str | None:
         if char in "'\"\\~" or not char.isprintable():
             return f"holds {char!r}, which WSF cannot pass on: no quotes, backslashes, tildes or control characters"
     if jinja := re.search(r"\{[{%#]", text):
-        return f"holds {jinja[0]!r}, which WSF's terraform backend would evaluate"
+        return f"contains {jinja[0]!r}, and WSF's terraform backend would evaluate it"
     return None
 
 

@@ -234,7 +234,7 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
 def _require_cpu(parameter: str, chosen: Precision | EngineFacts, cpu: Cpu) -> None:
     missing = [flag for flag in chosen.cpu_flags if flag not in cpu.flags]
     if cpu.amx_refused and missing and all(flag.startswith("amx_") for flag in missing):
-        raise Infrastructure(f"{parameter}={chosen.name} needs AMX, which this CPU has and this process may not use: "
+        raise Infrastructure(f"{parameter}={chosen.name} needs AMX. This CPU has AMX, but this process may not use it: "
                              f"{cpu.amx_refused}; {AMX_REMEDY}")
     if missing:
         raise UnsupportedCpu(f"{parameter}={chosen.name} needs the CPU flags {' '.join(missing)}, "

@@ -104,7 +104,7 @@ _FOLDERS = "folders inside class folders, which are not read"
 def _kind(path: Path) -> str:
     """The word for an entry that is left out."""
     if is_foreign(path.name):
-        return "hidden or foreign entries, which are no classes and no images"
+        return "hidden or system entries, which are neither classes nor images"
     return _FOLDERS if path.is_dir() else "files that are not images in a class folder"
 
 

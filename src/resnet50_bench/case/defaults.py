@@ -79,7 +79,7 @@ def _cores(value: object, draft: Draft) -> object:
                              f"give {topology.core_count} for one instance on all of them")
     if wanted > topology.core_count:
         draft.notices.append(
-            f"CORES_PER_INSTANCE: default {wanted} lowered to the {topology.core_count} cores there are")
+            f"CORES_PER_INSTANCE: default {wanted} lowered to the {topology.core_count} usable cores")
     return min(wanted, topology.core_count)
 
 
@@ -109,14 +109,14 @@ def cross_checks(draft: Draft) -> Iterator[str]:
     chosen, cores, topology = draft.chosen, draft.given.get("CORES_PER_INSTANCE"), draft.machine.topology
     precision, engine = PRECISIONS[str(chosen["PRECISION"])], ENGINES[str(chosen["TORCH_TYPE"])]
     if isinstance(cores, int) and cores > topology.core_count:
-        yield (f"CORES_PER_INSTANCE={cores} does not fit: this machine gives {topology.core_count} "
+        yield (f"CORES_PER_INSTANCE={cores} does not fit: this run may use {topology.core_count} "
                f"cores (nearest: {topology.core_count}){topology.why_fewer()}")
     if chosen["WEIGHT_SHARING"] and not precision.weight_sharing:
-        yield (f"WEIGHT_SHARING=True is not supported with {precision.name}; it is with "
+        yield (f"WEIGHT_SHARING=True is not supported with {precision.name}; use "
                + ", ".join(other.name for other in PRECISIONS.values() if other.weight_sharing))
     if chosen["WEIGHT_SHARING"] and not engine.shares_weights:
         yield (f"WEIGHT_SHARING=True is not supported with TORCH_TYPE={engine.name}, whose threads cannot be bound "
-               "to one instance's cores; it is with "
+               "to one instance's cores; use "
                + ", ".join(other.name for other in ENGINES.values() if other.shares_weights))
     if chosen["MODE"] == "accuracy" and chosen["DATA_TYPE"] == "dummy":
         yield "DATA_TYPE=dummy with MODE=accuracy: random labels have no accuracy; use DATA_TYPE=real"
@@ -126,11 +126,11 @@ def cross_checks(draft: Draft) -> Iterator[str]:
     elif chosen["CHECKPOINT"]:
         yield "CHECKPOINT is written by FUNCTION=training only; inference reads WEIGHTS"
     if chosen["QCONF"] and (precision.dtype is not INT8 or not engine.takes_qconf):
-        yield f"QCONF is a recipe for int8 with TORCH_TYPE=IPEX, not for {precision.name} with {engine.name}"
+        yield f"QCONF is only for int8 with TORCH_TYPE=IPEX, not for {precision.name} with {engine.name}: leave it out"
     if chosen["DATASET"] and chosen["DATA_TYPE"] == "dummy":
-        yield "DATASET is read with DATA_TYPE=real only; give that too, or leave DATASET empty"
+        yield "DATASET needs DATA_TYPE=real; set that too, or leave DATASET empty"
     if why := engine.why_not(precision):
-        yield (f"TORCH_TYPE={engine.name} is not supported with {precision.name} ({why}); it is with "
+        yield (f"TORCH_TYPE={engine.name} is not supported with {precision.name} ({why}); use "
                + ", ".join(engine.precisions()))
 
 
@@ -148,11 +148,11 @@ def _training_checks(chosen: Mapping[str, object], precision: Precision) -> Iter
     if chosen["MODE"] != "throughput":
         yield f"MODE={chosen['MODE']} is not supported with FUNCTION=training; MODE=throughput is"
     if not precision.training:
-        yield (f"FUNCTION=training is not supported with {precision.name}; it is with "
+        yield (f"FUNCTION=training is not supported with {precision.name}; use "
                + ", ".join(other.name for other in PRECISIONS.values() if other.training))
     if chosen["WEIGHT_SHARING"]:
         yield ("WEIGHT_SHARING=True is not supported with FUNCTION=training: instances are processes that "
                "exchange gradients")
     if not ENGINES[str(chosen["TORCH_TYPE"])].trains:
-        yield (f"FUNCTION=training is not supported with TORCH_TYPE={chosen['TORCH_TYPE']}; it is with "
+        yield (f"FUNCTION=training is not supported with TORCH_TYPE={chosen['TORCH_TYPE']}; use "
                + ", ".join(other.name for other in ENGINES.values() if other.trains))

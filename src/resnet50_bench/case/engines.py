@@ -40,7 +40,7 @@ class EngineFacts:
     def why_not(self, precision: Precision) -> str:
         """The reason why it cannot run the precision, or "" if it can."""
         if precision.dtype not in self.dtypes or (precision.products_in_bf16 and not self.products_in_bf16):
-            return f"it has no {precision.name}"
+            return f"it does not run {precision.name}"
         # ONNX Runtime 1.32 ignores ISA caps. It detects AMX only if the importing thread may run on two CPUs.
         # OpenMP has already bound our thread to one. XGETBV showed unused tile registers after such a run.
         if precision.needs_amx and not self.proven:
@@ -88,7 +88,7 @@ VERSION_LINES = {"Torch_Version": "torch", "Torchvision_Version": "torchvision",
                  **{line: package for engine in _ALL for package, line in engine.made_with.items()}}
 
 
-UNPROVEN_WORDS = "its kernels are unproven: nothing shows what instruction set and type it ran with"
+UNPROVEN_WORDS = "its kernels are unproven: no log shows their instruction set and data type"
 
 
 def is_unproven(name: str) -> bool:
@@ -133,7 +133,7 @@ class KnownEngines:
     def missing(self, precision: str) -> str:
         """The reason why a precision has no fastest engine, and the command that finds one."""
         return (self.why_none or self.why_not.get(precision)
-                or f"which engine is the fastest here at {precision} is not known; {remedy(precision)}")
+                or f"the fastest engine at {precision} on this machine is not known; {remedy(precision)}")
 
 
 def remedy(precision: str) -> str:

@@ -111,7 +111,7 @@ def unpack(tar: Path, synsets: list[str], truth: Path, folder: Path, say: Say) -
     except Locked as error:
         raise BadInput(f"another dataset command is writing {error}; wait for it or give another folder") from error
     except (tarfile.TarError, EOFError) as error:
-        raise BadInput(f"{tar} is not a whole tar file ({error}); fetch it again and call this again, "
+        raise BadInput(f"{tar} is not a complete tar file ({error}); download it again, then repeat this command: "
                        "complete files are kept") from error
     except OSError as error:
         raise Infrastructure(f"{tar} could not be unpacked into {folder}: {error}; it needs the tar's "
@@ -135,7 +135,7 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
     others = [member.name for member in members if not (member.isreg() and _IMAGE.fullmatch(member.name))]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if others:
-        wrong.append(f"{tar} holds what is not a file ILSVRC2012_val_<8 digits>.JPEG, which is refused: "
+        wrong.append(f"{tar} contains other files than ILSVRC2012_val_<8 digits>.JPEG: "
                      f"{some(others)}; give the flat validation tar as image-net.org has it")
     if twice:
         wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
@@ -159,8 +159,8 @@ def _refuse_strangers(val: Path, expected: set[str]) -> None:
     strangers += [f"{name}/{path.name}" for name in sorted(classes) for path in sorted((val / name).glob("*"))
                   if f"{name}/{path.name.removesuffix('.partial')}" not in expected]
     if strangers:
-        raise BadInput(f"{val} holds what this tar and ground truth do not: {some(strangers)}; remove it or give "
-                       "another folder")
+        raise BadInput(f"{val} contains files that are not in this tar and ground truth: {some(strangers)}; remove "
+                       "them or give another folder")
 
 
 def _extract(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], targets: dict[str, str],
@@ -187,7 +187,7 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
     partial = target.with_name(f"{target.name}.partial")
     source = archive.extractfile(member)
     if source is None:
-        raise tarfile.ReadError(f"{member.name} is no file")
+        raise tarfile.ReadError(f"{member.name} is not a file")
     with partial.open("wb") as sink:
         shutil.copyfileobj(source, sink, 1 << 20)
     if partial.stat().st_size != member.size:

@@ -94,9 +94,9 @@ def missing(case: AnyCase, may_skip: bool) -> BenchError | None:
     empty = not _IMAGE_DATASET.is_dir() or not any(_IMAGE_DATASET.iterdir())
     if case.data_type == "real" and not case.dataset and empty:
         asked = "MODE=accuracy" if case.accuracy else "DATA_TYPE=real"
-        return kind(f"{asked} needs images, and {_IMAGE_DATASET} holds none: give DATASET=<folder with "
-                    "[val/]<class>/<image>>; this makes one of ImageNet's tar: scripts/resnet50-bench.sh dataset "
-                    "ILSVRC2012_img_val.tar /data/imagenet --ground-truth FILE")
+        return kind(f"{asked} needs images, and {_IMAGE_DATASET} contains none: give DATASET=<folder with "
+                    "[val/]<class>/<image>>. To make this folder from ImageNet's tar: scripts/resnet50-bench.sh "
+                    "dataset ILSVRC2012_img_val.tar /data/imagenet --ground-truth FILE")
     if case.accuracy and not case.weights and _usual_weights() is None:
         return kind(f"MODE=accuracy needs weights: none at {', '.join(map(str, _places()))}; give WEIGHTS=<file>, or "
                     f"fetch {WEIGHTS_NAME} from download.pytorch.org/models")

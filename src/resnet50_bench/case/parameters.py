@@ -147,7 +147,7 @@ def _environment(text: str) -> tuple[tuple[str, str], ...]:
     for word in text.split():
         name, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"holds {word!r}, which is not NAME=VALUE (several are separated by spaces)")
+            raise ValueError(f"contains {word!r}, which is not NAME=VALUE; separate several by spaces")
         pairs[name] = value
     return tuple(pairs.items())
 
@@ -192,8 +192,7 @@ _CATALOGUE = (
               "a path",
               _path, (_when(""),), applies_to="FUNCTION=training"),
     Parameter("BATCH_SIZE", "images in one step (server: the largest number). auto: the best known value, or that of a "
-              "short "
-              "search",
+              "short search",
               "1, 2, 3 ... auto", _or_auto(_integer(1)), (
         _when(1, CASE_TYPE="gated"), _when(1, MODE="latency"), _when(4, MODE="server"),
         _when(100, MODE="accuracy"),
@@ -224,7 +223,7 @@ _CATALOGUE = (
               "0.001 ... 100000", _number(0.001, 100_000), (
                   _when(10_000.0, MODE="server", CASE_TYPE="gated"), _when(15.0, MODE="server"), _when(None)),
               Role.CONFIGURATION, "MODE=server"),
-    Parameter("LATENCY_PERCENTILE", "the percentage of the queries that must keep the bound", "50 ... 99.99",
+    Parameter("LATENCY_PERCENTILE", "the percentage of the queries that must meet the bound", "50 ... 99.99",
               _number(50, 99.99), (
                   _when(90.0, MODE="server", CASE_TYPE="gated"), _when(99.0, MODE="server"), _when(None)),
               Role.CONFIGURATION, "MODE=server"),
@@ -233,8 +232,8 @@ _CATALOGUE = (
     Parameter("WEIGHT_SHARING", "instances share one copy of the weights", "True False", _boolean,
               (_when(False),), _TUNED, "every precision but " + " ".join(
                   p.name for p in PRECISIONS.values() if not p.weight_sharing)),
-    _choice("TORCH_TYPE", "the engine that runs the model. auto: the fastest one that the command engines found, with "
-            "proven kernels",
+    _choice("TORCH_TYPE", "the engine that runs the model. auto: the fastest one with proven kernels, as the command "
+            "`engines` found it",
             (*engines.ENGINES, AUTO), _when(engines.DEFAULT), roles=_TUNED | Role.SHOWN),
     Parameter("VERBOSE", "write more into the log", "True False 1 0", _boolean, (_when(False),), Role.EFFORT),
     Parameter("CUSTOMER_ENV", "environment variables for every instance",
@@ -258,7 +257,7 @@ SWITCHES = tuple(name for name, parameter in CATALOGUE.items() if parameter.pars
 FOREIGN = {
     "TRAIN_EPOCH": "training is measured in steps: STEPS=N",
     "DISTRIBUTED": 'training over several machines is BACKEND=slurm with --options="--nodes=N"',
-    "CCL_WORKER": "it is oneCCL's own variable that says so: CUSTOMER_ENV=CCL_WORKER_COUNT=N",
+    "CCL_WORKER": "oneCCL reads its own variable: CUSTOMER_ENV=CCL_WORKER_COUNT=N",
 }
 
 

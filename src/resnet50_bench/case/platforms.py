@@ -45,8 +45,8 @@ PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in _ALL}
 #: PLATFORM names of WSF and others that are unknown here, in upper case, with advice for each.
 REFUSED = {
     "SRF": "Sierra Forest's cores have neither AVX-512 nor AMX",
-    "BERGAMO": "it has no cases of its own; its cores (Zen 4c) run GENOA's",
-} | dict.fromkeys(("ARM", "ARMV8", "ARMV9"), "it is no x86-64")
+    "BERGAMO": "its cores (Zen 4c) run the cases of PLATFORM=GENOA",
+} | dict.fromkeys(("ARM", "ARMV8", "ARMV9"), "it is not x86-64")
 
 #: For a CPU of an unknown model: the first entry whose flag is present gives the platform.
 _BY_FLAG = (("amx_tile", "SPR"), ("avx512_bf16", "GENOA"), ("avx512_vnni", "ICX"), ("avx2", "MILAN"))
@@ -65,7 +65,8 @@ def detect(cpu: Cpu) -> Detected:
         if (cpu.vendor, cpu.family) == (platform.vendor, platform.family) and cpu.model in platform.models:
             return Detected(platform.name)
     unknown = f"unknown CPU {cpu.vendor} family {cpu.family} model {cpu.model}"
-    return next((Detected(name, f"{unknown}: taken for its {flag}") for flag, name in _BY_FLAG if flag in cpu.flags),
+    return next((Detected(name, f"{unknown}: chosen by its flag {flag}") for flag, name in _BY_FLAG
+                 if flag in cpu.flags),
                 Detected("MILAN", f"{unknown} without AVX2"))
 
 

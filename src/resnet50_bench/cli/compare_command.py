@@ -14,7 +14,7 @@ def parser() -> Parser:
     options = Parser("resnet50-bench compare", "Compare two results, or two folders of repeated runs, case by case.",
                      "resnet50-bench compare monday/ tuesday/")
     add = options.add_argument
-    add("a", type=Path, metavar="A", help="a result file or a folder: the reference")
+    add("a", type=Path, metavar="A", help="the baseline: a result file or a folder")
     add("b", type=Path, metavar="B", help="a result file or a folder")
     add("--json", action="store_true", help="print one JSON document. Everything else goes to stderr")
     add("--anyway", action="store_true", help="give a verdict even if the settings differ")

@@ -35,6 +35,6 @@ def words(options: Options) -> list[str]:
     distinct = {name: list(dict.fromkeys(texts)) for name, texts in values.items()}
     wrong = [name for name, texts in distinct.items() if len(texts) > 1 and name not in axes.NAMES]
     if wrong:
-        raise BadInput(f"--set {' '.join(wrong)}: a sweep takes lists of {', '.join(axes.NAMES)} only")
+        raise BadInput(f"--set {' '.join(wrong)}: a sweep takes lists only for {', '.join(axes.NAMES)}; give one value")
     texts = {name: " ".join(texts) for name, texts in distinct.items()} | dict(options.flags)
     return [f"--{name.lower()}={text}" for name, text in texts.items()]

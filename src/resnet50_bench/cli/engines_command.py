@@ -34,8 +34,8 @@ def parser() -> Parser:
                   usage=f"{PROG} engines [options] [--PARAMETER=VALUE ...]")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"the largest number of rounds per precision (default {_MOST_ROUNDS})")
-    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="engines that are shown "
-                      "to differ by less are called equal (default 2%%)")
+    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="call engines equal "
+                      "if they differ by less, with 95 %% confidence (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each engine with the fastest")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
                       help="time limit per precision, for example 10m")

@@ -19,7 +19,7 @@ from ..history.references import read_references
 
 def parser() -> Parser:
     options = Parser("resnet50-bench gate", "Compare the newest result of each case with references and earlier "
-                     "results. Exit status 4: a regression. 1: a result has no reference.",
+                     "results. Exit status 4: a regression. 1: a result has no reference, or a run failed.",
                      "resnet50-bench gate --references references.yaml --junit gate.xml")
     add = options.add_argument
     add("logs", nargs="?", type=Path, metavar="LOGS",
@@ -28,8 +28,8 @@ def parser() -> Parser:
     add("--allow-missing", action="store_true", help="let results without a reference in FILE pass")
     add("--last", type=number_of(1), default=LAST, metavar="N", help="the number of earlier runs to compare with "
         f"(default {LAST})")
-    add("--base", type=Path, metavar="FOLDER", help="the folder of the earlier results (default: that of the judged "
-        "ones)")
+    add("--base", type=Path, metavar="FOLDER", help="the folder of the earlier results (default: the folder of the "
+        "judged ones)")
     add("--json", action="store_true", help="print one JSON document instead of text")
     add("--junit", type=Path, metavar="FILE", help="also write JUnit XML to FILE")
     return options
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     if words.base and not words.base.is_dir():
         raise BadInput(f"--base {words.base}: there is no such folder")
     if words.allow_missing and not words.references:
-        raise BadInput("--allow-missing is about the references in a file: give --references FILE, too")
+        raise BadInput("--allow-missing needs --references FILE")
     references = read_references(words.references) if words.references else None
     judgement = judge(words.logs or readable_results(), references, words.last, words.base, words.allow_missing)
     show(judgement, words.json)

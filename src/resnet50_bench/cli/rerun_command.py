@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     if before.failure:
         raise BadInput(f"{path} is of a run that failed: {before.failure}")
     if before.placement.burst:
-        raise BadInput(f"{path} is of one of {before.placement.burst} runs at once: ctest.sh --burst repeats it")
+        raise BadInput(f"{path} is from a burst of {before.placement.burst} runs; to repeat it: ctest.sh --burst")
     texts = {name: before.parameter(name) for name in CATALOGUE if name in before.case and not _implied(name, before)}
     # What surrounds the command changes no parameter of what is run again.
     variables = {name: text for name, text in os.environ.items() if name not in (*CATALOGUE, *FOREIGN)}
@@ -52,8 +52,8 @@ def _stack_of(before: result.Result, choice: StackChoice) -> dict[str, str]:
         return {stacks.STACK: stack}
     if stack == stacks.DEFAULT:  # without the usual one, what measures is what there is
         return {}
-    raise BadInput(f"it was measured with the stack {stack}, which is not set up here: scripts/setup.sh --stack "
-                   f"{stack} once, or choose another by {stacks.STACK}")
+    raise BadInput(f"it was measured with the stack {stack}, which is not set up here: run scripts/setup.sh "
+                   f"--stack {stack} once, or choose another stack by {stacks.STACK}")
 
 
 def _implied(name: str, before: result.Result) -> bool:

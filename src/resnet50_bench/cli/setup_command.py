@@ -59,7 +59,7 @@ def _table(choice: StackChoice) -> list[str]:
     rows = [("STACK", "SIZE", "ENGINES", "PURPOSE"),
             *((stack.name, _size(stack.name, choice), " ".join(engines.of_stack(stack.name)), stack.purpose)
               for stack in stacks.STACKS.values()),
-            ("host", _size("host", choice), "-", "lists, compares and reports; measures nothing")]
+            ("host", _size("host", choice), "-", "only to list, compare and report; without PyTorch")]
     return aligned(rows, left=(0, 2, 3))
 
 

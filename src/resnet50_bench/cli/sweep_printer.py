@@ -18,11 +18,11 @@ class SweepPrinter:
     """An ``Observer`` that prints; see there."""
 
     def search_begins(self, case: UndecidedCase) -> None:
-        print(f"auto: no best {' and '.join(case.sought)} is known for {case.precision} here: a short search",
+        print(f"auto: no best {' and '.join(case.sought)} is known for {case.precision} here. A short search begins",
               flush=True)
 
     def known_before(self, runs: int) -> None:
-        print(f"{runs} runs of these points are there already: they are not measured again", flush=True)
+        print(f"{runs} runs of these points exist already and are not repeated", flush=True)
 
     def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
         print(f"{points.precision}: {named(places)} are close: they run again in new processes, in alternating order, "

@@ -56,7 +56,7 @@ _GROUPS: Mapping[str, Mapping[str, Command]] = {
         "stop": Command("cli.background_command", "end background runs", "stop"),
     },
     "this machine": {
-        "setup": Command("cli.setup_command", "install what measures: PyTorch, IPEX, jemalloc, numactl"),
+        "setup": Command("cli.setup_command", "install PyTorch, IPEX, jemalloc and numactl"),
         "doctor": Command("cli.doctor_command", "show what would disturb a measurement"),
         "images": Command("cli.images_command", "build the container images (./build.sh)"),
         "dataset": Command("cli.dataset_command", "unpack ImageNet's tar into class folders"),

@@ -46,10 +46,10 @@ def parser() -> Parser:
                           f"--{NAMES[-1].lower()}")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"the largest number of rounds (default {_MOST_ROUNDS}). In a round each side runs once")
-    made.add_argument("--within", type=share, metavar="P%", help="measure until each interval is within P %% of its "
-                      "ratio, instead of until it is decided")
-    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="sides that are shown to "
-                      "differ by less are called equal (default 2%%)")
+    made.add_argument("--within", type=share, metavar="P%", help="do not stop at a verdict. Measure until the ends "
+                      "of each confidence interval are within P %% of its ratio")
+    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="call sides equal if "
+                      "they differ by less, with 95 %% confidence (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each side with A")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",
                       help="begin no round that would end later, for example 90s, 10m or 1h30m")

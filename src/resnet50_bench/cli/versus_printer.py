@@ -46,12 +46,12 @@ class VersusPrinter:
         for note in identical(sides):
             _say(f"NOTICE: {note}")
         if race.turns:
-            _say(f"{len(race.turns)} turn{'s are' if len(race.turns) > 1 else ' is'} there already: not measured again")
+            _say(f"{len(race.turns)} turn{'s exist' if len(race.turns) > 1 else ' exists'} already: not measured again")
         known = len(race.turns)
         most = max(0, race.rules.most_rounds * len(sides) - known)
         first = min(max(0, FIRST_LOOK * len(sides) - known), most)
         took = (f"about {minutes(first * self._turn_s)} to {minutes(most * self._turn_s)}, if a turn takes as long as "
-                "the cases here took" if self._turn_s else "how long a turn takes is known after the first round")
+                "the cases here took" if self._turn_s else "the time of a turn is known after the first round")
         _say(f"plan: {first} to {most} turns: {took}")
 
     def measuring(self, number: int, side: Side) -> None:

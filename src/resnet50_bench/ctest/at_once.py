@@ -59,7 +59,7 @@ def _start(job: Job) -> tuple[int, int]:
         reading, writing = os.pipe()
         pid = os.fork()
     except OSError as error:
-        raise Infrastructure(f"one more process at once cannot be started: {error.strerror}") from error
+        raise Infrastructure(f"cannot start another run of the burst: {error.strerror}") from error
     if pid == 0:
         _child(job, parent, writing)
     os.close(writing)

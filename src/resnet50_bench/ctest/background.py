@@ -136,7 +136,7 @@ def show(build: Path, lines: int) -> int:
         print(f"{run.name}: {_state(run)}, started {run.started}{_case(run, tail)}", f"  log: {run.log}",
               *(f"  | {line}" for line in tail[-lines:] if lines), sep="\n")
     if len(ended) > _MOST_ENDED:
-        print(f"{len(ended) - _MOST_ENDED} earlier ones: {build / 'background'}")
+        print(f"{len(ended) - _MOST_ENDED} earlier runs: {build / 'background'}")
     if not runs:
         print(f"nothing was run in the background of {build}")
     return 0
@@ -156,7 +156,7 @@ def stop(build: Path, prefix: str) -> int:
     running = _running(build)
     chosen = [run for run in running if prefix in ("", "all") or run.name.startswith(prefix)]
     if not chosen and prefix not in ("", "all"):
-        raise BadInput(f"--stop {prefix}: no running name begins with it; running: "
+        raise BadInput(f"--stop {prefix}: no running background run has a name that begins so; running: "
                        f"{', '.join(run.name for run in running) or 'nothing'}")
     if not chosen:
         print(f"nothing runs in the background of {build}")

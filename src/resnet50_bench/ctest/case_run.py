@@ -100,7 +100,8 @@ def _texts(layers: list[Layer]) -> dict[str, str]:
 def as_burst(points: list[dict[str, str]], settings: Settings, count: int) -> list[dict[str, str]]:
     """The points, marked as ``count`` concurrent runs. Raises BadInput if that is impossible."""
     if settings.backend in ("slurm", "kubernetes"):
-        raise BadInput(f"--burst needs runs on the same cores, {settings.backend.capitalize()} gives each job nodes "
+        raise BadInput(f"--burst needs runs on the same cores, but {settings.backend.capitalize()} gives each job "
+                       "nodes "
                        'of its own: --options="--nodes=N" runs the case on N nodes')
     if any(texts.get("CHECKPOINT") for texts in points):
         raise BadInput("--burst and CHECKPOINT exclude each other: all runs would write the same file")

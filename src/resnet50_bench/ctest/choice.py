@@ -102,7 +102,7 @@ def _offering(names: Sequence[str], here: Sequence[str], build: Path, options: O
     for platform in PLATFORMS.values():
         if needed <= set(platform.precisions):
             return configure({**options.settings, "PLATFORM": platform.name})
-    raise BadInput(f"no platform has cases of {', '.join(sorted(needed))} together: give each its own document")
+    raise BadInput(f"no platform has cases of {', '.join(sorted(needed))} together: write one document for each")
 
 
 def _chosen_by_ctest(options: Options, build: Path) -> list[str]:

@@ -139,7 +139,7 @@ def two_values(items: Sequence[Item], lists: Collection[str]) -> Iterator[str]:
             continue
         first = known.setdefault((item.owner, name), item.value)
         if first != item.value:
-            joined = f"; one expression holds both: {name} '({first})|({item.value})'"
+            joined = f"; combine both in one expression: {name} '({first})|({item.value})'"
             yield doubled(f"--{name.lower()}" if item.owner is Owner.PARAMETER else name, first, item.value) + (
                 joined if item.owner is Owner.CTEST else "")
     # Parameters that two --set options, or a --set and a flag, give different values.

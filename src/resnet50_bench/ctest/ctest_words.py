@@ -19,7 +19,7 @@ class Takes(Enum):
     NOTHING = "nothing"
     VALUE = "a value: --x y or --x=y"
     #: ``--x`` or ``--x=y``.
-    JOINED = "a value after = only, or none"
+    JOINED = "no value, or a value after ="
     #: As VALUE, but it may stand alone.
     MAYBE = "a value or none"
 
@@ -107,5 +107,5 @@ def _no_regex(text: str) -> str | None:
             warnings.simplefilter("ignore")
             re.compile(re.sub(r"\\.", "x", text))
     except re.error as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     return None

@@ -47,15 +47,15 @@ _COMPANIONS = {
 }
 #: (an option, the options that exclude it, the reason)
 _EXCLUDING = (
-    ("--nohup", ("--daemon",), "--daemon is --nohup with --noenv"),
+    ("--nohup", ("--daemon",), "--daemon includes --nohup and --noenv"),
     ("--testset", ("--testcase",), "the testset's documents name the cases"),
     ("--gate", ("--burst",), "runs at once disturb each other, so they say nothing about a regression"),
     ("--testcase", ctest_words.CHOOSING, "--testcase runs exactly this case"),
     ("--testset", ctest_words.REPLACING, "the testset's documents choose the cases"),
     ("--dry-run", ctest_words.LISTING, "one lists the cases, the other writes their configurations"),
-    ("--nohup", ctest_words.LISTING, "a list is there at once"),
-    ("--daemon", ctest_words.LISTING, "a list is there at once"),
-    ("--rerun-failed", {*ctest_words.CHOOSING} - {"--rerun-failed"}, "ctest would pass over the other"),
+    ("--nohup", ctest_words.LISTING, "a list takes no time, so it needs no background"),
+    ("--daemon", ctest_words.LISTING, "a list takes no time, so it needs no background"),
+    ("--rerun-failed", {*ctest_words.CHOOSING} - {"--rerun-failed"}, "ctest would ignore the other option"),
     *((quiet, (*ctest_words.VERBOSE, "-VV", "--extra-verbose"), "one hides what the other shows")
       for quiet in ctest_words.QUIET),
 )
@@ -161,9 +161,9 @@ class Options:
                 yield from (f"{one} and {other} exclude each other: {why}" for other in dict.fromkeys(typed)
                             if other in others)
         if self.allow_missing and not self.gate and self.mode is not Mode.TESTSET:
-            yield "--allow-missing is about the references of --gate FILE: give that, too"
+            yield "--allow-missing needs --gate FILE"
         if typed.count("--testcase") > 1:
-            yield "--testcase is there more than once and names one case; -R or a testset runs several"
+            yield "--testcase is given more than once; to run several cases use -R or --testset"
         if self.burst > 1 and (backend := self.settings.get("BACKEND")) in ("slurm", "kubernetes"):
             yield (f"--burst and BACKEND={backend} exclude each other: {backend.capitalize()} gives each job nodes of "
                    'its own; --options="--nodes=N" runs the case on N nodes')

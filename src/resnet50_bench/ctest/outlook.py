@@ -56,7 +56,7 @@ def forecast(cases: Sequence[str], known: Mapping[str, float], rounds: int = 1) 
     options = options_of(cases)
     unknown = [option for option in options if option not in known]
     if len(unknown) == len(options):
-        return f"{len(options)} cases: how long they take is unknown, none has passed here yet"
+        return f"{len(options)} cases: the time is unknown, because none has passed here yet"
     sum_s = rounds * sum(known.get(option, 0.0) for option in options)
     rest = f", and {len(unknown)} that have not passed here yet" if unknown else ""
     return f"{len(options)} cases: about {_clock(sum_s)} if each takes as long as its last run here{rest}"

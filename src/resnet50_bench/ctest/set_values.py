@@ -86,7 +86,8 @@ def _values(option: str, text: str) -> list[str]:
 def _range(option: str, before: list[str], end_word: str) -> list[str]:
     """What follows the words ``before`` up to the end that ``...20`` names."""
     if len(before) < 2 or end_word == "...":
-        raise BadInput(f"--set {option!r}: a range needs two numbers before its '...' and its end after, as 1 3 ...9")
+        raise BadInput(f"--set {option!r}: a range needs two numbers before '...' and its end after it, for example "
+                       "1 3 ...9")
     numbers = [_whole_number(option, word) for word in before[-3:]]
     end = _whole_number(option, end_word.removeprefix("..."))
     step = numbers[-1] - numbers[-2]
@@ -123,7 +124,8 @@ def _filtered(option: str, values: list[str], keep: str) -> list[str]:
     """Multiples of 7 for ``|7``, divisors of 32 for ``32|``."""
     factor = _whole_number(option, keep.strip("|"))
     if factor == 0 or keep.count("|") != 1:
-        raise BadInput(f"--set {option!r}: {keep!r} is no filter; |7 keeps multiples of 7, 32| divisors of 32")
+        raise BadInput(f"--set {option!r}: {keep!r} is not a filter; use |7 for multiples of 7, or 32| for divisors "
+                       "of 32")
     numbers = [_whole_number(option, value) for value in values]
     if keep.startswith("|"):
         left = [number for number in numbers if number % factor == 0]

@@ -68,6 +68,6 @@ def timeout_s(text: str | None, configured: float, build: str = "build") -> floa
     if wrong := problem("TIMEOUT", text):
         raise BadInput(f"TIMEOUT={text!r} {wrong}")
     if int(text) > configured:
-        raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; first: "
-                       f"cmake -DTIMEOUT={text} {build}")
+        raise BadInput(f"TIMEOUT={text} is above the build folder's {configured:g}, at which ctest ends a case; "
+                       f"first run cmake -DTIMEOUT={text} {build}")
     return int(text)

@@ -92,7 +92,8 @@ def _patterns(texts: Sequence[str]) -> Iterator[str]:
     for text in texts:
         regex = text.removeprefix("!")
         if regex != text and not is_regex(regex):
-            raise BadInput(f"{text} is no pattern: only a regular expression can exclude, as !/avx_fp32/")
+            raise BadInput(f"{text} is not a pattern: to exclude cases use a regular expression, for example "
+                           "!/avx_fp32/")
         if is_regex(regex):
             regex_of(regex)
         yield text

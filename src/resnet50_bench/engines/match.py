@@ -57,10 +57,10 @@ class Match:
 
 def refuse_what_is_compared(flags: Mapping[str, str], variables: Mapping[str, str], choice: StackChoice) -> None:
     """Raises BadInput."""
-    bad = [f"{name} is what is compared: leave it out" for name in _COMPARED if flags.get(name)]
-    bad += [f"{name}={variables[name]} in the environment is what is compared: unset it" for name in _COMPARED
-            if name in variables]
-    bad += [f"{name}={text} in the environment names one stack; engines takes all that are set up: unset it"
+    bad = [f"`engines` compares every {name}: leave it out" for name in _COMPARED if flags.get(name)]
+    bad += [f"`engines` compares every {name}, and {name}={variables[name]} is in the environment: unset it"
+            for name in _COMPARED if name in variables]
+    bad += [f"{name}={text} in the environment chooses one stack, but `engines` uses all that are set up: unset it"
             for name, text in zip(CHOOSING, (choice.python, choice.stack, choice.env), strict=True) if text]
     if bad:
         raise BadInput(*bad)

@@ -47,7 +47,7 @@ class _Found(msgspec.Struct, frozen=True):
     def why_not_now(self, choice: StackChoice) -> str:
         """The reason why it is no longer valid, "" if it is."""
         if not choice.is_set_up(self.stack):
-            return f"its stack is not set up ({choice.folder(self.stack)}): scripts/setup.sh --stack {self.stack}"
+            return f"its stack is not set up ({choice.folder(self.stack)}): run scripts/setup.sh --stack {self.stack}"
         return "" if self.pins == pins.digest(self.stack) else "its stack has other versions now"
 
     def known(self) -> KnownEngine:
@@ -80,20 +80,20 @@ def this_machine(choice: StackChoice) -> Machine:
 def known(cpu: str, choice: StackChoice) -> KnownEngines:
     """The valid measurements for the CPU of this name, with the chosen stack or Python."""
     if choice.python:
-        return KnownEngines(why_none=f"nothing is known of the engines that {PYTHON}={choice.python} has; name one of "
+        return KnownEngines(why_none=f"no measurement of engines is known for {PYTHON}={choice.python}; choose one of "
                             f"{', '.join(ENGINES)}")
     asked = choice.asked()
     stack = asked.name if asked else None
     if stack and not choice.is_set_up(stack):
-        return KnownEngines(why_none=f"{choice.not_set_up(stack)}; scripts/resnet50-bench.sh engines then finds "
-                                     "the fastest of it")
+        return KnownEngines(why_none=f"{choice.not_set_up(stack)}; then run scripts/resnet50-bench.sh engines "
+                                     "to find its fastest engine")
     fastest, why_not = {}, {}
     for precision, found in _read().cpus.get(_key(cpu), {}).items():
         able = [one for one in found if one.is_sound() and stack in (None, one.stack)]
         best = max(able, key=lambda one: one.images_per_s, default=None)
         if best is None and stack:
             named = f"{STACK}={stack}" if choice.stack else f"{FOLDER}={choice.folder()} ({stack})"
-            why_not[precision] = (f"no engine of {named} is known to be the fastest of it at {precision}; "
+            why_not[precision] = (f"the fastest engine of {named} at {precision} is not known; "
                                   f"{remedy(precision)}")
         elif best and (why := best.why_not_now(choice)):
             why_not[precision] = (f"{best.engine} of the stack {best.stack} was the fastest at {precision}, but {why}; "

@@ -33,7 +33,7 @@ class Contestant:
         """Of a side of ``versus``. Raises BadInput for another than ``words`` gives, which ``folder`` then has."""
         texts, choosing = read_side("A", words)
         if set(texts) != {"TORCH_TYPE"} or set(choosing) != {STACK}:
-            raise BadInput(f"{folder} holds another comparison than one of engines; name another folder")
+            raise BadInput(f"{folder} contains another kind of comparison; name another folder")
         return cls(texts["TORCH_TYPE"], choosing[STACK])
 
     @property
@@ -63,7 +63,7 @@ def contestants(precision: str, cpu_flags: frozenset[str],
         why = _why_not(engine, precision, cpu_flags)
         stacks = [stack for stack in engine.stacks if is_set_up(stack)]
         if not why and not stacks:
-            why = f"no stack of it is set up: scripts/setup.sh --stack {engine.stacks[0]}"
+            why = f"no stack with it is set up: run scripts/setup.sh --stack {engine.stacks[0]}"
         if why:
             left_out.append(LeftOut(engine.name, why))
         else:

@@ -103,7 +103,7 @@ class Entry:
         if self.outcome in ("failed", "invalid"):
             return " ".join((self.failure or self.reasons or "invalid, without a reason").split())
         if is_emulated(self.result.system.cpu):
-            return f"{self.result.system.cpu} computes AMX in software: its speed is not comparable with any"
+            return f"{self.result.system.cpu} computes AMX in software: its speed cannot be compared"
         return f"no primary KPI of MODE {self.mode or '(none)'} in its statistics"
 
 
@@ -176,7 +176,7 @@ def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list
     """
     work = [_other_work(entry) for entry in entries]
     if notices is not None:
-        notices += [f"{other} is left out: {plural(count, 'result')}, none of a case"
+        notices += [f"{other} is left out: {plural(count, 'result')}, but of no case"
                     for other, count in Counter(filter(None, work)).items()]
     return [entry for entry, other in zip(entries, work, strict=True) if not other]
 

@@ -38,7 +38,7 @@ class Barrier(Enum):
     MIXED_B = "B's runs differ in {}"
     MUST_BE_EQUAL = "{} must be equal"
     MORE_THAN_ONE = "more than one setting differs: {}"
-    NO_RATIO = "{} have no ratio, not even with --anyway"
+    NO_RATIO = "{} cannot be compared, not even with --anyway"
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def errors(comparison: Comparison) -> list[str]:
         return [f"{a.path} and {b.path} have no case in common: nothing to compare"]
     refused = [f"{point.label}: no verdict: {'; '.join(map(str, point.objections))}"
                for point in comparison.points if not point.outcome]
-    return [*refused, *(["--anyway compares what is not comparable"] if refused and not comparison.anyway else [])]
+    return [*refused, *(["--anyway compares them nevertheless"] if refused and not comparison.anyway else [])]
 
 
 def as_json(comparison: Comparison) -> str:
@@ -256,7 +256,7 @@ def _point(point: ComparedPoint) -> Iterator[str]:
         names = {name for entry in runs
                  for _, name, _, _ in comparability.differences(runs[0].result, entry.result)}
         if names:
-            yield f"NOTICE: {side}'s runs differ among themselves in {', '.join(sorted(names))}"
+            yield f"NOTICE: {side}'s runs differ from each other in {', '.join(sorted(names))}"
     yield from ([f"WARNING: not comparable: {objection}" for objection in point.objections]
                 or [f"WARNING: {thing} differs" for thing in sorted(comparability.things(a[0].result, b[0].result))])
     if not point.outcome:

@@ -172,7 +172,7 @@ def _fleets(entries: Sequence[Entry], tops: Sequence[Path]) -> list[Fleet]:
         for folder in logs.glob("itr-*/worker-*-c0"):
             if any(map(folder.is_relative_to, tops)) and not any(folder.glob("benchmark_*.json")):
                 name, status = node_file(folder) or folder.name, read_text(folder / "status")
-                why = ("no result and no exit status: it never came to its end" if status is None
+                why = ("no result and no exit status: it did not finish" if status is None
                        else f"no result, exit status {status}")
                 nodes[case].setdefault(name, Node(name, None, why, {}))
     units = {entry.case: entry.primary[1] for entry in reversed(entries) if entry.primary}
@@ -213,10 +213,10 @@ def lines(fleet: Fleet) -> Iterator[str]:
                f"{spread['max']:.2f}" + (f", quartiles {spread['q1']:.2f} and {spread['q3']:.2f}, coefficient of "
                                          f"variation {100 * spread['cv']:.2f} %" if "cv" in spread else ""))
     if summary.threshold is None:
-        yield f"  too few nodes to tell one that differs: {LEAST_NODES} are needed"
+        yield f"  too few nodes to find an outlier: {LEAST_NODES} or more are needed"
     else:
-        yield (f"  a node is an outlier from {100 * summary.threshold:.1f} % off the median; less does not show in "
-               "this spread")
+        yield (f"  a node is an outlier from {100 * summary.threshold:.1f} % from the median on; with this spread a "
+               "smaller difference cannot be found")
     for outlier in summary.outliers:
         why = f"; also differs: {', '.join(outlier.differs)}" if outlier.differs else ""
         noisy = ", and its result is noisy" if outlier.noisy else ""

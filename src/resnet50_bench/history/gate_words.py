@@ -165,7 +165,7 @@ def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> st
     """The closest entries of the file instead of a reference, and their differences."""
     instead = ", ".join(why.instead) or "none"
     if why.lack is Lack.BURST:
-        return f"this is one of {entry.burst} runs at once, and references are for single runs"
+        return f"this run is from a burst of {entry.burst}, and references are for single runs"
     if why.lack is Lack.MODE:
         return f"MODE={entry.mode} has no KPI to compare; {instead} have"
     if why.lack is Lack.CPU:
@@ -174,7 +174,7 @@ def _no_reference(why: NoReference, entry: Entry, references: Path | None) -> st
     if why.lack is Lack.CASE:
         return f"{references} has no reference for the case {entry.case} on {instead}"
     if why.lack is Lack.KPI:
-        return f"{references} has a reference for {instead} of {entry.case}, which the result has not"
+        return f"{references} has a reference for {instead} of {entry.case}, but the result has no such KPI"
     nearest = min(why.differing, key=len)
     more = f" (and {len(why.differing) - 1} more that differ)" if len(why.differing) > 1 else ""
     return f"{references} has references only with {_values(nearest, 0)}{more}, this ran with {_values(nearest, 1)}"

@@ -87,7 +87,7 @@ def _lines(systems: Sequence[tuple[Machine, dict[str, list[Entry]]]], notices: l
             kpi, unit = runs[0].mode, KPIS[runs[0].mode].unit
             if len(measured) < ENOUGH_RESTARTS:
                 origin = (f"only {len(measured)} usable runs" if len(measured) > 1 else
-                          "1 usable run, which shows no spread, so it is the smallest tolerance")
+                          "1 usable run, which shows no spread, so it is the smallest one allowed")
                 notices.append(f"{case}: its tolerance comes from {origin}. Use {ENOUGH_RESTARTS} or more, for example "
                                f"--loop {ENOUGH_RESTARTS}")
             tolerance = math.ceil(round(1000 * control_limit(measured)[1], 6)) / 10

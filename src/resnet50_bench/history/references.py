@@ -34,7 +34,7 @@ from .collection import Entry
 
 #: The % sign is required: a bare 5 or 0.05 could be a percentage or a value in the KPI's unit.
 _Percent = Annotated[str, msgspec.Meta(pattern=r"^(?!0+(\.0+)? ?%)[0-9]{1,2}(\.[0-9]+)? ?%$", description=(
-    "above 0 % and below 100 %, with its sign, such as 5 %"))]
+    "a percentage above 0 % and below 100 %, with the % sign, for example 5 %"))]
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

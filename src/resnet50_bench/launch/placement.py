@@ -141,7 +141,7 @@ def preview(case: AnyCase, topology: Topology) -> Iterator[str]:
     The processes start one after another without waiting; all instances warm up and measure together.
     """
     if case.cores_per_instance is None:
-        yield "CORES_PER_INSTANCE=auto: a search decides it, and with it the placement"
+        yield "CORES_PER_INSTANCE=auto: a search finds the number of cores and the placement"
         return
     placement, notices = place(topology, case.cores_per_instance, case.instance_mode, case.weight_sharing,
                                case.serving)

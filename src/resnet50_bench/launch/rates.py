@@ -63,7 +63,8 @@ class RateSearch:
                        min_duration=min(self.case.min_duration, LEAST_TRIED_S), steps=10)
         result = self._run(case, self.folder / RATES / "throughput", WARM)
         self.throughput = result.statistics.throughput_images_per_s or 0.0
-        self.say(f"TARGET_QPS=auto: {self.throughput:.2f} images/s with all images there; looking below it")
+        self.say(f"TARGET_QPS=auto: {self.throughput:.2f} images/s without waiting for queries; searching below this "
+                 "rate")
         return self.throughput
 
     def _try(self, rate: float, workers: str) -> Result | None:
@@ -74,7 +75,7 @@ class RateSearch:
         result = self._run(case, self.folder / RATES / name, workers)
         server, latency = result.statistics.server, result.statistics.latency_ms
         if server is None or latency is None:
-            raise RunFailed("LoadGen left no figures")
+            raise RunFailed("LoadGen wrote no results")
         percentile = f"{server.percentile:g}"
         self.tried.append(Rate(queries_per_s=rate, valid=server.valid, latency_ms=latency.percentiles.get(percentile),
                                folder=f"{RATES}/{name}"))
@@ -83,7 +84,7 @@ class RateSearch:
         if not server.valid and latency.min > server.bound_ms:
             self._keep(self.folder / RATES / name)
             raise RunFailed(f"nothing meets LATENCY_BOUND_MS={server.bound_ms:g}: the fastest query took "
-                            f"{latency.min:.2f} ms: give a longer bound, or more cores an instance")
+                            f"{latency.min:.2f} ms: give a longer bound, or more cores per instance")
         if server.valid and workers == FRESH:
             self._keep(self.folder / RATES / name)
         return result if server.valid else None
@@ -106,5 +107,5 @@ class RateSearch:
         last = self.tried[-1]
         self._keep(self.folder / last.folder)
         return RunFailed(f"no rate is valid: LoadGen finds {last.queries_per_s:.2f} queries/s INVALID, and the "
-                         f"instances reach {self.throughput:.2f} images/s with all images there: give a longer "
-                         "LATENCY_BOUND_MS, or more cores an instance")
+                         f"instances reach {self.throughput:.2f} images/s without waiting for queries: give a "
+                         "longer LATENCY_BOUND_MS, or more cores per instance")

@@ -196,7 +196,7 @@ class CaseRun:
             return
         accuracy = self.result.statistics.accuracy
         if accuracy is None:
-            raise RunFailed("no image was counted: there is no accuracy to hold to ACCURACY_TARGET")
+            raise RunFailed("no image was counted, so there is no accuracy to compare with ACCURACY_TARGET")
         if accuracy.top1 < case.accuracy_target:
             raise Regression(f"top-1 {accuracy.top1:.3f} % is below ACCURACY_TARGET={case.accuracy_target:g} %")
 

@@ -49,8 +49,8 @@ class Surroundings:
 def _burst(variables: Mapping[str, str]) -> int:
     text = variables.get(BURST_VARIABLE) or "1"
     if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
-        raise BadInput(f"{BURST_VARIABLE}={text!r} is not a number of runs at once: 1, 2, 3 ... are allowed; ctest.sh "
-                       "--burst sets it")
+        raise BadInput(f"{BURST_VARIABLE}={text!r} is not a number of concurrent runs: 1, 2, 3 ... are allowed; "
+                       "ctest.sh --burst sets it")
     return int(text)
 
 
@@ -61,7 +61,8 @@ def _nodes(variables: Mapping[str, str]) -> Group | None:
     index, count, rendezvous = texts.values()
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count) and rendezvous.startswith("/")):
         said = " ".join(f"{name}={text}" for name, text in texts.items())
-        raise BadInput(f"{said}: expected a node from 0 on, how many there are, and an absolute path that all see")
+        raise BadInput(f"{said}: expected are a node number from 0 on, the number of nodes, and an absolute path "
+                       "that all nodes can read")
     from ..protocol.messages import Group  # with msgspec, which a run has and ctest.sh need not have
 
     return Group(int(index), int(count), rendezvous) if int(count) > 1 else None

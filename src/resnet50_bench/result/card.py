@@ -57,7 +57,7 @@ def _measured(ended: Ended) -> Iterator[tuple[str, str]]:
         yield kpi.name, f"{_middle(ended, kpi)} within {server.bound}{between}{_below_throughput(ended)}"
         known = [(name, ended.percentile(name)) for name in ("50", "90", "99", "99.9")]
         times = ", ".join(f"P{name} {short(ms)}" for name, ms in known if ms is not None)
-        yield "Latency", f"{times} ms; {server.mean_batch:.2f} queries a batch, {100 * server.padding:.1f} % padding"
+        yield "Latency", f"{times} ms; {server.mean_batch:.2f} queries per batch, {100 * server.padding:.1f} % padding"
         return
     if kpi.name != "Latency":
         yield kpi.name, value

@@ -47,10 +47,11 @@ _KNOWN = (
 )
 
 _OF_SIGNALS = {
-    signal.SIGILL: "an instruction that this CPU lacks: take ONEDNN_MAX_CPU_ISA and preloads out of CUSTOMER_ENV",
-    signal.SIGBUS: "memory that a file could not back: free /dev/shm (docker: --shm-size=8g) and the disk",
-    signal.SIGSEGV: "a fault in native code: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
-    signal.SIGABRT: "native code gave up: take preloads out of CUSTOMER_ENV, or use another TORCH_TYPE",
+    signal.SIGILL: "an instruction that this CPU lacks: check ONEDNN_MAX_CPU_ISA and LD_PRELOAD in CUSTOMER_ENV",
+    signal.SIGBUS: "no space left for a memory-mapped file: free space in /dev/shm (docker: --shm-size=8g) and on "
+                   "the disk",
+    signal.SIGSEGV: "a crash in native code: check LD_PRELOAD in CUSTOMER_ENV, or use another TORCH_TYPE",
+    signal.SIGABRT: "native code aborted: check LD_PRELOAD in CUSTOMER_ENV, or use another TORCH_TYPE",
     signal.SIGKILL: "another process or the kernel (out of memory) ended it: see dmesg",
     signal.SIGTERM: "somebody ended it: run it again",
 }

@@ -57,8 +57,8 @@ def primary(result: ResultSummary) -> tuple[Kpi, float]:
     kpi = KPIS.get(mode)
     value = kpi.value(result.statistics) if kpi else None
     if kpi is None or value is None:
-        raise BadInput(f"the result of {result.started_at} has no KPI of MODE={mode}, though it passed: it is damaged; "
-                       "take it out of the folder")
+        raise BadInput(f"the result of {result.started_at} has no KPI of MODE={mode}, though it passed. The result is "
+                       "damaged: remove it from the folder")
     return kpi, value
 
 

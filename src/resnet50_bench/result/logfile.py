@@ -123,7 +123,7 @@ def _server(server: Server) -> Iterator[str]:
     yield f"Server_Batch: {server.mean_batch:.4f} queries"
     yield f"Server_Padding: {100 * server.padding:.2f} % of the computed images"
     if server.search and server.search.throughput_images_per_s:
-        yield f"Server_Throughput: {server.search.throughput_images_per_s:.4f} images/s with all images there"
+        yield f"Server_Throughput: {server.search.throughput_images_per_s:.4f} images/s without waiting for queries"
     for rate in server.search.tried if server.search else ():
         yield f"Rate_Tried: {rate.text(percentile)} ({rate.folder})"
 
@@ -144,7 +144,7 @@ def _data(result: Result) -> Iterator[str]:
         if len(losses) == len(training.losses):
             yield (f"Training_Loss: {sum(last) / len(last):.4f} mean of the last {len(last)} steps, "
                    f"{losses[0]:.4f} first")
-        yield f"Training_Top1: {100 * training.top1:.2f} % of the last tenth's images, as they were learnt"
+        yield f"Training_Top1: {100 * training.top1:.2f} % of the images in the last 10 % of the steps, while training"
     accuracy = result.statistics.accuracy
     if accuracy:
         low, high = accuracy.top1_ci95
@@ -165,8 +165,8 @@ def _limits(limits: Mapping[str, float], clock: str) -> Iterator[str]:
     for unit, shown in (("operations_per_s", "GOP/s"), ("bytes_per_s", "GB/s")):
         look, best = limits.get(f"measured_peak_{unit}"), limits.get(f"peak_{unit}")
         if look is not None and best is not None and best > look:
-            yield (f"NOTICE: the run reached {best / 1e9:.1f} {shown}, more than the {look / 1e9:.1f} that the "
-                   "peak's own measurement had found: so the rate of the run is used as the peak")
+            yield (f"NOTICE: the run reached {best / 1e9:.1f} {shown}, more than the measured peak of "
+                   f"{look / 1e9:.1f}. So the rate of the run is used as the peak")
     if "theoretical_operations_per_s" in limits:
         yield (f"Theoretical_Peak: {limits['theoretical_operations_per_s'] / 1e9:.1f} GOP/s at "
                f"{limits['theoretical_mhz']:.0f} MHz ({clock})")

@@ -130,8 +130,8 @@ class LoadGenLog(msgspec.Struct, frozen=True, kw_only=True):
 
     def why_invalid(self) -> str:
         """The unmet conditions, "" if all are met."""
-        met = {"the bound": self.bound_met, "the least duration": self.duration_met,
-               "the least number of queries": self.queries_met, "early stopping": self.early_stopping_met}
+        met = {"the bound": self.bound_met, "the minimum duration": self.duration_met,
+               "the minimum number of queries": self.queries_met, "early stopping": self.early_stopping_met}
         return ", ".join(what for what, is_met in met.items() if not is_met)
 
 

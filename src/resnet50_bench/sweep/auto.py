@@ -30,8 +30,8 @@ def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroun
         return case
     sought = case.sought
     if case.accuracy or case.training:
-        raise BadInput(f"{sought[0]}=auto looks for the greatest speed of inference, not with FUNCTION={case.function} "
-                       f"MODE={case.mode}: give a number")
+        raise BadInput(f"{sought[0]}=auto is not supported with FUNCTION={case.function} MODE={case.mode}: give a "
+                       "number")
     path = best.file_for(case, sought, machine, python)
     point = best.read(path)
     how = f"known since {point.found_at}" if point else ""

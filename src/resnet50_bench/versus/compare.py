@@ -125,7 +125,7 @@ def _take_turns(folder: Path, ready: list[Side], host: Host, race: Race, time_li
                 observer: VersusObserver, may_fail: bool) -> Outcome:
     """The outcome is told and kept, however the comparison ends."""
     observer.begins(folder, ready, race)
-    began, ended = time.monotonic(), "it was broken off"
+    began, ended = time.monotonic(), "it was interrupted"
     try:
         runner = _Runner(folder, ready, host, observer)
         ended = take_turns(race, runner, time.monotonic, time_limit_s, may_fail)

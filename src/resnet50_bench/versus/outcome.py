@@ -133,7 +133,7 @@ def _who_is_best(outcome: Outcome) -> str:
 def _would_decide(outcome: Outcome) -> str:
     rounds, seconds = outcome.race.to_decide(), outcome.race.round_s()
     took = f", about {minutes(rounds * seconds)}," if seconds else ""
-    return f"{rounds} more round{'s' * (rounds > 1)}{took} would decide if all stays as it is"
+    return f"{rounds} more round{'s' * (rounds > 1)}{took} would decide if the measured ratios do not change"
 
 
 def _left_behind(outcome: Outcome, gaps: Sequence[Gap]) -> str:

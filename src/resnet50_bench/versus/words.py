@@ -117,7 +117,7 @@ def read_side(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
             bad.append(f"{option}: {word} needs a value: {key}=VALUE")
         texts[key] = value if equals else "True"
     if PYTHON in texts and (STACK in texts or FOLDER in texts):
-        bad.append(f"{option}: {PYTHON} beats {STACK} and {FOLDER}; give one of them")
+        bad.append(f"{option}: {PYTHON} excludes {STACK} and {FOLDER}; give one of them")
     if bad:
         raise BadInput(*bad)
     return ({key: value for key, value in texts.items() if key in CATALOGUE},
@@ -171,10 +171,10 @@ def _side(name: str, text: str, own: Mapping[str, str], choosing: Mapping[str, s
         typed = f"{FOLDER}={choosing[FOLDER]}"
         raise BadInput(f"{typed}: {choice.folder()} is not set up: run {typed} scripts/setup.sh once")
     if case.accuracy:
-        raise BadInput("MODE=accuracy gives the same answers each time: so alternating runs show nothing; use compare, "
-                       "or MODE=throughput or latency")
+        raise BadInput("MODE=accuracy gives the same answers in each run, so versus cannot help; use compare, or "
+                       "MODE=throughput or latency")
     if case.checkpoint:
-        raise BadInput("CHECKPOINT makes a turn go on where the last one ended; leave it out")
+        raise BadInput("with CHECKPOINT each run continues the run before; leave it out")
     if isinstance(case, Case) and case.unprovable:
         raise DoesNotFit(case.unprovable)
     case_inputs = inputs.find(case)

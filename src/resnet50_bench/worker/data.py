@@ -201,8 +201,9 @@ class Loader:
         except (RuntimeError, OSError) as error:
             if not self.workers:
                 raise
-            raise RunFailed(f"a decoding process failed ({_why(error)}): see that it may use the cpus {self.cpus} and "
-                            f"memory and /dev/shm hold {2 * self.workers} batches; or use smaller ones") from error
+            raise RunFailed(f"a decoding process failed ({_why(error)}): check that it may use the cpus {self.cpus}, "
+                            f"and that memory and /dev/shm have room for {2 * self.workers} batches, or use smaller "
+                            "batches") from error
         finally:
             if self.workers:
                 # A traceback may keep the iterator alive, and no public call ends its processes.
@@ -210,8 +211,8 @@ class Loader:
 
     def _account(self, chunk: _Chunk) -> None:
         if self.workers and self.cpus and chunk.cpus != set(self.cpus):
-            raise RunFailed(f"a decoding process ran on the cpus {sorted(chunk.cpus)}, not on {sorted(self.cpus)} "
-                            "as it was told: give cpus that this container may use")
+            raise RunFailed(f"a decoding process ran on the cpus {sorted(chunk.cpus)} instead of "
+                            f"{sorted(self.cpus)}: use cpus that this container may use")
         self.images += len(chunk.batch[2])
         self.animated += chunk.animated
         self.decode_s += chunk.decode_s

@@ -50,7 +50,7 @@ def _run(spec: ServerSpec, channel: Channel[Order]) -> None:
     channel.send(Prepared(None))
     orders = channel.receive()
     if not orders or not isinstance(orders[0], Issue):
-        raise RuntimeError(f"the launcher said {orders} where Issue comes")
+        raise RuntimeError(f"the launcher sent {orders}, expected Issue")
     threading.Thread(target=_collect, args=(loadgen, answers), daemon=True).start()
 
     def issue(samples: Iterable[Any]) -> None:

@@ -44,7 +44,7 @@ def work(spec_file: Path, channel: Channel[Order], make: MakeJob) -> None:
         Measurement(decode(spec_file.read_bytes(), Spec), channel, peaks, make).run()
         while orders := channel.receive():
             if not isinstance(orders[0], Next):
-                raise RuntimeError(f"the launcher said {orders[0]} where the next case comes")
+                raise RuntimeError(f"the launcher sent {orders[0]}, expected the next case")
             gc.collect()  # IPEX 2.8.0 keeps an int8 model's converted weights, 30 MB, until the process ends
             give_back_memory()
             spec: Spec = decode(Path(orders[0].spec).read_bytes(), Spec)

@@ -83,7 +83,7 @@ class Measurement:
     def _expect(self, order: type[Order]) -> None:
         said = next(self._orders)
         if not isinstance(said, order):
-            raise RuntimeError(f"the launcher said {said} where {order.__name__} comes next")
+            raise RuntimeError(f"the launcher sent {said}, expected {order.__name__}")
 
     def _received(self) -> Iterator[Order]:
         while orders := self._channel.receive():

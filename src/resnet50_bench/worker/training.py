@@ -127,13 +127,13 @@ class Trainer:
         """Continue from the checkpoint. Raises BadInput if it is another training's."""
         state, saved = read_state(path), unpickled(path)
         if not isinstance(saved, dict) or not {"optimizer", "step", "total_steps", "losses"} <= saved.keys():
-            raise BadInput(f"CHECKPOINT={path} is no training's checkpoint; to begin with its weights give "
-                           "it as WEIGHTS")
+            raise BadInput(f"CHECKPOINT={path} is not a checkpoint of a training; to start from its weights use "
+                           "WEIGHTS")
         if saved["total_steps"] != self.total:
             raise BadInput(f"CHECKPOINT={path} is of a training of {saved['total_steps']} steps "
                            f"(WARMUP_STEPS + STEPS), this is one of {self.total}: give the same or another CHECKPOINT")
         if saved["step"] >= self.total - 1:
-            raise BadInput(f"CHECKPOINT={path} has come to its end ({saved['step']} steps): use it as "
+            raise BadInput(f"CHECKPOINT={path} is complete ({saved['step']} steps): use it as "
                            "WEIGHTS, or name another file")
         try:
             plain.load_state_dict(state)

@@ -84,7 +84,7 @@ def _refuse_another(path: Path | None, state: Mapping[str, torch.Tensor], model:
         raise BadInput(f"the weights {path} are of another model than torchvision's resnet50: {'; '.join(parts)}")
     have = _classes(state)
     if have != classes:
-        raise BadInput(f"the weights {path} tell {have} classes apart, the data set has {classes}: give the data set "
+        raise BadInput(f"the weights {path} are for {have} classes, but the data set has {classes}: give the data set "
                        "that they were trained on (with every class folder), or other weights")
     wrong = [f"{name} is {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
              for name in own if name in state and state[name].shape != own[name].shape]
@@ -123,8 +123,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         networks = {place: state for place, state in networks.items()
                     if "ema" not in re.split(r"[._]", place.lower())} or networks
     if len(networks) > 1:
-        raise BadInput(f"the weights {path} hold several networks ({', '.join(sorted(networks))}): save the one that "
-                       "is meant, alone")
+        raise BadInput(f"the weights {path} hold several networks ({', '.join(sorted(networks))}): save one of "
+                       "them alone")
     if not mappings:
         raise BadInput(f"the weights {path} hold no state_dict (names with tensors) but {_described(content)}; {_SAVE}")
     return next(iter(networks.values()), max((tensors for _, tensors in mappings), key=len))

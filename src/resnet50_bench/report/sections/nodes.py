@@ -30,7 +30,7 @@ def _card(fleet: Fleet, gallery: Gallery) -> Html:
              if values else "")
     words = [plural(len(nodes), "node")] + [f"{len(nodes) - len(values)} without a result"] * (len(values) < len(nodes))
     words += [plural(len(fleet.outliers), "outlier") if fleet.threshold is not None
-              else f"too few to tell one that differs ({LEAST_NODES} are needed)"]
+              else f"too few to find an outlier ({LEAST_NODES} or more are needed)"]
     conspicuous = [node for node in nodes
                    if node.value is None or node.name in fleet.outliers or fleet.differs(node)]
     head = ("Node", f"{kpi} ({fleet.unit})", "From the median", "Verdict", "What differs")

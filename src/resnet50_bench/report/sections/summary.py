@@ -14,7 +14,7 @@ from ..points import Point, best
 from . import Results, Section
 from .health import badge
 
-_COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Told from others", "Batch", "Cores", "Verdict",
+_COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Differs from", "Batch", "Cores", "Verdict",
             "Of compute peak", "KPI", "Run by")
 _LUCK = """The best of many points is partly luck. A point is told from others only if repeated runs show the
 difference, so repeat with --loop 5. An interval within one run does not include what changes between restarts."""

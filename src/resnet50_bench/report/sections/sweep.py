@@ -37,7 +37,8 @@ def _curves(name: str, points: Sequence[Point]) -> Chart:
     for point in sorted(points, key=lambda point: (point.cores, point.batch)):
         x, group = (point.batch, point.cores) if by_batch else (point.cores, point.batch)
         lines.setdefault(group, []).append(Mark(x, point.value, point.low, point.high))
-    names = {group: f"{plural(group, 'core')} an instance" if by_batch else f"batch {group}" for group in sorted(lines)}
+    names = {group: f"{plural(group, 'core')} per instance" if by_batch else f"batch {group}"
+             for group in sorted(lines)}
     return over_powers_of_two(f"{kpi.name} of {name}", "batch size" if by_batch else "cores per instance",
                                      f"{kpi.name} ({kpi.unit})", {names[group]: lines[group] for group in names})
 

@@ -109,7 +109,7 @@ def _ranked(folder: Path, comparison: OutcomeFile) -> Chart:
             for each in values]
     reference = f"{comparison.sides[first].label}, the {'fastest' if comparison.leader else 'baseline'}"
     return Chart(f"{kpi.name}, {folder.name}",
-                 f"{kpi.name} ({comparison.unit}), the best first; 95 % intervals of the ratio to {reference}",
+                 f"{kpi.name} ({comparison.unit}), best first; 95 % intervals of the ratio to {reference}",
                  "; ".join(f"{row[0]}: {row[1]} ({row[2]}) {row[3]}".rstrip() for row in rows) + ".",
                  lambda colours: _spec(f"{kpi.name} ({comparison.unit})", values, colours),
                  ("Side", comparison.unit, "95 % interval", "State"), rows)

@@ -62,7 +62,7 @@ def _answers(result: Result) -> Check:
     answers: list[Answers | RightAnswers] = [*looked_at, *result.counted().values()]
     losses = [loss for training in result.trainings() for loss in training.losses]
     wrong, wrong_losses = sum(one.not_finite for one in answers), losses.count(None)
-    reading = f"{wrong} of {sum(one.count for one in answers)} not finite"
+    reading = f"{wrong} of {sum(one.count for one in answers)} answers not finite"
     if losses:
         reading += f", {wrong_losses} of {len(losses)} losses not finite"
     return judge("answers", reading, bool(wrong or wrong_losses), Verdict.INVALID,
@@ -93,7 +93,7 @@ def _threads(result: Result) -> list[Check]:
 
 def _affinity(result: Result) -> Check:
     runs = result.runs()
-    wrong = [f"instance {run.instance} was to run on {list(run.cpus)} and ran on {list(run.observed_cpus)}"
+    wrong = [f"instance {run.instance} is placed on cpus {list(run.cpus)} but ran on cpus {list(run.observed_cpus)}"
              for run in runs if set(run.observed_cpus) != set(run.cpus)]
     return judge("affinity", f"{len(runs) - len(wrong)} of {len(runs)} instances on their cores", bool(wrong),
                  Verdict.INVALID, "; ".join(wrong), without(
@@ -114,7 +114,7 @@ def _team_size(result: Result) -> Check:
             wrong.append(f"instance {run.instance} was told to use {asked} threads on {cores} cores")
         elif (threads := teams.get(run.instance, cores)) != cores:
             wrong.append(f"instance {run.instance} computed with {threads} threads on {cores} cores")
-    return judge("team size", f"{len(runs) - len(wrong)} of {len(runs)} instances with a thread a core",
+    return judge("team size", f"{len(runs) - len(wrong)} of {len(runs)} instances with one thread per core",
                  bool(wrong), Verdict.INVALID, "; ".join(wrong), without(result, OPENMP, "use another TORCH_TYPE"))
 
 
@@ -210,7 +210,8 @@ def _kernels(result: Result) -> Check:
     why = next((report.facts.unproven for report in result.processes if report.facts.unproven), None)
     if why:
         return Check("kernels", "unproven", Verdict.UNKNOWN, why,
-                     f"trust its speed less: nothing shows that it computes in {result.parameter('PRECISION')}")
+                     "do not compare its speed with proven results: nothing shows that it computes in "
+                     f"{result.parameter('PRECISION')}")
     counts = sum(sum(report.kernels.values()) for report in result.processes[:1])
     return Check("kernels", f"{counts} convolutions shown", Verdict.OK)
 

@@ -30,17 +30,17 @@ def _verdict(result: Result, server: Server) -> Check:
                + f", {server.late} of {server.queries} queries later than {server.bound_ms:g} ms")
     lower = "a lower TARGET_QPS (auto finds one), " * (result.parameter("TARGET_QPS") != "auto")
     return judge(LOADGEN, reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
-                 f"give {lower}more cores an instance or a longer LATENCY_BOUND_MS")
+                 f"give {lower}more cores per instance or a longer LATENCY_BOUND_MS")
 
 
 def _length(window: Window) -> Check:
     return judge("length", f"{window.duration_s:.0f} s", window.duration_s < MLPERF_DURATION_S, Verdict.NOTE,
-                 f"not MLPerf's length, which is {MLPERF_DURATION_S} s", f"MIN_DURATION={MLPERF_DURATION_S}")
+                 f"shorter than MLPerf's {MLPERF_DURATION_S} s", f"MIN_DURATION={MLPERF_DURATION_S}")
 
 
 def _padding(server: Server) -> Check:
-    return Check("padding", f"{100 * server.padding:.1f} % of the computed images, {server.mean_batch:.2f} queries a "
-                 "batch", Verdict.OK)
+    return Check("padding", f"{100 * server.padding:.1f} % of the computed images, {server.mean_batch:.2f} queries "
+                 "per batch", Verdict.OK)
 
 
 def _took(result: Result) -> Check:
@@ -49,6 +49,6 @@ def _took(result: Result) -> Check:
     if counters is None:
         return Check("LoadGen's share", "not readable", Verdict.UNKNOWN, "the kernel has no schedstat")
     cores = counters.cpu_s / result.counters.duration_s
-    where = f"cpu {own}, its own" if own is not None else "the instances' cores"
+    where = f"cpu {own}, which it has alone" if own is not None else "the instances' cores"
     return judge("LoadGen's share", f"{cores:.2f} of a core, on {where}", own is None, Verdict.NOTE,
                  "LoadGen ran beside the instances; from 8 instances on it gets a core of its own")

@@ -227,7 +227,7 @@ def _swap(result: Result) -> Check:
 def _clock(counters: Counters) -> Check:
     step = counters.clock_step_s
     return judge("clock", f"{1000 * step:+.1f} ms against the monotonic clock", abs(step) > MOST_CLOCK_STEP_S,
-                 Verdict.NOTE, "the wall clock was stepped; step times use the monotonic clock and are not touched")
+                 Verdict.NOTE, "the wall clock was changed; step times use the monotonic clock and are not affected")
 
 
 def _online(counters: Counters, cpus: list[int]) -> Check:

@@ -86,8 +86,8 @@ def _quantised(plain: Plain, saturates: bool) -> torch.export.ExportedProgram:
             prepared(images)
         converted = pt2e.convert_pt2e(prepared)
         if not _quantise_nodes(converted):
-            raise RunFailed("the quantiser annotated nothing, so the model would run in fp32: this PyTorch's export "
-                            "gives a graph that X86InductorQuantizer does not know")
+            raise RunFailed("the quantiser changed nothing, so the model would run in fp32: X86InductorQuantizer "
+                            "does not know the exported graph of this PyTorch version. Use another TORCH_TYPE")
         return torch.export.export(converted, (plain.example,), strict=True)
 
 
