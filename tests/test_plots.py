@@ -84,7 +84,7 @@ def test_the_numbers_are_drawn(drawn):
     (name, inside), = points.grids(points.points(entries))
     curves, heat_map = (re.search(rf"<svg[^>]*><title[^>]*>{title} {name}.*?</svg>", page, re.S).group(0)
                         for title in ("Throughput of", "Heat map of"))
-    assert ">28 cores an instance</text>" in curves and ">56 cores an instance</text>" in curves
+    assert ">28 cores per instance</text>" in curves and ">56 cores per instance</text>" in curves
     assert ">batch size</text>" in curves and ">Throughput (samples/sec)</text>" in curves
     for point in inside:
         assert f">{point.value:.0f}" in heat_map

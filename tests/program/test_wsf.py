@@ -155,11 +155,11 @@ def test_the_callers_own_options_are_kept_and_last(wsf):
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    ({"CUSTOMER_ENV": "A='x'"}, "CUSTOMER_ENV=\"A='x'\" holds \"'\", which WSF cannot pass on"),
-    ({"DATASET": "/a~b"}, "DATASET='/a~b' holds '~', which WSF cannot pass on"),
-    ({"CUSTOMER_ENV": "A={{lookup}}"}, "holds '{{', which WSF's terraform backend would evaluate"),
+    ({"CUSTOMER_ENV": "A='x'"}, "CUSTOMER_ENV=\"A='x'\" contains \"'\", which WSF cannot pass on"),
+    ({"DATASET": "/a~b"}, "DATASET='/a~b' contains '~', which WSF cannot pass on"),
+    ({"CUSTOMER_ENV": "A={{lookup}}"}, "contains '{{', and WSF's terraform backend would evaluate it"),
     ({"DOCKER_OPTIONS": "-v '/x"}, "DOCKER_OPTIONS=\"-v '/x\" cannot be read as options: No closing quotation"),
-    ({"DOCKER_OPTIONS": "-e 'A=\"'"}, "DOCKER_OPTIONS: 'A=\"' holds"),
+    ({"DOCKER_OPTIONS": "-e 'A=\"'"}, "DOCKER_OPTIONS: 'A=\"' contains"),
     ({"RECONFIG_OPTIONS": "-DK_CPUS=`id`"}, "RECONFIG_OPTIONS: '-DK_CPUS=`id`' is not -DNAME=VALUE"),
     ({"BATCH_SIZE": "0"}, "BATCH_SIZE='0' is too small"),
     ({"TRAIN_EPOCH": "3"}, "TRAIN_EPOCH=3 is not supported; training is measured in steps: STEPS=N"),

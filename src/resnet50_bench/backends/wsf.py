@@ -129,7 +129,7 @@ def _not_carried(text: str) -> str | None:
     """Why WSF cannot pass a text. Its docker backend turns ~ into line ends, its terraform backend expands Jinja."""
     for char in text:
         if char in "'\"\\~" or not char.isprintable():
-            return f"holds {char!r}, which WSF cannot pass on: no quotes, backslashes, tildes or control characters"
+            return f"contains {char!r}, which WSF cannot pass on: no quotes, backslashes, tildes or control characters"
     if jinja := re.search(r"\{[{%#]", text):
         return f"contains {jinja[0]!r}, and WSF's terraform backend would evaluate it"
     return None

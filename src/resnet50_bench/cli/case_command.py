@@ -48,7 +48,7 @@ def prepare(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> tuple[Settings, str, Overrides]:
-    """(CMake's settings as the test's command line has them, the case's name, what ctest.sh handed on)."""
+    """Split the test's command line into (CMake's settings, the case name, the options that ctest.sh handed on)."""
     options = Parser("resnet50-bench case", "Run one case as its ctest test does.",
                      "resnet50-bench case inference_latency_avx_fp32_gated")
     for name, default in (("--backend", "auto"), ("--registry", ""), ("--release", "")):

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 
 def script() -> str:
-    """For bash; zsh reads it, too."""
+    """The completion script for bash. zsh reads it, too."""
     parsers = {name: options for name in SHOWN if (options := parser_of(name))}
     values: dict[str, str] = {}
     for options in parsers.values():
@@ -62,7 +62,7 @@ def script() -> str:
 
 
 def parser_of(name: str) -> Parser | None:
-    """A command's parser; None for one that has none to show."""
+    """The parser of a command, or None if it has none."""
     command = COMMANDS[name]
     module = importlib.import_module(f"..{command.module}", __package__)
     maker: Callable[[], Parser] | None = getattr(module, f"{command.function}_parser", getattr(module, "parser", None))

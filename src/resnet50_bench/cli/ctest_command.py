@@ -15,7 +15,7 @@ from ..ctest.options import Mode, Options, parse, parser
 
 
 def main(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
-    """Do what the words ask for; of a run the first failed case's status, as errors.py numbers them."""
+    """Run ``ctest.sh``. Returns the status of the first failed case, as errors.py numbers them."""
     environment = dict(os.environ) if environment is None else environment
     if {"--help", "-h", "-H"} & {*argv}:
         parser().print_help()
@@ -57,7 +57,7 @@ def _answer(options: Options) -> int:
 
 
 def _prepared(options: Options, environment: Mapping[str, str]) -> Callable[[], int]:
-    """What runs the cases. Raises BadInput for what is wrong, where the user still looks."""
+    """The call that runs the cases. Raises BadInput before anything starts."""
     from ..ctest.ctest_call import CtestJob
 
     if options.mode is Mode.SWEEP:

@@ -17,7 +17,7 @@ from . import sweep_command
 
 
 def run(options: Options, flags: list[str], environment: Mapping[str, str]) -> int:
-    """Run the sweep; its status. With --noenv this process becomes one that never had the caller's variables."""
+    """Run the sweep and return its status. --noenv restarts this process without the caller's variables."""
     flags = [*flags, "--dry-run" if options.dry_run else
              f"--folder={Path(options.sweep).absolute() if options.sweep else new_results('sweep')}"]
     if options.noenv:
@@ -27,7 +27,7 @@ def run(options: Options, flags: list[str], environment: Mapping[str, str]) -> i
 
 
 def words(options: Options) -> list[str]:
-    """What ``sweep`` is given. Raises BadInput for several values of what is no axis."""
+    """The words for ``sweep``. Raises BadInput for several values of a parameter that is not an axis."""
     values: dict[str, list[str]] = {}
     for point in options.runs():
         for name, text in point.items():

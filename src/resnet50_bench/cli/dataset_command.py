@@ -25,7 +25,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """0 when the folder is complete. Raises BadInput for what does not fit together, Infrastructure."""
+    """Make the folder. Raises BadInput if tar and ground truth do not fit together, and Infrastructure."""
     words = parser().parse_args(argv)
     wrong = [f"{path} is not a file; give the {what}" for path, what in (
         (words.tar, "tar"), (words.ground_truth, "ground truth"), (words.synsets, "synsets"))

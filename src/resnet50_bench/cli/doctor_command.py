@@ -40,7 +40,7 @@ _GROUPS = (("These would disturb a measurement now:", (Verdict.INVALID, Verdict.
 
 
 def grouped(checks: Sequence[Check]) -> Iterator[str]:
-    """What would disturb, what is worth knowing, what cannot be read; one line for all that is well; the counts."""
+    """Sort the checks into disturbing, notes and unknown, with one line for those that are ok, and counts."""
     for heading, verdicts in _GROUPS:
         lines = [check.line() for verdict in verdicts for check in checks if check.verdict is verdict]
         if lines:

@@ -47,7 +47,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Measure. Raises BadInput before anything runs, RunFailed where no engine could be measured."""
+    """Measure the engines. Raises BadInput before anything runs, RunFailed if no engine could be measured."""
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
     variables = {name: os.environ[name] for name in CATALOGUE if os.environ.get(name, "").strip()}

@@ -71,6 +71,6 @@ def require_passed(judgement: Judgement) -> None:
 
 
 def remedy(entry: Entry, references: Path) -> str:
-    """What is typed to add the run to the file of references; whole paths, as a case does not run where the user is."""
+    """The command that adds the run to the references file. Absolute paths, because a case runs in another folder."""
     noisy = "--noisy " if entry.verdict == "noisy" else ""
     return f"{typed('scripts/resnet50-bench.sh')} reference {noisy}{entry.logs} >> {references.absolute()}"

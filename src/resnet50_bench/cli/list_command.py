@@ -16,7 +16,7 @@ _TABLES = {"json": lambda rows: json_text(rows, indent=1) + "\n", "csv": as_csv,
 
 
 def parser() -> Parser:
-    """The options, with the meanings that WSF gives them."""
+    """The options of ``list``, with their meaning in WSF."""
     options = Parser("resnet50-bench list", "List the KPIs of all results in the folders.",
                      "resnet50-bench list --all --recent 5")
     which = options.add_mutually_exclusive_group()

@@ -33,7 +33,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Write the report; what is no result is named on stderr and in the report."""
+    """Write the report. Files that are not results are named on stderr and in the report."""
     words = parser().parse_args(argv)
     output = _output(words.output, folders := words.folders or [readable_results()])
     notices: list[str] = []
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
 
 
 def _output(named: Path | None, folders: Sequence[Path]) -> Path:
-    """Where the page goes: beside the logs, unless the user says otherwise."""
+    """The path of the page: the user's, else beside the logs."""
     if named is None:
         return (folders[0] if folders[0].is_dir() else folders[0].parent) / USUAL
     if named.suffix.lower() not in (".html", ".htm"):

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def _stack_of(before: result.Result, choice: StackChoice) -> dict[str, str]:
-    """The variable that lets the stack measure which did before, unless the user has chosen one.
+    """The variable that chooses the stack of the earlier run, unless the user chose one.
 
     Raises BadInput where it is not set up here.
     """
@@ -57,14 +57,14 @@ def _stack_of(before: result.Result, choice: StackChoice) -> dict[str, str]:
 
 
 def _implied(name: str, before: result.Result) -> bool:
-    """Whether giving the parameter would be refused, or mean more than its default did."""
+    """Whether the parameter must be left out, because giving it is refused or means more than its default."""
     if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
         return before.is_default(name)
     return name == "STEPS" and before.parameter(name) == ALL
 
 
 def comparison(before: result.Result, after: result.Result) -> list[str]:
-    """What differs between the two runs' systems, and how their throughputs compare."""
+    """Lines with the differences between the two systems, and the ratio of the throughputs."""
     lines = [f"differs: {group} {name}: {old} then, {new} now" for group, name, old, new
              in comparability.differences(before, after) if group in ("software", "system")]
     then, now = before.statistics.throughput_images_per_s, after.statistics.throughput_images_per_s

@@ -47,7 +47,7 @@ def _commands(again: str, restarts: str = "") -> Commands:
 
 
 def _show(lines: Sequence[str], cases: Sequence[Ended]) -> None:
-    """An empty line before them; on a terminal the verdicts in colour."""
+    """Print the lines after an empty line, on a terminal with coloured verdicts."""
     if is_coloured():
         words = dict.fromkeys(ended.verdict for ended in cases)
         pattern = re.compile(rf"(^   Verdict +|  )({'|'.join(map(re.escape, words))})(?=:|$)")

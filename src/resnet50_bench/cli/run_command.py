@@ -12,7 +12,7 @@ from .tree import PROG
 
 
 def parser() -> Parser:
-    """The parameters; there are no other words."""
+    """The parser of ``run``, which takes only parameters."""
     options = Parser(f"{PROG} run", "Run one case on this machine. Its log, its result and the instances' logs are "
                      "written to the current folder.", f"{PROG} run --mode=latency --precision=amx_int8 --batch_size=1",
                      usage=f"{PROG} run [--PARAMETER=VALUE ...]")

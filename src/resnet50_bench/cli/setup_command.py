@@ -1,4 +1,4 @@
-"""``setup``: the environments that measure -> set up, or told what there is."""
+"""``setup``: set up or list the environments that measure."""
 
 from __future__ import annotations
 

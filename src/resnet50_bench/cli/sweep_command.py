@@ -26,7 +26,7 @@ from .tree import PROG
 
 
 def parser() -> Parser:
-    """The parameters, and what is no parameter."""
+    """The parser of ``sweep``, for parameters and its own options."""
     made = Parser(f"{PROG} sweep", "Find the best batch size and cores per instance of each precision. PRECISION, "
                   "BATCH_SIZE and CORES_PER_INSTANCE may be lists.",
                   f'{PROG} sweep --precision="amx_int8 amx_bfloat16" --batch_size="8 16 32"',
@@ -39,7 +39,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Sweep; 0 where every precision has a best point."""
+    """Run the sweep. Returns 0 if every precision has a best point."""
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
     folder = (words.folder or (Path() if Path(record.GIVEN).exists() else new_results("sweep"))).absolute()

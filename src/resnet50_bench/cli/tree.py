@@ -107,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Of those that the caller has closed: the next file that is opened would take their place, and what is printed."""
+    """Open the standard streams that the caller closed. Otherwise the next opened file would get what is printed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - the lowest free number, as long as we run
@@ -137,7 +137,7 @@ def _status(argv: list[str]) -> int:
 
 
 def _what_the_machine_said(error: OSError) -> str:
-    """A line for a person. Raises ``error`` again where it may as well be a defect."""
+    """A line with the cause and the remedy. Raises ``error`` again if it may be a defect of the program."""
     if isinstance(error, FileNotFoundError) and not Path("/proc/self/cwd").resolve().is_dir():  # "/folder (deleted)"
         return "the current folder was removed: change to another folder"
     if error.errno not in _OF_THE_MACHINE:

@@ -62,7 +62,7 @@ def parser() -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Compare. Raises BadInput before anything runs, RunFailed where a side fails twice, Regression as asked for."""
+    """Compare the sides. Raises BadInput before anything runs, RunFailed if a side fails twice, and Regression."""
     flags, others = parse_flags(argv)
     words = parser().parse_args(others)
     given = typed({name: getattr(words, name) for name in NAMES}, flags, os.environ)

@@ -29,7 +29,7 @@ _COMPARED = ("TORCH_TYPE", "QCONF", "WEIGHT_SHARING", "FUNCTION")
 
 
 class MatchObserver(compare.VersusObserver, Protocol):
-    """Told of each thing as it happens."""
+    """Receives the events of the matches."""
 
     def left_out(self, precision: str, one: LeftOut) -> None:
         """The engine is out of the comparison."""
@@ -51,12 +51,12 @@ class Match:
     begun: bool = False
 
     def given(self, sides: Mapping[str, Contestant]) -> Given:
-        """As words of ``versus``."""
+        """The common settings as words of ``versus``."""
         return Given({name: one.words for name, one in sides.items()}, self.flags, self.variables)
 
 
 def refuse_what_is_compared(flags: Mapping[str, str], variables: Mapping[str, str], choice: StackChoice) -> None:
-    """Raises BadInput."""
+    """Raises BadInput if the user set a parameter or variable that ``engines`` compares."""
     bad = [f"`engines` compares every {name}: leave it out" for name in _COMPARED if flags.get(name)]
     bad += [f"`engines` compares every {name}, and {name}={variables[name]} is in the environment: unset it"
             for name in _COMPARED if name in variables]
@@ -68,7 +68,7 @@ def refuse_what_is_compared(flags: Mapping[str, str], variables: Mapping[str, st
 
 def prepared(precision: str, flags: Mapping[str, str], variables: Mapping[str, str], folder: Path, host: Host,
              observer: MatchObserver) -> Match:
-    """Who takes turns.
+    """Make a match: the engines that are compared at one precision.
 
     Raises BadInput for words that no engine can take, and for a folder that holds something else.
     """
@@ -155,7 +155,7 @@ def play(match: Match, host: Host, limits: Limits, observer: MatchObserver) -> P
 
 
 def _why_no_numbers(one: Contestant, match: Match, host: Host, observer: MatchObserver) -> str:
-    """Why it cannot be measured; else its best batch and cores are known then, and so it has run before it takes turns.
+    """The reason why it cannot be measured. Otherwise this finds its best batch and cores, so it has run once.
 
     Raises what BenchError is no fault of the engine.
     """

@@ -28,7 +28,7 @@ _SCHEMA = "resnet50-bench-known-engines"
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """``pins`` is the digest of the stack's versions."""
+    """One stored measurement. ``pins`` is the digest of the stack's versions."""
 
     engine: str
     stack: str
@@ -39,7 +39,7 @@ class _Found(msgspec.Struct, frozen=True):
     found_at: str
 
     def is_sound(self) -> bool:
-        """Whether this can have been written here: an engine that can prove its kernels, of a stack that serves it."""
+        """Whether the entry is plausible: an engine with proven kernels, on a stack that has it."""
         facts = ENGINES.get(self.engine)
         return bool(facts and facts.proven and self.stack in facts.stacks and math.isfinite(self.images_per_s)
                     and min(self.images_per_s, self.batch_size, self.cores_per_instance) > 0 and self.found_at)
@@ -59,7 +59,7 @@ _ByPrecision = dict[str, list[_Found]]
 
 
 class _MemoryFile(msgspec.Struct):
-    """``cpus``: by the CPU's name and how many of its cpus this process may use."""
+    """The content of the file. ``cpus``: by the CPU's name and the number of usable cpus."""
 
     schema: str = _SCHEMA
     schema_version: int = 1
@@ -104,9 +104,9 @@ def known(cpu: str, choice: StackChoice) -> KnownEngines:
 
 
 def remember(cpu: str, precision: str, found: Sequence[KnownEngine]) -> None:
-    """Take the place of what was known at the precision; all of ``found`` have proven kernels.
+    """Store ``found`` in place of earlier measurements at the precision. All have proven kernels.
 
-    Raises Infrastructure where that cannot be written.
+    Raises Infrastructure if the file cannot be written.
     """
     by_stack: dict[str, _Found] = {}
     for one in sorted(found, key=lambda one: -one.images_per_s):

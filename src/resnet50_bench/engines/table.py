@@ -30,7 +30,8 @@ class Contestant:
 
     @classmethod
     def of(cls, words: str, folder: Path) -> Contestant:
-        """Of a side of ``versus``. Raises BadInput for another than ``words`` gives, which ``folder`` then has."""
+        """Make a contestant from a side of ``versus``. Raises BadInput if ``folder`` is of another
+        kind."""
         texts, choosing = read_side("A", words)
         if set(texts) != {"TORCH_TYPE"} or set(choosing) != {STACK}:
             raise BadInput(f"{folder} contains another kind of comparison; name another folder")
@@ -38,12 +39,12 @@ class Contestant:
 
     @property
     def words(self) -> str:
-        """As a side of ``versus``."""
+        """The settings as a side of ``versus``."""
         return f"TORCH_TYPE={self.engine} {STACK}={self.stack}"
 
     @property
     def shown(self) -> str:
-        """For a table."""
+        """The name for a table."""
         return f"{self.engine} ({self.stack})"
 
 
@@ -57,7 +58,7 @@ class LeftOut:
 
 def contestants(precision: str, cpu_flags: frozenset[str],
                 is_set_up: Callable[[str], bool]) -> tuple[list[Contestant], list[LeftOut]]:
-    """(who competes at the precision, the engines that do not)."""
+    """(the contestants at the precision, the engines that are left out)."""
     chosen, left_out = list[Contestant](), list[LeftOut]()
     for engine in ENGINES.values():
         why = _why_not(engine, precision, cpu_flags)
@@ -108,7 +109,7 @@ class Row:
 
 
 def row(one: Contestant, name: str, outcome: Outcome, results: Sequence[Result]) -> Row:
-    """Of a side's results, at least one."""
+    """Make a row from the results of a side, at least one."""
     side = next(side for side in outcome.sides if side.name == name)
     gap = next((gap for gap in outcome.gaps if gap.b == name), None)
     latencies = [result.statistics.latency_ms.mean for result in results if result.statistics.latency_ms]
@@ -148,12 +149,12 @@ def fastest(rows: Sequence[Row]) -> Row | None:
 
 
 def best_first(rows: Sequence[Row]) -> list[Row]:
-    """By the KPI of the rows' MODE."""
+    """Sort rows by the KPI of their MODE, the best first."""
     return sorted(rows, key=lambda one: -KPIS[one.mode].sign * one.value)
 
 
 def sentences(played: Played) -> Iterator[str]:
-    """Who is the fastest at a precision, and who did not compete."""
+    """Sentences with the fastest engine at a precision, and with the engines that were left out."""
     if played.outcome:
         yield f"{played.precision}: {sentence(played.outcome)}"
         best = fastest(list(played.rows.values()))
@@ -185,7 +186,7 @@ def _cells(one: Row) -> tuple[str, ...]:
 
 
 def document(rows: Sequence[Row], said: Sequence[str], cpu: str) -> dict[str, object]:
-    """For programs, and for what remembers it: the best proven engine of each precision, and every row."""
+    """The JSON document: the best engine with proven kernels of each precision, and every row."""
     best = {precision: fastest([one for one in rows if one.precision == precision])
             for precision in dict.fromkeys(one.precision for one in rows)}
     return {"schema": "resnet50-bench-engines", "schema_version": 3, "cpu": cpu,

@@ -138,7 +138,7 @@ def _missing(missing: WithoutReference, judgement: Judgement, remedy: Remedy) ->
     allow = "" if judgement.allow_missing else "; --allow-missing lets it pass"
     if missing.why.lack is Lack.MODE or judgement.references is None:
         return f"{label}{why}{allow}"
-    return f"{label}{why}; to keep this result as one: {remedy(missing.newest, judgement.references)}{allow}"
+    return f"{label}{why}; to add this result to the references: {remedy(missing.newest, judgement.references)}{allow}"
 
 
 def _name(finding: Finding) -> str:

@@ -26,7 +26,7 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Chart:
-    """``spec`` makes the Vega-Lite specification with a palette.
+    """One chart of the report. ``spec`` makes the Vega-Lite specification with a palette.
 
     ``description`` is for readers who do not see the chart. ``columns`` and ``rows`` are the same numbers as a table;
     a row begins with its header.
@@ -41,7 +41,7 @@ class Chart:
 
 
 def frame(colours: Palette, layers: Sequence[Spec], width: int = WIDTH, height: int = HEIGHT, **shared: Spec) -> Spec:
-    """The whole specification: ``layers`` in the report's style; ``shared`` is the data and encoding of all layers."""
+    """Return the whole specification: ``layers`` in the report's style. ``shared``: data and encoding of all layers."""
     letters = {"labelFontSize": LETTERS, "titleFontSize": LETTERS, "labelColor": colours["text"],
                "titleColor": colours["text"], "titleFontWeight": "normal"}
     return {
@@ -87,7 +87,7 @@ def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
 
 
 def plain(text: str) -> str:
-    """``text`` without what no picture can show."""
+    """Remove the characters that a picture cannot show from ``text``."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

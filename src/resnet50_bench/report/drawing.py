@@ -29,13 +29,13 @@ _IDLE = re.compile(r' (?:pointer-events="none"|aria-(?:hidden|roledescription)="
 
 
 class Gallery:
-    """Puts charts into the page and keeps them: the PNG files are the page's charts, no more and no fewer."""
+    """The charts of the page. ``figure`` adds one, and ``pictures`` draws all of them as PNG."""
 
     def __init__(self) -> None:
         self._charts: dict[str, Chart] = {}
 
     def figure(self, name: str, chart: Chart) -> Html:
-        """The chart with title and description for those who do not see it, and its numbers as a table.
+        """Return the chart as SVG, with title and description for screen readers, and its numbers as a table.
 
         ``name`` becomes the name of its PNG file.
         """
@@ -78,7 +78,7 @@ def _inner_svg(spec: Spec) -> str:
 
 
 def _file_stem(name: str, taken: dict[str, Chart]) -> str:
-    """``name`` as that of a file, which no other has."""
+    """Turn ``name`` into a unique file name."""
     stem = short = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:_LONGEST_NAME].strip("-.")
     count = 1
     while stem in taken:
@@ -88,5 +88,5 @@ def _file_stem(name: str, taken: dict[str, Chart]) -> str:
 
 
 def _lines(text: str, width: int) -> list[str]:
-    """The part of the text that fits into three lines of a picture."""
+    """Wrap the text, and cut it after three lines of a picture."""
     return textwrap.wrap(plain(text), width, max_lines=3, placeholder=" …")

@@ -17,7 +17,7 @@ _BINS = (8, 40)
 
 
 def of_steps(name: str, times_ms: Sequence[float]) -> Chart:
-    """How often which step time in ms occurred, with percentiles; the few longest are counted in words.
+    """A histogram of step times in ms, with percentiles. The caption counts the few longest steps.
 
     A single step of ten times the median must not squeeze all others into one bar.
     """

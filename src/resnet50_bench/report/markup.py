@@ -14,12 +14,15 @@ _VOID = ("br", "input", "link", "meta")
 
 
 def join(parts: Iterable[object]) -> Html:
-    """The parts, each escaped."""
+    """Escape the parts and join them."""
     return Html("".join(map(escape, parts)))
 
 
 def el(name: str, /, *children: object, **attributes: object) -> Html:
-    """An element; ``class_`` is ``class``, ``data_v`` is ``data-v``; None and False leave out, True is a bare name."""
+    """Build an HTML element. ``class_`` becomes ``class``, ``data_v`` becomes ``data-v``.
+
+    An attribute that is None or False is left out. True is a bare name.
+    """
     words = [name]
     for key, value in attributes.items():
         if value is None or value is False:

@@ -34,12 +34,12 @@ class Point:
 
     @property
     def kpi(self) -> Kpi:
-        """The primary one."""
+        """The primary KPI."""
         return KPIS[self.entries[0].mode]
 
     @property
     def noisy(self) -> bool:
-        """Whether any of its runs is."""
+        """Whether any of its runs is noisy."""
         return any(entry.verdict == "noisy" for entry in self.entries)
 
     @property
@@ -111,7 +111,7 @@ def best(every: Iterable[Point]) -> list[tuple[Point, int, int]]:
 
 
 def leader(every: Iterable[Point]) -> Point:
-    """The best by the primary KPI, which they share; of equal ones the first."""
+    """The point with the best primary KPI. Of equal points, the first."""
     return max(every, key=lambda point: point.kpi.sign * point.value)
 
 

@@ -6,5 +6,5 @@ import sys
 
 
 def say(text: str) -> None:
-    """One line of what the set-up does, on stderr: stdout is for what a script reads."""
+    """Print one line about the set-up on stderr. A script reads stdout."""
     print(f"setup: {text}", file=sys.stderr, flush=True)

@@ -46,15 +46,15 @@ class StackChoice:
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> StackChoice:
-        """As ``variables``, such as ``os.environ``, have it."""
+        """Read the choice from ``variables``, for example ``os.environ``."""
         return cls(*(variables.get(name, "") for name in (STACK, FOLDER, PYTHON)))
 
     def __bool__(self) -> bool:
-        """Whether anything is chosen."""
+        """Whether the user chose anything."""
         return bool(self.stack or self.env or self.python)
 
     def overridden(self, own: Mapping[str, str]) -> StackChoice:
-        """This choice for whom ``own`` variables are set: a stack is then looked for in its own folder."""
+        """This choice with the ``own`` variables of a side over it. A stack of its own has its own folder."""
         if not own:
             return self
         env = self.env if PYTHON in own else ""  # it would hold another stack than ``own`` names
@@ -167,7 +167,7 @@ def _held(where: Path) -> list[str]:
 
 
 def _why_taken(stack: str, where: Path) -> str:
-    """Why the folder, which only the user can have named, is not for this stack; empty where it is."""
+    """The reason why the folder, which the user named, is not for this stack. Empty if it is."""
     others = [name for name in _held(where) if name != stack]
     return (f"{FOLDER}={where} holds the stack {others[0]}, and {stack} needs a folder of its own: unset {FOLDER}, or "
             "name another folder") if others else ""

@@ -67,7 +67,7 @@ def install(folder: Path, name: str, needed_gb: float) -> None:
 
 
 def _compile_what_is_imported(folder: Path) -> None:
-    """Python keeps the bytecode of what it imports; uv leaves that to each start.
+    """Compile the imported modules once, because uv leaves that to each start.
 
     That takes 13 to 18 s of processor time wherever the environment is not the user's to write, as in the image.
     Importing takes 26 s here (2,698 files), compiling all 9,225 files of the stack ipex 62 s. What cannot be imported
@@ -81,7 +81,7 @@ def _compile_what_is_imported(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Tool:
-    """What installs into an environment: the words before a package's, and variables."""
+    """An installer, uv or pip: its command line before the packages, and its variables."""
 
     name: str
     words: list[str]
@@ -89,7 +89,7 @@ class _Tool:
 
 
 def _uv(folder: Path) -> _Tool:
-    """uv of the environment, told what pip is told of indexes."""
+    """The environment's uv, with the package indexes of pip's configuration."""
     python = folder / "bin/python"
     return _Tool("uv", [str(folder / "bin/uv"), "pip", "install", "--python", str(python)], _pips_indexes(python))
 
@@ -152,7 +152,7 @@ def _pips_indexes(python: Path) -> dict[str, str]:
 
 
 def _cpu_only_words(tool: _Tool) -> list[str] | None:
-    """What makes the tool take CPU-only builds of PyTorch; None where no index with them answers."""
+    """The options that select CPU-only builds of PyTorch. None if no index with them answers."""
     url = os.environ.get("RESNET50_BENCH_INDEX_URL")
     if url:
         say(f"PyTorch's builds: those of RESNET50_BENCH_INDEX_URL={url}")

@@ -53,7 +53,7 @@ def can_install() -> bool:
 
 
 def install_packages(packages: list[str]) -> None:
-    """Install them; a failure is said, and what it costs is for the caller to say."""
+    """Install Debian packages, and print a failure. The caller prints its consequence."""
     say(f"installing {' '.join(packages)}")
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
         done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,

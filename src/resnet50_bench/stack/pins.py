@@ -28,7 +28,7 @@ def digest(name: str) -> str:
 
 
 def other_builds(name: str) -> list[str]:
-    """``["torch==2.8.0", ...]``: the pins that a CPU-only index has builds of its own of."""
+    """The pins with CPU-only builds, for example ``["torch==2.8.0", ...]``."""
     return [f"{package}=={version}" for package, version in _PIN.findall(path(name).read_text())
             if package in _OTHER_BUILDS]
 

@@ -26,7 +26,7 @@ class Results:
 
     @functools.cached_property
     def points(self) -> list[Point]:
-        """Repeated runs of one thing together."""
+        """The results as points: repeated runs of one configuration together."""
         return points(self.entries)
 
 
@@ -54,7 +54,7 @@ class Section:
 
 @functools.cache
 def sections() -> Sequence[Section]:
-    """All of them, in the order of the page."""
+    """All sections, in the order of the page."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     return sorted((module.SECTION for module in modules), key=lambda section: section.place)
 

@@ -118,7 +118,7 @@ def _instances(entry: Entry) -> tuple[Chart, dict[int, float]]:
 
 
 def _bars(colours: Palette, rates: dict[int, float], away: dict[int, float], middle: float) -> Spec:
-    """The median as a line; a sign above what is much below it."""
+    """Draw the rates as bars, the median as a line, and a sign above bars far below it."""
     top = 1.1 * max(rates.values()) or 1.0
     values = [{"index": index, "rate": rate, "colour": index % COLOURS, "slow": away.get(index, 0) < _SLOW}
               for index, rate in rates.items()]
@@ -148,7 +148,7 @@ def _grid(placed: Sequence[PlacedInstance], cores: Sequence[Core]) -> Html:
         sockets.setdefault(core.socket, {}).setdefault(core.node, []).append(square)
 
     def columns(count: int) -> int:
-        """How many squares a row gets, so that the last row is as full as can be; ten fit on a phone."""
+        """The number of squares in a row that fills the last row best. Ten squares fit on a phone."""
         return min(count, max(range(6, 10), key=lambda columns: (-(-count % columns), columns)))
 
     boxes = [el("div", el("b", f"Socket {socket}"),

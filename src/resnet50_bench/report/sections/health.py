@@ -17,7 +17,7 @@ _WORST_FIRST = (Verdict.INVALID, Verdict.NOISY, Verdict.NOTE, Verdict.UNKNOWN)
 
 
 def badge(word: str) -> Html:
-    """A verdict in words, with sign and colour."""
+    """A verdict as a word with sign and colour."""
     kind = word if word in SIGNS else "unknown"
     return el("span", el("span", SIGNS[kind], aria_hidden="true"), f" {word}", class_=f"badge {kind}")
 

@@ -41,7 +41,7 @@ Key = tuple[str, str, str, tuple[tuple[str, comparability.Fact], ...]]
 
 @dataclass(frozen=True)
 class Occasion:
-    """One logs folder's value of a KPI; ``low`` and ``high`` are its iterations' least and most.
+    """The KPI of one logs folder; ``low`` and ``high`` are the smallest and largest of its iterations.
 
     ``limits``: between which the gate expects it, None where too few earlier ones are there; ``kind`` is one of _KINDS.
     """
@@ -76,7 +76,7 @@ def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
 
 
 def timelines(entries: Iterable[Entry]) -> list[Timeline]:
-    """One for each case, set of parameters and machine with enough occasions; the one that ran last is the first."""
+    """Timelines for each case, set of parameters and machine with enough occasions, the newest first."""
     groups: dict[Key, dict[Path, list[Entry]]] = {}
     for entry in entries:
         # A comparison's turns have a picture of their own.
@@ -94,13 +94,13 @@ def timelines(entries: Iterable[Entry]) -> list[Timeline]:
 
 
 def _machine(entry: Entry) -> str:
-    """What the scheduler or the machine calls itself; a container has another name each time."""
+    """The name of the machine: the scheduler's, else its own. A container has another name each time."""
     system = entry.result.system
     return node_file(entry.path.parent) or ("" if system.container else system.node or "")
 
 
 def _differing(key: Key, every: Iterable[Key]) -> list[str]:
-    """``NAME value`` of what tells a case's lines apart."""
+    """The parameters that differ between the lines of a case, as ``NAME value``."""
     others = [dict(other[3]) for other in every if other[0] == key[0]]
     return [f"{name} {value}" for name, value in key[3]
             if value not in (None, "") and any(other.get(name) != value for other in others)]
@@ -127,7 +127,7 @@ def _timeline(occasions: Sequence[Runs], differing: Sequence[str]) -> Timeline:
 
 
 def _labels(newest: Runs) -> tuple[str, Callable[[Entry], str]]:
-    """(what the axis tells, the label of a run): the first that differs of commits, versions and days."""
+    """(title of the axis, function for the label of a run), from the first that differs: commits, versions or days."""
     def commit(entry: Entry) -> str:
         software = entry.result.software
         return str(software.get("git_commit") or "?")[:7] + ("+" if software.get("git_changed") else "")
@@ -155,7 +155,7 @@ def chart(line: Timeline) -> Chart:
 
 
 def _spec(line: Timeline, colours: Palette) -> Spec:
-    """What earlier occasions allow is a band below the marks; versions are named where they change.
+    """The marks above the expected band of earlier occasions, with versions where they change.
 
     The axis of values does not begin at zero: a change of some percent has to be seen.
     """

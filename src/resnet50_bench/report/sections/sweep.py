@@ -62,7 +62,7 @@ def _heat_map(name: str, points: Sequence[Point]) -> Chart:
 
 
 def _cells(colours: Palette, by_place: dict[tuple[int, int], Point], texts: dict[tuple[int, int], str]) -> Spec:
-    """From the worst to the best colour, each with its number; a place that was not measured has a dash."""
+    """The cells of a heat map, coloured from worst to best, with numbers. A place without a run has a dash."""
     low, high = min(point.value for point in by_place.values()), max(point.value for point in by_place.values())
 
     def level(point: Point) -> int:

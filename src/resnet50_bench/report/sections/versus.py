@@ -22,7 +22,7 @@ _KINDS = {FASTER: "better", SLOWER: "worse"}
 
 
 class PairRow(msgspec.Struct):
-    """``ratio`` is b's KPI by a's, with its 95 % interval."""
+    """The comparison of two sides. ``ratio`` is b's KPI divided by a's, with its 95 % interval."""
 
     a: str
     b: str
@@ -42,7 +42,7 @@ class _Side(msgspec.Struct):
 
 
 class OutcomeFile(msgspec.Struct):
-    """``outcome.json``."""
+    """The content of ``outcome.json``."""
 
     schema: Literal["resnet50-bench-versus-outcome"]
     schema_version: Literal[2]
