@@ -224,7 +224,7 @@ def test_runs_of_several_machines_are_not_repeated_runs(tmp_path, compare):
     put(a, synthetic(software={"torch": "2.9.0"}), iteration=3)
     status, _, err = compare(a, b)
     assert status == 2
-    assert "A's runs differ in software versions" in err
+    assert "the runs of A differ in software versions" in err
 
 
 @pytest.mark.parametrize(("found", "mode", "words"), [

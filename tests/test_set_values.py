@@ -67,7 +67,7 @@ def test_loop_decides_how_many():
     ("", "is not NAME=VALUE"), ("=1", "is not NAME=VALUE"), ("A=1 2 |1.5", "not a whole number"),
     ("A=1 2 0|", "is not a filter"), ("A=1 2 |x", "'x' is not a whole number"),
     ("A=1 2 |7", "leaves no value"), ("A=1 2 |0", "is not a filter"), ("A=x |7", "'x' is not a whole number"),
-    ("A=1 2 ...1000/B=1 2 ...1000", "at most 10000"), ("A=1 2/B=x/A=3", "A is there twice"),
+    ("A=1 2 ...1000/B=1 2 ...1000", "at most 10000"), ("A=1 2/B=x/A=3", "A is given twice"),
 ])
 def test_what_is_refused_names_the_option(option, why):
     with pytest.raises(BadInput, match=why) as refused:

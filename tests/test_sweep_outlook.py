@@ -56,8 +56,8 @@ def test_a_line_shows_its_own_run_and_marks_the_mean(timed, capsys):
 def test_the_config_of_the_best_names_its_ties(timed, capsys):
     timed.spread = 0.1
     timed.sweep(*RIVALS)
-    ties = [line for line in (timed.folder / "best.yaml").read_text().splitlines() if "not told from the best" in line]
+    ties = [line for line in (timed.folder / "best.yaml").read_text().splitlines() if "no difference shown to" in line]
     assert len(ties) == 1 and len(re.findall(r"BS (16|32|64) CPI 2", ties[0])) == 2
     timed.spread, timed.folder = 0.0, timed.folder.parent / "decided"
     timed.sweep(*RIVALS)
-    assert "not told from the best" not in (timed.folder / "best.yaml").read_text()
+    assert "no difference shown to" not in (timed.folder / "best.yaml").read_text()

@@ -26,7 +26,7 @@ def test_a_mark_is_worse_where_the_gate_fails(tmp_path, newest):
     by_history = next(check for check in judgement.findings(point, None, tmp_path, judgement.LAST)
                       if check.kind == judgement.AgainstHistory.kind)
     assert (line.occasions[-1].kind == "worse") == (by_history.state == judgement.FAILED)
-    assert [each.kind for each in line.occasions[:3]] == ["too few before it", "too few before it", "as before"]
+    assert [each.kind for each in line.occasions[:3]] == ["too few earlier runs", "too few earlier runs", "as before"]
 
 
 def test_changes_their_commits_and_what_was_expected(tmp_path):

@@ -58,7 +58,7 @@ def test_two_equal_sides_killed_in_the_middle_go_on_and_no_round_is_measured_twi
     document = json.loads(second.stdout)
     assert len(document["turns"]) == 4 and document["pairs"][0]["low"] < document["pairs"][0]["ratio"]
     assert all(turn["value"] > 0 for turn in document["turns"])
-    assert "2 rounds, blocks of new processes" in (folder / "versus.txt").read_text()
+    assert "2 rounds, each run in new processes" in (folder / "versus.txt").read_text()
 
 
 @pytest.mark.slow

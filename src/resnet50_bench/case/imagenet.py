@@ -140,7 +140,8 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
     if twice:
         wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
     if len(members) != len(synsets):
-        wrong.append(f"{tar} holds {len(members)} images and {truth} has {len(synsets)} lines; they must be equal: "
+        wrong.append(f"{tar} holds {len(members)} images and {truth} has {len(synsets)} lines; both numbers must be "
+                     "equal: "
                      "give the ground truth of this tar")
     known = set(names)
     gaps = [f"{number:08d}" for number in range(1, len(synsets) + 1)

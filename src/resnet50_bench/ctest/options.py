@@ -231,7 +231,8 @@ Each run ends with its result. -V also shows the progress, -VV the whole log.
         help="go on after a failed iteration or a failed document of a test set")
     add("--describe-params", action="store_true", help="describe every parameter")
     add("--doctor", action="store_true", help="show what would disturb a measurement, and run nothing")
-    add("--noenv", action="store_true", help="ignore parameters in environment variables. These settings still apply:")
+    add("--noenv", action="store_true", help="ignore parameters in environment variables. PLATFORM, BACKEND, "
+        "REGISTRY, RELEASE and TIMEOUT still apply")
     add("--backend", choices=BACKENDS, metavar="NAME", help=f"where cases run; also BACKEND=NAME: {' '.join(BACKENDS)}")
     add("--registry", metavar="HOST/", help="the registry of the images, with a slash at its end; also REGISTRY=HOST/")
     add("--release", metavar=":TAG", help="the tag of the images, with its colon; also RELEASE=:TAG")

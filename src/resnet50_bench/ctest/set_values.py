@@ -41,7 +41,7 @@ def _permutations(option: str) -> list[dict[str, str]]:
         if not equals or not re.fullmatch(_NAME, name.strip()):
             raise BadInput(f"--set {option!r}: {assignment!r} is not NAME=VALUE ...; NAME is of letters, digits, _")
         if name.strip() in names:
-            raise BadInput(f"--set {option!r}: {name.strip()} is there twice: give it once, with its values "
+            raise BadInput(f"--set {option!r}: {name.strip()} is given twice: give it once, with its values "
                            "separated by spaces")
         names.append(name.strip())
         lists.append([text.strip()] if name.strip() == _WHOLE else _values(option, text))

@@ -34,8 +34,8 @@ Pairs = dict[str, tuple[list[Entry], list[Entry]]]
 class Barrier(Enum):
     """Reasons why runs are not comparable, as sentences with a placeholder for the things concerned."""
 
-    MIXED_A = "A's runs differ in {}"
-    MIXED_B = "B's runs differ in {}"
+    MIXED_A = "the runs of A differ in {}"
+    MIXED_B = "the runs of B differ in {}"
     MUST_BE_EQUAL = "{} must be equal"
     MORE_THAN_ONE = "more than one setting differs: {}"
     NO_RATIO = "{} cannot be compared, not even with --anyway"

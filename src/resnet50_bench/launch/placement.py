@@ -47,7 +47,7 @@ def place(topology: Topology, cores_per_instance: int, instance_mode: str, weigh
 def _loadgen(own: int | None) -> str:
     if own is not None:
         return f"LoadGen has cpu {own} for itself"
-    return (f"LoadGen shares the instances' cores: none is idle, and it gets one of its own only where "
+    return (f"LoadGen shares the instances' cores. No core is idle, and LoadGen gets its own core only if "
             f"{LEAST_FOR_OWN_CORE} instances or more fit")
 
 

@@ -141,7 +141,7 @@ def config(precisions: Sequence[KnownPoints]) -> str:
             case = points.cases[points.best]
             value, low, high = points.value(points.best)
             ties = [place for place in standing(points.scores) if place != points.best]
-            lines += [f"# not told from the best: {named(ties)}"] * bool(ties)
+            lines += [f"# no difference shown to: {named(ties)}"] * bool(ties)
             lines += [f"# {_short(value)} ({between(low, high)}) {points.unit} on {case.platform}"
                       + (f", measured with RESNET50_BENCH_STACK={case.stack}" if case.stack else ""),
                       f"{json.dumps('*_' + option_of(case))}:"]

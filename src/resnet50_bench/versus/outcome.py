@@ -236,7 +236,7 @@ def _how(outcome: Outcome) -> str:
     count = outcome.race.round
     again = sum(turn.again for turn in outcome.race.turns)
     twice = f"; {again} disturbed turn{'s' * (again > 1)} measured twice" if again else ""
-    return (f"{count} round{'s' * (count != 1)}, blocks of new processes{twice}; ended: {outcome.ended}; wall time "
+    return (f"{count} round{'s' * (count != 1)}, each run in new processes{twice}; ended: {outcome.ended}; wall time "
             f"{clock(outcome.wall_s)}; order by seed {outcome.race.seed}")
 
 

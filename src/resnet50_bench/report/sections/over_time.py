@@ -26,7 +26,7 @@ from ..markup import Html, el, short, when
 from ..palette import Palette
 from . import Results, Section, left_out
 
-EARLY, AS_BEFORE, BETTER, WORSE, NOISY = "too few before it", "as before", "better", "worse", "as before, noisy"
+EARLY, AS_BEFORE, BETTER, WORSE, NOISY = "too few earlier runs", "as before", "better", "worse", "as before, noisy"
 #: The kind of an occasion -> (colour, shape).
 _KINDS = {EARLY: ("c7", "circle"), AS_BEFORE: ("c0", "circle"), BETTER: ("good", "triangle-up"),
          WORSE: ("bad", "triangle-down"), NOISY: ("warn", "square")}
@@ -149,7 +149,7 @@ def chart(line: Timeline) -> Chart:
              str(one.runs)) for one in line.occasions]
     changes = [f"{one.kind} at {one.label}" for one in line.occasions if one.kind in (BETTER, WORSE)]
     return Chart(line.title, line.caption,
-                 f"{plural(len(rows), 'occasion')} from {rows[0][2]} to {rows[-1][2]}; "
+                 f"{plural(len(rows), 'logs folder')} from {rows[0][2]} to {rows[-1][2]}; "
                  f"{', '.join(changes) or 'no change shown'}.", lambda colours: _spec(line, colours),
                  ("Started (UTC)", line.x_name, line.y_name, "To earlier ones", "Expected between", "Runs"), rows)
 
@@ -188,6 +188,6 @@ def _spec(line: Timeline, colours: Palette) -> Spec:
 
 
 SECTION = Section(30, "time", "Over time", _inside, hint=(
-    "Each mark is one logs folder, by the median of its iterations. ▲ and ▼ are outside the band that the gate "
-    f"expects from the last {LAST} valid runs. It needs {LEAST_HISTORY} of them. Versions may "
+    "Each mark is the median of the iterations in one logs folder. ▲ and ▼ are outside the band that the gate "
+    f"computes from the last {LAST} valid runs. The band needs {LEAST_HISTORY} of them. Versions may "
     "differ along a line. The axis of values does not begin at 0."))

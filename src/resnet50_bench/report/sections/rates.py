@@ -69,5 +69,5 @@ def _spec(colours: Palette, known: Sequence[tuple[float, float, str]], own: str,
 
 
 SECTION = Section(25, "rates", "Rates within a bound", _inside, hint=(
-    "Each mark is a rate that TARGET_QPS=auto tried, by the percentile that the bound is for. LoadGen decides which "
-    "are valid: near the bound early stopping may find one INVALID whose percentile is below it."))
+    "Each mark is a rate that TARGET_QPS=auto tried, with the latency percentile that LATENCY_BOUND_MS limits. LoadGen "
+    "decides which rates are valid. Near the bound, its early stopping may reject a rate with a percentile below it."))

@@ -16,8 +16,8 @@ from .health import badge
 
 _COLUMNS = ("Precision", "Best", "95 % interval", "Interval is", "Differs from", "Batch", "Cores", "Verdict",
             "Of compute peak", "KPI", "Run by")
-_LUCK = """The best of many points is partly luck. A point is told from others only if repeated runs show the
-difference, so repeat with --loop 5. An interval within one run does not include what changes between restarts."""
+_LUCK = """The best of many points is partly luck. Trust a difference only if repeated runs show it: use
+--loop 5. An interval within one run does not include what changes between restarts."""
 
 
 def _inside(results: Results, _: Gallery) -> Sequence[Html]:

@@ -59,8 +59,9 @@ class OutcomeFile(msgspec.Struct):
 def _inside(results: Results, gallery: Gallery) -> Sequence[Html]:
     cards = [_card(folder, comparison, gallery)
              for folder, comparison in _comparisons(results.entries, results.left_out)]
-    hint = ("The sides took turns, each in new processes. A slow hour of the machine is in all values of a round, not "
-            "in the ratios. The intervals cover together with 95 %.")
+    hint = ("The sides ran in alternating order, each run in new processes. A slow hour of the machine changes all "
+            "values "
+            "of a round, but not the ratios. All intervals together have 95 % confidence.")
     return [el("p", hint, class_="hint"), *cards] if cards else []
 
 

@@ -51,4 +51,4 @@ def _took(result: Result) -> Check:
     cores = counters.cpu_s / result.counters.duration_s
     where = f"cpu {own}, which it has alone" if own is not None else "the instances' cores"
     return judge("LoadGen's share", f"{cores:.2f} of a core, on {where}", own is None, Verdict.NOTE,
-                 "LoadGen ran beside the instances; from 8 instances on it gets a core of its own")
+                 "LoadGen shared cores with the instances; with 8 or more instances it gets its own core")
