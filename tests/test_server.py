@@ -25,7 +25,7 @@ from resnet50_bench.result.ended import Ended
 from resnet50_bench.result.kpi import primary
 from resnet50_bench.result.processes import FeedRecord
 from resnet50_bench.result.result import FRESH, Result
-from resnet50_bench.result.server import Search, Served
+from resnet50_bench.result.server import RATES, Search, Served
 from resnet50_bench.worker.serving import QueryFeed
 from resnet50_bench.worker.stepper import Feed
 from support import documents
@@ -162,10 +162,10 @@ def search(folder: Path, highest: float, **words: object) -> RateSearch:
         if tried.mode == "throughput":
             return documents.synthetic(200.0)
         limit = words.get("fresh", highest) if workers == FRESH else highest
-        valid = tried.tried_rate <= limit
+        valid = tried.tried_rate <= limit and folder / RATES / words.get("disturbed", "") != own_folder
         fastest = words.get("fastest_ns", 2_000_000)
         return result(folder, search=known, result_validity="VALID" if valid else "INVALID",
-                      result_min_latency_ns=fastest)
+                      result_min_latency_ns=fastest, **words.get("log", {}))
 
     return RateSearch(case, folder, run, words.get("say", lambda line: None))
 
@@ -178,6 +178,17 @@ def test_the_highest_valid_rate_is_found_to_three_percent(tmp_path, highest):
     assert highest * (1 - PRECISION) <= rates[-1] <= highest and searched.throughput == 200.0
     assert (tmp_path / "mark").read_text() == f"{rates[-1]} fresh", "the confirmed run is the case's"
     assert all((tmp_path / rate.folder / "mark").exists() for rate in searched.tried[:-1])
+
+
+def test_a_disturbed_rate_is_tried_once_more_and_one_that_is_too_high_is_not(tmp_path):
+    searched = search(tmp_path / "disturbed", 150.0, disturbed="1-100.00")
+    searched.find()
+    assert [rate.queries_per_s for rate in searched.tried[:2]] == [100.0, 100.0]
+    assert [rate.valid for rate in searched.tried[:2]] == [False, True] and searched.tried[-1].queries_per_s > 145
+    searched = search(tmp_path / "too high", 50.0, log={"result_50.00_percentile_latency_ns": 16_000_000})
+    searched.find()
+    rates = [rate.queries_per_s for rate in searched.tried[:-1]]
+    assert len(rates) == len(set(rates))
 
 
 def test_a_rate_that_fresh_processes_do_not_confirm_is_lowered(tmp_path):
