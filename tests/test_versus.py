@@ -366,6 +366,8 @@ def test_who_seeks_the_fastest_gets_one_sentence_that_answers_or_says_what_would
     assert open_question.endswith("are the fastest, within 2 % of each other")
     open_question = outcome.sentence(outcome_of(here, 0.98, "BC", Question.BEST, spread=0.03))
     assert "leads, but" in open_question and "would decide" in open_question
+    hopeless = outcome.sentence(outcome_of(here, 1.08, "BC", Question.BEST, spread=0.2))
+    assert "more than 100 rounds would be needed" in hopeless and "--equal-within" in hopeless
     beaten = outcome.table(outcome_of(here, 0.5, "BCD", Question.BEST))
     assert "out after round 3" in beaten[-1] and "BATCH_SIZE=1" in beaten[-1]
 

@@ -48,6 +48,14 @@ def test_a_gated_case_runs_in_a_container_and_proves_its_kernels(images: Images,
     assert containers() == ""
 
 
+def test_loadgen_asks_the_instances_in_a_container(images: Images, tmp_path):
+    done = ctest(tmp_path, "--testcase", CASE.format("server", FP32))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "*Server Rate (queries/sec): " in done.stdout
+    assert list(tmp_path.glob("workload/*/*-logs-*/itr-1/worker-0-c0/mlperf_log_summary.txt"))
+    assert_proven(result(tmp_path))
+
+
 @pytest.mark.parametrize(("option", "notice"), [
     ("--cpuset-cpus=0", "this process may use 1 of"), ("--cpus=1", "the cgroup's quota is 1 CPUs")])
 def test_placement_follows_what_the_container_may_use(images, tmp_path, option, notice):

@@ -53,9 +53,9 @@ STAGES = (
     IMAGES,  # begins before the set-up
     Stage("container tests", (*PYTEST, "--durations=15", "-m", "container and not slow", "tests/container"),
           beside=True, environment=ASIDE),
-    Stage("program tests", (*PYTEST, *TWO, "--durations=5", "-m", "program", "tests/program")),
     Stage("style", (PYTHON, "-m", "ruff", "check", ".")),
-    Stage("types", (PYTHON, "-m", "mypy")),
+    Stage("types", (PYTHON, "-m", "mypy"), beside=True),
+    Stage("program tests", (*PYTEST, *TWO, "--durations=5", "-m", "program", "tests/program")),
     # These wait for most of their time: not while the images keep the cores busy.
     Stage("scheduler tests", (*PYTEST, "--durations=15", "-m", "scheduler and not slow", "tests/scheduler"),
           beside=True, environment=ASIDE),

@@ -17,6 +17,9 @@ from .record import TABLE, texts_of
 from .rounds import Race, Turn
 from .words import Side
 
+#: A number of rounds above this one is no advice.
+_MOST_ROUNDS = 100
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -132,6 +135,9 @@ def _who_is_best(outcome: Outcome) -> str:
 
 def _would_decide(outcome: Outcome) -> str:
     rounds, seconds = outcome.race.to_decide(), outcome.race.round_s()
+    if rounds > _MOST_ROUNDS:
+        return (f"more than {_MOST_ROUNDS} rounds would be needed at this spread: reduce the noise (see ./ctest.sh "
+                "--doctor), or use a larger --equal-within")
     took = f", about {minutes(rounds * seconds)}," if seconds else ""
     return f"{rounds} more round{'s' * (rounds > 1)}{took} would decide if the measured ratios do not change"
 
