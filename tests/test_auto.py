@@ -36,7 +36,7 @@ def decided(**texts: str) -> Case:
 def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):
     first = decided(BATCH_SIZE="auto", CORES_PER_INSTANCE="auto")
     assert (first.batch_size, first.cores_per_instance) == (64, 2)  # where the FAKE surface is highest
-    assert 0 < len(fake.measured) < 20 and "a short search" in capsys.readouterr().out
+    assert 0 < len(fake.measured) < 20 and "A short search" in capsys.readouterr().out
     assert "BATCH_SIZE: auto is 64, CORES_PER_INSTANCE: auto is 2, the best of a search of" in first.notices[-1]
     measured = len(fake.measured)
     again = decided(BATCH_SIZE="Auto", CORES_PER_INSTANCE="auto", STEPS="7")
@@ -106,7 +106,7 @@ def test_a_search_that_was_ended_goes_on(fake):
 
 
 @pytest.mark.parametrize(("texts", "why"), [
-    ({"FUNCTION": "training", "PRECISION": "avx2_fp32"}, "not with FUNCTION=training"),
+    ({"FUNCTION": "training", "PRECISION": "avx2_fp32"}, "not supported with FUNCTION=training"),
     ({"MODE": "accuracy"}, "MODE=accuracy: give a number")])
 def test_where_no_speed_is_measured_it_is_refused(fake, texts, why):
     with pytest.raises(BadInput, match=why):

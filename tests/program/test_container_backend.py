@@ -70,7 +70,7 @@ def test_slurm_takes_one_container_tool(options, expected):
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ("--docker --podman", "exclude each other"), ("--apptainer", "--apptainer=FILE is expected"),
+    ("--docker --podman", "exclude each other"), ("--apptainer", "--apptainer=FILE needs an image file"),
     ("--podman=x", "takes no value"), ("'", "No closing quotation")])
 def test_slurm_refuses_other_words_for_containers(options, why):
     with pytest.raises(BadInput, match=why):

@@ -157,7 +157,7 @@ SILENT = fake_kubectl.RUNNING | {"conditions": [condition("Ready", "Unknown", "N
 
 BEFALLS_A_POD = {
     "image": ({"status": waiting("ImagePullBackOff", 'Back-off pulling image "x"')}, Infrastructure,
-     r'pod \S+ on node n0: the image cannot be pulled \(ImagePullBackOff: Back-off pulling image "x"\); REGISTRY'),
+     r'pod \S+ on node n0: the image cannot be pulled \(ImagePullBackOff: Back-off pulling image "x"\); check REG'),
     "config": ({"status": waiting("CreateContainerConfigError", "image has non-numeric user")}, Infrastructure,
      r"the container cannot be started \(image has non-numeric user\)"),
     "label": ({"status": UNSCHEDULABLE, "node": None}, Infrastructure,
@@ -298,7 +298,7 @@ def test_kubectl_is_not_installed(cluster, monkeypatch):
 
 @pytest.mark.parametrize(("errors", "message"), [
     ({"get": [1, "The connection to the server localhost:8080 was refused", 0, 1]},
-     "no cluster answers: The connection to the server localhost:8080 was refused; KUBECONFIG"),
+     "no cluster answers: The connection to the server localhost:8080 was refused; name a cluster in KUBECONFIG"),
     ({"create": [1, 'Warning: x\nError from server (Forbidden): jobs.batch is forbidden', 0, 1]},
      "could not create the Job: Error from server .Forbidden.: jobs.batch is forbidden"),
 ])
