@@ -22,6 +22,7 @@ from resnet50_bench.errors import BadInput, Regression
 from resnet50_bench.launch import versions
 from resnet50_bench.result.blocks import Gap, Question, Rules
 from resnet50_bench.versus import compare, outcome, record, words
+from resnet50_bench.versus.compare import Limits
 from resnet50_bench.versus.outcome import Outcome
 from resnet50_bench.versus.rounds import DECIDED, Race, SideFailed, Turn, order, take_turns
 from resnet50_bench.versus.words import Given
@@ -396,6 +397,34 @@ def test_the_exit_status_tells_ci_whether_a_side_is_slower(here, ratio, option, 
     assert ("B is slower than A by" in said.err) == (status == 4)
 
 
+def test_a_folder_alone_keeps_to_the_rules_that_were_typed(here, tmp_path, monkeypatch):
+    found, rules = outcome_of(here, 1.0), []
+    monkeypatch.setattr(compare, "_decided", lambda plan, *more: (plan, found.sides))
+    monkeypatch.setattr(compare, "_take_turns", lambda folder, ready, host, race, *more: rules.append(race.rules))
+    for typed in (Limits(3, equal_within=0.05, question=Question.PAIRS), Limits(6)):
+        compare.compare(given("BATCH_SIZE=8"), tmp_path, here, typed, versus_command.VersusPrinter("versus"))
+    assert [(one.equal_within, one.question) for one in rules] == [(0.05, Question.PAIRS)] * 2
+
+
+def test_a_side_that_fails_is_named_as_the_end(here, tmp_path, monkeypatch):
+    found, ended = outcome_of(here, 1.0), []
+
+    class Observer:
+        def begins(self, *words):
+            pass
+
+        def ended(self, outcome, folder):
+            ended.append(outcome.ended)
+
+    def fails(*words):
+        raise SideFailed("B", "53 of 53 convolutions did not run amx_int8's kernels")
+
+    monkeypatch.setattr(compare, "take_turns", fails)
+    with pytest.raises(SideFailed):
+        compare._take_turns(tmp_path, found.sides, here, found.race, None, Observer(), False)
+    assert ended == ["B failed"]
+
+
 def test_the_document_has_every_gap_of_the_question_and_every_turn(here):
     found = json.loads(json.dumps(outcome.document(outcome_of(here, 1.2, "ABC"))))
     assert [(pair["a"], pair["b"], pair["verdict"]) for pair in found["pairs"]] == [
@@ -419,4 +448,5 @@ def test_a_side_without_proof_of_its_kernels_is_called_unproven(here):
 def test_an_interval_over_powers_of_ten_is_not_shown(here, low, high, told):
     gap = Gap("A", "B", 1.01, low, high, "no difference shown")
     assert (outcome.interval(low, high) == "") != told
-    assert ("too few rounds" in outcome.verdict(outcome_of(here, 1.0), gap)) != told
+    why = "too few rounds" if low is None else "differ too much for an interval; reduce the noise"
+    assert (why in outcome.verdict(outcome_of(here, 1.0), gap)) != told

@@ -17,7 +17,7 @@ from ..engines import match, memory, table
 from ..engines.here import this_host
 from ..engines.table import LeftOut
 from ..errors import RunFailed
-from ..result.blocks import EQUAL_WITHIN, Question
+from ..result.blocks import Question
 from ..signals import interruptible
 from ..versus.compare import Limits
 from .tree import PROG
@@ -34,7 +34,7 @@ def parser() -> Parser:
                   usage=f"{PROG} engines [options] [--PARAMETER=VALUE ...]")
     made.add_argument("--rounds", type=number_of(1), default=_MOST_ROUNDS, metavar="N",
                       help=f"the largest number of rounds per precision (default {_MOST_ROUNDS})")
-    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="call engines equal "
+    made.add_argument("--equal-within", type=share, metavar="P%", help="call engines equal "
                       "if they differ by less, with 95 %% confidence (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each engine with the fastest")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",

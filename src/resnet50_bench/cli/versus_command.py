@@ -15,7 +15,7 @@ from ..ctest.build_folder import new_results
 from ..ctest.outlook import usual_case_s
 from ..engines.here import this_host
 from ..files import json_text
-from ..result.blocks import EQUAL_WITHIN, Question
+from ..result.blocks import Question
 from ..signals import interruptible
 from ..versus.compare import Limits, compare
 from ..versus.outcome import document, refuse_slower
@@ -48,7 +48,7 @@ def parser() -> Parser:
                       help=f"the largest number of rounds (default {_MOST_ROUNDS}). In a round each side runs once")
     made.add_argument("--within", type=share, metavar="P%", help="do not stop at a verdict. Measure until the ends "
                       "of each confidence interval are within P %% of its ratio")
-    made.add_argument("--equal-within", type=share, metavar="P%", default=EQUAL_WITHIN, help="call sides equal if "
+    made.add_argument("--equal-within", type=share, metavar="P%", help="call sides equal if "
                       "they differ by less, with 95 %% confidence (default 2%%)")
     made.add_argument("--all-pairs", action="store_true", help="compare every pair, not each side with A")
     made.add_argument("--time-limit", type=seconds, metavar="TIME",

@@ -52,7 +52,8 @@ class VersusPrinter:
         first = min(max(0, FIRST_LOOK * len(sides) - known), most)
         took = (f"about {minutes(first * self._turn_s)} to {minutes(most * self._turn_s)}, if a turn takes as long as "
                 "the cases here took" if self._turn_s else "the time of a turn is known after the first round")
-        _say(f"plan: {first} to {most} turns: {took}")
+        turns = f"{most}" if first == most else f"{first} to {most}"
+        _say(f"plan: {turns} turn{'s' * (most > 1)}: {took}")
 
     def measuring(self, number: int, side: Side) -> None:
         if sys.stdout.isatty():  # the next line takes its place

@@ -34,12 +34,13 @@ BASELINE = "A"
 class Limits:
     """The rules of a comparison as they were asked for; see ``blocks.Rules``.
 
-    Without a ``question`` a side A is the baseline, and without A the fastest side is sought.
+    None for ``within``, ``equal_within`` and ``question``: as the folder has it. Without a ``question`` a side A is the
+    baseline, and without A the fastest side is sought.
     """
 
     rounds: int
     within: float | None = None
-    equal_within: float = EQUAL_WITHIN
+    equal_within: float | None = None
     time_limit_s: float | None = None
     seed: int | None = None
     question: Question | None = None
@@ -81,11 +82,13 @@ def compare(given: Given, folder: Path, host: Host, limits: Limits, observer: Ve
     asked = sides(plan.given, host)
     with record.alone_in(folder), machine_lock.held():
         plan, ready = _decided(plan, asked, host, observer.search)
+        plan = msgspec.structs.replace(plan, **{name: typed for name in ("within", "equal_within", "question")
+                                                if (typed := getattr(limits, name)) is not None})
         record.write_plan(folder, plan)
-        question = limits.question or (Question.BASELINE if ready[0].name == BASELINE else Question.BEST)
-        race = Race(tuple(side.name for side in ready),
-                    Rules(question, limits.rounds, limits.within, limits.equal_within), KPIS[ready[0].case.mode].sign,
-                    plan.seed, record.turns(folder, ready, host.machine))
+        question = plan.question or (Question.BASELINE if ready[0].name == BASELINE else Question.BEST)
+        rules = Rules(question, limits.rounds, plan.within, plan.equal_within or EQUAL_WITHIN)
+        race = Race(tuple(side.name for side in ready), rules, KPIS[ready[0].case.mode].sign, plan.seed,
+                    record.turns(folder, ready, host.machine))
         return _take_turns(folder, ready, host, race, limits.time_limit_s, observer, may_fail)
 
 
@@ -129,6 +132,9 @@ def _take_turns(folder: Path, ready: list[Side], host: Host, race: Race, time_li
     try:
         runner = _Runner(folder, ready, host, observer)
         ended = take_turns(race, runner, time.monotonic, time_limit_s, may_fail)
+    except SideFailed as error:
+        ended = f"{error.side} failed"
+        raise
     finally:
         outcome = Outcome(ready, race, ended, time.monotonic() - began)
         (folder / record.TABLE).write_text(text(outcome))

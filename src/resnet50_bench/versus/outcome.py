@@ -10,7 +10,7 @@ from statistics import median
 
 from ..case.engines import UNPROVEN_WORDS, is_unproven
 from ..errors import Regression
-from ..result.blocks import EQUAL, Gap, Question, fit, gaps
+from ..result.blocks import EQUAL, FIRST_LOOK, Gap, Question, fit, gaps
 from ..result.kpi import FASTER, KPIS, NO_DIFFERENCE, SLOWER, Kpi
 from ..tables import aligned
 from .record import TABLE, texts_of
@@ -90,8 +90,11 @@ def verdict(outcome: Outcome, gap: Gap) -> str:
     """``B is faster than A by 6.0 % (95 % interval 4.1 to 8.0 %)``, equal, or that no difference was shown."""
     a, b = outcome.label(gap.a), outcome.label(gap.b)
     ratio, low, high = outcome.ratio(gap)
-    if low is None or high is None or high > _MOST_RATIO * low:
+    if low is None or high is None:
         return f"{b} and {a}: {NO_DIFFERENCE}: too few rounds for a verdict; use more --rounds"
+    if high > _MOST_RATIO * low:
+        return (f"{b} and {a}: {NO_DIFFERENCE}: the rounds differ too much for an interval; reduce the noise (see "
+                "./ctest.sh --doctor)")
     change, near, far = (100 * (value - 1) for value in (ratio, low, high))
     if gap.verdict in (FASTER, SLOWER):
         near, far = sorted((abs(near), abs(far))) if near * far > 0 else (near, far)
@@ -223,7 +226,7 @@ def card(outcome: Outcome, folder: str, tool: str, again: str) -> list[str]:
     room = max(2, _MOST_LINES - len(lines) - 3)
     if len(said) > room:
         said = [*said[:room - 1], f"and {len(said) - room + 1} verdicts more: {folder}/{TABLE}"]
-    rounds = race.rules.most_rounds * (2 if race.round >= race.rules.most_rounds else 1)
+    rounds = max(FIRST_LOOK, race.rules.most_rounds * (2 if race.round >= race.rules.most_rounds else 1))
     follow = f"{tool} report {folder}" if race.standing.ended else f"{tool} {again} --rounds {rounds}"
     return [*lines, *said, _how(outcome), f"results: {folder}", f"next: {follow}"]
 

@@ -18,6 +18,7 @@ from ..case.parameters import CATALOGUE
 from ..errors import BadInput
 from ..files import Locked, locked, write_json
 from ..launch import versions
+from ..result.blocks import Question
 from ..result.kpi import primary
 from ..result.result import Result, read
 from .rounds import Turn
@@ -30,13 +31,17 @@ _AGAIN = "-again"
 class Plan(msgspec.Struct, frozen=True, tag_field="schema", tag="resnet50-bench-versus"):
     """``versus.json``: what a comparison was started with.
 
-    ``decided``: each side's numbers for ``auto``; ``pythons``: its Python.
+    ``decided``: each side's numbers for ``auto``; ``pythons``: its Python. ``within``, ``equal_within``, ``question``:
+    as they were typed last.
     """
 
     given: Given
     seed: int
     decided: Mapping[str, Mapping[str, str]] = {}
     pythons: Mapping[str, str] = {}
+    within: float | None = None
+    equal_within: float | None = None
+    question: Question | None = None
     schema_version: Literal[1] = 1
 
 
