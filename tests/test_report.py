@@ -122,6 +122,23 @@ def test_the_sections_and_what_they_show(full):
     assert "Socket 1" in full and "NUMA node 3" in full
 
 
+def test_a_comparisons_picture_has_the_leader_first_and_each_sides_own_settings(tmp_path):
+    """The leader has no interval, for all intervals are of ratios to it."""
+    report_history.versus(tmp_path)
+    file = tmp_path / "malloc/outcome.json"
+    outcome = json.loads(file.read_text())
+    outcome["pairs"][0] |= {"a": "B", "b": "A", "verdict": "slower"}
+    outcome |= {"question": "best", "leader": "B"}
+    outcome["sides"]["A"]["what"] = 'CUSTOMER_ENV="KMP_BLOCKTIME=1 KMP_AFFINITY=granularity=fine,compact,1,0"'
+    file.write_text(json.dumps(outcome))
+    drawing = next(each for each in re.findall(r"<svg.*?</svg>", made(tmp_path), re.S) if "Throughput, malloc" in each)
+    labels = re.findall(r'<text text-anchor="end" transform="translate\([-\d.]+,([\d.]+)\)"[^>]*>(.*?)</text>', drawing)
+    texts = [text.replace("<tspan x", " <tspan x") for _, text in sorted(labels, key=lambda label: float(label[0]))]
+    leader, other = (html.unescape(re.sub("<[^>]+>", "", text)) for text in texts)
+    assert leader == "B (leader): MALLOC=jemalloc"
+    assert other.startswith('A: CUSTOMER_ENV="KMP_B') and other.endswith("…")
+
+
 def test_charts_and_tables_can_be_read_without_seeing_them(full):
     read = Reader(full)
     drawn = [each for each in read.all("svg") if each.get("aria-hidden") != "true"]

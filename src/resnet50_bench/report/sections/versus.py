@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,13 +13,15 @@ from ...history.collection import Entry
 from ...result.kpi import FASTER, KPIS, SLOWER
 from ...spelling import plural
 from ...versus.record import OUTCOME
-from ..chart import Chart, Spec, axis, frame, look, low_to_high
+from ..chart import Chart, Spec, axis, frame, look, low_to_high, nice_ticks, plain
 from ..drawing import Gallery
 from ..markup import Html, el, fold, short, table
 from ..palette import Palette
 from . import Results, Section
 
 _KINDS = {FASTER: "better", SLOWER: "worse"}
+#: The letters of a line of a label. Longer ones would leave less than half of the chart's width for the values.
+_LABEL_LETTERS = 26
 
 
 class PairRow(msgspec.Struct):
@@ -102,18 +105,36 @@ def _ranked(folder: Path, comparison: OutcomeFile) -> Chart:
     for name in sorted(measured, key=lambda name: -kpi.sign * measured[name]):
         side, gap = comparison.sides[name], gaps.get(name)
         low, high = (gap.low, gap.high) if gap else (None, None)
-        values.append({"side": side.label, "value": measured[name], "kind": _kind(comparison, name, gap),
+        values.append({"side": _labelled(comparison, name), "value": measured[name],
+                       "kind": _kind(comparison, name, gap),
                        "low": base * low if low is not None else None,
                        "high": base * high if high is not None else None,
-                       "state": f"out after round {side.out_after}" if side.out_after else ""})
+                       "state": f"out after round {side.out_after}" if side.out_after else
+                       "leader" if name == comparison.leader else ""})
     rows = [(each["side"], short(each["value"]), low_to_high(each["low"], each["high"]), each["state"])
             for each in values]
-    reference = f"{comparison.sides[first].label}, the {'fastest' if comparison.leader else 'baseline'}"
+    reference = f"{comparison.sides[first].label}, the {'leader' if comparison.leader else 'baseline'}"
     return Chart(f"{kpi.name}, {folder.name}",
                  f"{kpi.name} ({comparison.unit}), best first; 95 % intervals of the ratio to {reference}",
                  "; ".join(f"{row[0]}: {row[1]} ({row[2]}) {row[3]}".rstrip() for row in rows) + ".",
                  lambda colours: _spec(f"{kpi.name} ({comparison.unit})", values, colours),
                  ("Side", comparison.unit, "95 % interval", "State"), rows)
+
+
+def _labelled(comparison: OutcomeFile, name: str) -> str:
+    """The name of a side: its letter with its own settings, or its engine. The leader is marked."""
+    side = comparison.sides[name]
+    mark = " (leader)" if name == comparison.leader else ""
+    own = f": {' '.join(side.what.split()) or 'no settings of its own'}" if side.label == name else ""
+    return plain(f"{side.label}{mark}{own}")
+
+
+def _on_axis(label: str) -> str:
+    """The label in at most two lines, cut if it is longer."""
+    lines = textwrap.wrap(label, _LABEL_LETTERS)
+    if len(lines) > 2:
+        lines = [lines[0], lines[1][:_LABEL_LETTERS - 1].rstrip() + "…"]
+    return "\n".join(lines)
 
 
 def _kind(comparison: OutcomeFile, name: str, gap: PairRow | None) -> str:
@@ -125,17 +146,24 @@ def _kind(comparison: OutcomeFile, name: str, gap: PairRow | None) -> str:
 def _spec(title: str, values: Sequence[Spec], colours: Palette) -> Spec:
     numbers = [number for each in values for number in (each["value"], each["low"], each["high"]) if number is not None]
     room = 0.08 * (max(numbers) - min(numbers) or max(numbers))
-    x = axis("value", title, [max(0.0, min(numbers) - room), max(numbers) + room], tickCount=6)
-    y = {"field": "side", "type": "ordinal", "sort": None, "title": None, "axis": {"ticks": False, "grid": False}}
+    ends = [max(0.0, min(numbers) - room), max(numbers) + room]
+    x = axis("value", title, ends, values=nice_ticks(*ends))
+    values = [{**each, "side": _on_axis(each["side"])} for each in values]
+    # Without a domain, Vega puts the sides of the first layer, those with an interval, before all others.
+    y = {"field": "side", "type": "ordinal", "sort": None, "title": None,
+         "axis": {"ticks": False, "grid": False, "labelExpr": r"split(datum.label, '\n')", "labelLimit": 0},
+         "scale": {"domain": [each["side"] for each in values]}}
     colour = look("kind", ["better", "worse", "beaten", "open"],
                   [colours["good"], colours["bad"], colours["quiet"], colours["text"]])
-    return frame(colours, [
+    spec = frame(colours, [
         {"data": {"values": values}, "mark": {"type": "rule", "strokeWidth": 3},
          "transform": [{"filter": "isValid(datum.low) && isValid(datum.high)"}],
          "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}},
         {"data": {"values": values}, "mark": {"type": "point", "filled": True, "opacity": 1, "size": 80,
                                               "shape": "diamond"},
-         "encoding": {"x": x, "y": y, "color": colour}}], height=60 + 26 * len(values))
+         "encoding": {"x": x, "y": y, "color": colour}}], height=60 + 34 * len(values))
+    spec["config"]["title"]["frame"] = "bounds"  # the labels are too wide for a title beside them
+    return spec
 
 
 SECTION = Section(20, "versus", "Comparisons of settings", _inside)
