@@ -213,6 +213,9 @@ def test_the_same_on_both_sides_is_said_and_an_environment_of_a_side_is_its_alon
     (["--a", "", "--b", "", "--tim-limit=3m"], "did you mean --time-limit"),
     (["--a", "", "--b", "", "--time-limit", "soon"], "10m"),
     (["--a", "", "--b", "", "--within", "1"], "1%"),
+    (["--a", "", "--b", "", "--equal-within", "0%"], "'0%' is not a percentage above 0% and up to 100%"),
+    (["--a", "", "--b", "", "--equal-within=200%"], "'200%' is not a percentage above 0% and up to 100%"),
+    ([f"--{name}=STEPS=1" for name in "abcdefghi"], "--i is not an option: there are at most 8 sides, --a to --h"),
     (["--precision", "1%", "--a", "", "--b", ""], "did you mean --within 1%"),
     (["--a", "", "--b", "", "--rounds", "0"], "too small"),
 ])

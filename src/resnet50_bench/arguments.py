@@ -38,7 +38,8 @@ def share(text: str) -> float:
     """An argparse ``type``: ``1%`` -> 0.01."""
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*", text)
     if not match or not 0 < float(match[1]) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage, for example 1% or 0.5%")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0% and up to 100%, for example 1% "
+                                         "or 0.5%")
     return float(match[1]) / 100
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..case.parameters import CATALOGUE
 from ..ctest.build_folder import new_results
 from ..ctest.outlook import usual_case_s
 from ..engines.here import this_host
+from ..errors import BadInput
 from ..files import json_text
 from ..result.blocks import Question
 from ..signals import interruptible
@@ -64,6 +66,10 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Compare the sides. Raises BadInput before anything runs, RunFailed if a side fails twice, and Regression."""
     flags, others = parse_flags(argv)
+    for word in others:
+        if re.fullmatch(r"--[a-z](=.*)?", word, re.I | re.S) and word[2].upper() not in NAMES:
+            raise BadInput(f"{word[:3]} is not an option: there are at most {len(NAMES)} sides, "
+                           f"--{NAMES[0].lower()} to --{NAMES[-1].lower()}")
     words = parser().parse_args(others)
     given = typed({name: getattr(words, name) for name in NAMES}, flags, os.environ)
     folder = (words.folder or new_results("versus")).absolute()
