@@ -223,7 +223,7 @@ def test_a_folder_without_result_does_not_pass_by_an_older_one(tmp_path, gate):
     folder.mkdir()
     assert gate(tmp_path)[0] == 1
     status, _, err = gate(folder)
-    assert (status, "there is no result to judge" in err) == (2, True)
+    assert (status, "has no result of a case to judge" in err) == (2, True)
 
 
 def test_a_folder_of_cases_is_judged_case_by_case(tmp_path, gate):

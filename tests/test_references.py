@@ -116,11 +116,44 @@ def results(tmp_path, monkeypatch) -> Path:
 def test_reference_and_gate_read_the_builds_results_and_no_points_of_a_sweep(results, gate, capsys):
     assert main(["reference"]) == 0
     said = capsys.readouterr()
-    assert "value: 100," in said.out and "value: 7," not in said.out and said.err.count("is left out") == 3
+    assert "value: 100," in said.out and "value: 7," not in said.out and said.err.count("left out") == 1
+    assert ("NOTICE: 1 comparison (versus, engines), 1 sweep, 1 point of a sweep are left out: their runs are "
+            "not runs of a case\n") in said.err
     Path("references.yaml").write_text(said.out)
     status, out, _ = gate("--references", "references.yaml")
     assert (status, "throughput 100.0 is equal to the reference" in out) == (0, True)
     assert main(["reference", str(results / "20260601-000000-sweep")]) == 2, "not when it is named, either"
+
+
+def test_results_of_comparisons_alone_are_no_results_of_cases(results, gate, capsys):
+    """One line is the error, and it says what helps."""
+    there = results / "20260602-000000-versus"
+    for side in "AB":
+        (there / side / "round-002").mkdir(parents=True)
+    turn = there / "A/round-001/benchmark_x.json"
+    for words in (["reference", "--noisy", str(there)], ["reference", str(turn)]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "NOTICE: 1 comparison (versus, engines) is left out: its runs are not runs of a case\n" in said
+        assert said.count("error: ") == 1 and "Use --noisy" not in said and "./ctest.sh -R gated --loop 5" in said
+    for named in (there, turn):
+        status, _, err = gate(named)
+        assert (status, err.count("error: ")) == (2, 1)
+        assert f"It belongs to the comparison {there}. Compare its sides: " in err
+        assert f" compare {there}/A {there}/B\n" in err
+
+
+@pytest.mark.parametrize("words", [["compare", "note.md", "note.md"], ["gate", "note.md"], ["reference", "note.md"],
+                                   ["gate", "--references", "note.md"]])
+@pytest.mark.parametrize("text", ["# Title: a\n\n- `b`: [c](d)\n", "Some text.\n", "Our systems: many\n@ x\n"])
+def test_another_text_is_refused_without_a_parsers_words(tmp_path, monkeypatch, capsys, words, text):
+    monkeypatch.chdir(tmp_path)
+    Path("note.md").write_text(text)
+    assert main(words) == 2
+    said = "".join(capsys.readouterr())
+    assert ("note.md is not a references file (what `resnet50-bench reference` prints)" if "--references" in words else
+            "note.md is not a result file (JSON that a run wrote: benchmark_*.json)") in said
+    assert not any(word in said for word in ("Expecting", "char 0", "line 1", "scanning", "mapping"))
 
 
 def test_several_systems_in_one_file(tmp_path, gate):
@@ -216,7 +249,8 @@ def test_reference_makes_a_file_that_gate_reads(tmp_path, gate, capsys):
 
 def test_reference_without_a_valid_result(tmp_path, capsys):
     assert main(["reference", str(days(tmp_path, 100, verdict="noisy", reasons=["steal"]))]) == 2
-    assert "noisy: steal" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "noisy: steal" in said and "Use --noisy" in said and said.count("error: ") == 1
     assert main(["reference", "--noisy", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "value: 100," in said.out and "is noisy: steal" in said.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class BenchError(Exception):
     """Base of all failures that a user may meet. ``str(error)`` is what the user reads."""
@@ -16,13 +18,17 @@ class RunFailed(BenchError):
 
 
 class BadInput(BenchError):
-    """What the user gave cannot be used. Holds one line for each violation."""
+    """What the user gave cannot be used. Holds one line for each violation.
+
+    ``notices`` help to understand it, such as the names of omitted files. They are no errors.
+    """
 
     exit_status = 2
 
-    def __init__(self, *violations: str) -> None:
+    def __init__(self, *violations: str, notices: Sequence[str] = ()) -> None:
         super().__init__("\n".join(violations))
         self.violations = violations
+        self.notices = notices
 
 
 class DoesNotFit(BadInput):

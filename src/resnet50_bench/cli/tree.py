@@ -146,6 +146,8 @@ def _what_the_machine_said(error: OSError) -> str:
 
 
 def _failed(error: BenchError) -> int:
+    for notice in error.notices if isinstance(error, BadInput) else ():
+        print(f"NOTICE: {readable(notice)}", file=sys.stderr, flush=True)
     for line in readable(str(error)).splitlines():
         print(f"error: {line}", file=sys.stderr, flush=True)
     return error.exit_status

@@ -21,7 +21,11 @@ from ..result.server import RATES
 from ..spelling import plural
 
 #: Work other than a case's that writes results, by the file in its folder that marks it, and its greatest depth.
-_OTHER_WORK = {"sweep.json": "sweep", "versus.json": "comparison"}
+COMPARISON = "comparison"
+_OTHER_WORK = {"sweep.json": "sweep", "versus.json": COMPARISON}
+_POINT = "point"
+#: What is said of several of each kind, and which commands make it.
+_KINDS = {COMPARISON: " (versus, engines)", "sweep": "", _POINT: " of a sweep"}
 _DEEPEST = 4
 #: The case in the name of a logs folder, after the date and the workload.
 _CASE_NAME = ("FUNCTION", "MODE", "PRECISION", "CASE_TYPE")
@@ -172,12 +176,14 @@ def restarts(runs: Sequence[Entry]) -> list[Entry]:
 def of_cases(entries: Sequence[Entry], notices: list[str] | None = None) -> list[Entry]:
     """The entries without points of sweeps and runs of comparisons, which are not runs of a case.
 
-    ``notices`` gets a line for each omitted folder.
+    ``notices`` gets one line with the number of omitted folders.
     """
-    work = [_other_work(entry) for entry in entries]
-    if notices is not None:
-        notices += [f"{other} is left out: {plural(count, 'result')}, but of no case"
-                    for other, count in Counter(filter(None, work)).items()]
+    work = [other_work(entry) for entry in entries]
+    if notices is not None and (omitted := Counter(kind for kind, _ in set(filter(None, work)))):
+        named = ", ".join(plural(omitted[kind], kind) + made_by for kind, made_by in _KINDS.items() if omitted[kind])
+        is_one = omitted.total() == 1
+        notices.append(f"{named} {'is' if is_one else 'are'} left out: {'its' if is_one else 'their'} runs are not "
+                       "runs of a case")
     return [entry for entry, other in zip(entries, work, strict=True) if not other]
 
 
@@ -186,15 +192,15 @@ def values(runs: Sequence[Entry]) -> list[float]:
     return [entry.primary[2] for entry in runs if entry.primary]
 
 
-def _other_work(entry: Entry) -> str:
-    """The sweep or comparison of a result, in words. "" for a case's result."""
+def other_work(entry: Entry) -> tuple[str, Path] | None:
+    """(``sweep``, ``point`` or ``comparison``, its folder) of the work that left a result. None for a case's."""
     if LOGS_FOLDER.fullmatch(entry.logs.name):
-        return ""
+        return None
     for folder in entry.path.parents[:_DEEPEST]:
         for name, what in _OTHER_WORK.items():
             if (folder / name).exists():
-                return f"the {what} {folder}"
-    return f"the sweep's point {entry.path}" if entry.result.placement.workers else ""
+                return what, folder
+    return (_POINT, entry.path) if entry.result.placement.workers else None
 
 
 def _read(path: Path) -> Entry:

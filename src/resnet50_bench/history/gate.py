@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..checkout import typed
 from ..errors import BadInput, Regression, RunFailed
 from ..result.gated import Gated
 from ..result.kpi import KPIS
-from .collection import LOGS_FOLDER, Entry, find, of_cases
+from .collection import COMPARISON, LOGS_FOLDER, Entry, find, of_cases, other_work
 from .judgement import (
     FAILED,
     LAST,
@@ -109,9 +110,10 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
     Raises BadInput without any result.
     """
     notices: list[str] = []
-    entries = of_cases(find([logs], notices), notices)
+    found = find([logs], notices)
+    entries = of_cases(found, notices)
     if not entries:
-        raise BadInput(f"{logs}: there is no result to judge", *notices)
+        raise _nothing_to_judge(logs, found, notices)
     newest = _newest(entries)
     judgement = Judgement(references.path if references else None, allow_missing, notices=notices,
                           broken=_without_result(logs, entries))
@@ -136,6 +138,20 @@ def judge(logs: Path, references: References | None = None, last: int = LAST, ba
         if references and isinstance(why := references.of(entry), NoReference):
             judgement.without_reference.append(WithoutReference(entry.case, entry, why))
     return judgement
+
+
+def _nothing_to_judge(logs: Path, found: Sequence[Entry], notices: Sequence[str]) -> BadInput:
+    """The error if no result ``found`` at ``logs`` is of a case."""
+    if logs.is_file() and not found:
+        return BadInput(*notices)
+    works = dict.fromkeys(filter(None, map(other_work, found)))
+    if len(works) != 1 or next(iter(works))[0] != COMPARISON:
+        return BadInput(f"{logs} has no result of a case to judge", notices=notices)
+    (_, folder), = works
+    sides = sorted({place.parent for place in folder.glob("[A-Z]/round-*")})[:2]
+    remedy = f" Compare its sides: {typed('scripts/resnet50-bench.sh')} compare {' '.join(map(str, sides))}"
+    return BadInput(f"{logs} has no result of a case to judge. It belongs to the comparison {folder}."
+                    + remedy * (len(sides) == 2), notices=notices)
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:

@@ -29,20 +29,24 @@ def made_of(entries: Sequence[Entry], noisy: bool, notices: list[str]) -> list[s
     Raises BadInput if no result is valid.
     """
     valid = []
+    noisy_helps = False
     names = {case: case_globs.refusal(case) for case in {entry.case for entry in entries}}
     for entry in of_cases(entries, notices):
         why = (names[entry.case] or entry.unusable
                or (f"one of {entry.burst} runs at once" if entry.burst > 1 else "")
                or (f"noisy: {entry.reasons}" if entry.verdict == "noisy" and not noisy else ""))
         if why:
+            noisy_helps |= why.startswith("noisy: ")
             notices.append(f"{entry.path} is left out: {why}")
             continue
         if entry.verdict == "noisy":
             notices.append(f"{entry.path} is noisy: {entry.reasons}")
         valid.append(entry)
     if not valid:
-        raise BadInput("there is no valid result to make references from. Use --noisy to include noisy results",
-                       *notices)
+        remedy = ("Use --noisy to include noisy results" if noisy_helps else
+                  "Measure cases first, for example: ./ctest.sh -R gated --loop 5")
+        raise BadInput(f"found no {'usable' if noisy else 'valid'} result of a case for references. {remedy}",
+                       notices=notices)
     return list(_lines(_systems(valid, notices), notices))
 
 

@@ -16,6 +16,7 @@ another platform's cases only. A glob that matches no case of any platform is an
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -27,6 +28,7 @@ import msgspec
 from ..case import globs as case_globs
 from ..case.parameters import CATALOGUE
 from ..errors import BadInput
+from ..files import read_text
 from ..result.kpi import KPIS
 from ..spelling import nearest
 from ..yaml_files import Value, decoded, load_yaml, text_of
@@ -145,7 +147,17 @@ class References(msgspec.Struct, frozen=True):
 
 def read_references(path: Path) -> References:
     """Read the references. Raises BadInput with a line for each error, with its place and the allowed values."""
-    documents = [document for document in load_yaml(path) if document is not None]
+    no_references = f"{path} is not a references file (what `resnet50-bench reference` prints)"
+    try:
+        documents = [document for document in load_yaml(path) if document is not None]
+    except BadInput as error:
+        # A references file with a mistake has the parser's words, any other text has not.
+        text = read_text(path)
+        if text is None or re.search(r"^\W*systems?\W*:", text, re.M):
+            raise
+        raise BadInput(no_references) from error
+    if any(isinstance(document, str) for document in documents):
+        raise BadInput(no_references)
     if not documents:  # for example after a failed `reference LOGS > FILE`
         raise BadInput(f"{path} is empty: `resnet50-bench reference LOGS` makes references of valid results")
     systems: list[System] = []

@@ -164,6 +164,8 @@ def _read(path: Path, kind: type[T]) -> T:
     except msgspec.ValidationError:
         header = _Header()
     except (OSError, ValueError, RecursionError) as error:
+        if not isinstance(error, OSError) and not path.match("benchmark_*.json"):
+            raise BadInput(f"{path} is not a result file (JSON that a run wrote: benchmark_*.json)") from error
         raise BadInput(f"{path} cannot be read as a result: {error}") from error
     if header.schema != SCHEMA:
         raise BadInput(f"{path} is not a result of this benchmark (no schema {SCHEMA!r})")
