@@ -9,6 +9,7 @@ import struct
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from resnet50_bench.case.case import Layer, resolve
@@ -196,7 +197,7 @@ def test_a_rate_that_fresh_processes_do_not_confirm_is_lowered(tmp_path):
     searched = search(tmp_path, 100.0, fresh=96.0, say=said.append)
     searched.find()
     assert 96.0 * (1 - PRECISION) <= searched.tried[-1].queries_per_s <= 96.0
-    assert sum("confirmed by fresh processes" in line for line in said) >= 2
+    assert sum(", new processes: " in line for line in said) >= 2
 
 
 def test_where_no_rate_is_valid_the_search_says_so(tmp_path):
@@ -226,6 +227,22 @@ def test_parameters_of_server_are_refused_elsewhere_and_large_batches_there(tmp_
     case = resolve([Layer("flag", {"MODE": "server", "TARGET_QPS": "12.5"})], machine(tmp_path))
     assert case.queries_per_s == 12.5 and not case.seeks_rate and case.batch_size == 4
     assert least_queries(case) == 460, "0.99 ** 459 is just below 1 %"
+
+
+def test_a_search_whose_limit_was_disturbed_each_time_is_noisy(tmp_path):
+    def tried(*noise: str) -> Search:
+        invalid = server.Rate(queries_per_s=80, valid=False, latency_ms=16.0, folder="", why="early stopping")
+        rates = [msgspec.structs.replace(invalid, noise=name) for name in noise]
+        valid = server.Rate(queries_per_s=70, valid=True, latency_ms=14.0, folder="")
+        return Search((msgspec.structs.replace(valid, valid=False), valid, *rates), 200.0)
+
+    def check(search: Search):
+        return next(one for one in result_checks(result(tmp_path, search=search)) if one.name == "search")
+
+    disturbed = check(tried("steal time", "other load"))
+    assert disturbed.verdict.value == "noisy" and "80.00 queries/s INVALID P99 16.00 ms" in disturbed.message
+    assert "not met: early stopping; noisy: other load" in disturbed.message
+    assert check(tried("steal time", "")).verdict.value == "ok" == check(tried()).verdict.value
 
 
 def test_the_card_says_rate_bound_and_how_far_below_throughput(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..case.case import Case
 from ..errors import RunFailed
+from ..result.records import Verdict
 from ..result.result import FRESH, WARM, Result
 from ..result.server import RATES, Rate, Search
 
@@ -83,10 +84,11 @@ class RateSearch:
         if server is None or latency is None:
             raise RunFailed("LoadGen wrote no results")
         percentile, self._median_ms = f"{server.percentile:g}", latency.median
+        noise = ", ".join(check.name for check in result.checks if check.verdict is Verdict.NOISY)
         self.tried.append(Rate(queries_per_s=rate, valid=server.valid, latency_ms=latency.percentiles.get(percentile),
-                               folder=f"{RATES}/{name}"))
-        how = "confirmed by fresh processes: " if workers == FRESH else ""
-        self.say(f"rate {len(self.tried)}: {how}{self.tried[-1].text(percentile)} (bound {server.bound_ms:g} ms)")
+                               folder=f"{RATES}/{name}", why=server.why, noise=noise))
+        how = ", new processes" if workers == FRESH else ""
+        self.say(f"rate {len(self.tried)}, bound {server.bound_ms:g} ms{how}: {self.tried[-1].text(percentile)}")
         if not server.valid and latency.min > server.bound_ms:
             self._keep(self.folder / RATES / name)
             raise RunFailed(f"nothing meets LATENCY_BOUND_MS={server.bound_ms:g}: the fastest query took "

@@ -15,6 +15,7 @@ from ..machine import counters
 from ..protocol.messages import Progress as State
 from ..result import logfile
 from ..result.logfile import Log
+from .plan import least_queries
 from .surroundings import STATE_VARIABLE, Surroundings
 
 #: Seconds between progress reports of the workers. Each report costs an instance about 50 microseconds.
@@ -28,7 +29,9 @@ class LaunchWindow:
     def __init__(self, case: Case, cpus: tuple[int, ...], log: Log, surroundings: Surroundings) -> None:
         """Observe the run of ``case`` on ``cpus``, which are those of all instances."""
         self._case, self._log = case, log
-        self.view = ProgressView(0 if case.serving else case.batch_size, case.min_duration, surroundings)
+        rate = case.queries_per_s if case.serving else None
+        shortest_s = max(case.min_duration, least_queries(case) / rate) if rate else case.min_duration
+        self.view = ProgressView(0 if case.serving else case.batch_size, shortest_s, surroundings)
         self._clocks = counters.FrequencySamples(cpus)
         self._readings: list[counters.Snapshot] = []
 

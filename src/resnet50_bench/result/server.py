@@ -37,17 +37,24 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate tried by a search: LoadGen's verdict, the bounded percentile in ms, the folder of its logs."""
+    """A rate tried by a search: LoadGen's verdict, the bounded percentile in ms, the folder of its logs.
+
+    ``why``: LoadGen's reason for INVALID. ``noise``: what disturbed the try, empty for nothing.
+    """
 
     queries_per_s: float
     valid: bool
     latency_ms: float | None
     folder: str
+    why: str = ""
+    noise: str = ""
 
     def text(self, percentile: str) -> str:
-        """``150.2 queries/s INVALID P99 19.31 ms``."""
+        """``150.2 queries/s INVALID P99 19.31 ms (not met: the bound; noisy: steal time)``."""
         at = "" if self.latency_ms is None else f" P{percentile} {self.latency_ms:.2f} ms"
-        return f"{self.queries_per_s:.2f} queries/s {'VALID' if self.valid else 'INVALID'}{at}"
+        notes = [f"not met: {self.why}"] * bool(self.why) + [f"noisy: {self.noise}"] * bool(self.noise)
+        return (f"{self.queries_per_s:.2f} queries/s {'VALID' if self.valid else 'INVALID'}{at}"
+                + (f" ({'; '.join(notes)})" if notes else ""))
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -55,6 +62,14 @@ class Search(msgspec.Struct, frozen=True):
 
     tried: tuple[Rate, ...] = ()
     throughput_images_per_s: float | None = None
+
+    @property
+    def disturbed(self) -> Rate | None:
+        """The lowest rate without a VALID try, which ended the search above it, if every try of it was noisy."""
+        valid = {rate.queries_per_s for rate in self.tried if rate.valid}
+        limit = min((rate.queries_per_s for rate in self.tried if rate.queries_per_s not in valid), default=None)
+        tries = [rate for rate in self.tried if rate.queries_per_s == limit]
+        return tries[-1] if tries and all(rate.noise for rate in tries) else None
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,8 +17,8 @@ def run_all(result: Result) -> list[Check]:
     server, window = result.statistics.server, result.statistics.window
     if server is None or window is None:
         raise ValueError("the result has no queries")
-    return [_verdict(result, server), _length(window), _padding(server), _took(result), overlap(window),
-            *meanwhile(result)]
+    return [_verdict(result, server), *_search(server), _length(window), _padding(server), _took(result),
+            overlap(window), *meanwhile(result)]
 
 
 def _verdict(result: Result, server: Server) -> Check:
@@ -31,6 +31,18 @@ def _verdict(result: Result, server: Server) -> Check:
     lower = "a lower TARGET_QPS (auto finds one), " * (result.parameter("TARGET_QPS") != "auto")
     return judge(LOADGEN, reading, not server.valid, Verdict.INVALID, f"not met: {server.why}",
                  f"give {lower}more cores per instance or a longer LATENCY_BOUND_MS")
+
+
+def _search(server: Server) -> list[Check]:
+    """Whether the rate above the found one was INVALID because of noise."""
+    if server.search is None:
+        return []
+    ceiling, reading = server.search.disturbed, f"{len(server.search.tried)} rates tried before this one"
+    if ceiling is None:
+        return [Check("search", reading, Verdict.OK)]
+    shown = ceiling.text(f"{server.percentile:g}")
+    return [Check("search", reading, Verdict.NOISY, f"a higher rate may be valid: {shown}",
+                  "stop the other programs (see top), and repeat the search")]
 
 
 def _length(window: Window) -> Check:
