@@ -14,11 +14,12 @@ import pytest
 
 from resnet50_bench.case.case import Layer, resolve
 from resnet50_bench.errors import BadInput, Infrastructure, RunFailed
-from resnet50_bench.history import plausibility
+from resnet50_bench.history import collection, plausibility
 from resnet50_bench.launch.placement import place
 from resnet50_bench.launch.plan import least_queries
 from resnet50_bench.launch.rates import PRECISION, RateSearch
 from resnet50_bench.protocol.messages import Pipes
+from resnet50_bench.report import points
 from resnet50_bench.result import logfile, measurement, server
 from resnet50_bench.result.card import Commands, card
 from resnet50_bench.result.checks import overall, result_checks
@@ -263,6 +264,14 @@ def test_rates_of_nodes_add_up(tmp_path):
         (tmp_path / f"itr-1/worker-{node}-c0/benchmark_server_20260101-000000.log").write_text(sink.getvalue())
     printed = kpi(tmp_path).stdout
     assert "*Server Rate (queries/sec): 69.0000" in printed and "Server Batch (queries): 2.0000" in printed
+
+
+def test_rates_within_different_bounds_have_a_best_each(tmp_path):
+    for bound in ("15", "150"):
+        case = {"LATENCY_BOUND_MS": bound, "LATENCY_PERCENTILE": "99"}
+        result(tmp_path, case).write(tmp_path / f"benchmark_{bound}.json")
+    rows = points.best(points.points(collection.find([tmp_path])))
+    assert [winner.facts["LATENCY_BOUND_MS"] for winner, _, _ in rows] == ["15", "150"]
 
 
 def test_equal_rates_of_two_precisions_are_not_implausible(tmp_path):

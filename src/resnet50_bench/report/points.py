@@ -15,6 +15,8 @@ from ..result.kpi import KPIS, Kpi, finite
 #: In what the points of one grid may differ: effort, which does not set apart what is measured; what a curve runs over,
 #: and what follows from it.
 _APART = (*having(Role.EFFORT), "CASE_TYPE", *SEARCHED, "instances", "cpus_per_instance")
+#: The best is looked for among points that have these in common.
+_BEST_OF = ("cpu", "MODE", "PRECISION", "LATENCY_BOUND_MS", "LATENCY_PERCENTILE")
 Key = tuple[tuple[str, str], ...]
 
 
@@ -93,15 +95,15 @@ def interval(entry: Entry) -> tuple[float, float] | None:
 
 
 def best(every: Iterable[Point]) -> list[tuple[Point, int, int]]:
-    """For each CPU, MODE and PRECISION (the point with the best value, how many others there are, how many of them
-    its restarts are told from).
+    """For each CPU, MODE, PRECISION and bound of MODE=server: (the best point, the number of others, how many of them
+    differ from it by more than restarts do).
 
     By the interval of their ratio; as all others are looked at, each has its share of the 5 % error (Bonferroni).
     One restart tells nothing.
     """
     groups: dict[tuple[str, ...], list[Point]] = {}
     for point in every:
-        groups.setdefault(tuple(point.facts.get(name, "") for name in ("cpu", "MODE", "PRECISION")), []).append(point)
+        groups.setdefault(tuple(point.facts.get(name, "") for name in _BEST_OF), []).append(point)
     rows = []
     for _, inside in sorted(groups.items()):
         winner, others = leader(inside), len(inside) - 1

@@ -35,12 +35,14 @@ def _row(point: Point, others: int, told: int) -> tuple[object, ...]:
     used = finite(point.entries[0].result.limits.get("compute_utilization"))
     if engine and is_unproven(engine):
         engine += " (kernels unproven)"
+    server = point.entries[0].result.statistics.server
     return (facts.get("PRECISION", "?"), el("td", el("b", short(point.value)), f" {kpi.unit}"),
             low_to_high(point.low, point.high), point.source,
-            "–" if not others else f"{told} of {others}" if told else f"no difference shown to {others}",
+            "–" if not others else f"{told or 'none'} of {others}",
             facts.get("BATCH_SIZE", "–"), facts.get("CORES_PER_INSTANCE", "–"),
             el("td", badge("noisy" if point.noisy else "valid")),
-            "–" if used is None else f"{100 * used:.0f} %", kpi.name,
+            "–" if used is None else f"{100 * used:.0f} %",
+            f"{kpi.name} within {server.bound}" if server else kpi.name,
             el("td", " on ".join(filter(None, (engine, facts.get("cpu")))), class_="long"))
 
 
