@@ -1,7 +1,8 @@
 #!/bin/sh
 # Logs of a case -> its KPIs: "## NAME: value" tunables, "key (unit): value" metrics, "*" the primary one.
-# Reads */benchmark_*.log (else itr-*/*/benchmark_*.log, as the mean over the iterations) below the
-# current folder or the one named. Needs a POSIX shell and any awk. A run that failed, was cut off or
+# Reads */benchmark_*.log (else itr-*/*/benchmark_*.log, as the mean over the iterations, else
+# benchmark_*.log) of the current folder or the one named. Several folders must be worker-*, the nodes
+# of one run. Needs a POSIX shell and any awk. A run that failed, was cut off or
 # lost an instance gives "# INVALID RESULT: why" and exit status 1, never a primary KPI.
 export LC_ALL=C # a decimal point in every locale
 export lost=    # the iteration that left no log
@@ -23,15 +24,23 @@ if [ ! -e "$1" ]; then
         [ -e "$1" ] || lost=${lost:-$iteration}
     done
     set -- ./itr-*/*/benchmark_*.log
+    [ -e "$1" ] || { shift; lost=; }
 fi
-[ -e "$1" ] || { echo "# INVALID RESULT: no benchmark_*.log below $(pwd)"; exit 1; }
+for log in ./benchmark_*.log; do [ ! -e "$log" ] || set -- "$@" "$log"; done # run_test.sh, a sweep's point
+[ -e "${1-}" ] || { echo "# INVALID RESULT: no benchmark_*.log below $(pwd)"; exit 1; }
 
 exec awk '
 BEGIN {
     # In each worker folder the newest log counts; its name ends in _<date>.log.
     for (i = 1; i < ARGC; i++) {
         dir = folder_of(ARGV[i]); stamp = ARGV[i]; sub(/.*_/, "", stamp)
+        if (!(dir in newest)) add_folder(dir)
         if (!(dir in newest) || stamp >= stamp_of[dir]) { newest[dir] = ARGV[i]; stamp_of[dir] = stamp }
+    }
+    if (strangers != "") {
+        print "# INVALID RESULT: " strangers " are not nodes (worker-*) of one run. Name the folder of one run, or list" \
+              " several with list-kpi.sh or scripts/resnet50-bench.sh list"
+        exit 1
     }
     for (i = 1; i < ARGC; i++) {
         if (newest[folder_of(ARGV[i])] == ARGV[i]) logs[++log_count] = ARGV[i]
@@ -58,6 +67,14 @@ BEGIN {
 }
 
 function folder_of(file) { sub(/\/[^\/]*$/, "", file); return file }
+# Points of a sweep or rates of a search are runs of their own: their sum or mean is the result of none.
+function add_folder(dir,    parent, other) {
+    parent = folder_of(dir); sub(/^\.\//, "", dir)
+    other = dir == "." ? last : beside[parent]
+    if (other != "" && strangers == "" && (dir !~ /(^|\/)worker-[^\/]*$/ || other !~ /(^|\/)worker-[^\/]*$/))
+        strangers = other " and " (dir == "." ? "this folder" : dir)
+    beside[parent] = last = dir
+}
 function invalid(why) { if (wrong == "") wrong = why }
 function is_positive(text) {
     return text ~ /^[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?$/ && text + 0 > 0 && text + 0 < 1e300
@@ -93,7 +110,7 @@ function tune(key, value) {
 }
 
 # Whether a log is the whole log of a run that passed; fills sums that END divides by the iterations.
-function judge(file,    status, i, sum, line, name) {
+function judge(file,    status, i, sum, line, name, place) {
     name = file; sub(/^\.\//, "", name)
     if ((getline status < (folder_of(file) "/status")) < 0) status = 0 # other runners write none
     gsub(/[ \t\r]/, "", status)
@@ -104,7 +121,8 @@ function judge(file,    status, i, sum, line, name) {
         else if (result[file] != "passed") { sub(/^failed: */, "", result[file]); invalid(result[file]) }
         if (verdict[file] ~ /^invalid/) { sub(/^invalid:? */, "", verdict[file]); invalid(verdict[file]) }
     }
-    if (status !~ /^0+$/) invalid("exit status " (status == "" ? "missing" : status) " in " folder_of(name) "/status")
+    place = folder_of(file) "/status"; sub(/^\.\//, "", place)
+    if (status !~ /^0+$/) invalid("exit status " (status == "" ? "missing" : status) " in " place)
     if ((ours[file] || begun[file]) && !complete[file]) invalid("the log was cut off: no Complete... in " name)
     if (instances != "" && mode != "accuracy" && rates[file] + 0 != instances + 0)
         invalid(rates[file] + 0 " of " instances " instances reported in " name)
@@ -168,6 +186,7 @@ function between_iterations(    file, line) {
 }
 
 END {
+    if (strangers != "") exit 1
     if (ENVIRON["lost"] != "") invalid("no benchmark_*.log below " ENVIRON["lost"])
     for (i = 1; i <= log_count; i++) {
         iteration = logs[i]; sub(/^\.\//, "", iteration); sub(/\/.*/, "", iteration)

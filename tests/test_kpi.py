@@ -99,6 +99,41 @@ def test_no_logs_and_no_folder(tmp_path):
     assert_invalid(kpi(tmp_path), "no benchmark_*.log below")
 
 
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("folders", [("amx_int8_b1_c2", "amx_int8_b2_c2"), ("1-54.77", "throughput"),
+                                     ("itr-1/round-001", "itr-1/round-002"), ("older", "worker-0-c0"), ("older", "."),
+                                     ("itr-1/worker-0-c0", ".")])
+def test_runs_beside_each_other_are_not_added_up_as_nodes(tmp_path, folders, awk):
+    if not shutil.which(AWKS[awk].split()[0]):
+        pytest.skip(f"{awk} is not installed")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/awk").write_text(f'#!/bin/sh\nexec {AWKS[awk]} "$@"\n')
+    (tmp_path / "tools/awk").chmod(0o755)
+    for folder in folders:
+        put(tmp_path / "runs", log(), worker=folder)
+    done = kpi(tmp_path / "runs", PATH=f"{tmp_path}/tools:{os.environ['PATH']}")
+    names = " and ".join("this folder" if folder == "." else folder for folder in folders)
+    assert_invalid(done, f"{names} are not nodes (worker-*) of one run. Name the folder of one run, or list several "
+                         "with list-kpi.sh")
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert "*Throughput (samples/sec): 40.0000" in kpi(tmp_path, f"runs/{folders[0]}").stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_log_in_the_folder_itself_is_the_runs_one_node(tmp_path, shell):
+    """As run_test.sh and the points of a sweep leave them."""
+    if not shutil.which(SHELLS[shell][0]):
+        pytest.skip(f"{shell} is not installed")
+    put(tmp_path, log(rates=(1.0,)), worker=".", status=None)
+    put(tmp_path, log(rates=(2.0,)), worker=".", status=None, date="20260102-000000")
+    put(tmp_path / "rates", log(), worker="throughput")
+    for words in ((), (".",), (str(tmp_path),)):
+        done = kpi(tmp_path, *words, shell=SHELLS[shell])
+        assert (done.returncode, done.stderr) == (0, "") and "*Throughput (samples/sec): 2.0000\n" in done.stdout
+    put(tmp_path, log(), worker=".", status="1")
+    assert_invalid(kpi(tmp_path, shell=SHELLS[shell]), "exit status 1 in status\n")
+
+
 @pytest.mark.parametrize("words", [("nowhere",), ("-",), ("",), ("--help",), ("a", "b"), ("file",)])
 def test_a_wrong_argument_is_told_on_stderr(tmp_path, words):
     for name in "ab":
