@@ -45,6 +45,12 @@ def test_a_short_search_finds_both_once_and_then_they_are_known(fake, capsys):
     assert again.texts()["BATCH_SIZE"] == "64" and dict(again.origins)["BATCH_SIZE"] == "auto"
 
 
+def test_a_given_rate_is_refused_before_anything_is_searched(fake):
+    with pytest.raises(BadInput, match="BATCH_SIZE=auto is not supported with TARGET_QPS=20: .* Leave TARGET_QPS out"):
+        decided(MODE="server", TARGET_QPS="20", BATCH_SIZE="auto")
+    assert not fake.measured
+
+
 def test_a_new_commit_searches_nothing_again_and_a_new_torch_does(fake, monkeypatch):
     def software(**found: object) -> None:
         monkeypatch.setattr(best.versions, "software_record", lambda python: found)

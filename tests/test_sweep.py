@@ -74,6 +74,12 @@ def test_the_table_names_the_best_and_the_config_file_reproduces_it(fake, capsys
                      "test_resnet50_pytorch_xeon_public_inference_throughput_avx2_int8_gated") == {}
 
 
+def test_a_given_rate_is_refused_because_every_point_would_reach_it(fake):
+    with pytest.raises(BadInput, match="TARGET_QPS=20: a sweep of MODE=server searches the highest rate .*Leave") as no:
+        fake.sweep("--mode=server", "--target_qps=20", *FULL)
+    assert no.value.exit_status == 2 and not fake.measured and not [*fake.folder.iterdir()]
+
+
 def test_without_names_it_searches_and_measures_less_than_everything(fake, capsys):
     assert fake.sweep("--precision=avx2_int8") == 0
     assert 6 <= len(set(fake.measured)) < 16

@@ -32,6 +32,9 @@ def decided(case: AnyCase, machine: Machine, python: Path, surroundings: Surroun
     if case.accuracy or case.training:
         raise BadInput(f"{sought[0]}=auto is not supported with FUNCTION={case.function} MODE={case.mode}: give a "
                        "number")
+    if case.queries_per_s:
+        raise BadInput(f"{sought[0]}=auto is not supported with TARGET_QPS={case.queries_per_s:g}: the search looks "
+                       f"for the highest rate. Leave TARGET_QPS out, or give {sought[0]} as a number")
     path = best.file_for(case, sought, machine, python)
     point = best.read(path)
     how = f"known since {point.found_at}" if point else ""

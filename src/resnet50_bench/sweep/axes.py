@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..case.case import Case, Layer, resolve
 from ..case.defaults import Machine
-from ..case.parameters import SEARCHED
+from ..case.parameters import AUTO, SEARCHED
 from ..case.platforms import precisions_of
 from ..errors import BadInput, BenchError, Infrastructure, UnsupportedCpu
 from .search import Grid, Place
@@ -45,7 +45,12 @@ def axes(given: Sequence[Layer], machine: Machine) -> Axes:
     cores = _numbers("CORES_PER_INSTANCE", lists["CORES_PER_INSTANCE"], core_counts(machine.topology.cores_per_socket))
     every = bool(lists["BATCH_SIZE"] and lists["CORES_PER_INSTANCE"])
 
-    defaults = DEFAULTS | (OF_SERVER if _first("MODE", given).strip() == "server" else {})
+    is_server = _first("MODE", given).strip().lower() == "server"
+    rate = _first("TARGET_QPS", given).strip()
+    if is_server and rate and rate.lower() != AUTO:  # each point would reach the same rate, and noise would rank them
+        raise BadInput(f"TARGET_QPS={rate}: a sweep of MODE=server searches the highest rate of each point. Leave "
+                       "TARGET_QPS out")
+    defaults = DEFAULTS | (OF_SERVER if is_server else {})
 
     def case(precision: str, batch: int, count: int) -> Case:
         values = {"PRECISION": precision, "BATCH_SIZE": str(batch), "CORES_PER_INSTANCE": str(count)}
