@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -288,6 +289,28 @@ def test_a_failed_run_has_a_card_and_several_cases_have_a_table(checkout):
     assert len(rows) == 4 and all("10.00 samples/sec" in row and "valid" in row for row in rows[1:-1])
     assert rows[-1].startswith("Next ")
     assert "case " not in checkout.ctest("--testcase", checkout.case, "--dry-run").stdout.partition("tests passed")[2]
+
+
+@needs_cmake
+def test_the_next_command_repeats_the_case_with_the_parameters_that_it_had(checkout, tmp_path):
+    rules = tmp_path / "c.yaml"
+    rules.write_text("'*':\n  BATCH_SIZE: 2\n  STEPS: 3\n")
+    checkout.clear()
+    running = checkout.start("--testcase", checkout.case, "--set", f"{HANGS}/STEPS=8 9", "--config", rules, "--VERBOSE",
+                             "--customer_env=A=1 B=2")
+    until(lambda: [*checkout.build.glob("workload/*/*/itr-1/worker-0-c0/benchmark_*.log")])
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=30)
+    first, = checkout.logs()
+    wanted = sorted((first / "workload-config.yaml").read_text().splitlines())
+    script, *words = shlex.split(next(line for line in out.splitlines() if line.startswith("   Next "))[12:])
+    assert script == "./ctest.sh" and words == [
+        "--testcase", checkout.case, "--batch_size=2", "--set=STEPS=8 9", "--warmup_steps=2", "--VERBOSE=True",
+        "--customer_env=A=1 B=2"]
+    checkout.clear()
+    assert checkout.ctest(*words, "--dry-run").returncode == 0
+    second, = checkout.logs()
+    assert sorted((second / "workload-config.yaml").read_text().splitlines()) == wanted
 
 
 @needs_cmake

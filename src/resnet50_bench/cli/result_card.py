@@ -25,7 +25,8 @@ def show_cases(records: Sequence[CaseRecord]) -> None:
     """Print the card of one case of ctest.sh, or the table of several. Nothing if none was started."""
     cases = [logs.ended(record) for record in records]
     if len(cases) == 1:
-        again = f"{typed('ctest.sh')} --testcase test_{WORKLOAD}_{records[0].option}"
+        words = ["--testcase", f"test_{WORKLOAD}_{records[0].option}", *records[0].words]
+        again = f"{typed('ctest.sh')} {shlex.join(words)}"
         _show(card(cases[0], _commands(again, "--run 5")), cases)
     elif cases:
         _show(table(cases, _commands("")), cases)
