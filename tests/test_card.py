@@ -1,4 +1,4 @@
-"""The card and the table: what they hold by the status and the results, never longer than ten lines."""
+"""The card and the table: what they show for each status and result, never longer than ten lines."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_logs_folder_without_result_is_named_with_its_kpi_text(tmp_path):
     (folder / "kpi.txt").write_text("## MODE: x\n# INVALID RESULT: BATCH_SIZE=0 is too small\n")
     notices: list[str] = []
     assert collection.find([tmp_path], notices) == []
-    assert notices == [f"{folder} holds no result: BATCH_SIZE=0 is too small"]
+    assert notices == [f"{folder} contains no result: BATCH_SIZE=0 is too small"]
 
 
 def test_a_folder_that_is_not_there(tmp_path, capsys):

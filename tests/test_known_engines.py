@@ -170,7 +170,7 @@ def test_an_environment_that_the_user_names_is_not_left(here, monkeypatch):
     found(OPENVINO)
     assert f"the fastest engine of RESNET50_BENCH_ENV={here}/mine (ipex) at" in refusal(here)
     monkeypatch.setenv(STACK, "openvino")
-    assert (f"the stack openvino is not set up: RESNET50_BENCH_ENV={here}/mine holds the stack ipex, and openvino "
+    assert (f"the stack openvino is not set up: RESNET50_BENCH_ENV={here}/mine contains the stack ipex, and openvino "
             "needs a folder of its own: unset RESNET50_BENCH_ENV, or name another folder") in refusal(here)
     monkeypatch.delenv(STACK)
     monkeypatch.setenv(FOLDER, str(here / "other"))

@@ -129,7 +129,7 @@ def test_steps_that_cannot_be_read_are_named_and_the_rest_is_drawn(tmp_path, cap
     put(tmp_path / "results", synthetic())
     assert main(["report", str(tmp_path / "results"), "--png", str(tmp_path / "png")]) == 0
     shown = capsys.readouterr()
-    assert "its single steps cannot be read" in shown.err or "holds no steps" in shown.err
+    assert "its single steps cannot be read" in shown.err or "contains no steps" in shown.err
     assert not [path for path in (tmp_path / "png").glob("*") if path.name.startswith(("step-times", "instances"))]
 
 

@@ -257,7 +257,7 @@ def test_runs_that_share_the_cores_share_the_memory_too():
     needed = refusal.least_bytes(case(), placement)
     refusal.require_memory(case(), placement, 1, needed)
     refusal.require_memory(case(), placement, 2, None)
-    with pytest.raises(BadInput, match="2 instances would hold"):
+    with pytest.raises(BadInput, match="2 instances would need"):
         refusal.require_memory(case(), placement, 2, needed)
 
 

@@ -150,7 +150,7 @@ def test_the_environment_reaches_the_container_and_the_cases_name_stands(checkou
 
 @pytest.mark.parametrize(("given", "message"), [
     ({"CUSTOMER_ENV": "A='x'"}, """CUSTOMER_ENV="A='x'" contains "'", which WSF cannot pass on"""),
-    ({"CUSTOMER_ENV": "A"}, "CUSTOMER_ENV='A' holds 'A', which is not NAME=VALUE"),
+    ({"CUSTOMER_ENV": "A"}, "CUSTOMER_ENV='A' contains 'A', which is not NAME=VALUE"),
     ({"BATCH_SIZE": "abc"}, "BATCH_SIZE='abc' is not a whole number"),
     ({"TRAIN_EPOCH": "3"}, "TRAIN_EPOCH=3 is not supported; training is measured in steps"),
     ({"DOCKER_OPTIONS": "-v '/x"}, "cannot be read as options: No closing quotation"),

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"-[0-9.]+")
 
 
 def is_option(word: str) -> bool:
-    """Whether a word is an option rather than a value, by argparse's rule: -1 and what holds a space are values."""
+    """Whether a word is an option rather than a value, by argparse's rule: -1 and a word with a space are values."""
     return len(word) > 1 and word.startswith("-") and " " not in word and not _NUMBER.fullmatch(word)
 
 

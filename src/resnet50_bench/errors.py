@@ -18,7 +18,7 @@ class RunFailed(BenchError):
 
 
 class BadInput(BenchError):
-    """What the user gave cannot be used. Holds one line for each violation.
+    """What the user gave cannot be used: one line for each violation.
 
     ``notices`` help to understand it, such as the names of omitted files. They are no errors.
     """
@@ -32,7 +32,7 @@ class BadInput(BenchError):
 
 
 class DoesNotFit(BadInput):
-    """This point cannot be measured here, for want of memory or of a proof: a sweep goes on with others."""
+    """This point cannot be measured here, because memory or a proof is missing; a sweep goes on with others."""
 
 
 class Infrastructure(BenchError):

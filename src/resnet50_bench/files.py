@@ -22,7 +22,7 @@ _BREAK = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
 def readable(text: str) -> str:
-    """``text`` that every UTF-8 file can hold: each byte of a name that is not UTF-8 becomes ``\\xe9``.
+    """``text`` in a form that UTF-8 can express: each byte of a name that is not UTF-8 becomes ``\\xe9``.
 
     Python reads such a byte as a lone surrogate, U+DC80 to U+DCFF (PEP 383), which UTF-8 and JSON cannot express.
     """
@@ -31,7 +31,7 @@ def readable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``readable`` text that stays on its line, whatever a file's name holds."""
+    """``readable`` text that stays on its line, whatever a file's name contains."""
     return _BREAK.sub(lambda found: _escaped(ord(found[0])), readable(text))
 
 

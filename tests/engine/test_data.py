@@ -214,7 +214,7 @@ def test_what_is_left_out_is_named(pictures):
 
 @pytest.mark.parametrize(("made", "said"), [
     ((), "is not a folder"), (("set/",), "no class folders"), (("set/x.jpg",), "no class folders"),
-    (("set/a/", "set/b/x.txt"), "not one image"), (("set",), "is not a folder")])
+    (("set/a/", "set/b/x.txt"), "no image"), (("set",), "is not a folder")])
 def test_a_set_that_cannot_be_used_is_refused(tmp_path, made, said):
     for name in made:
         path = tmp_path / name

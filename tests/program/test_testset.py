@@ -78,7 +78,7 @@ def test_patterns_that_choose_nothing_are_said(patterns, why):
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    ("", "holds no document"), ("- a", "is not NAME: VALUE lines"), ("STEPS: 1", "it names no case"),
+    ("", "contains no document"), ("- a", "is not NAME: VALUE lines"), ("STEPS: 1", "it names no case"),
     ("cases: x\nBACTH_SIZE: 1", "did you mean BATCH_SIZE"), ("cases: x\nloop: many", "loop: 'many' is not a number"),
     ("cases: x\nloop: true", "is not a number"), ("cases: x\nSTEPS: {a: 1}", "STEPS: {'a': 1} is not a value"),
     ("cases: {a: 1}", "is not a case"),

@@ -224,7 +224,7 @@ def resolve(layers: Sequence[Layer], machine: Machine) -> AnyCase:
         origins["TORCH_TYPE"] = AUTO
     sought = {name.lower(): None for name in SEARCHED if draft.chosen[name] == AUTO}
     values |= sought
-    # The catalogue's parsers give each field its type; a test holds them against it.
+    # The catalogue's parsers give each field its type; a test compares both.
     return (UndecidedCase if sought else Case)(
         **values, origins=tuple((name, origins.get(name, "default")) for name in CATALOGUE),  # type: ignore[arg-type]
         notices=(*draft.notices, *_overridden_name(layers, texts, origins)),

@@ -51,7 +51,7 @@ def scan(root: Path, part: str = "val") -> DataSet:
     Image files are recognised by their extension (EXTENSIONS, any case) and not opened.
     Raises BadInput if the folder is missing, unreadable, or contains no class folder or no image.
     """
-    layout = f"give a folder that holds [{part}/]<class>/<image>, as resnet50-bench dataset makes it"
+    layout = f"give a folder with [{part}/]<class>/<image>, as resnet50-bench dataset makes it"
     folder = root / part if (root / part).is_dir() else root
     if not folder.is_dir():
         raise BadInput(f"the data set {root} is not a folder; {layout}")
@@ -78,9 +78,9 @@ def scan(root: Path, part: str = "val") -> DataSet:
         raise BadInput(f"the data set {root} cannot be read ({error}); make it readable for this user") from error
     notices = [f"{len(entries)} {what}: {some(entries)}" for what, entries in left_out.items()]
     if not classes:
-        raise BadInput("; ".join([f"{folder} holds no class folders", *notices, layout]))
+        raise BadInput("; ".join([f"{folder} contains no class folders", *notices, layout]))
     if not images:
-        raise BadInput(f"{folder} holds {len(classes)} folders ({some(classes)}) and not one image "
+        raise BadInput(f"{folder} contains {len(classes)} folders ({some(classes)}) and no image "
                        f"({' '.join(sorted(EXTENSIONS))}); {_deeper(folder, left_out[_FOLDERS])}{layout}")
     if empty:
         notices.append(f"{len(empty)} class folders without an image: {some(empty)}")

@@ -15,7 +15,7 @@ from .engines import ENGINES, KnownEngines
 from .parameters import ALL, AUTO, BEST, CATALOGUE, SOCKET
 from .precision import INT8, PRECISIONS, Precision
 
-#: The ids of a batch's queries must go back in one piece: PIPE_BUF (4096 bytes) holds 512.
+#: The ids of a batch's queries must go back in one piece: 512 fit into PIPE_BUF (4096 bytes).
 _MOST_SERVED = 512
 
 

@@ -58,7 +58,7 @@ def _labels(truth: Path, synsets: Path | None) -> tuple[list[str], list[str]]:
         raise BadInput(f"{truth}: {some(wrong)} cannot be used; allowed are either synsets such as n01440764 on "
                        "every line or 1-based ILSVRC ids on every line")
     if synsets is None:
-        raise BadInput(f"{truth} holds ILSVRC ids; give --synsets FILE, whose line k begins with the synset of id k")
+        raise BadInput(f"{truth} contains ILSVRC ids; give --synsets FILE, whose line k begins with the synset of id k")
     names = [(line.split() or [""])[0] for line in _lines(synsets)]
     wrong = [f"line {number} ({name[:40]!r})" for number, name in enumerate(names, 1) if not _SYNSET.fullmatch(name)]
     wrong += [f"{name} twice" for name, count in Counter(names).items() if count > 1 and not wrong]
@@ -138,9 +138,9 @@ def _members(archive: tarfile.TarFile, synsets: list[str], tar: Path, truth: Pat
         wrong.append(f"{tar} contains other files than ILSVRC2012_val_<8 digits>.JPEG: "
                      f"{some(others)}; give the flat validation tar as image-net.org has it")
     if twice:
-        wrong.append(f"{tar} holds the same name twice: {some(twice)}; fetch it again")
+        wrong.append(f"{tar} contains the same name twice: {some(twice)}; fetch it again")
     if len(members) != len(synsets):
-        wrong.append(f"{tar} holds {len(members)} images and {truth} has {len(synsets)} lines; both numbers must be "
+        wrong.append(f"{tar} contains {len(members)} images and {truth} has {len(synsets)} lines; both numbers must be "
                      "equal: "
                      "give the ground truth of this tar")
     known = set(names)

@@ -38,7 +38,7 @@ class Role(Flag):
 
     NONE = 0
     NAME = auto()  # part of the case name
-    CONFIGURATION = auto()  # decides a case's speed, so a reference holds for results with the same value only
+    CONFIGURATION = auto()  # decides a case's speed, so a reference applies only to results with the same value
     SEARCHED = auto()  # a sweep or ``auto`` may search for the best value
     COMPARED = auto()  # results that differ only in this are compared
     SHOWN = auto()  # identifies the configuration of a case in short lists
@@ -137,7 +137,7 @@ def _path(text: str) -> str:
         raise ValueError("is not an absolute path: begin it with /, such as "
                          f"{readable(os.path.abspath(os.path.expanduser(text)))}")  # noqa: PTH100, PTH111 - pure text
     if not readable(text).isprintable():  # a name that is not UTF-8 may be any bytes
-        raise ValueError("holds a control character, which would break the log's lines: rename the file or folder")
+        raise ValueError("contains a control character, which would break the log's lines: rename the file or folder")
     return text
 
 

@@ -58,7 +58,7 @@ def _stack_of(before: result.Result, choice: StackChoice) -> dict[str, str]:
 
 def _implied(name: str, before: result.Result) -> bool:
     """Whether the parameter must be left out, because giving it is refused or means more than its default."""
-    if name == "ACCURACY_TARGET":  # the default is ImageNet's and holds for no other data set, a given one for all
+    if name == "ACCURACY_TARGET":  # the default is for ImageNet only, a given one for any data set
         return before.is_default(name)
     return name == "STEPS" and before.parameter(name) == ALL
 

@@ -49,7 +49,7 @@ _NUMBERS = ("-j", "--parallel", "--max-width", "--test-output-size-passed", "--t
 _ALLOWED = {
     **dict.fromkeys(_NUMBERS, ("[0-9]{1,9}", "a whole number")),
     **dict.fromkeys(_INFORMATION, ("[0-9]*(,[0-9]*){1,2}(,[0-9]+)*",
-                                   "Start,End,Stride,test#,... or a file that holds this")),
+                                   "Start,End,Stride,test#,... or a file that contains this")),
     **dict.fromkeys(("-N", "--show-only"), ("(human|json-v1)?", "one of human, json-v1")),
     "--repeat": ("(until-fail|until-pass|after-timeout):[1-9][0-9]{0,8}",
                  "until-fail:N, until-pass:N or after-timeout:N"),

@@ -65,7 +65,7 @@ _EXCLUDING = (
 class Options:
     """The parsed command line. A field that a word of ours sets has its name; None, empty or False: it was not typed.
 
-    ``flags``: parameter texts of flags, by name. ``settings``: CMake's that hold for this call, from flags or the
+    ``flags``: parameter texts of flags, by name. ``settings``: CMake's that apply to this call, from flags or the
     environment. ``environment``: the caller's parameters, which ``noenv`` leaves out.
     """
 

@@ -62,7 +62,7 @@ def read_testset(path: Path) -> list[CasesDocument]:
         except BadInput as error:
             problems += error.violations
     if not documents and not problems:
-        problems.append(f"{path} holds no document")
+        problems.append(f"{path} contains no document")
     if problems:
         raise BadInput(*problems)
     return documents

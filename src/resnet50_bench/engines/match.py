@@ -70,7 +70,7 @@ def prepared(precision: str, flags: Mapping[str, str], variables: Mapping[str, s
              observer: MatchObserver) -> Match:
     """Make a match: the engines that are compared at one precision.
 
-    Raises BadInput for words that no engine can take, and for a folder that holds something else.
+    Raises BadInput for words that no engine can take, and for a folder that contains something else.
     """
     chosen, left_out = table.contestants(precision, host.machine.cpu.flags, StackChoice().is_set_up)
     flags = dict(flags) | {"PRECISION": precision}

@@ -1,6 +1,6 @@
 """The measurements of ``engines`` -> a file for TORCH_TYPE=auto; that file -> the measurements that are valid now.
 
-For each CPU and precision it holds the fastest engine with proven kernels of every stack. One counts only while its
+For each CPU and precision it contains the fastest engine with proven kernels of every stack. One counts only while its
 stack is set up with the versions that it was measured with.
 """
 

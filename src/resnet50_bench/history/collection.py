@@ -160,7 +160,7 @@ def find(folders: Sequence[Path], notices: list[str] | None = None) -> list[Entr
             told.append(str(error))
     for folder in silent:
         why = re.search(r"^# INVALID RESULT: (.+)$", read_text(folder / "kpi.txt") or "", re.M)
-        told.append(f"{folder} holds no result" + (f": {why[1]}" if why else ""))
+        told.append(f"{folder} contains no result" + (f": {why[1]}" if why else ""))
     return sorted(entries, key=lambda entry: (entry.started_at, str(entry.path)), reverse=True)
 
 

@@ -171,4 +171,4 @@ def _without_result(logs: Path, entries: Sequence[Entry]) -> list[tuple[str, str
         if named and folder.is_dir():
             newest[named.group(1)] = folder.resolve()
     measured = {entry.logs for entry in entries}
-    return [(case, f"{folder} holds no result") for case, folder in newest.items() if folder not in measured]
+    return [(case, f"{folder} contains no result") for case, folder in newest.items() if folder not in measured]

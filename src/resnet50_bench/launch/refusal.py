@@ -63,8 +63,8 @@ def require_memory(case: Case, placement: Placement, copies: int, free_bytes: in
         largest = case.batch_size * free_bytes // needed
         fewer = ", or fewer instances by CORES_PER_INSTANCE" if len(placement.instances) > 1 else ""
         raise DoesNotFit(
-            f"BATCH_SIZE={case.batch_size} does not fit: {count} instance{'s' * (count > 1)} would hold at least "
-            f"{needed / _GB:.1f} GB of images and activations, and {free_bytes / _GB:.1f} GB of memory are free: give "
+            f"BATCH_SIZE={case.batch_size} does not fit: {count} instance{'s' * (count > 1)} would need at least "
+            f"{needed / _GB:.1f} GB for images and activations, and {free_bytes / _GB:.1f} GB of memory are free: give "
             f"a smaller BATCH_SIZE{fewer} (nothing above {largest} can fit, and what does fit may be far below)")
 
 

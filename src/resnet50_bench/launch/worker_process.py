@@ -162,7 +162,7 @@ def start_loadgen(case: Case, cpus: Sequence[int], plan: LaunchPlan, pipes: Pipe
             os.mkfifo(path, 0o600)
         except OSError as error:
             raise Infrastructure(f"the named pipe {path} cannot be made: {error.strerror}; MODE=server needs a folder "
-                                 "that holds pipes") from error
+                                 "on a file system with named pipes") from error
     spec_file, log = plan.folder / ".server.spec.json", plan.folder / "loadgen.log"
     spec_file.write_bytes(messages.encode(server_spec(case, cpus, plan, pipes)))
     environment = worker_environment(case, [tuple(cpus)], {}, plan.surroundings.variables)

@@ -35,7 +35,7 @@ def page(entries: Sequence[Entry], left_out: list[str], title: str, gallery: Gal
                  el("nav", el("ul", *links), aria_label="Sections")),
               el("main", *shown.values(), rest if left_out else ""), el("script", Html(script)))
     text = f"<!DOCTYPE html>\n{el('html', _head(title, script), body, lang='en')}\n"
-    # Names of files, and JSON, may hold what no text file can.
+    # Names of files, and JSON, may contain what no text file can.
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,6 +1,6 @@
 """The colours of the report, by name: for a light and a dark screen as CSS, and as they are for pictures.
 
-tests/test_report.py holds every pair of ink and ground to a contrast of 4.5.
+tests/test_report.py checks that every pair of ink and ground has a contrast of 4.5 or more.
 """
 
 from __future__ import annotations

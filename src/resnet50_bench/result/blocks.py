@@ -108,7 +108,7 @@ def fit(observations: Sequence[Observation]) -> Fit:
                float(deviation), df, [float(x) for x in residuals])
 
 
-#: Two rounds can hold nothing against a disturbed turn.
+#: With two rounds a disturbed turn cannot be recognised.
 FIRST_LOOK = 3
 #: Simulated comparisons of equal sides: the error is then right to 0.2 percentage points.
 _TRIALS = 10_000

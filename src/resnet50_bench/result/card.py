@@ -100,10 +100,10 @@ def _interval(ended: Ended, kpi: Kpi) -> str:
     if bounds is None:
         return ", a single run has no interval" if kpi.name == "Latency" else ", no interval: too few steps"
     accuracy, nodes = ended.results[0].statistics.accuracy, len(ended.iterations[0])
-    holds = (f"between {len(ended.iterations)} restarts" if ended.is_restarted
+    varied = (f"between {len(ended.iterations)} restarts" if ended.is_restarted
              else f"of {accuracy.count} images" if kpi.name == "Accuracy" and accuracy
              else "between steps of one run" + (f" on each of {nodes} nodes" if nodes > 1 else ""))
-    return f", 95 % interval {short(bounds[0])} to {short(bounds[1])} {holds}"
+    return f", 95 % interval {short(bounds[0])} to {short(bounds[1])} {varied}"
 
 
 def _latency(ended: Ended) -> str:

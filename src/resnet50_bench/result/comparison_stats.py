@@ -10,7 +10,7 @@ from .blocks import Observation, fit
 from .stats import logarithms, ratio_bounds, t_quantile
 
 LEAST_LIMIT = 0.03  # what restarts alone change; a tiny MAD must not make a regression of nothing
-#: What is said where a side has a single restart, whose ratio holds no spread, and how to find out.
+#: What is said where a side has a single restart, whose ratio shows no spread, and how to find out.
 CANNOT_TELL = ("a verdict needs at least two runs per side. Repeat both with ctest.sh --loop 5, or compare them with "
                "scripts/resnet50-bench.sh versus")
 

@@ -57,13 +57,13 @@ class StackChoice:
         """This choice with the ``own`` variables of a side over it. A stack of its own has its own folder."""
         if not own:
             return self
-        env = self.env if PYTHON in own else ""  # it would hold another stack than ``own`` names
+        env = self.env if PYTHON in own else ""  # it would contain another stack than ``own`` names
         return StackChoice(own.get(STACK, self.stack), own.get(FOLDER, env), own.get(PYTHON, ""))
 
     def asked(self) -> Stack | None:
         """The chosen stack, None if the user chose none.
 
-        A folder alone means the stack that it holds, the default one where it holds none. Raises BadInput for a name
+        A folder alone means the stack in it, or the default one if it contains none. Raises BadInput for a name
         that is none.
         """
         if self.stack:
@@ -169,8 +169,8 @@ def _held(where: Path) -> list[str]:
 def _why_taken(stack: str, where: Path) -> str:
     """The reason why the folder, which the user named, is not for this stack. Empty if it is."""
     others = [name for name in _held(where) if name != stack]
-    return (f"{FOLDER}={where} holds the stack {others[0]}, and {stack} needs a folder of its own: unset {FOLDER}, or "
-            "name another folder") if others else ""
+    return (f"{FOLDER}={where} contains the stack {others[0]}, and {stack} needs a folder of its own: unset {FOLDER}, "
+            "or name another folder") if others else ""
 
 
 def _marker(name: str, where: Path) -> Path:

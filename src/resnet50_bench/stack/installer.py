@@ -1,4 +1,4 @@
-"""A requirement file -> a virtual environment that holds just its pins, by uv, or by pip where uv cannot.
+"""A requirement file -> a virtual environment with just its pins, by uv, or by pip where uv cannot.
 
 Every file that is installed has the hash that the requirement file names, but for PyTorch's CPU-only builds: where
 their index answers, they are taken first, for they spare 4 GB of CUDA libraries. The image is built by this module:

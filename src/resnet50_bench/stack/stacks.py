@@ -14,7 +14,7 @@ from ..spelling import nearest
 
 @dataclass(frozen=True)
 class Stack:
-    """One set of versions that measures; ``oldest_python`` and ``needed_gb`` hold for PyTorch's default builds."""
+    """One set of versions that measures; ``oldest_python`` and ``needed_gb`` are those of PyTorch's default builds."""
 
     name: str
     purpose: str

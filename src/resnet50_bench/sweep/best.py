@@ -43,7 +43,7 @@ def file_for(case: AnyCase, sought: Sequence[str], machine: Machine, python: Pat
     """Named by everything that decides which point is the best, but for those ``sought``."""
     topology = machine.topology
     facts: dict[str, object] = {name: text for name, text in case.texts().items() if name not in (*_NO_MATTER, *sought)}
-    # A new commit need not change a speed, and a search takes minutes: what was found holds until a package changes.
+    # A new commit need not change a speed, and a search takes minutes: a finding is valid until a package changes.
     software = {name: version for name, version in versions.software_record(python).items()
                 if not name.startswith("git_")}
     facts |= {"cpu": machine.cpu.name, "cores": topology.core_count, "socket": topology.cores_per_socket,

@@ -62,7 +62,7 @@ def runs(folder: Path, cpu: str) -> dict[Key, list[PointRun]]:
         if result.failure is not None:
             continue
         if result.system.cpu != cpu:
-            raise BadInput(f"{folder} holds points of another CPU ({result.system.cpu}); this is {cpu}: sweep "
+            raise BadInput(f"{folder} contains points of another CPU ({result.system.cpu}); this is {cpu}: sweep "
                            "in a new folder")
         known.setdefault(tuple(map(result.parameter, CATALOGUE)), []).append(run_of(result))
     return known

@@ -51,7 +51,7 @@ def planned(given: Given, seed: int | None, folder: Path) -> Plan:
     if before is None:
         if len(given.sides) < 2:
             raise BadInput('at least two sides are needed: --a "TORCH_TYPE=IPEX" --b "TORCH_TYPE=EAGER"; to go on with '
-                           f"a comparison, name its --folder ({folder.name} holds none)")
+                           f"a comparison, name its --folder ({folder.name} contains none)")
         return Plan(given, 1 if seed is None else seed)
     was = before.given
     changed = [f"--{name.lower()} {words!r}" for name, words in given.sides.items() if was.sides.get(name) != words]
@@ -68,7 +68,7 @@ def planned(given: Given, seed: int | None, folder: Path) -> Plan:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder, and hold it: two at once would measure rounds twice. Raises BadInput where another holds it."""
+    """Make and lock the folder, for two at once would measure rounds twice. Raises BadInput if it is locked."""
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -140,8 +140,8 @@ def _require_same(side: Side, result: Result, machine: Machine, folder: Path) ->
              *((name, software.get(name), now.get(name)) for name in {**software, **now})]
     bad = [f"{name} {was} (now {is_now})" for name, was, is_now in pairs if was != is_now]
     if bad:
-        raise BadInput(f"{folder} holds rounds of {side.name} with other {', '.join(bad)}: rounds of both would not be "
-                       "comparable; name a new folder")
+        raise BadInput(f"{folder} contains rounds of {side.name} with other {', '.join(bad)}: rounds of both would not "
+                       "be comparable; name a new folder")
 
 
 def turn_of(result: Result, number: int, side: str, again: bool) -> Turn:

@@ -97,9 +97,9 @@ def _refuse_broken(path: Path | None, model: torch.nn.Module) -> None:
     broken = [name for name, tensor in model.state_dict().items()
               if not tensor.isfinite().all() or name.endswith(".running_var") and (tensor < 0).any()]
     if broken:
-        raise RunFailed(f"the weights {path} hold NaN or infinite numbers or variances below 0 in {len(broken)} tensors"
-                        f" ({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means anything: "
-                        "use a checkpoint from before the training diverged")
+        raise RunFailed(f"the weights {path} contain NaN or infinite numbers or variances below 0 in {len(broken)} "
+                        f"tensors ({', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}), so no answer means "
+                        "anything: use a checkpoint from before the training diverged")
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -123,10 +123,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         networks = {place: state for place, state in networks.items()
                     if "ema" not in re.split(r"[._]", place.lower())} or networks
     if len(networks) > 1:
-        raise BadInput(f"the weights {path} hold several networks ({', '.join(sorted(networks))}): save one of "
+        raise BadInput(f"the weights {path} contain several networks ({', '.join(sorted(networks))}): save one of "
                        "them alone")
     if not mappings:
-        raise BadInput(f"the weights {path} hold no state_dict (names with tensors) but {_described(content)}; {_SAVE}")
+        raise BadInput(f"the weights {path} contain no state_dict (names with tensors) but {_described(content)}; "
+                       f"{_SAVE}")
     return next(iter(networks.values()), max((tensors for _, tensors in mappings), key=len))
 
 

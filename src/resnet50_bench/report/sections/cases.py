@@ -64,7 +64,7 @@ def _step_times(entry: Entry) -> list[float]:
     except (OSError, ValueError, IndexError) as error:
         raise BadInput(f"{entry.path}: its single steps cannot be read ({type(error).__name__}: {error})") from error
     if not times or min(times) < 0:
-        raise BadInput(f"{entry.path} holds no steps in the window common to all instances")
+        raise BadInput(f"{entry.path} contains no steps in the window common to all instances")
     return times
 
 

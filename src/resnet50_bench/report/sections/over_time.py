@@ -167,7 +167,7 @@ def _spec(line: Timeline, colours: Palette) -> Spec:
     changing = [i for i, label in enumerate(labels) if not i or label != labels[i - 1]]
     x = axis("x", line.x_name, [-0.5, len(labels) - 0.5], grid=False, values=changing, labelAngle=-35,
              labelAlign="right", labelOverlap="greedy", labelFlush=False,
-             # A list of JSON texts: whatever a result holds, it stays text.
+             # A list of JSON texts: whatever a result contains, it stays text.
              labelExpr=f"{json.dumps(labels)}[datum.value]")
     looks = {kind: pair for kind, pair in _KINDS.items() if any(one.kind == kind for one in line.occasions)}
     colour = look("kind", list(looks), [colours[colour] for colour, _ in looks.values()], {"columns": 2})
