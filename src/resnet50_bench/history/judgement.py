@@ -16,7 +16,7 @@ from . import collection, comparability
 from .collection import LOGS_FOLDER, Entry
 from .references import Lack, NoReference, References
 
-#: One run shows no spread. Two or more give a prediction interval, a wide one for two: benchmarks/gate_alarms.py.
+#: One run shows no spread. Two or more give a prediction interval: for two, 16 deviations on each side.
 LEAST_HISTORY = 2
 #: The number of restarts for a useful tolerance.
 ENOUGH_RESTARTS = 5

@@ -115,7 +115,7 @@ _TRIALS = 10_000
 
 
 def looks(most_rounds: int) -> tuple[int, ...]:
-    """The numbers of rounds after which the comparison may end: each from the third on, after 20 each tenth."""
+    """The numbers of rounds after which the comparison may end: each from the third on, after 20 each 10 % more."""
     chosen = [min(FIRST_LOOK, most_rounds)]
     while chosen[-1] < most_rounds:
         chosen.append(min(max(chosen[-1] + 1, int(1.1 * chosen[-1])), most_rounds))
