@@ -1,13 +1,19 @@
-"""What every test has: a lock of its own on the cores, no waiting for the disk; and the FAKE sweep."""
+"""What every test has: a lock of its own on the cores, no waiting for the disk, no deadline; and the FAKE sweep."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.fake_sweep import fake as fake
 from support.own_lock import lock_folder as lock_folder
+
+# The first integer that hypothesis draws makes it parse all loaded modules of ours: 0.6 s, under load more than the 1 s
+# that its health check allows. Without a deadline per example it allows 30 s.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session", autouse=True)

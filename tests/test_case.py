@@ -150,7 +150,7 @@ _TEXTS = st.one_of(st.text(max_size=30), st.sampled_from(
     ["1", "4", "0", "-1", "True", "latency", "amx_int8", "gated", "A=1 B=$(id)", "9" * 40, "\x00", "٣"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(texts=st.dictionaries(_NAMES, _TEXTS, max_size=6))
 def test_arbitrary_environments_give_a_case_or_a_refusal(spr, texts):
     try:

@@ -107,7 +107,7 @@ def test_more_cores_than_there_are(tmp_path):
         place(topology(tmp_path, **SPR), 113, "flex", False)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(sockets=st.integers(1, 3), nodes=st.integers(1, 4), cores=st.integers(1, 7), smt=st.booleans(),
        size=st.integers(1, 84), sharing=st.booleans())
 def test_any_machine(tmp_path_factory, sockets, nodes, cores, smt, size, sharing):

@@ -92,7 +92,7 @@ def test_a_kernel_without_topology_files_gives_a_core_a_cpu(tmp_path):
     assert read_topology(tmp_path).core_count == 2
 
 
-@given(st.lists(st.booleans(), max_size=300))  # integers would parse every module of ours for constants: seconds
+@given(st.lists(st.booleans(), max_size=300))
 def test_cpulists_come_back_as_they_went(there):
     cpus = {cpu for cpu, is_there in enumerate(there) if is_there}
     assert set(parse_cpulist(format_cpulist(cpus))) == cpus
