@@ -46,10 +46,13 @@ def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, caps
     monkeypatch.setattr(environment, "is_complete", lambda name, where: True)
     for name in CHOOSING:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     with holding(str(min(os.sched_getaffinity(0)))):
         assert main(words) == Infrastructure.exit_status
     assert "another measurement uses cpus" in capsys.readouterr().err
+    assert not [path for path in here.rglob("*") if path.is_dir()], "a refusal leaves no folder of results"
 
 
 def test_the_second_is_told_who_holds_them(other):

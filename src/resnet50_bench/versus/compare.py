@@ -80,7 +80,7 @@ def compare(given: Given, folder: Path, host: Host, limits: Limits, observer: Ve
     """
     plan = record.planned(given, limits.seed, folder)
     asked = sides(plan.given, host)
-    with record.alone_in(folder), machine_lock.held():
+    with machine_lock.held(), record.alone_in(folder):  # in this order: a refusal leaves no folder
         plan, ready = _decided(plan, asked, host, observer.search)
         plan = msgspec.structs.replace(plan, **{name: typed for name in ("within", "equal_within", "question")
                                                 if (typed := getattr(limits, name)) is not None})

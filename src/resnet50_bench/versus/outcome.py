@@ -133,7 +133,8 @@ def _who_is_best(outcome: Outcome) -> str:
     if standing.ended:
         return f"{together} are the fastest, within {100 * outcome.race.rules.equal_within:g} % of each other{lost}"
     named = _listed([f"{outcome.label(gap.b)} ({_behind(gap):.1f} % behind)" for gap in close])
-    return f"{leader} leads, but {named} may be as fast{lost}; {_would_decide(outcome)}"
+    verb = "is" if len(close) == 1 else "are"
+    return f"{leader} leads, but {named} {verb} not proven to be slower{lost}; {_would_decide(outcome)}"
 
 
 def _would_decide(outcome: Outcome) -> str:
