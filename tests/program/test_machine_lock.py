@@ -39,7 +39,7 @@ def other(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["engines"], ["run", "--batch_size=auto"],
-                                   ["versus", "--a", "", "--b", ""], ["sweep", "--batch_size=1 2"]],
+                                   ["versus", "--a", "", "--b", "", "--folder=x"], ["sweep", "--batch_size=1 2"]],
                          ids=" ".join)
 def test_nothing_that_measures_begins_beside_another(tmp_path, monkeypatch, capsys, words):
     monkeypatch.setenv(machine_lock.FOLDER, str(tmp_path))
