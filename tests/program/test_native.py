@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.backends import Settings, choose
 from resnet50_bench.backends.native import run_child
-from resnet50_bench.errors import RunFailed
+from resnet50_bench.errors import BadInput, RunFailed
 
 
 def test_a_child_that_takes_too_long_is_ended_and_said_so(tmp_path):
@@ -23,3 +24,9 @@ def test_a_child_that_takes_too_long_is_ended_and_said_so(tmp_path):
 @pytest.mark.parametrize(("script", "status"), [("exit 4", 4), ("kill -TERM $$", 128 + 15)])
 def test_a_childs_status_comes_through(tmp_path, script, status):
     assert run_child(["sh", "-c", script], tmp_path, os.environ, 60) == status
+
+
+def test_options_that_no_program_takes_are_refused():
+    with pytest.raises(BadInput, match="--options=--cpus=2: .*docker, podman, kubernetes, slurm.*--backend=docker"):
+        choose(Settings("native", options="--cpus=2"))
+    assert choose(Settings("native", options=" "))[0].local
