@@ -41,7 +41,6 @@ class RateSearch:
     say: Callable[[str], None]
     tried: list[Rate] = field(default_factory=list)
     throughput: float | None = None
-    _median_ms: float = 0.0
 
     def find(self) -> Result:
         """Return the confirmed rate's result. Its files are in ``folder``. Raises RunFailed if no rate is valid."""
@@ -50,20 +49,25 @@ class RateSearch:
             rate = (valid + invalid) / 2
             if rate < LEAST_SHARE * (self.throughput or 0.0):
                 raise self._nothing()
-            if self._try(rate, WARM) or self._was_disturbed() and self._try(rate, WARM):
+            result = self._try(rate, WARM)
+            if not self.tried[-1].valid and self._was_disturbed(result):
+                self._try(rate, WARM)
+            if self.tried[-1].valid:
                 valid = rate
             else:
                 invalid = rate
         for _ in range(MOST_CONFIRMED):
-            if result := self._try(valid, FRESH):
+            result = self._try(valid, FRESH)
+            if self.tried[-1].valid:
                 return result
             valid *= 1 - PRECISION
         raise self._nothing()
 
-    def _was_disturbed(self) -> bool:
-        """Whether the last INVALID rate may be due to a disturbance. It is tried once more then, because it ends the
+    def _was_disturbed(self, result: Result) -> bool:
+        """Whether an INVALID rate may be due to a disturbance. It is tried once more then, because it ends the
         search above it. Instances that cannot keep up are late for at least half of the queries."""
-        return self._median_ms <= (self.case.latency_bound_ms or 0.0)
+        latency = result.statistics.latency_ms
+        return latency is not None and latency.median <= (self.case.latency_bound_ms or 0.0)
 
     def _measure_throughput(self) -> float:
         case = replace(self.case, mode="throughput", target_qps=None, latency_bound_ms=None, latency_percentile=None,
@@ -74,8 +78,8 @@ class RateSearch:
                  "rate")
         return self.throughput
 
-    def _try(self, rate: float, workers: str) -> Result | None:
-        """Return the result of one rate. Raises RunFailed if no rate can be valid."""
+    def _try(self, rate: float, workers: str) -> Result:
+        """Return the result of one rate, valid or not. Raises RunFailed if no rate can be valid."""
         seconds = max(LEAST_TRIED_S, round(TRIED_SHARE * self.case.min_duration)) if workers == WARM else 86400
         name = f"{len(self.tried) + 1}-{rate:.2f}"
         case = replace(self.case, tried_rate=rate, min_duration=min(self.case.min_duration, seconds))
@@ -83,7 +87,7 @@ class RateSearch:
         server, latency = result.statistics.server, result.statistics.latency_ms
         if server is None or latency is None:
             raise RunFailed("LoadGen wrote no results")
-        percentile, self._median_ms = f"{server.percentile:g}", latency.median
+        percentile = f"{server.percentile:g}"
         noise = ", ".join(check.name for check in result.checks if check.verdict is Verdict.NOISY)
         self.tried.append(Rate(queries_per_s=rate, valid=server.valid, latency_ms=latency.percentiles.get(percentile),
                                folder=f"{RATES}/{name}", why=server.why, noise=noise))
@@ -95,7 +99,7 @@ class RateSearch:
                             f"{latency.min:.2f} ms: give a longer bound, or more cores per instance")
         if server.valid and workers == FRESH:
             self._keep(self.folder / RATES / name)
-        return result if server.valid else None
+        return result
 
     def _run(self, case: Case, folder: Path, workers: str) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
