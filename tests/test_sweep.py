@@ -62,6 +62,13 @@ def test_named_values_are_measured_completely_and_every_point_is_a_result_of_its
     assert "139.3" in (fake.folder / "sweep.txt").read_text()
 
 
+def test_a_sweep_of_server_shows_each_tried_rate(fake, capsys):
+    fake.fails[("avx2_fp32", 2, 1)] = RunFailed("no rate is valid")
+    with pytest.raises(RunFailed, match="no rate is valid"):
+        fake.sweep("--mode=server", "--precision=avx2_fp32", "--batch_size=2", "--cores_per_instance=1")
+    assert "avx2_fp32 BS 2 CPI 1: rate 1\n" in capsys.readouterr().out
+
+
 def test_the_table_names_the_best_and_the_config_file_reproduces_it(fake, capsys):
     fake.sweep(*FULL, "--torch_type=IPEX", "--steps=7", "--customer_env=A=1 B=x")
     text = (fake.folder / "sweep.txt").read_text()

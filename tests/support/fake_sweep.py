@@ -36,9 +36,12 @@ class FakeMachine:
         self.cases: list[tuple[Case, Path]] = []
         self.spread, self.now, self.ended_at = 0.0, 0.0, []
 
-    def run_case(self, case, found, topology, python, folder, now, surroundings, run_workers, echo, workers) -> Result:
+    def run_case(self, case, found, topology, python, folder, now, surroundings, run_workers, echo, workers,
+                 tell) -> Result:
         if self.ends_before == len(self.measured):
             raise Interrupted(15, "ended by SIGTERM")
+        if case.seeks_rate:
+            tell("rate 1")
         point = (case.precision, case.batch_size, case.cores_per_instance)
         self.now += 3 + 0.02 * case.batch_size + (5 if run_workers.__self__ not in self.launches else 0)
         self.ended_at.append(self.now)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..case.case import UndecidedCase
+from ..case.case import Case, UndecidedCase
 from ..checkout import typed
 from ..sweep import outlook
 from ..sweep.known_points import KnownPoints
@@ -27,6 +27,9 @@ class SweepPrinter:
     def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
         print(f"{points.precision}: {named(places)} are close: they run again in new processes, in alternating order, "
               f"{DUEL.most_rounds} rounds at most", flush=True)
+
+    def tried(self, case: Case, line: str) -> None:
+        print(f"{case.precision} BS {case.batch_size} CPI {case.cores_per_instance}: {line}", flush=True)
 
     def measured(self, points: KnownPoints, place: Place, standing: outlook.Standing) -> None:
         text = f"{points.precision} BS {place[0]} CPI {place[1]}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -39,11 +40,12 @@ from .window import LaunchWindow
 
 def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folder: Path, now: datetime,
              surroundings: Surroundings, run_workers: RunWorkers = launch, echo: TextIO | None = None,
-             workers: str | None = None) -> Result:
+             workers: str | None = None, tell: Callable[[str], None] | None = None) -> Result:
     """Run the case. Writes its log and its result into ``folder``, the log also to ``echo`` (default: stdout).
 
     ``workers`` is recorded: FRESH or WARM processes if a sweep runs the case. A failure is raised after it is in the
-    log and the result. A case with TARGET_QPS=auto runs at several rates.
+    log and the result. A case with TARGET_QPS=auto runs at several rates, and ``tell`` gets a line after each
+    (default: ``echo``).
     """
     sink = echo or sys.stdout
     if not case.seeks_rate:
@@ -64,7 +66,8 @@ def run_case(case: Case, inputs: Inputs, topology: Topology, python: Path, folde
                     return once.result
                 raise
 
-        result = RateSearch(case, folder, at_rate, lambda line: print(line, file=sink, flush=True)).find()
+        say = tell or (lambda line: print(line, file=sink, flush=True))
+        result = RateSearch(case, folder, at_rate, say).find()
         sink.write((folder / logfile.file_name(case.texts(), now)).read_text())
         return result
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ..case.case import UndecidedCase
+from ..case.case import Case, UndecidedCase
 from .known_points import KnownPoints
 from .outlook import Standing
 from .search import Place
@@ -23,6 +23,9 @@ class SweepObserver(Protocol):
 
     def duel_begins(self, points: KnownPoints, places: Sequence[Place]) -> None:
         """The places are close: fresh processes of each will take turns."""
+
+    def tried(self, case: Case, line: str) -> None:
+        """One rate of a case with TARGET_QPS=auto was tried; ``line`` says how it ended."""
 
     def measured(self, points: KnownPoints, place: Place, standing: Standing) -> None:
         """The place was measured, or failed; where the sweep stands."""

@@ -109,7 +109,7 @@ def search(state: State, observer: SweepObserver) -> None:
     with Session() as session:
         for points in state.precisions:
             for step in _search_steps(points):
-                _measure(state, step, session, WARM)
+                _measure(state, step, session, WARM, observer)
                 _tell(state, step, observer)
             state.pace.searched.append(len(points.scores))
 
@@ -121,7 +121,7 @@ def decide(state: State, observer: SweepObserver) -> None:
             observer.duel_begins(points, sorted(rivals))
         for step in _duel_steps(points):
             with Session() as session:
-                _measure(state, step, session, FRESH)
+                _measure(state, step, session, FRESH, observer)
             _tell(state, step, observer)
 
 
@@ -147,7 +147,7 @@ def _leave_out(points: KnownPoints, place: Place) -> bool:
     return True
 
 
-def _measure(state: State, step: Step, session: Session, workers: str) -> None:
+def _measure(state: State, step: Step, session: Session, workers: str, observer: SweepObserver) -> None:
     """Run the point once more and keep what came of it; only a failure of the point itself lets the sweep go on."""
     points, place = step.points, step.place
     case = points.cases[place]
@@ -155,7 +155,8 @@ def _measure(state: State, step: Step, session: Session, workers: str) -> None:
     began = time.monotonic()
     try:
         result = run_case(case, state.inputs, state.machine.topology, state.pythons[points.precision], folder,
-                          datetime.now(timezone.utc), state.surroundings, session.launch, io.StringIO(), workers)
+                          datetime.now(timezone.utc), state.surroundings, session.launch, io.StringIO(), workers,
+                          lambda line: observer.tried(case, line))
         points.add(place, record.run_of(result))
     except (RunFailed, DoesNotFit) as error:
         points.unmeasured[place] = f"failed: {str(error).splitlines()[0]}"
