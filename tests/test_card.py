@@ -12,6 +12,7 @@ import pytest
 
 from resnet50_bench.cli import result_card
 from resnet50_bench.ctest import brief_output, handover
+from resnet50_bench.ctest.ctest_call import repeated
 from resnet50_bench.ctest.handover import CaseRecord
 from resnet50_bench.ctest.options import parse
 from resnet50_bench.result.card import MOST_LINES, Commands, card, next_command, table
@@ -228,6 +229,39 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
     monkeypatch.setenv("NO_COLOR", "1")
     result_card.show_cases([record])
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "variables", "again"), [
+    (["-R", "x", "--gate", "r.yaml", "--loop=1", "--options=--cpus=2 -v a", "--set", "STEPS=9", "-V"],
+     {"CUSTOMER_ENV": "A=1 B=2", "BACKEND": "docker"},
+     "CUSTOMER_ENV='A=1 B=2' BACKEND=docker ./ctest.sh --testcase T --gate r.yaml --loop=1 '--options=--cpus=2 -v a' "
+     "--set STEPS=9 -V"),
+    (["--steps=5", "--backend=native", "--nohup"], {"STEPS": "7", "BACKEND": "docker"},
+     "./ctest.sh --testcase T --steps=5 --backend=native"),
+    (["--noenv", "--run", "1"], {"STEPS": "7", "TIMEOUT": "60"}, "TIMEOUT=60 ./ctest.sh --testcase T --noenv")])
+def test_the_next_command_is_what_was_typed_for_this_case(monkeypatch, capsys, typed, variables, again):
+    monkeypatch.setattr(result_card, "typed", lambda script: f"./{script}")
+    record = CaseRecord("T", 143)
+    record.variables, record.words = repeated(parse(typed, variables))
+    result_card.show_cases([record])
+    shown = capsys.readouterr().out.partition("   Next ")[2].strip()
+    assert shown == again.replace("--testcase T", "--testcase test_resnet50_pytorch_xeon_public_T")
+
+
+@pytest.mark.parametrize(("remedy", "typed", "variables", "kept"), [
+    ("give a lower TARGET_QPS (auto finds one), or a longer LATENCY_BOUND_MS",
+     ["--target-qps", "900", "--latency_bound_ms=5"], {}, "T --latency_bound_ms=5"),
+    ("give a lower TARGET_QPS", ["--batch_size=1"], {"TARGET_QPS": "900"}, "T --batch_size=1"),
+    ("raise STEPS or MIN_DURATION", ["--steps=2"], {}, "T --steps=2"),
+    ("use another PRECISION", ["--precision=avx_fp32"], {}, "T")])
+def test_after_an_invalid_result_the_value_that_the_remedy_replaces_is_not_repeated(
+        monkeypatch, tmp_path, capsys, remedy, typed, variables, kept):
+    logs = put(tmp_path, measured(verdict="invalid", failure="x", checks=[WRONG | {"remedy": remedy}])).parents[2]
+    record = CaseRecord("T", 1, "x", str(logs))
+    record.variables, record.words = repeated(parse(typed, variables))
+    result_card.show_cases([record])
+    shown = capsys.readouterr().out.partition("   Next ")[2].strip().partition("  #")[0]
+    assert shown.endswith(f"public_{kept}") and shown.startswith("TARGET_QPS= ") == bool(variables)
 
 
 LOG = ("UpdateCTestConfiguration from: x", "MODE: throughput", "## MODE: throughput", "NOTICE: mind",

@@ -303,9 +303,9 @@ def test_the_next_command_repeats_the_case_with_the_parameters_that_it_had(check
     out, _ = running.communicate(timeout=30)
     first, = checkout.logs()
     wanted = sorted((first / "workload-config.yaml").read_text().splitlines())
-    script, *words = shlex.split(next(line for line in out.splitlines() if line.startswith("   Next "))[12:])
-    assert script == "./ctest.sh" and words == [
-        "--testcase", checkout.case, "--batch_size=2", "--set=STEPS=8 9", "--warmup_steps=2", "--VERBOSE=True",
+    backend, script, *words = shlex.split(next(line for line in out.splitlines() if line.startswith("   Next "))[12:])
+    assert (backend, script) == ("BACKEND=native", "./ctest.sh") and words == [
+        "--testcase", checkout.case, "--set", f"{HANGS}/STEPS=8 9", "--config", str(rules), "--VERBOSE",
         "--customer_env=A=1 B=2"]
     checkout.clear()
     assert checkout.ctest(*words, "--dry-run").returncode == 0

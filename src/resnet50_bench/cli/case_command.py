@@ -21,7 +21,6 @@ def main(argv: list[str]) -> int:
     overrides.begin(option)
     record = CaseRecord(option)
     try:
-        record.words = overrides.words(option)
         with interruptible():
             end_with_ctest()
             record.status = case_run.run(record, settings.of_the_case(configured), overrides)

@@ -22,14 +22,16 @@ from ..signals import end_with_parent, interruptible, shell_status
 from . import ctest_words
 from .build_folder import results_folder
 from .choice import CasesDocument, Choice, choose
+from .command_line import Item, Owner
 from .config import config_notice
 from .handover import VARIABLE, CaseRecord, Overrides, read_records, status_of_all
-from .options import Options
+from .options import Options, repeatable
 from .outlook import Watch, forecast, last_durations, telling
 
 #: The variables kept by --noenv: those that programs need to start, and those with our own paths.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TERM", "KUBECONFIG")
 _KEPT_PREFIXES = ("RESNET50_BENCH_", "XDG_", "DOCKER_", "PIP_", "SSL_")
+_NOT_REPEATED = (*ctest_words.CHOOSING, *ctest_words.NARROWING, "--testcase", "--testset", "--nohup", "--daemon")
 #: Time for cases to clean up after a signal: reaping workers takes up to 12 s.
 GRACE_S = 20.0
 #: Seconds to wait for a process that outlives ctest and keeps its output open.
@@ -81,6 +83,8 @@ class CtestJob:
                                         overrides, self.options.brief)
             finally:
                 ended = read_records(Path(overrides.statuses))
+                for record in ended:
+                    record.variables, record.words = repeated(self.options)
                 hear(ended)
         outcome = CtestOutcome(status_of_all(ended, status, choice.build), ended)
         if self.overrides.gate and not ended and not self.options.lists and not outcome.status:
@@ -108,6 +112,24 @@ def require_set_up() -> None:
     if importlib.util.find_spec("msgspec") is None:
         raise Infrastructure("the set-up is missing. Run scripts/setup.sh once, or scripts/setup.sh --host if this "
                              "machine measures nothing")
+
+
+def repeated(options: Options) -> tuple[dict[str, str], list[str]]:
+    """(the caller's variables, the words) of this call, without those that choose cases or the background."""
+    typed = {item.name.lower() for item in options.items}
+    texts = {**({} if options.noenv else options.environment), **options.settings}
+    variables = {name: text for name, text in texts.items()
+                 if text.strip() and not {name.lower(), f"--{name.lower()}"} & typed}
+    kept = [item for item in options.items if item.name not in _NOT_REPEATED
+            and (item.name, item.value) != ("--run", "1")]  # the card may add another --run
+    last = {item.name: item for item in kept}
+    return variables, [word for item in kept if item is last[item.name] or item.name in repeatable()
+                       for word in _joined(item)]
+
+
+def _joined(item: Item) -> Sequence[str]:
+    """The words as typed, a parameter and its value in one."""
+    return ["=".join(item.words)] if item.owner is Owner.PARAMETER else item.words
 
 
 def cases_environment(options: Options, environment: Mapping[str, str]) -> dict[str, str]:

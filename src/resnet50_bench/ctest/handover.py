@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..case.case import parse_option
 from ..errors import Infrastructure, RunFailed, UnsupportedCpu
 from ..files import read_text
 from ..result.gated import Gated
-from .config import Rules, texts_for
+from .config import Rules
 
 #: The variable with the file's path.
 VARIABLE = "RESNET50_BENCH_OVERRIDES"
@@ -25,8 +24,6 @@ VARIABLE = "RESNET50_BENCH_OVERRIDES"
 PASSED = (0, UnsupportedCpu.exit_status)
 #: ctest's own status if a test failed.
 _TESTS_FAILED = 8
-#: Parameters whose lower-case flag is an option of ctest.
-_OF_CTEST = ("VERBOSE",)
 #: What ctest's log has of a test that could not be started.
 _NOT_STARTED = ("Failed to change working directory", "Unable to find executable", "Could not find executable",
                 "Process not started")
@@ -64,23 +61,6 @@ class Overrides:
         if self.started:
             Path(self.started).write_text(option)
 
-    def words(self, option: str) -> list[str]:
-        """The arguments of ctest.sh that give the case the same parameters again. The case's own are left out.
-
-        A parameter that differs between the runs becomes a list of ``--set``, with a value for each run.
-        """
-        own, known = parse_option(option), texts_for(self.config, option)
-        rows = [{name: text for layer in (known, point, self.flags) for name, text in layer.items() if text.strip()}
-                for point in self.points]
-        words = []
-        for name in dict.fromkeys(name for row in rows for name in row):
-            texts = [row.get(name, "") for row in rows]
-            if len(set(texts)) > 1:
-                words.append(f"--set={name}={' '.join(texts)}")
-            elif texts[0] != own.get(name):
-                words.append(f"--{name if name in _OF_CTEST else name.lower()}={texts[0]}")
-        return words
-
     def tell(self, record: CaseRecord) -> None:
         """Append a case's end. Several cases may do so at once."""
         if self.statuses:
@@ -101,13 +81,14 @@ class Overrides:
 class CaseRecord:
     """``option``: the case's name without the workload; ``why``: of a status that is not 0; ``logs``: its logs folder,
     empty where none was made; ``gate``: what its result was judged by, None where no gate was asked for or reached.
-    ``words``: the arguments of ctest.sh with the parameters that it was given."""
+    ``variables`` and ``words``: what runs the case again as it was typed, without the choice of cases."""
 
     option: str
     status: int = 1
     why: str = ""
     logs: str = ""
     gate: Gated | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     words: Sequence[str] = field(default_factory=list)
 
 

@@ -266,14 +266,14 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
     """
     environment = environment or {}
     parts = [split(words, _takes()) for words in (below, argv)]
-    bad = [line for part in parts for line in two_values(part, (*_lists(), "--testcase"))]
+    bad = [line for part in parts for line in two_values(part, (*repeatable(), "--testcase"))]
     if bad:
         raise BadInput(*bad)
     items = [item for part in parts for item in part]
     ours = [item for item in items if item.owner is Owner.OURS]
     last = {item.name: item for item in ours}
     words = parser().parse_args([item.name if item.value is None else f"{item.name}={item.value}" for item in ours
-                                 if item is last[item.name] or item.name in _lists()])
+                                 if item is last[item.name] or item.name in repeatable()])
     flags = {item.name: item.value or "" for item in items if item.owner is Owner.PARAMETER}
     typed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
                              for name, value in vars(words).items()}
@@ -287,7 +287,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None, bel
     return options
 
 
-def _lists() -> list[str]:
+def repeatable() -> list[str]:
     """Our options that may stand more than once."""
     return [name for action in parser()._actions if isinstance(action.default, list) for name in action.option_strings]
 
