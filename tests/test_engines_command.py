@@ -14,6 +14,7 @@ from resnet50_bench.engines import match, memory
 from resnet50_bench.engines.table import Contestant, contestants
 from resnet50_bench.errors import Infrastructure, Interrupted, RunFailed
 from resnet50_bench.launch import versions
+from resnet50_bench.machine import machine_lock
 from resnet50_bench.result.blocks import Rules
 from resnet50_bench.stack import environment
 from resnet50_bench.stack.environment import StackChoice
@@ -246,6 +247,19 @@ def test_what_makes_no_sense_is_refused_once_before_anything_runs(there, monkeyp
     assert tree.main(["engines", f"--folder={there / 'results'}", *words]) == 2
     said = capsys.readouterr().err
     assert named in said and len(said.splitlines()) == 1 and not (there / "results").exists()
+
+
+def test_a_refusal_because_another_run_measures_leaves_no_folder(there, monkeypatch, capsys):
+    def refuse():
+        raise Infrastructure("another run measures")
+
+    monkeypatch.setattr(machine_lock, "held", refuse)
+    assert engines(there) == 3
+    assert "another run measures" in capsys.readouterr().err
+    assert not (there / "results").exists()
+    words = ["--a=BATCH_SIZE=8", "--b=BATCH_SIZE=16", f"--folder={there / 'results'}"]
+    assert tree.main(["versus", "--precision=avx2_fp32", "--cores_per_instance=1", *words]) == 3
+    assert not (there / "results").exists()
 
 
 @pytest.mark.parametrize("there_before", ["a file", "a damaged plan", "another comparison"])

@@ -111,9 +111,9 @@ def play_all(matches: Sequence[Match], folder: Path, host: Host, limits: Limits,
 
     Raises BadInput for a folder that cannot be written.
     """
-    _make(folder)
     ended = MatchEnd()
-    with machine_lock.held():
+    with machine_lock.held():  # before the folder is made: a refusal leaves none
+        _make(folder)
         for match in matches:
             played = play(match, host, limits, observer)
             rows = tuple(played.rows.values())
