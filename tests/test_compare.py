@@ -191,6 +191,16 @@ def test_nothing_valid(tmp_path, compare):
     assert "no valid result" in err
 
 
+@pytest.mark.parametrize("words", [(), ("--anyway",)])
+def test_a_run_is_not_compared_with_itself(tmp_path, compare, words):
+    """Neither a folder with itself nor one of its runs with the whole folder."""
+    a = runs(tmp_path / "a", 100, 101)
+    for b in (a, a / ".." / "a", next(a.rglob("benchmark_*.json")), tmp_path):
+        status, out, err = compare(a, b, *words)
+        assert (status, out) == (2, "")
+        assert "benchmark_" in err
+
+
 def test_case_by_case(tmp_path, compare):
     a, b = tmp_path / "a", tmp_path / "b"
     for folder, rate in ((a, 100), (b, 120)):

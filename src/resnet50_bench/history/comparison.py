@@ -15,6 +15,7 @@ import msgspec
 
 from ..case.engines import UNPROVEN_WORDS
 from ..case.parameters import Role, having
+from ..errors import BadInput
 from ..files import json_text
 from ..result.comparison_stats import CANNOT_TELL, ratio_interval
 from ..result.kpi import KPIS, NO_DIFFERENCE
@@ -123,11 +124,14 @@ class Comparison:
 
 
 def compare(path_a: Path, path_b: Path, anyway: bool) -> Comparison:
-    """Compare the results of two paths. Raises BadInput if a folder or file does not exist."""
+    """Compare the results of two paths. Raises BadInput if one does not exist, or if both have the same result."""
     sides = []
     for name, path in (("A", path_a), ("B", path_b)):
         notices: list[str] = []
         sides.append(ComparedSide(name, path, find([path], notices), notices))
+    if shared := {entry.path for entry in sides[0].entries} & {entry.path for entry in sides[1].entries}:
+        raise BadInput(f"A and B both contain {min(shared)}: a run cannot be compared with itself. Name two paths "
+                       "without a common result")
     a, b = (side.usable for side in sides)
     pairs, alone = _pairs(a, b) if a and b else ({}, [])
     points = []
