@@ -157,9 +157,12 @@ def test_the_docs_list_every_check(tmp_path):
     assert [c.name for c in made if c.name not in before_a_run] == []
 
 
-@pytest.mark.parametrize(("switches", "verdict"), [(200 * 20, "ok"), (200 * 58, "noisy")])
-def test_threads_that_sleep_in_each_step_are_noisy(switches, verdict):
+@pytest.mark.parametrize(("switches", "typed", "verdict"), [
+    (200 * 20, "", "ok"), (200 * 58, "", "noisy"), (200 * 58, "OMP_WAIT_POLICY=active", "noisy"),
+    (200 * 58, "A=1 OMP_WAIT_POLICY=PASSIVE", "note")])
+def test_threads_that_sleep_in_each_step_are_noisy_unless_the_user_asked_for_it(switches, typed, verdict):
     made = document()
+    made["case"]["CUSTOMER_ENV"] = typed
     for process in made["counters"]["processes"].values():
         process["voluntary_switches"] = switches
     assert judged(made)["context switches"].verdict.value == verdict

@@ -138,7 +138,10 @@ def _waiting(result: Result, cores: int) -> Check:
 
 
 def _sleeping(result: Result, cores: int) -> Check:
-    """The voluntary context switches of threads. Exempt are trainings and decoders, which must wait for each other."""
+    """The voluntary context switches of threads. Exempt are trainings and decoders, which must wait for each other.
+
+    A note, not noise, if the user asked OpenMP's threads to sleep.
+    """
     switches = [process.voluntary_switches for process in result.instance_counters()]
     known = [count for count in switches if count is not None]
     if not switches or len(known) < len(switches):
@@ -147,9 +150,11 @@ def _sleeping(result: Result, cores: int) -> Check:
     a_step = sum(known) / max(1, sum(len(run.starts_ns) for run in runs))
     a_core = a_step * len(runs) / max(1, cores)
     waits = any(record != FeedRecord() for record in result.feeds().values())
+    asked = result.customer_env().get("OMP_WAIT_POLICY", "").lower() == "passive"
     return judge("context switches", f"{a_step:.1f} voluntary a step", a_core > MOST_SLEEPS and not waits,
-                 Verdict.NOISY,
-                 "the threads slept within a step: there were more threads than cores, or they waited passively",
+                 Verdict.NOTE if asked else Verdict.NOISY, "the threads slept within a step" + (
+                     ", as OMP_WAIT_POLICY=passive asks" if asked else
+                     ": there were more threads than cores, or they waited passively"),
                  without(result, OPENMP, _keep_off(result)))
 
 
