@@ -257,9 +257,6 @@ def test_a_refusal_because_another_run_measures_leaves_no_folder(there, monkeypa
     assert engines(there) == 3
     assert "another run measures" in capsys.readouterr().err
     assert not (there / "results").exists()
-    words = ["--a=BATCH_SIZE=8", "--b=BATCH_SIZE=16", f"--folder={there / 'results'}"]
-    assert tree.main(["versus", "--precision=avx2_fp32", "--cores_per_instance=1", *words]) == 3
-    assert not (there / "results").exists()
 
 
 @pytest.mark.parametrize("there_before", ["a file", "a damaged plan", "another comparison"])
