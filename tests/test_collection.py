@@ -92,13 +92,13 @@ def test_all_metrics_parameters_and_noise(tmp_path, capsys):
 
 
 def test_a_result_without_proof_of_its_kernels_is_called_unproven_in_every_listing(tmp_path, capsys):
-    put(tmp_path, synthetic(case={"TORCH_TYPE": "ONNXRUNTIME"}))
+    put(tmp_path / "a", synthetic(case={"TORCH_TYPE": "ONNXRUNTIME"}))
     put(tmp_path / "b", synthetic(case={"TORCH_TYPE": "OPENVINO"}))
     main(["list", str(tmp_path)])
     assert capsys.readouterr().out.count("# UNPROVEN RESULT: ONNXRUNTIME: its kernels are unproven") == 1
     main(["list", "--format", "json", str(tmp_path)])
     assert sorted(row["why"] for row in json.loads(capsys.readouterr().out)) == ["", "kernels unproven"]
-    main(["compare", str(tmp_path), str(tmp_path / "b"), "--anyway"])
+    main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--anyway"])
     assert "NOTICE: A: ONNXRUNTIME: its kernels are unproven" in capsys.readouterr().out
 
 
