@@ -248,22 +248,6 @@ def test_the_next_command_is_what_was_typed_for_this_case(monkeypatch, capsys, t
     assert shown == again.replace("--testcase T", "--testcase test_resnet50_pytorch_xeon_public_T")
 
 
-@pytest.mark.parametrize(("remedy", "typed", "variables", "kept"), [
-    ("give a lower TARGET_QPS (auto finds one), or a longer LATENCY_BOUND_MS",
-     ["--target-qps", "900", "--latency_bound_ms=5"], {}, "T --latency_bound_ms=5"),
-    ("give a lower TARGET_QPS", ["--batch_size=1"], {"TARGET_QPS": "900"}, "T --batch_size=1"),
-    ("raise STEPS or MIN_DURATION", ["--steps=2"], {}, "T --steps=2"),
-    ("use another PRECISION", ["--precision=avx_fp32"], {}, "T")])
-def test_after_an_invalid_result_the_value_that_the_remedy_replaces_is_not_repeated(
-        monkeypatch, tmp_path, capsys, remedy, typed, variables, kept):
-    logs = put(tmp_path, measured(verdict="invalid", failure="x", checks=[WRONG | {"remedy": remedy}])).parents[2]
-    record = CaseRecord("T", 1, "x", str(logs))
-    record.variables, record.words = repeated(parse(typed, variables))
-    result_card.show_cases([record])
-    shown = capsys.readouterr().out.partition("   Next ")[2].strip().partition("  #")[0]
-    assert shown.endswith(f"public_{kept}") and shown.startswith("TARGET_QPS= ") == bool(variables)
-
-
 LOG = ("UpdateCTestConfiguration from: x", "MODE: throughput", "## MODE: throughput", "NOTICE: mind",
        "Evaluating RESNET: total Steps: 3", "instance 0: 1 of 3 steps", "Complete...", "Throughput: 5 fps",
        "Check: [ok] a: 1", "Check: [unknown] b: not readable", "Check: [note] c: 2 - look", "Check: [ok] d: 1",

@@ -11,18 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import WORKLOAD
-from ..case.parameters import CATALOGUE
 from ..checkout import near, typed
 from ..ctest import logs
 from ..ctest.handover import CaseRecord
-from ..result.card import Commands, card, leading_check, table
-from ..result.ended import End, Ended
+from ..result.card import Commands, card, table
+from ..result.ended import Ended
 
 #: ECMA-48's colours by the verdict's word; all others are red.
 _COLOURS = {"valid": "32", "passed": "32", "noisy": "33", "skipped": "33"}
-
-#: Parameters whose default is a remedy. A number such as LATENCY_BOUND_MS is for the user to choose.
-_BY_DEFAULT = ("TARGET_QPS", "PRECISION", "TORCH_TYPE", "QCONF", "WEIGHTS")
 
 
 def show_cases(records: Sequence[CaseRecord]) -> None:
@@ -30,7 +26,7 @@ def show_cases(records: Sequence[CaseRecord]) -> None:
     cases = [logs.ended(record) for record in records]
     if len(cases) == 1:
         words = ["--testcase", f"test_{WORKLOAD}_{records[0].option}", *records[0].words]
-        again = _again(cases[0], records[0].variables, typed("ctest.sh"), words)
+        again = _again(records[0].variables, typed("ctest.sh"), words)
         _show(card(cases[0], _commands(again, "--run 5")), cases)
     elif cases:
         _show(table(cases, _commands("")), cases)
@@ -43,17 +39,12 @@ def show_run(ended: Ended, flags: Mapping[str, str], log: Path) -> None:
     ended = replace(ended, logs=near(result) if result.exists() else "", log=near(log))
     ended = ended.with_results([[log.parent]], log.stem)
     words = [f"--{name.lower()}={text}" for name, text in flags.items()]
-    _show(card(ended, _commands(_again(ended, {}, typed("run_test.sh"), words))), [ended])
+    _show(card(ended, _commands(shlex.join([typed("run_test.sh"), *words]))), [ended])
 
 
-def _again(ended: Ended, variables: Mapping[str, str], script: str, words: Sequence[str]) -> str:
-    """The command line that was typed. The parameter that an invalid result's remedy names first gets its default."""
-    check = leading_check(ended) if ended.end is End.INVALID else None
-    named = next((word for word in re.findall("[A-Z_]+", check.remedy if check else "") if word in CATALOGUE), "")
-    if named in _BY_DEFAULT:
-        words = [word for word in words if word.partition("=")[0].upper().replace("-", "_") != f"__{named}"]
-        variables = {name: "" if name == named else text for name, text in variables.items()}
-    return " ".join([*(f"{name}={shlex.quote(text) if text else ''}" for name, text in variables.items()),
+def _again(variables: Mapping[str, str], script: str, words: Sequence[str]) -> str:
+    """The command line that was typed, behind its variables."""
+    return " ".join([*(f"{name}={shlex.quote(text)}" for name, text in variables.items()),
                      shlex.join([script, *words])])
 
 
