@@ -69,4 +69,4 @@ def test_a_side_that_cannot_run_ends_it_with_status_1_and_its_reason(tmp_path):
                           capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "a turn is measured once more" in done.stdout
-    assert f"convolutions did not run {INT8}'s kernels" in done.stderr and "no round was measured" in done.stdout
+    assert f"convolutions did not run {INT8}'s kernels" in done.stderr and "no side was measured" in done.stdout
