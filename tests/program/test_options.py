@@ -289,6 +289,8 @@ def test_a_failed_run_has_a_card_and_several_cases_have_a_table(checkout):
     assert len(rows) == 4 and all("10.00 samples/sec" in row and "valid" in row for row in rows[1:-1])
     assert rows[-1].startswith("Next ")
     assert "case " not in checkout.ctest("--testcase", checkout.case, "--dry-run").stdout.partition("tests passed")[2]
+    refused = checkout.ctest("--testcase", checkout.case, "--dry-run", "--options=--cpus=2")
+    assert refused.returncode == 2 and "   Verdict     refused: --options=--cpus=2: " in refused.stdout
 
 
 @needs_cmake

@@ -16,7 +16,8 @@ from ..spelling import nearest
 CONTAINERS = ("docker", "podman")
 #: The folder of the runner's logs in an image.
 LOGS_INSIDE = "/home/bench/logs"
-BACKENDS = ("auto", "native", *CONTAINERS, "kubernetes", "slurm")
+TAKING_OPTIONS = (*CONTAINERS, "kubernetes", "slurm")
+BACKENDS = ("auto", "native", *TAKING_OPTIONS)
 
 
 @dataclass(frozen=True)

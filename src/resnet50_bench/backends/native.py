@@ -21,7 +21,7 @@ from ..checkout import ROOT
 from ..errors import BadInput, Infrastructure, RunFailed
 from ..signals import end_with_parent, shell_status
 from ..stack import user_cache
-from . import BACKENDS, LOGS_INSIDE, Settings
+from . import LOGS_INSIDE, TAKING_OPTIONS, Settings
 
 #: Seconds in which the runner ends its instances.
 _GRACE_S = 15.0
@@ -35,7 +35,7 @@ def make(settings: Settings) -> NativeBackend:
     """The backend. Raises BadInput for --options, because there is no program to give them to."""
     if settings.option_words():
         raise BadInput(f"--options={settings.options}: the case runs natively, and BACKEND=native takes no options. "
-                       f"Allowed with {', '.join(BACKENDS[2:])}. Leave --options out, or add --backend=docker")
+                       f"Allowed with {', '.join(TAKING_OPTIONS)}. Leave --options out, or add --backend=docker")
     return NativeBackend(settings.environment)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from .. import __version__, backends
 from ..case.flags import plain_text
-from ..ctest.handover import CaseRecord
+from ..ctest.handover import PASSED, CaseRecord
 from ..ctest.options import Mode, Options, parse, parser
 
 
@@ -71,8 +71,12 @@ def _prepared(options: Options, environment: Mapping[str, str]) -> Callable[[], 
     job = CtestJob(options, options.overrides())
     if options.background_log is not None:
         job.prepare()
-    show = (lambda _: None) if options.lists or options.dry_run else _show_cases
+    show = (lambda _: None) if options.lists else _show_failed if options.dry_run else _show_cases
     return lambda: job.run(environment, show).status
+
+
+def _show_failed(cases: Sequence[CaseRecord]) -> None:
+    _show_cases([case for case in cases if case.status not in PASSED])
 
 
 def _show_cases(cases: Sequence[CaseRecord]) -> None:

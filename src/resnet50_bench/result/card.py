@@ -101,8 +101,8 @@ def _interval(ended: Ended, kpi: Kpi) -> str:
         return ", a single run has no interval" if kpi.name == "Latency" else ", no interval: too few steps"
     accuracy, nodes = ended.results[0].statistics.accuracy, len(ended.iterations[0])
     varied = (f"between {len(ended.iterations)} restarts" if ended.is_restarted
-             else f"of {accuracy.count} images" if kpi.name == "Accuracy" and accuracy
-             else "between steps of one run" + (f" on each of {nodes} nodes" if nodes > 1 else ""))
+              else f"of {accuracy.count} images" if kpi.name == "Accuracy" and accuracy
+              else "between steps of one run" + (f" on each of {nodes} nodes" if nodes > 1 else ""))
     return f", 95 % interval {short(bounds[0])} to {short(bounds[1])} {varied}"
 
 
